@@ -1,0 +1,3 @@
+module ridgeline
+
+go 1.26
