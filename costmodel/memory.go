@@ -119,7 +119,7 @@ func (c *Compiled) capacity() float64 {
 }
 
 // MaxBatch is the largest batch whose sequences all fit at full length, prompt+generate;
-// 0 where not even one does.
+// 0 where not even one does, at most MaxBatchSize.
 func (c *Compiled) MaxBatch(prompt, generate int) int {
 	seq, _ := c.mem.sequenceBytes(float64(prompt + generate))
 	room := c.capacity()
@@ -130,8 +130,11 @@ func (c *Compiled) MaxBatch(prompt, generate int) int {
 	if !fits(1) {
 		return 0
 	}
+	if fits(MaxBatchSize) {
+		return MaxBatchSize
+	}
 	lo, hi := 1, 2
-	for hi < 1<<24 && fits(hi) {
+	for fits(hi) {
 		lo, hi = hi, hi*2
 	}
 	for lo+1 < hi {
