@@ -129,9 +129,8 @@ func unknownModel(what string) error {
 			add(p.Name)
 		}
 		for _, f := range Families() {
-			add(f.Name + "(d=16)")
-			if editDistance(strings.ToLower(what), f.Name) <= 2 {
-				all = append(all, near{f.Name + "(d=16)", 1})
+			if d := editDistance(strings.ToLower(what), f.Name); d <= 2 {
+				all = append(all, near{f.Name + "(d=16)", d})
 			}
 		}
 	}
