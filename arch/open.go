@@ -56,9 +56,9 @@ func openFile(path string) (*Model, error) {
 	case ".yaml", ".yml":
 		return ParseYAML(path, data)
 	case ".json":
-		m, err := importConfig(baseName(path), data)
+		m, err := ImportHF(path, data)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, err
 		}
 		m.Name = baseName(path)
 		return m, nil
