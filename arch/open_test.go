@@ -1,10 +1,13 @@
 package arch
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestOpen(t *testing.T) {
@@ -117,5 +120,41 @@ func TestPhi4Presets(t *testing.T) {
 	}
 	if m.CountingForm != 3221225472 {
 		t.Errorf("counting form %d", m.CountingForm)
+	}
+	if got := m.Params().Total; got != 3_836_021_760 {
+		t.Errorf("phi4-mini has %d parameters", got)
+	}
+	flash, err := Preset("phi4-mini-flash")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := flash.Params().Total; got != 3_852_562_944 {
+		t.Errorf("phi4-mini-flash has %d parameters", got)
+	}
+	// The released layout is the one the rule gives at ½.
+	same, err := WithGMURatio(flash, 0.5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(flash, same); d != "" {
+		t.Error(d)
+	}
+}
+
+// The counting forms leave out small tensors and miscount a layer or two of each kind:
+// at 1B they stay within 4 % of the exact count.
+func TestCountingFormIsNearExact(t *testing.T) {
+	for _, f := range Families() {
+		m := mustBuild(t, f.Name, FamilyOptions{Depth: 16})
+		form, ok := CountingForm(f.Name, 16, m.Width)
+		if !ok {
+			continue
+		}
+		if exact := float64(m.Params().NonEmbedding); math.Abs(form/exact-1) > 0.04 {
+			t.Errorf("%s: form %.1f M, exact %.1f M", f.Name, form/1e6, exact/1e6)
+		}
+		if m.CountingForm != int64(form) {
+			t.Errorf("%s: the model says %d, the form %v", f.Name, m.CountingForm, form)
+		}
 	}
 }
