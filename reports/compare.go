@@ -18,7 +18,7 @@ func CompareTable(rows []costmodel.Row) *Table {
 	if !same {
 		at = "tok/s\nbatch"
 	}
-	t := &Table{Columns: []Column{
+	t := &Table{Turn: true, Columns: []Column{
 		{Name: "model", CSV: "model", Left: true},
 		{Name: "params", CSV: "params", Scale: true},
 		{Name: "KV\nstored", Unit: "B/tok", CSV: "cache_bytes_per_token"},

@@ -61,12 +61,16 @@ func BreakdownTable(title string, ops []costmodel.OpCost) *Table {
 	t := &Table{Title: title, Columns: []Column{
 		{Name: "operation", CSV: "operation", Left: true}, {Name: "layers", CSV: "layers"},
 		{Name: "time", Unit: "s", CSV: "seconds", Scale: true}, {Name: "share", CSV: "share"},
-		{Name: "arithmetic", Unit: "FLOP", CSV: "flops", Scale: true}, {Name: "moved", Unit: "B", CSV: "bytes", Scale: true},
+		{Name: "work", Unit: "FLOP", CSV: "flops", Scale: true}, {Name: "moved", Unit: "B", CSV: "bytes", Scale: true},
 		{Name: "intensity\nFLOP/B", CSV: "flops_per_byte"}, {Name: "ridge\nFLOP/B", CSV: "ridge_flops_per_byte"},
 		{Name: "bound by", CSV: "bound", Left: true}}}
 	var sum costmodel.OpCost
 	for _, o := range ops {
-		t.Add(Txt(o.Name), Num(float64(o.Layers)), Num(o.Seconds), Txt(percent(o.Share)), Num(o.FLOPs), Num(o.Total()),
+		name := o.Name
+		if o.Detail != "" {
+			name += ", " + o.Detail
+		}
+		t.Add(Txt(name), Num(float64(o.Layers)), Num(o.Seconds), Txt(percent(o.Share)), Num(o.FLOPs), Num(o.Total()),
 			Txt(Digits(o.Intensity)), Txt(Digits(o.Ridge)), Txt(o.Bound.String()))
 		sum.Seconds += o.Seconds
 		sum.FLOPs += o.FLOPs

@@ -15,7 +15,7 @@ func ModelTable(m *arch.Model) *Table {
 	p := m.Params()
 	t := &Table{Title: m.Name + ": " + m.Summary(), Columns: []Column{
 		{Name: "layers", CSV: "layers", Left: true}, {Name: "mixer", CSV: "mixer", Left: true}, {Name: "shape", CSV: "shape", Left: true},
-		{Name: "ffn", CSV: "ffn", Left: true}, {Name: "reads", CSV: "reads", Left: true}, {Name: "parameters\neach", CSV: "parameters", Scale: false}}}
+		{Name: "ffn", CSV: "ffn", Left: true}, {Name: "reads", CSV: "reads", Left: true}, {Name: "params\neach", CSV: "parameters", Scale: true}}}
 	type row struct {
 		at    []int
 		cells []Cell
@@ -88,7 +88,7 @@ func runs(at []int) string {
 func shape(m arch.Mixer) string {
 	switch m := m.(type) {
 	case *arch.Attention:
-		s := fmt.Sprintf("%d heads, %d kv × %d", m.Heads, m.KVHeads, m.HeadDim)
+		s := fmt.Sprintf("%d q, %d kv × %d", m.Heads, m.KVHeads, m.HeadDim)
 		if m.Window > 0 {
 			s += fmt.Sprintf(", window %d", m.Window)
 		}

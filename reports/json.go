@@ -48,6 +48,7 @@ type ParamsJSON struct {
 // OpJSON is an operation of a mean decode step.
 type OpJSON struct {
 	Operation string             `json:"operation"`
+	Detail    string             `json:"detail,omitempty"`
 	Class     string             `json:"class"`
 	Layers    int                `json:"layers"`
 	Seconds   float64            `json:"seconds"`
@@ -78,7 +79,7 @@ func Estimate(c *costmodel.Compiled, e costmodel.Estimate, ops []costmodel.OpCos
 				by[costmodel.Kind(k).String()] = b
 			}
 		}
-		j.Breakdown = append(j.Breakdown, OpJSON{o.Name, o.Class.String(), o.Layers, o.Seconds, o.Share, o.FLOPs, o.Total(), by, o.Intensity, o.Ridge, o.Bound.String()})
+		j.Breakdown = append(j.Breakdown, OpJSON{o.Name, o.Detail, o.Class.String(), o.Layers, o.Seconds, o.Share, o.FLOPs, o.Total(), by, o.Intensity, o.Ridge, o.Bound.String()})
 	}
 	return j
 }

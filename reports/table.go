@@ -44,6 +44,7 @@ type Table struct {
 	Title   string
 	Columns []Column
 	Notes   []string
+	Turn    bool // may be turned where it is too wide
 }
 
 // Add appends a row; it panics if the cells do not match the columns.
@@ -101,10 +102,10 @@ func (c *Column) rendered() (head string, cells []string) {
 }
 
 // Text writes the table for a terminal, no wider than Width where it can be helped: a
-// table that is too wide is turned, its columns becoming rows.
+// table that may Turn does so when it is too wide, its columns becoming rows.
 func (t *Table) Text(w io.Writer) error {
 	heads, cells := t.grid()
-	if gridWidth(heads, cells) > Width && t.rows() < len(t.Columns) {
+	if t.Turn && gridWidth(heads, cells) > Width {
 		return t.text(w, t.turned())
 	}
 	return t.text(w, t)

@@ -7,6 +7,7 @@ package reports
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -17,18 +18,20 @@ var prefixes = []struct {
 	v float64
 }{{"P", 1e15}, {"T", 1e12}, {"G", 1e9}, {"M", 1e6}, {"k", 1e3}, {"", 1}, {"m", 1e-3}, {"µ", 1e-6}, {"n", 1e-9}}
 
-// prefixFor picks the prefix with which the largest of vs is at least 1; small is the
+// prefixFor picks the prefix with which the middle one of vs is at least 1; small is the
 // smallest prefix allowed (1 for bytes, which have no millibytes).
 func prefixFor(small float64, vs ...float64) (string, float64) {
-	top := 0.0
+	var sizes []float64
 	for _, v := range vs {
-		if !math.IsInf(v, 0) {
-			top = math.Max(top, math.Abs(v))
+		if v != 0 && !math.IsInf(v, 0) && !math.IsNaN(v) {
+			sizes = append(sizes, math.Abs(v))
 		}
 	}
-	if top == 0 {
+	if len(sizes) == 0 {
 		return "", 1
 	}
+	slices.Sort(sizes)
+	top := sizes[len(sizes)/2]
 	for _, p := range prefixes {
 		// Rounded to three digits, 999.96 is 1,000: take the larger prefix then.
 		if top >= p.v*0.9995 || p.v <= small {
@@ -39,7 +42,8 @@ func prefixFor(small float64, vs ...float64) (string, float64) {
 	return last.p, last.v
 }
 
-// Digits prints v with three significant digits, without an exponent, thousands grouped.
+// Digits prints v with three significant digits where that takes at most three decimals,
+// without an exponent, thousands grouped.
 func Digits(v float64) string {
 	a := math.Abs(v)
 	switch {
@@ -53,10 +57,10 @@ func Digits(v float64) string {
 		return strconv.FormatFloat(v, 'f', 1, 64)
 	case a >= 0.0995:
 		return strconv.FormatFloat(v, 'f', 2, 64)
-	case a >= 1e-6:
-		return strconv.FormatFloat(v, 'f', 2-int(math.Floor(math.Log10(a))), 64)
+	case a >= 0.00095:
+		return strconv.FormatFloat(v, 'f', 3, 64)
 	}
-	return strconv.FormatFloat(v, 'g', 3, 64)
+	return "<0.001"
 }
 
 // Group puts commas between thousands of a decimal number.
