@@ -1,0 +1,274 @@
+//go:build !noasm
+
+#include "textflag.h"
+
+// Four weight rows are streamed side by side and each vector of them is used for one
+// or three rows of x while it is in a register.
+
+// HSUM4 leaves the sums of Y-registers a, b, c, d in the four lanes of xa.
+#define HSUM4(a, xa, b, c, d, t, xt) \
+	VHADDPS b, a, a        \
+	VHADDPS d, c, c        \
+	VHADDPS c, a, a        \
+	VEXTRACTF128 $1, a, xt \
+	VADDPS  xt, xa, xa
+
+// func dotRows1(w *float32, stride int, x *float32, n, rows int, out *float32)
+TEXT ·dotRows1(SB), NOSPLIT, $0-48
+	MOVQ w+0(FP), SI
+	MOVQ stride+8(FP), DX
+	SHLQ $2, DX
+	MOVQ x+16(FP), DI
+	MOVQ n+24(FP), CX
+	SHLQ $2, CX
+	MOVQ CX, BX
+	ANDQ $~63, BX
+	MOVQ rows+32(FP), R12
+	MOVQ out+40(FP), R8
+
+rows1:
+	CMPQ R12, $4
+	JLT  done1
+	LEAQ (SI)(DX*1), R9
+	LEAQ (R9)(DX*1), R10
+	LEAQ (R10)(DX*1), R11
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	XORQ AX, AX
+
+loop1:
+	CMPQ AX, BX
+	JGE  half1
+	VMOVUPS (DI)(AX*1), Y8
+	VMOVUPS 32(DI)(AX*1), Y9
+	VFMADD231PS (SI)(AX*1), Y8, Y0
+	VFMADD231PS (R9)(AX*1), Y8, Y1
+	VFMADD231PS (R10)(AX*1), Y8, Y2
+	VFMADD231PS (R11)(AX*1), Y8, Y3
+	VFMADD231PS 32(SI)(AX*1), Y9, Y4
+	VFMADD231PS 32(R9)(AX*1), Y9, Y5
+	VFMADD231PS 32(R10)(AX*1), Y9, Y6
+	VFMADD231PS 32(R11)(AX*1), Y9, Y7
+	ADDQ $64, AX
+	JMP  loop1
+
+half1:
+	CMPQ AX, CX
+	JGE  sum1
+	VMOVUPS (DI)(AX*1), Y8
+	VFMADD231PS (SI)(AX*1), Y8, Y0
+	VFMADD231PS (R9)(AX*1), Y8, Y1
+	VFMADD231PS (R10)(AX*1), Y8, Y2
+	VFMADD231PS (R11)(AX*1), Y8, Y3
+
+sum1:
+	VADDPS Y4, Y0, Y0
+	VADDPS Y5, Y1, Y1
+	VADDPS Y6, Y2, Y2
+	VADDPS Y7, Y3, Y3
+	HSUM4(Y0, X0, Y1, Y2, Y3, Y4, X4)
+	VMOVUPS X0, (R8)
+	ADDQ $16, R8
+	LEAQ (R11)(DX*1), SI
+	SUBQ $4, R12
+	JMP  rows1
+
+done1:
+	VZEROUPPER
+	RET
+
+// func dotRows3(w *float32, stride int, x *float32, xstride, n, rows int, out *float32, outstride int)
+TEXT ·dotRows3(SB), NOSPLIT, $0-64
+	MOVQ w+0(FP), SI
+	MOVQ stride+8(FP), DX
+	SHLQ $2, DX
+	MOVQ x+16(FP), DI
+	MOVQ xstride+24(FP), R13
+	SHLQ $2, R13
+	LEAQ (DI)(R13*1), R14
+	LEAQ (R14)(R13*1), R13
+	MOVQ n+32(FP), CX
+	SHLQ $2, CX
+	MOVQ rows+40(FP), R12
+	MOVQ out+48(FP), R8
+	MOVQ outstride+56(FP), BX
+	SHLQ $2, BX
+
+rows3:
+	CMPQ R12, $4
+	JLT  done3
+	LEAQ (SI)(DX*1), R9
+	LEAQ (R9)(DX*1), R10
+	LEAQ (R10)(DX*1), R11
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	XORQ AX, AX
+
+loop3:
+	CMPQ AX, CX
+	JGE  sum3
+	VMOVUPS (DI)(AX*1), Y12
+	VMOVUPS (R14)(AX*1), Y13
+	VMOVUPS (R13)(AX*1), Y14
+	VMOVUPS (SI)(AX*1), Y15
+	VFMADD231PS Y15, Y12, Y0
+	VFMADD231PS Y15, Y13, Y4
+	VFMADD231PS Y15, Y14, Y8
+	VMOVUPS (R9)(AX*1), Y15
+	VFMADD231PS Y15, Y12, Y1
+	VFMADD231PS Y15, Y13, Y5
+	VFMADD231PS Y15, Y14, Y9
+	VMOVUPS (R10)(AX*1), Y15
+	VFMADD231PS Y15, Y12, Y2
+	VFMADD231PS Y15, Y13, Y6
+	VFMADD231PS Y15, Y14, Y10
+	VMOVUPS (R11)(AX*1), Y15
+	VFMADD231PS Y15, Y12, Y3
+	VFMADD231PS Y15, Y13, Y7
+	VFMADD231PS Y15, Y14, Y11
+	ADDQ $32, AX
+	JMP  loop3
+
+sum3:
+	HSUM4(Y0, X0, Y1, Y2, Y3, Y12, X12)
+	HSUM4(Y4, X4, Y5, Y6, Y7, Y13, X13)
+	HSUM4(Y8, X8, Y9, Y10, Y11, Y14, X14)
+	VMOVUPS X0, (R8)
+	VMOVUPS X4, (R8)(BX*1)
+	VMOVUPS X8, (R8)(BX*2)
+	ADDQ $16, R8
+	LEAQ (R11)(DX*1), SI
+	SUBQ $4, R12
+	JMP  rows3
+
+done3:
+	VZEROUPPER
+	RET
+
+// func axpyRows1(o *float32, v *float32, stride int, p *float32, n, rows int)
+TEXT ·axpyRows1(SB), NOSPLIT, $0-48
+	MOVQ o+0(FP), DI
+	MOVQ v+8(FP), SI
+	MOVQ stride+16(FP), DX
+	SHLQ $2, DX
+	MOVQ p+24(FP), R8
+	MOVQ n+32(FP), CX
+	SHLQ $2, CX
+	MOVQ rows+40(FP), R12
+
+arows1:
+	CMPQ R12, $4
+	JLT  adone1
+	LEAQ (SI)(DX*1), R9
+	LEAQ (R9)(DX*1), R10
+	LEAQ (R10)(DX*1), R11
+	VBROADCASTSS (R8), Y12
+	VBROADCASTSS 4(R8), Y13
+	VBROADCASTSS 8(R8), Y14
+	VBROADCASTSS 12(R8), Y15
+	XORQ AX, AX
+
+aloop1:
+	CMPQ AX, CX
+	JGE  anext1
+	VMOVUPS (DI)(AX*1), Y0
+	VMULPS (R9)(AX*1), Y13, Y1
+	VFMADD231PS (SI)(AX*1), Y12, Y0
+	VFMADD231PS (R11)(AX*1), Y15, Y1
+	VFMADD231PS (R10)(AX*1), Y14, Y0
+	VADDPS Y1, Y0, Y0
+	VMOVUPS Y0, (DI)(AX*1)
+	ADDQ $32, AX
+	JMP  aloop1
+
+anext1:
+	ADDQ $16, R8
+	LEAQ (R11)(DX*1), SI
+	SUBQ $4, R12
+	JMP  arows1
+
+adone1:
+	VZEROUPPER
+	RET
+
+// func axpyRows2(o *float32, ostride int, v *float32, stride int, p *float32, pstride, n, rows int)
+TEXT ·axpyRows2(SB), NOSPLIT, $0-64
+	MOVQ o+0(FP), DI
+	MOVQ ostride+8(FP), R14
+	LEAQ (DI)(R14*4), R14
+	MOVQ v+16(FP), SI
+	MOVQ stride+24(FP), DX
+	SHLQ $2, DX
+	MOVQ p+32(FP), R8
+	MOVQ pstride+40(FP), R13
+	LEAQ (R8)(R13*4), R13
+	MOVQ n+48(FP), CX
+	SHLQ $2, CX
+	MOVQ rows+56(FP), R12
+
+arows2:
+	CMPQ R12, $4
+	JLT  adone2
+	LEAQ (SI)(DX*1), R9
+	LEAQ (R9)(DX*1), R10
+	LEAQ (R10)(DX*1), R11
+	VBROADCASTSS (R8), Y8
+	VBROADCASTSS 4(R8), Y9
+	VBROADCASTSS 8(R8), Y10
+	VBROADCASTSS 12(R8), Y11
+	VBROADCASTSS (R13), Y12
+	VBROADCASTSS 4(R13), Y13
+	VBROADCASTSS 8(R13), Y14
+	VBROADCASTSS 12(R13), Y15
+	XORQ AX, AX
+
+aloop2:
+	CMPQ AX, CX
+	JGE  anext2
+	VMOVUPS (SI)(AX*1), Y4
+	VMOVUPS (R9)(AX*1), Y5
+	VMOVUPS (DI)(AX*1), Y0
+	VMOVUPS (R14)(AX*1), Y1
+	VMULPS Y5, Y9, Y2
+	VMULPS Y5, Y13, Y3
+	VFMADD231PS Y4, Y8, Y0
+	VFMADD231PS Y4, Y12, Y1
+	VMOVUPS (R10)(AX*1), Y6
+	VMOVUPS (R11)(AX*1), Y7
+	VFMADD231PS Y6, Y10, Y0
+	VFMADD231PS Y6, Y14, Y1
+	VFMADD231PS Y7, Y11, Y2
+	VFMADD231PS Y7, Y15, Y3
+	VADDPS Y2, Y0, Y0
+	VADDPS Y3, Y1, Y1
+	VMOVUPS Y0, (DI)(AX*1)
+	VMOVUPS Y1, (R14)(AX*1)
+	ADDQ $32, AX
+	JMP  aloop2
+
+anext2:
+	ADDQ $16, R8
+	ADDQ $16, R13
+	LEAQ (R11)(DX*1), SI
+	SUBQ $4, R12
+	JMP  arows2
+
+adone2:
+	VZEROUPPER
+	RET
