@@ -14,24 +14,24 @@
 	VADDPS  xt, xa, xa
 
 // func dotRows1(w *float32, stride int, x *float32, n, rows int, out *float32)
+// Eight rows at a time, then four; each row has one accumulator as in dotRows3, so
+// that a row's sum does not depend on how many rows of x there are.
 TEXT ·dotRows1(SB), NOSPLIT, $0-48
 	MOVQ w+0(FP), SI
 	MOVQ stride+8(FP), DX
 	SHLQ $2, DX
-	MOVQ x+16(FP), DI
+	LEAQ (DX)(DX*2), R10
 	MOVQ n+24(FP), CX
 	SHLQ $2, CX
-	MOVQ CX, BX
-	ANDQ $~63, BX
 	MOVQ rows+32(FP), R12
 	MOVQ out+40(FP), R8
 
-rows1:
-	CMPQ R12, $4
-	JLT  done1
-	LEAQ (SI)(DX*1), R9
-	LEAQ (R9)(DX*1), R10
-	LEAQ (R10)(DX*1), R11
+eight1:
+	CMPQ R12, $8
+	JLT  four1
+	MOVQ SI, R11
+	LEAQ (SI)(DX*4), R9
+	MOVQ x+16(FP), DI
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -40,44 +40,56 @@ rows1:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	XORQ AX, AX
+	MOVQ CX, AX
 
 loop1:
-	CMPQ AX, BX
-	JGE  half1
-	VMOVUPS (DI)(AX*1), Y8
-	VMOVUPS 32(DI)(AX*1), Y9
-	VFMADD231PS (SI)(AX*1), Y8, Y0
-	VFMADD231PS (R9)(AX*1), Y8, Y1
-	VFMADD231PS (R10)(AX*1), Y8, Y2
-	VFMADD231PS (R11)(AX*1), Y8, Y3
-	VFMADD231PS 32(SI)(AX*1), Y9, Y4
-	VFMADD231PS 32(R9)(AX*1), Y9, Y5
-	VFMADD231PS 32(R10)(AX*1), Y9, Y6
-	VFMADD231PS 32(R11)(AX*1), Y9, Y7
-	ADDQ $64, AX
-	JMP  loop1
+	VMOVUPS (DI), Y8
+	VFMADD231PS (R11), Y8, Y0
+	VFMADD231PS (R11)(DX*1), Y8, Y1
+	VFMADD231PS (R11)(DX*2), Y8, Y2
+	VFMADD231PS (R11)(R10*1), Y8, Y3
+	VFMADD231PS (R9), Y8, Y4
+	VFMADD231PS (R9)(DX*1), Y8, Y5
+	VFMADD231PS (R9)(DX*2), Y8, Y6
+	VFMADD231PS (R9)(R10*1), Y8, Y7
+	ADDQ $32, DI
+	ADDQ $32, R11
+	ADDQ $32, R9
+	SUBQ $32, AX
+	JNZ  loop1
 
-half1:
-	CMPQ AX, CX
-	JGE  sum1
-	VMOVUPS (DI)(AX*1), Y8
-	VFMADD231PS (SI)(AX*1), Y8, Y0
-	VFMADD231PS (R9)(AX*1), Y8, Y1
-	VFMADD231PS (R10)(AX*1), Y8, Y2
-	VFMADD231PS (R11)(AX*1), Y8, Y3
+	HSUM4(Y0, X0, Y1, Y2, Y3, Y9, X9)
+	HSUM4(Y4, X4, Y5, Y6, Y7, Y10, X10)
+	VMOVUPS X0, (R8)
+	VMOVUPS X4, 16(R8)
+	ADDQ $32, R8
+	LEAQ (SI)(DX*8), SI
+	SUBQ $8, R12
+	JMP  eight1
 
-sum1:
-	VADDPS Y4, Y0, Y0
-	VADDPS Y5, Y1, Y1
-	VADDPS Y6, Y2, Y2
-	VADDPS Y7, Y3, Y3
+four1:
+	CMPQ R12, $4
+	JLT  done1
+	MOVQ x+16(FP), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ CX, AX
+
+loop4:
+	VMOVUPS (DI), Y8
+	VFMADD231PS (SI), Y8, Y0
+	VFMADD231PS (SI)(DX*1), Y8, Y1
+	VFMADD231PS (SI)(DX*2), Y8, Y2
+	VFMADD231PS (SI)(R10*1), Y8, Y3
+	ADDQ $32, DI
+	ADDQ $32, SI
+	SUBQ $32, AX
+	JNZ  loop4
+
 	HSUM4(Y0, X0, Y1, Y2, Y3, Y4, X4)
 	VMOVUPS X0, (R8)
-	ADDQ $16, R8
-	LEAQ (R11)(DX*1), SI
-	SUBQ $4, R12
-	JMP  rows1
 
 done1:
 	VZEROUPPER
