@@ -20,6 +20,7 @@ type builder struct {
 	ops    []Op
 	err    error
 	scanFd map[int]bool // layers whose scan output is some GMU's memory
+	early  map[int]bool // … of a GMU that a skipping prefill runs on all rows
 	mixFd  map[int]bool // layers whose mixer output is a sigmoid GMU's mix
 }
 
@@ -35,20 +36,21 @@ func Ops(m *arch.Model, o Options, skip bool) ([]Op, error) {
 }
 
 func buildOps(m *arch.Model, o Options, f formats, skip bool) ([]Op, error) {
-	b := &builder{m: m, o: o, f: f, tp: max(o.TP, 1), scanFd: map[int]bool{}, mixFd: map[int]bool{}}
-	for _, l := range m.Layers {
-		for _, p := range arch.Parts(l.Mixer) {
-			if g, ok := p.(*arch.GMU); ok {
-				s, _ := g.Memory.Layer()
-				b.scanFd[s] = b.scanFd[s] || g.From == arch.ScanMemory
-				b.mixFd[s] = b.mixFd[s] || g.From == arch.OutputMemory
-			}
-		}
-	}
+	b := &builder{m: m, o: o, f: f, tp: max(o.TP, 1), scanFd: map[int]bool{}, early: map[int]bool{}, mixFd: map[int]bool{}}
 	from := len(m.Layers)
 	if skip {
 		if s, ok := SkipFrom(m); ok {
 			from, b.skip = s, true
+		}
+	}
+	for i, l := range m.Layers {
+		for _, p := range arch.Parts(l.Mixer) {
+			if g, ok := p.(*arch.GMU); ok {
+				s, _ := g.Memory.Layer()
+				b.scanFd[s] = b.scanFd[s] || g.From == arch.ScanMemory
+				b.early[s] = b.early[s] || g.From == arch.ScanMemory && i < from
+				b.mixFd[s] = b.mixFd[s] || g.From == arch.OutputMemory
+			}
 		}
 	}
 	b.layer = -1

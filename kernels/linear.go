@@ -20,9 +20,8 @@ type epilogue struct {
 	add     bool      // add it to dst (the residual stream) instead of replacing
 	rows    []int32   // row of dst each row goes to; nil is the same row
 	scale   []float32 // factor of each row; nil is none
-	keep    mat       // also store it here (a sigmoid GMU's mix), for every step-th row
-	step    int
-	keepAdd bool // add to keep (a later part of a parallel mixer)
+	keep    mat       // also store it here (a sigmoid GMU's mix)
+	keepAdd bool      // add to keep (a later part of a parallel mixer)
 }
 
 // linear computes dst = x·Wᵀ + bias on the rows of x.
@@ -80,8 +79,8 @@ func (l *linear) finish(t *tally, y, bias []float32, dst mat, i, o int, ep *epil
 		}
 		t.flops(len(y))
 	}
-	if ep.step > 0 && (i+1)%ep.step == 0 {
-		keep := ep.keep.row(i / ep.step)[o : o+len(y)]
+	if ep.keep.data != nil {
+		keep := ep.keep.row(i)[o : o+len(y)]
 		for j, v := range y {
 			if ep.keepAdd {
 				v += keep[j]

@@ -10,7 +10,24 @@ import (
 	"pgregory.net/rapid"
 
 	"ridgeline/arch"
+	"ridgeline/kernels/internal/layouts"
 )
+
+func randomModel(t *rapid.T) *arch.Model {
+	m := layouts.Random(func(what string, lo, hi int) int { return rapid.IntRange(lo, hi).Draw(t, what) })
+	if err := m.Check(); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func randomTokens(t *rapid.T, batch, n, vocab int) [][]int {
+	out := make([][]int, batch)
+	for i := range out {
+		out[i] = rapid.SliceOfN(rapid.IntRange(0, vocab-1), n, n).Draw(t, "tokens")
+	}
+	return out
+}
 
 // near fails unless a and b agree to a relative error, in norm.
 func near(t rapid.TB, what string, a, b []float32, tolerance float64) {

@@ -284,8 +284,10 @@ func embed(t *tally, table []float32, tokens [][]int, x mat) {
 // where a sigmoid GMU mixes it.
 func (c *call) residual(name string, l linear, y mat) {
 	ep := epilogue{add: true}
-	ep.keep, ep.step = c.remember(arch.OutputMemory, y.rows, l.out)
-	ep.keepAdd = c.mixer > 0
+	if m, _ := c.source(arch.OutputMemory); m != nil {
+		ep.keep = m.sized(y.rows, l.out)
+		ep.keepAdd = c.mixer > 0
+	}
 	c.op(name, func(t *tally) { c.r.linear(t, l, y, c.x, ep) })
 }
 
