@@ -48,8 +48,8 @@ func Counts(ctx context.Context, cases int, seed uint64, progress Progress) (Cou
 	for i := range cases {
 		m := layouts.Random(draw)
 		m.Name = fmt.Sprintf("random %d", i)
-		if i%4 == 0 && len(small) > 0 {
-			m = small[i/4%len(small)]
+		if i%3 == 0 && len(small) > 0 {
+			m = small[i/3%len(small)]
 		}
 		c := drawCase(m, draw)
 		c.seed = uint64(i)

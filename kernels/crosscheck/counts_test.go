@@ -119,3 +119,24 @@ func TestCountsStops(t *testing.T) {
 		t.Errorf("%d cases, %v", r.Cases, err)
 	}
 }
+
+func TestEveryFamilyIsAmongTheLayouts(t *testing.T) {
+	models, err := smallFamilies()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	for _, m := range models {
+		seen[m.Family]++
+	}
+	for _, f := range arch.Families() {
+		if seen[f.Name] == 0 {
+			t.Errorf("no %s", f.Name)
+		}
+	}
+	// 200 layouts, every third a family's: all of them come by
+	if len(models) > 200/3 {
+		t.Errorf("%d small families do not fit in the 66 of 200 layouts", len(models))
+	}
+	t.Log(len(models), seen)
+}
