@@ -9,16 +9,19 @@ import "golang.org/x/sys/cpu"
 var fast = cpu.X86.HasAVX2 && cpu.X86.HasFMA
 
 //go:noescape
-func dotRows1(w *float32, stride int, x *float32, n, rows int, out *float32)
+func dotRows1(w *float32, stride int, x *float32, n, rows int, out *float32, pf *float32, step int)
 
 //go:noescape
-func dotRows3(w *float32, stride int, x *float32, xstride, n, rows int, out *float32, outstride int)
+func dotRows2(w *float32, stride int, x *float32, xstride, n, rows int, out *float32, outstride int, pf *float32, step int)
 
 //go:noescape
-func axpyRows1(o *float32, v *float32, stride int, p *float32, n, rows int)
+func dotRows3(w *float32, stride int, x *float32, xstride, n, rows int, out *float32, outstride int, pf *float32, step int)
 
 //go:noescape
-func axpyRows2(o *float32, ostride int, v *float32, stride int, p *float32, pstride, n, rows int)
+func axpyRows1(o *float32, v *float32, stride int, p *float32, n, rows int, pf *float32, step int)
+
+//go:noescape
+func axpyRows2(o *float32, ostride int, v *float32, stride int, p *float32, pstride, n, rows int, pf *float32, step int)
 
 //go:noescape
 func expSub(s *float32, n int, m float32) float32

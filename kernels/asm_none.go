@@ -5,11 +5,13 @@ package kernels
 // Without assembly the plain loops beside each call run; none of these is reached.
 const fast = false
 
-func dotRows1(w *float32, stride int, x *float32, n, rows int, out *float32) {}
-func dotRows3(w *float32, stride int, x *float32, xstride, n, rows int, out *float32, outstride int) {
+func dotRows1(w *float32, stride int, x *float32, n, rows int, out *float32, pf *float32, step int) {}
+func dotRows2(w *float32, stride int, x *float32, xstride, n, rows int, out *float32, outstride int, pf *float32, step int) {
 }
-func axpyRows1(o *float32, v *float32, stride int, p *float32, n, rows int) {}
-func axpyRows2(o *float32, ostride int, v *float32, stride int, p *float32, pstride, n, rows int) {
+func dotRows3(w *float32, stride int, x *float32, xstride, n, rows int, out *float32, outstride int, pf *float32, step int) {
+}
+func axpyRows1(o *float32, v *float32, stride int, p *float32, n, rows int, pf *float32, step int) {}
+func axpyRows2(o *float32, ostride int, v *float32, stride int, p *float32, pstride, n, rows int, pf *float32, step int) {
 }
 func expSub(s *float32, n int, m float32) float32                        { return 0 }
 func maxOf(s *float32, n int) float32                                    { return 0 }

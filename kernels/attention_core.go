@@ -21,7 +21,8 @@ type attentionCore struct {
 }
 
 const (
-	coreBlock = 64   // keys swept at a time
+	coreBlock = 128  // most keys swept at a time
+	coreTile  = 8192 // elements of K, and of V, swept at a time
 	coreChunk = 1024 // keys of one piece of a decode step, joined afterwards
 )
 
@@ -100,21 +101,26 @@ func (a *attentionCore) sweep(t *tally, b int, p *pass, lo, hi int) *partial {
 	s := a.newPartial(b, p)
 	scores := make([]float32, len(p.heads)*coreBlock)
 	var ks, vs [2][]float32
+	block := min(coreBlock, max(8, coreTile/a.dim&^7))
 	for at := lo; at < hi; {
 		n := 0
 		for i, k := range p.keys {
-			ks[i], _, n = a.cache.rows(b, k.kv, at, min(hi, at+coreBlock))
+			ks[i], _, n = a.cache.rows(b, k.kv, at, min(hi, at+block))
 			t.read(Cache, len(ks[i]))
 		}
 		for i, v := range p.values {
-			_, vs[i], n = a.cache.rows(b, v.kv, at, min(hi, at+coreBlock))
+			_, vs[i], n = a.cache.rows(b, v.kv, at, min(hi, at+block))
 			t.read(Cache, len(vs[i]))
+		}
+		var next ahead
+		if at+n < hi && a.nq == 1 {
+			next.next, _, _ = a.cache.rows(b, p.keys[0].kv, at+n, min(hi, at+n+block))
 		}
 		for i := range a.nq {
 			pos := a.n - a.nq + i
 			from, to := max(at, a.first(pos)), min(at+n, pos+1)
 			if from < to {
-				a.visit(t, p, s, i, &ks, &vs, scores, from-at, to-at)
+				a.visit(t, p, s, i, &ks, &vs, scores, from-at, to-at, next)
 			}
 		}
 		at += n
@@ -123,13 +129,20 @@ func (a *attentionCore) sweep(t *tally, b int, p *pass, lo, hi int) *partial {
 }
 
 // visit lets query i use rows from to to of a block.
-func (a *attentionCore) visit(t *tally, p *pass, s *partial, i int, ks, vs *[2][]float32, scores []float32, from, to int) {
+func (a *attentionCore) visit(t *tally, p *pass, s *partial, i int, ks, vs *[2][]float32, scores []float32, from, to int, next ahead) {
 	n, heads := to-from, len(p.heads)
 	h0 := 0
 	for j, k := range p.keys {
 		nh := len(k.heads)
 		qs := newMat(s.q[(i*heads+h0)*a.dim:], nh, a.dim)
-		dots(ks[j][from*a.dim:], a.dim, n, qs, 0, nh, scores[h0*coreBlock:], coreBlock)
+		soon := ahead{vs[0]} // while this block of keys is used, fetch what comes next
+		if j+1 < len(p.keys) {
+			soon.next = ks[j+1]
+		}
+		if a.nq > 1 {
+			soon = ahead{}
+		}
+		dots(ks[j][from*a.dim:], a.dim, n, qs, 0, nh, scores[h0*coreBlock:], coreBlock, soon)
 		t.flops(2 * n * nh * a.dim)
 		h0 += nh
 	}
@@ -150,7 +163,11 @@ func (a *attentionCore) visit(t *tally, p *pass, s *partial, i int, ks, vs *[2][
 	}
 	for j := range p.values {
 		o := s.o[i*heads*wide+j*a.dim:]
-		axpys(o, wide, heads, vs[j][from*a.dim:], a.dim, n, a.dim, scores, coreBlock)
+		soon := next
+		if a.nq == 1 && j+1 < len(p.values) {
+			soon = ahead{vs[j+1]}
+		}
+		axpys(o, wide, heads, vs[j][from*a.dim:], a.dim, n, a.dim, scores, coreBlock, soon)
 		t.flops(2 * n * heads * a.dim)
 	}
 }

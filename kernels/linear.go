@@ -24,29 +24,45 @@ type epilogue struct {
 	keepAdd bool      // add to keep (a later part of a parallel mixer)
 }
 
+const (
+	linearBlock = 32   // most weight rows of a block
+	linearTile  = 8192 // elements of a block
+)
+
 // linear computes dst = x·Wᵀ + bias on the rows of x.
 //
-// Each weight row is streamed once: in blocks of 32 rows, all rows of x pass over a
-// block while it is in cache (a few rows of x pass over it as it arrives).
+// Each weight row is streamed once: in blocks, all rows of x pass over a block while
+// it is in cache, and the next block is fetched meanwhile.
 func (r *runner) linear(t *tally, l linear, x, dst mat, ep epilogue) {
 	for i := range x.rows {
 		t.read(Activations, len(x.row(i)))
 	}
-	n, rows := pieces(l.out, l.in*x.rows, 32)
-	if x.rows > 8 {
-		rows = 32
-		n = (l.out + rows - 1) / rows
-	}
+	n, rows := l.pieces(r.cores, x.rows)
 	r.split(n, t, func(i int, t *tally) {
 		l.block(t, i*rows, min(l.out, (i+1)*rows), x, dst, &ep)
 	})
 }
 
+// pieces cuts the weight rows for the cores: pieces large enough that starting one does
+// not show, several a core where there are enough. Results do not depend on the cut.
+func (l *linear) pieces(cores, rows int) (count, each int) {
+	const least, most = 1 << 15, 1 << 19 // operations of a piece
+	work := l.in * max(rows, 1)
+	each = l.out / (4 * cores)
+	each = min(max(each, least/work), max(most/work, 1))
+	each = max(1, (each+linearBlock-1)/linearBlock) * linearBlock
+	return (l.out + each - 1) / each, each
+}
+
 func (l *linear) block(t *tally, from, to int, x, dst mat, ep *epilogue) {
-	const blockRows, blockX = 32, 12
-	var out [blockX * blockRows]float32
-	for o := from; o < to; o += blockRows {
-		nr := min(blockRows, to-o)
+	const blockX = 12
+	var out [blockX * linearBlock]float32
+	step := linearBlock
+	for step > 8 && step*l.in > linearTile {
+		step /= 2
+	}
+	for o := from; o < to; o += step {
+		nr := min(step, to-o)
 		w := l.w[o*l.in : (o+nr)*l.in]
 		t.read(Weights, len(w))
 		var bias []float32
@@ -54,12 +70,16 @@ func (l *linear) block(t *tally, from, to int, x, dst mat, ep *epilogue) {
 			bias = l.bias[o : o+nr]
 			t.read(Weights, len(bias))
 		}
+		var next ahead
+		if o+nr < to && x.rows <= blockX {
+			next.next = l.w[(o+nr)*l.in : min(to, o+2*nr)*l.in]
+		}
 		for i := 0; i < x.rows; i += blockX {
 			nx := min(blockX, x.rows-i)
-			dots(w, l.in, nr, x, i, nx, out[:], blockRows)
+			dots(w, l.in, nr, x, i, nx, out[:], linearBlock, next)
 			t.flops(2 * len(w) * nx)
 			for e := range nx {
-				l.finish(t, out[e*blockRows:e*blockRows+nr], bias, dst, i+e, o, ep)
+				l.finish(t, out[e*linearBlock:e*linearBlock+nr], bias, dst, i+e, o, ep)
 			}
 		}
 	}

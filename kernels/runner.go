@@ -70,9 +70,9 @@ func (r *runner) split(n int, t *tally, f func(i int, t *tally)) {
 }
 
 // pieces is how many pieces a loop over n rows of so many operations each is worth,
-// and the rows of one: pieces of about 64k operations, in multiples of unit rows.
+// and the rows of one: pieces of about 128k operations, in multiples of unit rows.
 func pieces(n, operationsPerRow, unit int) (count, rows int) {
-	const piece = 1 << 16
+	const piece = 1 << 17
 	rows = max(1, piece/max(1, operationsPerRow))
 	rows = (rows + unit - 1) / unit * unit
 	return (n + rows - 1) / rows, rows

@@ -58,29 +58,48 @@ func dot(a, b []float32) float32 {
 	return (s0 + s1) + (s2 + s3)
 }
 
+// ahead is memory that a routine fetches while it works on as much other memory; the
+// zero value is none.
+type ahead struct{ next []float32 }
+
+// part is where call i of n starts fetching and its bytes for every 128 it works on;
+// with nothing to fetch it stays at idle.
+func (a ahead) part(i, n int, idle *float32) (*float32, int) {
+	if len(a.next) == 0 {
+		return idle, 0
+	}
+	return &a.next[len(a.next)/n*i], 128 / n
+}
+
 // dots sets out[x·outstride + j] = row j of w · row x of xs, for rows rows of w.
-func dots(w []float32, stride, rows int, xs mat, x0, nx int, out []float32, outstride int) {
-	n := xs.cols
-	v := whole(n)
+func dots(w []float32, stride, rows int, xs mat, x0, nx int, out []float32, outstride int, pf ahead) {
+	v := whole(xs.cols)
 	quads := rows &^ 3
 	if v == 0 {
 		quads = 0
 	}
-	for x := 0; x < nx; {
-		row := xs.row(x0 + x)
-		if nx-x >= 3 && quads > 0 {
-			dotRows3(&w[0], stride, &row[0], xs.stride, v, quads, &out[x*outstride], outstride)
-			for e := range 3 {
-				dotTails(w, stride, rows, quads, v, xs.row(x0+x+e), out[(x+e)*outstride:])
-			}
-			x += 3
-			continue
+	calls := (nx + 2) / 3
+	for x, call := 0, 0; x < nx; call++ {
+		k := min(3, nx-x)
+		if nx-x == 4 {
+			k = 2 // two and two are faster than three and one
 		}
 		if quads > 0 {
-			dotRows1(&w[0], stride, &row[0], v, quads, &out[x*outstride])
+			row := xs.row(x0 + x)
+			p, step := pf.part(call, calls, &w[0])
+			switch k {
+			case 1:
+				dotRows1(&w[0], stride, &row[0], v, quads, &out[x*outstride], p, step)
+			case 2:
+				dotRows2(&w[0], stride, &row[0], xs.stride, v, quads, &out[x*outstride], outstride, p, step)
+			case 3:
+				dotRows3(&w[0], stride, &row[0], xs.stride, v, quads, &out[x*outstride], outstride, p, step)
+			}
 		}
-		dotTails(w, stride, rows, quads, v, row, out[x*outstride:])
-		x++
+		for range k {
+			dotTails(w, stride, rows, quads, v, xs.row(x0+x), out[x*outstride:])
+			x++
+		}
 	}
 }
 
@@ -94,7 +113,7 @@ func dotTails(w []float32, stride, rows, quads, v int, x, out []float32) {
 	for j := quads; j < rows; j++ {
 		if v > 0 {
 			var four [4]float32
-			dotRows1(&w[j*stride], 0, &x[0], v, 4, &four[0])
+			dotRows1(&w[j*stride], 0, &x[0], v, 4, &four[0], &x[0], 0)
 			out[j] = four[0] + dot(x[v:], w[j*stride+v:])
 			continue
 		}
@@ -104,24 +123,27 @@ func dotTails(w []float32, stride, rows, quads, v int, x, out []float32) {
 
 // axpys adds to each of nq rows of o (ostride apart, n wide) the rows of v weighted
 // with its p: o[q] += Σ_j p[q·pstride+j]·v[j].
-func axpys(o []float32, ostride, nq int, v []float32, stride, rows, n int, p []float32, pstride int) {
+func axpys(o []float32, ostride, nq int, v []float32, stride, rows, n int, p []float32, pstride int, pf ahead) {
 	w := whole(n)
 	quads := rows &^ 3
 	if w == 0 {
 		quads = 0
 	}
-	for q := 0; q < nq; {
+	calls := (nq + 1) / 2
+	for q, call := 0, 0; q < nq; call++ {
+		k := min(2, nq-q)
 		if quads > 0 {
-			if nq-q >= 2 {
-				axpyRows2(&o[q*ostride], ostride, &v[0], stride, &p[q*pstride], pstride, w, quads)
-				axpyTails(o[q*ostride:], v, stride, rows, quads, w, n, p[q*pstride:])
-				q++
+			next, step := pf.part(call, calls, &v[0])
+			if k == 2 {
+				axpyRows2(&o[q*ostride], ostride, &v[0], stride, &p[q*pstride], pstride, w, quads, next, step)
 			} else {
-				axpyRows1(&o[q*ostride], &v[0], stride, &p[q*pstride], w, quads)
+				axpyRows1(&o[q*ostride], &v[0], stride, &p[q*pstride], w, quads, next, step)
 			}
 		}
-		axpyTails(o[q*ostride:], v, stride, rows, quads, w, n, p[q*pstride:])
-		q++
+		for range k {
+			axpyTails(o[q*ostride:], v, stride, rows, quads, w, n, p[q*pstride:])
+			q++
+		}
 	}
 }
 
@@ -137,7 +159,7 @@ func axpyTails(o, v []float32, stride, rows, quads, w, n int, p []float32) {
 	for j := quads; j < rows; j++ {
 		if w > 0 {
 			four := [4]float32{p[j]}
-			axpyRows1(&o[0], &v[j*stride], 0, &four[0], w, 4)
+			axpyRows1(&o[0], &v[j*stride], 0, &four[0], w, 4, &o[0], 0)
 		}
 		row := v[j*stride : j*stride+n]
 		for c := w; c < n; c++ {
