@@ -53,9 +53,9 @@ func (b *builder) mamba1(m *arch.Mamba1) {
 }
 
 // memoryRows is the rows a memory is written for: the last of each sequence where the
-// prefill skips the layers that read it.
+// prefill skips all layers that read it.
 func (b *builder) memoryRows() int {
-	if b.skip {
+	if b.skip && !b.early[b.layer] {
 		return seqs
 	}
 	return rows

@@ -37,5 +37,6 @@ func hardwareCommand() *cobra.Command {
 		},
 	}
 	out.register(c, "yaml")
+	c.AddCommand(measureCommand())
 	return c
 }
