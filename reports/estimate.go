@@ -62,7 +62,7 @@ func BreakdownTable(title string, ops []costmodel.OpCost) *Table {
 		{Name: "operation", CSV: "operation", Left: true}, {Name: "layers", CSV: "layers"},
 		{Name: "time", Unit: "s", CSV: "seconds", Scale: true}, {Name: "share", CSV: "share"},
 		{Name: "work", Unit: "FLOP", CSV: "flops", Scale: true}, {Name: "moved", Unit: "B", CSV: "bytes", Scale: true},
-		{Name: "intensity\nFLOP/B", CSV: "flops_per_byte"}, {Name: "ridge\nFLOP/B", CSV: "ridge_flops_per_byte"},
+		{Name: "intens.\nFLOP/B", CSV: "flops_per_byte"}, {Name: "ridge\nFLOP/B", CSV: "ridge_flops_per_byte"},
 		{Name: "bound by", CSV: "bound", Left: true}}}
 	var sum costmodel.OpCost
 	for _, o := range ops {
