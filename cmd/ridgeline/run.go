@@ -75,7 +75,7 @@ spec ('sambay(d=16,gmu_ratio=0.5)'), a YAML layout or a Hugging Face config.json
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	c.SuggestionsMinimumDistance = 2
-	c.AddCommand(modelsCommand(), hardwareCommand(), estimateCommand(), compareCommand())
+	c.AddCommand(modelsCommand(), hardwareCommand(), estimateCommand(), compareCommand(), sweepCommand())
 	return c
 }
 
