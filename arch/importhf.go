@@ -29,6 +29,19 @@ func hfFamilies() []hfFamily {
 		{[]string{"phi4flash"}, importPhi4Flash},
 		{[]string{"qwen2"}, importQwen2},
 		{[]string{"qwen3"}, importQwen3},
+		{[]string{"qwen3_moe"}, importQwen3MoE},
+		{[]string{"mixtral"}, importMixtral},
+		{[]string{"gpt_oss"}, importGptOss},
+		{[]string{"qwen3_next"}, importQwen3Next},
+		{[]string{"qwen3_5"}, importQwen35},
+		{[]string{"qwen3_5_text"}, importQwen35Text},
+		{[]string{"mamba"}, importMamba},
+		{[]string{"mamba2"}, importMamba2},
+		{[]string{"nemotron_h"}, importNemotronH},
+		{[]string{"jamba"}, importJamba},
+		{[]string{"bamba"}, importBamba},
+		{[]string{"granitemoehybrid"}, importGraniteHybrid},
+		{[]string{"falcon_h1"}, importFalconH1},
 	}
 }
 

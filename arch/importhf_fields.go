@@ -33,11 +33,12 @@ func harmlessFields(modelType string) map[string]bool {
 			pruned_heads tie_encoder_decoder
 			output_router_logits router_aux_loss_coef router_jitter_noise router_z_loss_coef
 			norm_topk_prob routed_scaling_factor`,
-		"phi3":       `embd_layer_norm interpolate_factor full_attn_mod`,
-		"phi4flash":  `full_attn_mod`,
-		"llama":      `rope_interleaved`,
-		"qwen3_5":    `image_token_id video_token_id vision_start_token_id vision_end_token_id mtp_use_dedicated_embeddings`,
-		"qwen3_next": ``,
+		"phi3":      `embd_layer_norm interpolate_factor full_attn_mod`,
+		"phi4flash": `full_attn_mod`,
+		"llama":     `rope_interleaved`,
+		"qwen3_5": `
+			image_token_id video_token_id vision_start_token_id vision_end_token_id
+			mtp_use_dedicated_embeddings`,
 		"nemotron_h": `
 			chunk_size expand mamba_hidden_act rescale_prenorm_residual residual_in_fp32
 			time_step_floor time_step_limit time_step_max time_step_min time_step_rank
@@ -53,7 +54,7 @@ func harmlessFields(modelType string) map[string]bool {
 			time_step_min time_step_scale time_step_rank fused_add_norm
 			pad_vocab_size_multiple`,
 		"jamba": `use_mamba_kernels mamba_inner_layernorms`,
-		"bamba": `
+		"bamba": `mamba_dt_rank
 			mamba_chunk_size time_step_floor time_step_limit time_step_max time_step_min
 			mamba_norm_before_gate z_loss_coefficient use_mamba_kernels`,
 		"granitemoehybrid": `
@@ -64,7 +65,7 @@ func harmlessFields(modelType string) map[string]bool {
 			mamba_chunk_size mamba_norm_before_gate mamba_use_mlp mlp_expansion_factor
 			embedding_multiplier lm_head_multiplier mlp_multipliers key_multiplier
 			attention_in_multiplier attention_out_multiplier ssm_multipliers
-			ssm_in_multiplier ssm_out_multiplier time_step_floor time_step_limit
+			ssm_in_multiplier ssm_out_multiplier expansion_factor time_step_floor time_step_limit
 			time_step_max time_step_min`,
 		"gpt_oss": `initial_context_length swiglu_limit`,
 	}

@@ -10,6 +10,7 @@ import (
 type hfDefaults struct {
 	maxContext int
 	kvHeads    int // 0: as many as query heads
+	headDim    int // 0: hidden_size / num_attention_heads
 	ropeTheta  float64
 	tied       bool
 }
@@ -84,19 +85,19 @@ func (c *hfConfig) attention(m *Model, d hfDefaults) Attention {
 		kv = d.kvHeads
 	}
 	a.KVHeads = c.sizeOr("num_key_value_heads", kv)
-	a.HeadDim = c.headDim("head_dim", m.Width, a.Heads)
+	n, given := c.whole("head_dim", 1, MaxDimension)
+	switch {
+	case given:
+		a.HeadDim = n
+	case d.headDim > 0 && !c.present("head_dim"):
+		a.HeadDim = d.headDim
+	case m.Width%a.Heads != 0:
+		c.fail("%shidden_size %d is not a multiple of num_attention_heads %d", c.prefix, m.Width, a.Heads)
+		a.HeadDim = 1
+	default:
+		a.HeadDim = m.Width / a.Heads
+	}
 	return a
-}
-
-// headDim reads a head width whose default is hidden_size / num_attention_heads.
-func (c *hfConfig) headDim(name string, width, heads int) int {
-	if n, ok := c.whole(name, 1, MaxDimension); ok {
-		return n
-	}
-	if width%heads != 0 {
-		c.fail("%shidden_size %d is not a multiple of num_attention_heads %d", c.prefix, width, heads)
-	}
-	return max(width/heads, 1)
 }
 
 // rotary reads the rotary embedding: rope_theta and partial_rotary_factor, on their
@@ -199,22 +200,19 @@ func importQwen2(c *hfConfig) *Model {
 
 // importQwen3: Qwen3Config. Queries and keys are normed; attention_bias is on all four.
 func importQwen3(c *hfConfig) *Model {
-	d := hfDefaults{maxContext: 32768, kvHeads: 32, ropeTheta: 10000}
+	d := hfDefaults{maxContext: 32768, kvHeads: 32, headDim: 128, ropeTheta: 10000}
 	m, n := c.model(d)
-	a := c.qwen3Attention(m, d)
+	a := c.attention(m, d)
+	c.qwen3Bias(&a, d)
 	return m.decoder(n, a, same(c.swiglu("intermediate_size")), c.qwenWindows(m, n))
 }
 
-func (c *hfConfig) qwen3Attention(m *Model, d hfDefaults) Attention {
-	a := c.attention(m, d)
-	if !c.present("head_dim") {
-		a.HeadDim = 128 // Qwen3Config's default, not hidden_size / heads
-	}
+// qwen3Bias reads what Qwen3's dense and MoE attention share beyond the heads.
+func (c *hfConfig) qwen3Bias(a *Attention, d hfDefaults) {
 	a.QKNorm = true
 	a.QKVBias = c.boolOr("attention_bias", false)
 	a.OutBias = a.QKVBias
-	c.rotary(&a, d.ropeTheta, 1)
-	return a
+	c.rotary(a, d.ropeTheta, 1)
 }
 
 // qwenWindows reads Qwen's windows: with use_sliding_window, layers from
