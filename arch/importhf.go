@@ -11,9 +11,13 @@ import (
 	"ridgeline/precision"
 )
 
-// maxParams bounds an imported model: past it the count no longer fits 64 bits with
-// room to price it, and the file is wrong.
-const maxParams = 1e15
+const (
+	// maxParams bounds an imported model: past it the count no longer fits 64 bits with
+	// room to price it, and the file is wrong.
+	maxParams = 1e15
+	// maxPositions bounds contexts and windows.
+	maxPositions = 1 << 31
+)
 
 // hfFamily imports some model types.
 type hfFamily struct {
@@ -66,6 +70,7 @@ func HFModelTypes() []string {
 //     change the cost, and is an error naming it.
 //
 // Sizes that every config states (hidden_size, num_hidden_layers, ...) have no default.
+// Layers that are alike may share one mixer or FFN value: treat them as read-only.
 func ImportHF(name string, data []byte) (*Model, error) {
 	fields, err := parseConfig(data)
 	if err != nil {
@@ -244,6 +249,14 @@ func (c *hfConfig) size(name string) int {
 // sizeOr reads a positive integer with a default.
 func (c *hfConfig) sizeOr(name string, def int) int {
 	if n, ok := c.whole(name, 1, MaxDimension); ok {
+		return n
+	}
+	return def
+}
+
+// positionsOr reads a context length or window with a default.
+func (c *hfConfig) positionsOr(name string, def int) int {
+	if n, ok := c.whole(name, 1, maxPositions); ok {
 		return n
 	}
 	return def

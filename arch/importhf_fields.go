@@ -6,13 +6,14 @@ import "strings"
 // token numbers, epsilons, initialisation, software versions. They are listed here
 // and nowhere else; "common" stands in any config, the others for one model type.
 //
-// rope_scaling is here because a rotation costs the same whatever its frequencies.
+// rope_scaling is here because a rotation costs the same whatever its frequencies, and
+// rope_theta for the types whose class builds no positional encoding.
 func harmlessFields(modelType string) map[string]bool {
 	lists := map[string]string{
 		"common": `
 			_name_or_path architectures auto_map model_type transformers_version name_or_path
 			_attn_implementation _attn_implementation_autoset attn_implementation
-			unsloth_fixed unsloth_version dtype_policy
+			_flash_attn_2_enabled unsloth_fixed unsloth_version model_max_length
 			bos_token_id eos_token_id pad_token_id sep_token_id decoder_start_token_id
 			unk_token_id tokenizer_class prefix add_bos_token
 			use_cache initializer_range initializer_factor attention_dropout hidden_dropout
@@ -33,8 +34,8 @@ func harmlessFields(modelType string) map[string]bool {
 			pruned_heads tie_encoder_decoder
 			output_router_logits router_aux_loss_coef router_jitter_noise router_z_loss_coef
 			norm_topk_prob routed_scaling_factor`,
-		"phi3":      `embd_layer_norm interpolate_factor full_attn_mod`,
-		"phi4flash": `full_attn_mod`,
+		"phi3":      `interpolate_factor full_attn_mod`,
+		"phi4flash": `full_attn_mod interpolate_factor rope_theta partial_rotary_factor`,
 		"llama":     `rope_interleaved`,
 		"qwen3_5": `
 			image_token_id video_token_id vision_start_token_id vision_end_token_id

@@ -1,7 +1,9 @@
 package arch
 
 import (
+	"maps"
 	"slices"
+	"strings"
 
 	"ridgeline/precision"
 )
@@ -22,10 +24,24 @@ func (c *hfConfig) model(d hfDefaults) (*Model, int) {
 		Width:      c.size("hidden_size"),
 		Vocab:      c.size("vocab_size"),
 		Tied:       c.boolOr("tie_word_embeddings", d.tied),
-		MaxContext: c.sizeOr("max_position_embeddings", d.maxContext),
+		MaxContext: c.positionsOr("max_position_embeddings", d.maxContext),
 	}
+	c.architectures()
 	c.formats(m)
 	return m, c.layers()
+}
+
+// architectures notes a class whose head is no LM head (classifiers, rewards).
+func (c *hfConfig) architectures() {
+	l := c.list("architectures")
+	for _, v := range l {
+		if s, _ := v.(string); strings.Contains(s, "ForCausalLM") || strings.Contains(s, "ForConditionalGeneration") {
+			return
+		}
+	}
+	if len(l) > 0 {
+		c.note("%sarchitectures is %s: counted with a language-model head", c.prefix, show(l[0]))
+	}
 }
 
 // formats reads how the checkpoint is stored.
@@ -106,6 +122,11 @@ func (c *hfConfig) rotary(a *Attention, theta, partial float64) {
 	base := c.floatOr("rope_theta", theta)
 	part := c.floatOr("partial_rotary_factor", partial)
 	if p, ok := c.object("rope_parameters"); ok {
+		for _, name := range slices.Sorted(maps.Keys(p)) {
+			if _, nested := p[name].(map[string]any); nested {
+				c.fail("field %srope_parameters.%s is not modelled", c.prefix, fieldName(name))
+			}
+		}
 		r := &hfConfig{st: c.st, prefix: c.prefix + "rope_parameters.", fields: p, used: map[string]bool{}}
 		base, part = r.floatOr("rope_theta", base), r.floatOr("partial_rotary_factor", part)
 	}
@@ -173,7 +194,7 @@ func importMistral(c *hfConfig) *Model {
 	if !c.present("sliding_window") {
 		window = 4096
 	}
-	m.window(&a, c.sizeOr("sliding_window", window))
+	m.window(&a, c.positionsOr("sliding_window", window))
 	return m.decoder(n, a, same(c.swiglu("intermediate_size")), nil)
 }
 
@@ -184,7 +205,7 @@ func importPhi3(c *hfConfig) *Model {
 	m, n := c.model(d)
 	a := c.attention(m, d)
 	c.rotary(&a, d.ropeTheta, 1)
-	m.window(&a, c.sizeOr("sliding_window", 0))
+	m.window(&a, c.positionsOr("sliding_window", 0))
 	return m.decoder(n, a, same(c.swiglu("intermediate_size")), nil)
 }
 
@@ -220,7 +241,7 @@ func (c *hfConfig) qwen3Bias(a *Attention, d hfDefaults) {
 // window that is switched off is only declared.
 func (c *hfConfig) qwenWindows(m *Model, n int) func(int, *Attention) {
 	on := c.boolOr("use_sliding_window", false)
-	size, given := c.whole("sliding_window", 1, MaxDimension)
+	size, given := c.whole("sliding_window", 1, maxPositions)
 	if on && !given && !c.present("sliding_window") {
 		size, given = 4096, true // class default
 	}

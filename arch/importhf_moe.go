@@ -9,7 +9,7 @@ func importMixtral(c *hfConfig) *Model {
 	m, n := c.model(d)
 	a := c.attention(m, d)
 	c.rotary(&a, d.ropeTheta, 1)
-	m.window(&a, c.sizeOr("sliding_window", 0))
+	m.window(&a, c.positionsOr("sliding_window", 0))
 	f := &MoE{
 		Experts: c.size("num_local_experts"),
 		TopK:    c.size("num_experts_per_tok"),
@@ -88,7 +88,7 @@ func importGptOss(c *hfConfig) *Model {
 	if !c.present("sliding_window") {
 		window = 128
 	}
-	window = c.sizeOr("sliding_window", window)
+	window = c.positionsOr("sliding_window", window)
 	types := c.perLayer("layer_types", n, "full_attention", "sliding_attention")
 	m.decoder(n, a, same(f), func(i int, a *Attention) {
 		if windowed := types == nil && i%2 == 0 || types != nil && types[i] == "sliding_attention"; !windowed {

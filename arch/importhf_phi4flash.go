@@ -16,7 +16,7 @@ import "fmt"
 // mamba_expand 2, mamba_dt_rank "auto" = ⌈hidden_size/16⌉, conv bias and no projection
 // bias, mb_per_layer 2.
 func importPhi4Flash(c *hfConfig) *Model {
-	d := hfDefaults{maxContext: 4096, tied: true}
+	d := hfDefaults{maxContext: 4096, kvHeads: 4, tied: true}
 	m, n := c.model(d)
 	m.Norm = LayerNorm
 	m.HeadBias = c.boolOr("lm_head_bias", false)
@@ -74,12 +74,16 @@ func (c *hfConfig) mamba1(width int) *Mamba1 {
 
 // phi4FlashWindow reads sliding_window: one number, or (as the class writes it back) a
 // list with the number for the odd layers of the first half and null elsewhere.
-func (c *hfConfig) phi4FlashWindow(n int) int {
+func (c *hfConfig) phi4FlashWindow(layers int) int {
 	if l, ok := c.fields["sliding_window"].([]any); ok {
 		c.used["sliding_window"] = true
-		return c.phi4FlashWindows(l, n)
+		return c.phi4FlashWindows(l, layers)
 	}
-	return c.size("sliding_window")
+	n, ok := c.whole("sliding_window", 1, maxPositions)
+	if !ok {
+		c.missing("sliding_window")
+	}
+	return n
 }
 
 func (c *hfConfig) phi4FlashWindows(l []any, n int) int {
@@ -97,7 +101,7 @@ func (c *hfConfig) phi4FlashWindows(l []any, n int) int {
 		if !windowed {
 			continue
 		}
-		w := c.asWhole(fmt.Sprintf("sliding_window[%d]", i), v, 1, MaxDimension)
+		w := c.asWhole(fmt.Sprintf("sliding_window[%d]", i), v, 1, maxPositions)
 		if window != 0 && w != window {
 			c.fail("%ssliding_window[%d] is %d, others are %d: different windows are not modelled", c.prefix, i, w, window)
 		}
