@@ -1,6 +1,7 @@
 package arch
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -141,6 +142,45 @@ func TestImportHFTooLarge(t *testing.T) {
 	}), "llama: the sizes make 7.7e+25 parameters, more than 1e+15")
 }
 
+// TestImportHFHostile puts hostile values in every field of every config: each gives a
+// model or one line.
+func TestImportHFHostile(t *testing.T) {
+	files, err := filepath.Glob("testdata/configs/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no configs: %v", err)
+	}
+	hostile := []any{nil, true, false, 0.0, -1.0, 1.0, 2.5, 3.0, 4096.0, 16777216.0, 1e9, 1e300, "", "x", "a\nb",
+		[]any{}, []any{1.0}, []any{-1.0, "x", nil}, []any{[]any{}}, map[string]any{}, map[string]any{"rope_theta": "x"}}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		config, err := parseConfig(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects := []map[string]any{config}
+		if text, ok := config["text_config"].(map[string]any); ok {
+			objects = append(objects, text)
+		}
+		delete(config, "time_step_limit") // holds Infinity, which json.Marshal refuses
+		for _, object := range objects {
+			for field, good := range object {
+				for _, v := range hostile {
+					object[field] = v
+					bad, err := json.Marshal(config)
+					if err != nil {
+						t.Fatal(err)
+					}
+					checkImport(t, bad)
+				}
+				object[field] = good
+			}
+		}
+	}
+}
+
 // FuzzImportHF: whatever the bytes, a model that passes its checks and can be counted,
 // or an error of one line.
 func FuzzImportHF(f *testing.F) {
@@ -156,20 +196,24 @@ func FuzzImportHF(f *testing.F) {
 		f.Add(data)
 	}
 	f.Add([]byte(`{"model_type": "llama", "hidden_size": -1e400, "a": [NaN, Infinity, -Infinity, "\ud800"]}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := ImportHF("x", data)
-		if err != nil {
-			if s := err.Error(); s == "" || strings.ContainsAny(s, "\n\r") || len(s) > 1000 {
-				t.Errorf("error is not one line: %q", s)
-			}
-			return
+	f.Fuzz(func(t *testing.T, data []byte) { checkImport(t, data) })
+}
+
+// checkImport imports a config and checks what comes of it.
+func checkImport(t *testing.T, data []byte) {
+	t.Helper()
+	m, err := ImportHF("x", data)
+	if err != nil {
+		if s := err.Error(); s == "" || strings.ContainsAny(s, "\n\r") || len(s) > 1000 {
+			t.Errorf("error is not one line: %q", s)
 		}
-		if err := m.Check(); err != nil {
-			t.Errorf("imported, but: %v", err)
-		}
-		all, active := m.Params(), m.ActiveParams()
-		if active.Total <= 0 || active.Total > all.Total || float64(all.Total) > maxParams {
-			t.Errorf("%d parameters, %d active", all.Total, active.Total)
-		}
-	})
+		return
+	}
+	if err := m.Check(); err != nil {
+		t.Errorf("imported, but: %v", err)
+	}
+	all, active := m.Params(), m.ActiveParams()
+	if active.Total <= 0 || active.Total > all.Total || float64(all.Total) > maxParams {
+		t.Errorf("%d parameters, %d active", all.Total, active.Total)
+	}
 }

@@ -1,5 +1,7 @@
 package arch
 
+import "ridgeline/precision"
+
 // importQwen3Next: Qwen3NextConfig. Gated DeltaNet with full attention in every
 // full_attention_interval-th layer, and mixtures with a gated shared expert.
 func importQwen3Next(c *hfConfig) *Model {
@@ -28,8 +30,8 @@ func importQwen35(c *hfConfig) *Model {
 		}
 		m.Tied = tied
 	}
-	for _, dtype := range []string{"dtype", "torch_dtype"} {
-		if d := c.dtype(dtype); d != 0 && m.WeightDType == 0 {
+	for _, name := range []string{"dtype", "torch_dtype"} {
+		if d := c.dtype(name); m.WeightDType == precision.Unset {
 			m.WeightDType = d
 		}
 	}

@@ -94,6 +94,7 @@ func layout(m *Model) string {
 }
 
 // TestImportHF: parameter counts are those the makers publish or the checkpoints hold.
+// The configs are the released ones, whole or cut to the fields that matter.
 func TestImportHF(t *testing.T) {
 	tests := []struct {
 		name           string
