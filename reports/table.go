@@ -1,6 +1,9 @@
 package reports
 
 import (
+	"encoding/csv"
+	"fmt"
+	"io"
 	"strings"
 	"unicode/utf8"
 
@@ -9,115 +12,298 @@ import (
 	"github.com/olekukonko/tablewriter/tw"
 )
 
-// Column is a column of a table: its header (lines separated by newlines), and whether
-// it holds words, which align left.
+// Width is the columns a table may take on a terminal.
+const Width = 100
+
+// Column is a column of figures or text.
 type Column struct {
-	Head  string
-	Words bool
+	Name string // lines separated by \n; CSV joins them with a space
+	Unit string // without prefix: "s", "B"; "" for text and plain numbers
+	CSV  string // name in CSV: base units, snake case
+	Left bool   // text
+	// Scale: the column is printed with one SI prefix. Without it numbers print as Int.
+	Scale bool
+	Plain bool // three digits, no prefix
+	Cells []Cell
 }
 
-// Table is rows of text under headers.
+// Cell is a number or a text.
+type Cell struct {
+	V    float64
+	Text string // if set, printed instead
+}
+
+// Num and Txt make cells.
+func Num(v float64) Cell { return Cell{V: v} }
+
+// Txt makes a text cell.
+func Txt(s string) Cell { return Cell{Text: s} }
+
+// Table is a grid of columns with text above and below.
 type Table struct {
+	Title   string
 	Columns []Column
-	Rows    [][]string
+	Notes   []string
+	Turn    bool // may be turned where it is too wide
 }
 
-// Add adds a row.
-func (t *Table) Add(cells ...string) { t.Rows = append(t.Rows, cells) }
-
-// Width is the number of characters the table's lines take in text.
-func (t *Table) Width() int {
-	total := 0
-	for i := range t.Columns {
-		total += t.columnWidth(i)
+// Add appends a row; it panics if the cells do not match the columns.
+func (t *Table) Add(cells ...Cell) {
+	if len(cells) != len(t.Columns) {
+		panic(fmt.Sprintf("reports: %d cells for %d columns", len(cells), len(t.Columns)))
 	}
-	return total + gap*(len(t.Columns)-1)
+	for i, c := range cells {
+		t.Columns[i].Cells = append(t.Columns[i].Cells, c)
+	}
 }
 
-// gap is the spaces between columns.
-const gap = 2
-
-func (t *Table) columnWidth(i int) int {
-	w := 0
-	for _, l := range strings.Split(t.Columns[i].Head, "\n") {
-		w = max(w, utf8.RuneCountInString(l))
+func (t *Table) rows() int {
+	if len(t.Columns) == 0 {
+		return 0
 	}
-	for _, r := range t.Rows {
-		if i < len(r) {
-			w = max(w, utf8.RuneCountInString(r[i]))
+	return len(t.Columns[0].Cells)
+}
+
+// rendered returns the header lines and printed cells of a column.
+func (c *Column) rendered() (head string, cells []string) {
+	head = c.Name
+	prefix, scale := "", 1.0
+	if c.Scale {
+		small := 1e-9
+		if strings.HasPrefix(c.Unit, "B") || strings.HasPrefix(c.Unit, "FLOP") || strings.HasPrefix(c.Unit, "tok") {
+			small = 1
 		}
-	}
-	return w
-}
-
-func (t *Table) text(w *strings.Builder) {
-	lines := 1
-	for _, c := range t.Columns {
-		lines = max(lines, 1+strings.Count(c.Head, "\n"))
-	}
-	rendered := t.render(renderer.NewBlueprint(tw.Rendition{
-		Borders: tw.BorderNone,
-		Symbols: tw.NewSymbols(tw.StyleLight),
-		Settings: tw.Settings{
-			Separators: tw.Separators{BetweenColumns: tw.Off, BetweenRows: tw.Off, ShowHeader: tw.On},
-			Lines:      tw.Lines{ShowHeaderLine: tw.On},
-		},
-	}), tw.Padding{Right: strings.Repeat(" ", gap), Overwrite: true}, func(s string) string {
-		// Headers hang at the bottom, against their figures.
-		return strings.Repeat("\n", lines-1-strings.Count(s, "\n")) + s
-	})
-	for i, l := range strings.Split(strings.TrimSuffix(rendered, "\n"), "\n") {
-		l = strings.TrimRight(l, " ")
-		if i == lines {
-			l = strings.Repeat("─", t.Width())
-		}
-		w.WriteString(l + "\n")
-	}
-}
-
-func (t *Table) markdown(w *strings.Builder) {
-	escaped := &Table{Columns: t.Columns}
-	for _, r := range t.Rows {
-		cells := make([]string, len(r))
-		for i, c := range r {
-			cells[i] = escapeMarkdown(strings.TrimSpace(c))
-			if strings.HasPrefix(c, " ") && cells[i] != "" {
-				cells[i] = "&nbsp;&nbsp;" + cells[i]
+		var vs []float64
+		for _, x := range c.Cells {
+			if x.Text == "" {
+				vs = append(vs, x.V)
 			}
 		}
-		escaped.Rows = append(escaped.Rows, cells)
+		prefix, scale = prefixFor(small, vs...)
 	}
-	w.WriteString(escaped.render(renderer.NewMarkdown(), tw.Padding{Left: " ", Right: " ", Overwrite: true},
-		func(s string) string { return escapeMarkdown(strings.ReplaceAll(s, "\n", " ")) }))
+	if c.Unit != "" {
+		head += "\n" + prefix + c.Unit
+	} else if prefix != "" {
+		head += "\n×" + map[string]string{"k": "10³", "M": "10⁶", "G": "10⁹", "T": "10¹²", "P": "10¹⁵", "m": "10⁻³", "µ": "10⁻⁶", "n": "10⁻⁹"}[prefix]
+	}
+	for _, x := range c.Cells {
+		switch {
+		case x.Text != "":
+			cells = append(cells, x.Text)
+		case c.Scale:
+			cells = append(cells, Digits(x.V/scale))
+		case c.Plain:
+			cells = append(cells, Digits(x.V))
+		default:
+			cells = append(cells, Int(x.V))
+		}
+	}
+	return head, cells
 }
 
-func (t *Table) render(r tw.Renderer, pad tw.Padding, head func(string) string) string {
-	align := make(tw.Alignment, len(t.Columns))
-	heads := make([]string, len(t.Columns))
-	for i, c := range t.Columns {
+// Text writes the table for a terminal, no wider than Width where it can be helped: a
+// table that may Turn does so when it is too wide, its columns becoming rows.
+func (t *Table) Text(w io.Writer) error {
+	heads, cells := t.grid()
+	if t.Turn && gridWidth(heads, cells) > Width {
+		return t.text(w, t.turned())
+	}
+	return t.text(w, t)
+}
+
+func (t *Table) grid() (heads []string, rows [][]string) {
+	rows = make([][]string, t.rows())
+	for i := range t.Columns {
+		h, cs := t.Columns[i].rendered()
+		heads = append(heads, h)
+		for r, c := range cs {
+			rows[r] = append(rows[r], c)
+		}
+	}
+	return heads, rows
+}
+
+func gridWidth(heads []string, rows [][]string) int {
+	total := 0
+	for i, h := range heads {
+		w := 0
+		for _, l := range strings.Split(h, "\n") {
+			w = max(w, utf8.RuneCountInString(l))
+		}
+		for _, r := range rows {
+			w = max(w, utf8.RuneCountInString(r[i]))
+		}
+		total += w + 2
+	}
+	return total - 2
+}
+
+// turned swaps rows and columns: the first column's cells become the header.
+func (t *Table) turned() *Table {
+	heads, rows := t.grid()
+	out := &Table{Columns: []Column{{Name: "", Left: true}}}
+	for _, r := range rows {
+		out.Columns = append(out.Columns, Column{Name: r[0]})
+	}
+	for i := 1; i < len(heads); i++ {
+		name, unit, _ := strings.Cut(heads[i], "\n")
+		if j := strings.LastIndex(heads[i], "\n"); j >= 0 {
+			name, unit = strings.ReplaceAll(heads[i][:j], "\n", " "), heads[i][j+1:]
+		}
+		label := name
+		if unit != "" {
+			label += ", " + unit
+		}
+		line := []Cell{Txt(label)}
+		for _, r := range rows {
+			line = append(line, Txt(r[i]))
+		}
+		out.Add(line...)
+	}
+	return out
+}
+
+func (t *Table) text(w io.Writer, body *Table) error {
+	if t.Title != "" {
+		if _, err := fmt.Fprintf(w, "%s\n\n", t.Title); err != nil {
+			return err
+		}
+	}
+	heads, rows := body.grid()
+	align := make([]tw.Align, len(heads))
+	for i := range body.Columns {
 		align[i] = tw.AlignRight
-		if c.Words {
+		if body.Columns[i].Left {
 			align[i] = tw.AlignLeft
 		}
-		heads[i] = head(c.Head)
+	}
+	var buf strings.Builder
+	tab := tablewriter.NewTable(&buf,
+		tablewriter.WithHeaderAutoFormat(tw.Off), tablewriter.WithTrimSpace(tw.Off),
+		tablewriter.WithHeaderAutoWrap(tw.WrapNone), tablewriter.WithRowAutoWrap(tw.WrapNone),
+		tablewriter.WithHeaderAlignmentConfig(tw.CellAlignment{PerColumn: align}),
+		tablewriter.WithRowAlignmentConfig(tw.CellAlignment{PerColumn: align}),
+		tablewriter.WithPadding(tw.Padding{Left: "", Right: "  ", Overwrite: true}),
+		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
+			Borders: tw.BorderNone,
+			Symbols: tw.NewSymbols(tw.StyleLight),
+			Settings: tw.Settings{Separators: tw.Separators{BetweenColumns: tw.Off, BetweenRows: tw.Off},
+				Lines: tw.Lines{ShowHeaderLine: tw.On}},
+		})))
+	tab.Header(heads)
+	for _, r := range rows {
+		if err := tab.Append(r); err != nil {
+			return err
+		}
+	}
+	if err := tab.Render(); err != nil {
+		return err
+	}
+	for _, l := range strings.Split(strings.TrimRight(buf.String(), "\n"), "\n") {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(l, " ")); err != nil {
+			return err
+		}
+	}
+	return t.notes(w, wrap)
+}
+
+func (t *Table) notes(w io.Writer, shape func(string) string) error {
+	for i, n := range t.Notes {
+		lead := ""
+		if i == 0 {
+			lead = "\n"
+		}
+		if _, err := fmt.Fprintf(w, "%s%s\n", lead, shape(n)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wrap breaks a sentence into lines of at most Width.
+func wrap(s string) string {
+	var b strings.Builder
+	n := 0
+	for i, word := range strings.Fields(s) {
+		l := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case n+1+l > Width:
+			b.WriteByte('\n')
+			n = 0
+		default:
+			b.WriteByte(' ')
+			n++
+		}
+		b.WriteString(word)
+		n += l
+	}
+	return b.String()
+}
+
+// Markdown writes the table as a GitHub table.
+func (t *Table) Markdown(w io.Writer) error {
+	heads, rows := t.grid()
+	esc := func(s string) string {
+		return strings.ReplaceAll(strings.ReplaceAll(s, "|", `\|`), "\n", " ")
+	}
+	line := func(cells []string) string {
+		out := make([]string, len(cells))
+		for i, c := range cells {
+			out[i] = esc(c)
+		}
+		return "| " + strings.Join(out, " | ") + " |\n"
 	}
 	var b strings.Builder
-	table := tablewriter.NewTable(&b,
-		tablewriter.WithRenderer(r),
-		tablewriter.WithHeaderAutoFormat(tw.Off), // it would write "TOK / S"
-		tablewriter.WithHeaderAutoWrap(tw.WrapNone),
-		tablewriter.WithRowAutoWrap(tw.WrapNone),
-		tablewriter.WithTrimSpace(tw.Off),
-		tablewriter.WithPadding(pad),
-		tablewriter.WithAlignment(align),
-	)
-	table.Header(heads)
-	for _, row := range t.Rows {
-		cells := make([]string, len(t.Columns))
-		copy(cells, row)
-		// The only error is a row that cannot be turned into text, and this one is text.
-		_ = table.Append(cells)
+	if t.Title != "" {
+		fmt.Fprintf(&b, "**%s**\n\n", t.Title)
 	}
-	_ = table.Render()
-	return b.String()
+	b.WriteString(line(heads))
+	for i := range t.Columns {
+		if t.Columns[i].Left {
+			b.WriteString("|:--")
+		} else {
+			b.WriteString("|--:")
+		}
+	}
+	b.WriteString("|\n")
+	for _, r := range rows {
+		b.WriteString(line(r))
+	}
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return err
+	}
+	return t.notes(w, func(s string) string { return s + "\n" })
+}
+
+// CSV writes base units at full precision; text below the table is left out.
+func (t *Table) CSV(w io.Writer) error {
+	c := csv.NewWriter(w)
+	var head []string
+	for i := range t.Columns {
+		n := t.Columns[i].CSV
+		if n == "" {
+			n = strings.ReplaceAll(t.Columns[i].Name, "\n", " ")
+		}
+		head = append(head, n)
+	}
+	if err := c.Write(head); err != nil {
+		return err
+	}
+	for r := range t.rows() {
+		var line []string
+		for i := range t.Columns {
+			x := t.Columns[i].Cells[r]
+			if x.Text != "" {
+				line = append(line, x.Text)
+			} else {
+				line = append(line, fmt.Sprintf("%v", x.V))
+			}
+		}
+		if err := c.Write(line); err != nil {
+			return err
+		}
+	}
+	c.Flush()
+	return c.Error()
 }

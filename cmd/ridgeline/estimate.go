@@ -1,120 +1,72 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
-	"ridgeline/costmodel"
 	"ridgeline/reports"
 )
 
-func estimateCommand(a *app) *cobra.Command {
-	var d deployFlags
-	var w workloadFlags
-	var o outputFlags
-	var breakdown string
-	cmd := &cobra.Command{
-		Use:   "estimate MODEL… [flags]",
-		Short: "What a request costs on a model: memory, prefill, decode",
-		Example: `  ridgeline estimate phi4-mini-flash --on a100-80gb --prompt 2k --generate 32k
-  ridgeline estimate llama-3.1-8b qwen3-8b --on h100-sxm --batch max --kv fp8
-  ridgeline estimate phi4-mini-flash --batch 16 --breakdown
-  ridgeline estimate 'sambay(d=16)' --format json -o sambay.json`,
-		ValidArgsFunction: completeModels,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return fmt.Errorf("estimate: no model named: add one, such as phi4-mini-flash (ridgeline models lists them)")
+func estimateCommand() *cobra.Command {
+	var (
+		deploy    deployFlags
+		load      loadFlags
+		out       outFlags
+		breakdown bool
+	)
+	c := &cobra.Command{
+		Use:   "estimate MODEL",
+		Short: "Price one model: memory, time to first token, time per token, throughput",
+		Example: `  ridgeline estimate phi4-mini-flash --on h200 --batch 16
+  ridgeline estimate phi4-mini-flash --breakdown
+  ridgeline estimate llama-3.1-70b --on h100-sxm --tp 4 --weights fp8 --format json
+  ridgeline estimate 'sambay(d=16)' --gmu-ratio 1 --batch max`,
+		Args:              needArgs(1, 1, "one model"),
+		ValidArgsFunction: modelNames,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := out.check(); err != nil {
+				return err
 			}
-			es, err := estimates(cmd.Context(), a, &d, &w, args, breakdown)
+			f, w, err := load.workload()
 			if err != nil {
 				return err
 			}
-			return o.write(a, cmd, func(out io.Writer, format string) error {
-				switch format {
-				case "json":
-					return reports.WriteEstimatesJSON(out, es)
-				case "csv":
-					return reports.WriteCSV(out, es)
+			cs, err := deploy.compile(c, args)
+			if err != nil {
+				return err
+			}
+			x := cs[0]
+			if w.Batch == 0 {
+				w.Batch = max(x.MaxBatch(w.Prompt, w.Generate), 1)
+			}
+			e, err := x.Estimate(f, w)
+			if err != nil {
+				return err
+			}
+			tables := []*reports.Table{reports.EstimateTable(x, e)}
+			j := reports.Estimate(x, e, nil)
+			if breakdown {
+				ops := x.Breakdown(w)
+				j = reports.Estimate(x, e, ops)
+				title := fmt.Sprintf("Mean decode step at roofline, batch %d, by operation", w.Batch)
+				tables = append(tables, reports.BreakdownTable(title, ops))
+				if pre := x.PrefillBreakdown(w); pre != nil {
+					tables = append(tables, reports.BreakdownTable("Prefill at roofline, by operation", pre))
 				}
-				return document(out, format, reports.WriteEstimates(es))
-			})
+				if out.format == "csv" {
+					tables = tables[1:2]
+				}
+			}
+			if !e.Memory.Fits {
+				warn(c.ErrOrStderr(), "%s %s", x.Model.Name, reports.Misfit(e))
+			}
+			return out.write(c, tables, j)
 		},
 	}
-	d.add(cmd.Flags())
-	w.add(cmd.Flags())
-	o.add(cmd, tableFormats()...)
-	kinds := []string{"decode", "prefill"}
-	cmd.Flags().Var(&textFlag{kind: "phase", set: func(s string) error {
-		for _, k := range kinds {
-			if s == k {
-				breakdown = s
-				return nil
-			}
-		}
-		return fmt.Errorf("%q is no phase: write --breakdown, --breakdown=decode or --breakdown=prefill", s)
-	}}, "breakdown", "show operations by share of time, of a decode step or of the prefill")
-	cmd.Flags().Lookup("breakdown").NoOptDefVal = kinds[0]
-	completeFlag(cmd, "breakdown", kinds)
-	d.complete(cmd)
-	w.complete(cmd)
-	return cmd
-}
-
-// estimates prices the workload on every model.
-func estimates(ctx context.Context, a *app, d *deployFlags, w *workloadFlags, names []string, breakdown string) ([]*reports.Estimate, error) {
-	hw, err := d.hardware()
-	if err != nil {
-		return nil, err
-	}
-	models, err := d.models(a, names)
-	if err != nil {
-		return nil, err
-	}
-	var out []*reports.Estimate
-	for _, m := range models {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		c, err := d.compile(a, m, hw)
-		if err != nil {
-			return nil, err
-		}
-		e, err := price(c, w.fidelity, w.workload(c))
-		if err != nil {
-			return nil, err
-		}
-		if !e.Memory.Fits {
-			a.warn("%s: batch %d does not fit %s: %s missing, largest batch %d", e.Model, e.Workload.Batch, hw.Name,
-				reports.SI(e.Memory.MissingBytes, "B"), e.Memory.MaxBatch)
-		}
-		switch breakdown {
-		case "decode":
-			e.Breakdown = reports.Operations(e.Parts)
-		case "prefill":
-			e.Breakdown = reports.Operations(c.PrefillBreakdown(e.Workload))
-		}
-		out = append(out, e)
-	}
-	return out, nil
-}
-
-// price asks the cost model for a workload, and for the decode rate at the largest batch.
-func price(c *costmodel.Compiled, f costmodel.Fidelity, w costmodel.Workload) (*reports.Estimate, error) {
-	e, err := c.Estimate(f, w)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.Model.Name, err)
-	}
-	r := reports.NewEstimate(c, e)
-	if n := e.Memory.MaxBatch; n > 0 {
-		w.Batch = n
-		best, err := c.Estimate(f, w)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", c.Model.Name, err)
-		}
-		r.TokensPerSecondAtMaxBatch = &best.Decode.TokensPerSecond
-	}
-	return r, nil
+	deploy.register(c)
+	load.register(c)
+	out.register(c)
+	c.Flags().BoolVar(&breakdown, "breakdown", false, "show each operation's share of time, FLOPs, bytes and what binds it")
+	return c
 }

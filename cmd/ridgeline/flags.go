@@ -2,208 +2,282 @@ package main
 
 import (
 	"fmt"
-	"strconv"
+	"io"
+	"math"
+	"slices"
+	"strings"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"ridgeline/arch"
 	"ridgeline/costmodel"
 	"ridgeline/hardware"
 	"ridgeline/precision"
-	"ridgeline/quantity"
+	"ridgeline/reports"
+	"ridgeline/reports/atomicfile"
 )
 
-// textFlag is a flag that a function reads: the flag parser reports its error.
-type textFlag struct {
-	text, kind string
-	set        func(string) error
-}
-
-func (f *textFlag) String() string { return f.text }
-func (f *textFlag) Type() string   { return f.kind }
-func (f *textFlag) Set(s string) error {
-	if err := f.set(s); err != nil {
-		return err
-	}
-	f.text = s
-	return nil
-}
-
-// parsed makes a flag's setter of a parser and the place its value goes to.
-func parsed[T any](to *T, parse func(string) (T, error)) func(string) error {
-	return func(s string) error {
-		v, err := parse(s)
-		if err == nil {
-			*to = v
-		}
-		return err
-	}
-}
-
-// deployFlags say how models are deployed.
+// deployFlags say what runs where and how.
 type deployFlags struct {
-	on       string
-	options  costmodel.Options
-	gmuRatio *float64
+	on                                       string
+	weights, kv, state, activations, compute string
+	kvRead, diffKernel, prefill              string
+	tp                                       int
+	memoryFraction, gmuRatio                 float64
 }
 
-func (d *deployFlags) add(f *pflag.FlagSet) {
-	o := &d.options
-	f.StringVar(&d.on, "on", "a100-80gb", "hardware `profile` or its .yaml file")
-	for _, t := range []struct {
-		name, usage string
-		to          *precision.DType
-	}{
-		{"weights", "format weights are stored in (default: the checkpoint's)", &o.Weights},
-		{"kv", "format of the KV cache (default: the activations')", &o.KV},
-		{"state", "format of recurrent states (default: the activations')", &o.State},
-		{"activations", "format of activations (default: the checkpoint's, bf16)", &o.Activations},
-		{"compute", "format of matrix products (default: the activations')", &o.Compute},
-	} {
-		f.Var(&textFlag{kind: "dtype", set: parsed(t.to, precision.Parse)}, t.name, t.usage)
+func (d *deployFlags) register(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&d.on, "on", "a100-80gb", "hardware: a name (ridgeline hardware lists them) or a profile file")
+	f.StringVar(&d.weights, "weights", "", "storage format of the weights (default: the checkpoint's, else bf16)")
+	f.StringVar(&d.kv, "kv", "", "storage format of the KV cache (default: the activations')")
+	f.StringVar(&d.state, "state", "", "storage format of recurrent states (default: the checkpoint's, else the activations')")
+	f.StringVar(&d.activations, "activations", "", "format of activations (default bf16)")
+	f.StringVar(&d.compute, "compute", "", "format matrix products run in (default: the activations')")
+	f.IntVar(&d.tp, "tp", 1, "tensor-parallel devices")
+	f.StringVar(&d.prefill, "prefill", "skip", "skip (cross-decoder runs for the last position) or full")
+	f.StringVar(&d.kvRead, "kv-read", "packed", "how often kernels read K and V: packed, per_query_head, packed_unless_windowed")
+	f.StringVar(&d.diffKernel, "diff-kernel", "fused", "differential attention: fused or four_pass")
+	f.Float64Var(&d.memoryFraction, "memory-fraction", 1, "part of the device's memory that may be used")
+	f.Float64Var(&d.gmuRatio, "gmu-ratio", math.NaN(), "replace this share of the cross-decoder's mixers by GMUs (0 to 1)")
+	f.Lookup("gmu-ratio").DefValue = "as the model has it"
+	complete(c, "on", hardware.Names)
+	complete(c, "prefill", func() []string { return []string{"skip", "full"} })
+	complete(c, "kv-read", func() []string { return []string{"packed", "per_query_head", "packed_unless_windowed"} })
+	complete(c, "diff-kernel", func() []string { return []string{"fused", "four_pass"} })
+	for _, n := range []string{"weights", "kv", "state", "activations"} {
+		complete(c, n, func() []string {
+			var names []string
+			for _, d := range precision.Storable() {
+				names = append(names, d.String())
+			}
+			return names
+		})
 	}
-	o.TP = 1
-	f.Var(&textFlag{text: "1", kind: "n", set: parsed(&o.TP, parseTP)}, "tp", "tensor-parallel devices")
-	f.Var(&textFlag{text: "skip", kind: "mode", set: parsed(&o.Prefill, costmodel.ParsePrefillMode)}, "prefill",
-		"skip the cross-decoder over the prompt, or full")
-	f.Var(&textFlag{text: "packed", kind: "mode", set: parsed(&o.KVRead, costmodel.ParseKVRead)}, "kv-read",
-		"how the kernel reads the cache: packed, per_query_head, packed_unless_windowed")
-	f.Var(&textFlag{text: "fused", kind: "kernel", set: parsed(&o.Diff, costmodel.ParseDiffKernel)}, "diff-kernel",
-		"differential attention: fused or four_pass")
-	o.MemoryFraction = 1
-	f.Var(&textFlag{text: "1", kind: "share", set: parsed(&o.MemoryFraction, parseFraction)}, "memory-fraction",
-		"share of the device's memory that may be used")
-	f.Var(&textFlag{kind: "share", set: func(s string) error {
-		r, err := parseShare(s)
-		d.gmuRatio = &r
-		return err
-	}}, "gmu-ratio", "share of the cross-decoder's mixers that are GMUs")
 }
 
-func parseTP(s string) (int, error) {
-	n, err := strconv.ParseUint(s, 10, 16)
-	if err != nil || n == 0 {
-		return 0, fmt.Errorf("%q is no number of devices: write a whole number from 1", s)
+func complete(c *cobra.Command, flag string, values func() []string) {
+	// The only error is a flag that does not exist, and a test asks for every completion.
+	_ = c.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return values(), cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+// options reads the deployment; errors name the flag.
+func (d *deployFlags) options(c *cobra.Command) (o costmodel.Options, err error) {
+	for _, f := range []struct {
+		name, v string
+		to      *precision.DType
+	}{{"weights", d.weights, &o.Weights}, {"kv", d.kv, &o.KV}, {"state", d.state, &o.State}, {"activations", d.activations, &o.Activations}, {"compute", d.compute, &o.Compute}} {
+		if f.v == "" {
+			continue
+		}
+		if *f.to, err = precision.Parse(f.v); err != nil {
+			return o, fmt.Errorf("--%s: %w", f.name, err)
+		}
 	}
-	return int(n), nil
-}
-
-func parseShare(s string) (float64, error) {
-	v, err := strconv.ParseFloat(s, 64)
-	if err != nil || !(v >= 0 && v <= 1) {
-		return 0, fmt.Errorf("%q is no share: write a number from 0 to 1", s)
+	if d.tp < 1 {
+		return o, fmt.Errorf("--tp %d: must be 1 or more", d.tp)
 	}
-	return v, nil
-}
-
-func parseFraction(s string) (float64, error) {
-	v, err := parseShare(s)
-	if err == nil && v == 0 {
-		return 0, fmt.Errorf("%q leaves no memory: write a share above 0, up to 1", s)
+	o.TP = d.tp
+	if !(d.memoryFraction > 0 && d.memoryFraction <= 1) {
+		return o, fmt.Errorf("--memory-fraction %g: must be above 0 and at most 1", d.memoryFraction)
 	}
-	return v, err
-}
-
-// hardware opens the profile named by --on.
-func (d *deployFlags) hardware() (*hardware.Profile, error) {
-	p, err := hardware.Open(d.on)
-	if err != nil {
-		return nil, fmt.Errorf("--on: %w", err)
+	o.MemoryFraction = d.memoryFraction
+	if o.Prefill, err = costmodel.ParsePrefillMode(d.prefill); err != nil {
+		return o, fmt.Errorf("--%w", err)
 	}
-	return p, nil
+	if o.KVRead, err = costmodel.ParseKVRead(d.kvRead); err != nil {
+		return o, fmt.Errorf("--%w", err)
+	}
+	if o.Diff, err = costmodel.ParseDiffKernel(d.diffKernel); err != nil {
+		return o, fmt.Errorf("--%w", err)
+	}
+	if c.Flags().Changed("gmu-ratio") && !(d.gmuRatio >= 0 && d.gmuRatio <= 1) {
+		return o, fmt.Errorf("--gmu-ratio %g: must be from 0 to 1", d.gmuRatio)
+	}
+	return o, nil
 }
 
-// models opens the models and applies --gmu-ratio to those that have a cross-decoder.
-func (d *deployFlags) models(a *app, names []string) ([]*arch.Model, error) {
-	var out []*arch.Model
-	without := ""
-	applied := false
-	for _, name := range names {
-		m, err := arch.Open(name)
+// models opens the models, with the gmu ratio where one is asked for, and prints what
+// their files left open.
+func (d *deployFlags) models(c *cobra.Command, names []string) ([]*arch.Model, error) {
+	var ms []*arch.Model
+	ratio := c.Flags().Changed("gmu-ratio")
+	took := false
+	var refused error
+	for _, n := range names {
+		m, err := arch.Open(n)
 		if err != nil {
 			return nil, err
 		}
-		if d.gmuRatio != nil {
-			if _, ok := m.GMURatio(); !ok {
-				without = m.Name
-			} else if m, err = arch.WithGMURatio(m, *d.gmuRatio); err != nil {
-				return nil, fmt.Errorf("--gmu-ratio: %w", err)
+		for _, note := range m.Notes {
+			warn(c.ErrOrStderr(), "%s: %s", m.Name, note)
+		}
+		if ratio {
+			x, err := arch.WithGMURatio(m, d.gmuRatio)
+			if err == nil {
+				took = true
+				m = x
 			} else {
-				applied = true
+				refused = err
+				if _, has := m.GMURatio(); has {
+					return nil, err
+				}
+				defer func() {
+					if took {
+						warn(c.ErrOrStderr(), "%v", err)
+					}
+				}()
 			}
 		}
-		for _, n := range m.Notes {
-			a.warn("%s: %s", m.Name, n)
-		}
-		out = append(out, m)
-		if without == m.Name {
-			a.warn("--gmu-ratio: %s has no cross-decoder and stays as it is", m.Name)
-		}
+		ms = append(ms, m)
 	}
-	if without != "" && !applied {
-		return nil, fmt.Errorf("--gmu-ratio: %s has no cross-decoder whose mixers could be GMUs: leave the flag out, or name a YOCO or SambaY model", without)
+	if ratio && !took && refused != nil {
+		return nil, fmt.Errorf("--gmu-ratio: %w", refused)
 	}
-	return out, nil
+	return ms, nil
 }
 
-// compile prepares a model on the hardware and warns where it computes in another format
-// than it is kept in.
-func (d *deployFlags) compile(a *app, m *arch.Model, hw *hardware.Profile) (*costmodel.Compiled, error) {
-	c, err := costmodel.Compile(m, hw, d.options)
+// compile opens and compiles the models on the hardware.
+func (d *deployFlags) compile(c *cobra.Command, names []string) ([]*costmodel.Compiled, error) {
+	o, err := d.options(c)
 	if err != nil {
 		return nil, err
 	}
-	if want, used, fell := c.ComputeFallback(); fell {
-		a.warn("%s: %s cannot compute in %s, priced in %s (--compute chooses)", m.Name, hw.Name, want, used)
+	hw, err := hardware.Open(d.on)
+	if err != nil {
+		return nil, fmt.Errorf("--on: %w", err)
 	}
-	return c, nil
+	ms, err := d.models(c, names)
+	if err != nil {
+		return nil, err
+	}
+	var cs []*costmodel.Compiled
+	for _, m := range ms {
+		x, err := costmodel.Compile(m, hw, o)
+		if err != nil {
+			return nil, err
+		}
+		cs = append(cs, x)
+	}
+	if _, ok := hw.Peak[precision.BF16]; !ok && d.compute == "" && d.weights != "fp32" {
+		warn(c.ErrOrStderr(), "%s has no bf16 peak: %s", hw.Name, cs[0].Formats())
+	}
+	return cs, nil
 }
 
-// workloadFlags say what is asked of a deployment.
-type workloadFlags struct {
-	prompt, generate int
-	batch            int // 0: the largest that fits
-	fidelity         costmodel.Fidelity
+// loadFlags say what is asked of a deployment.
+type loadFlags struct {
+	prompt, generate length
+	batch            batchSize
+	fidelity         string
 }
 
-func (w *workloadFlags) add(f *pflag.FlagSet) {
-	w.prompt, w.generate, w.batch, w.fidelity = 2000, 32000, 1, costmodel.Roofline
-	f.Var(&textFlag{text: "2k", kind: "tokens", set: parsed(&w.prompt, quantity.ParseLength)}, "prompt",
-		"prompt length: 2000, 2k (2,000), 32Ki (32,768)")
-	f.Var(&textFlag{text: "32k", kind: "tokens", set: parsed(&w.generate, parsePositiveLength)}, "generate",
-		"tokens generated after it")
-	f.Var(&textFlag{text: "1", kind: "n", set: parsed(&w.batch, parseBatch)}, "batch",
-		"sequences decoded together, or max: the most that fit")
-	f.Var(&textFlag{text: costmodel.Roofline.String(), kind: "name", set: parsed(&w.fidelity, costmodel.ParseFidelity)},
-		"fidelity", "how costs become times: "+list(costmodel.Fidelities()))
+func (l *loadFlags) register(c *cobra.Command) {
+	l.prompt, l.generate, l.batch = 2000, 32000, 1
+	f := c.Flags()
+	f.Var(&l.prompt, "prompt", "prompt tokens: 2000, 2k (2,000), 32Ki (32,768)")
+	f.Var(&l.generate, "generate", "tokens to generate")
+	f.Var(&l.batch, "batch", "sequences at once, or max: the largest that fits")
+	f.StringVar(&l.fidelity, "fidelity", "roofline", "limit or roofline")
+	complete(c, "fidelity", func() []string { return []string{"limit", "roofline"} })
 }
 
-func parsePositiveLength(s string) (int, error) {
-	n, err := quantity.ParseLength(s)
-	if err == nil && n == 0 {
-		return 0, fmt.Errorf("%q generates nothing: write at least 1", s)
+// workload reads the flags; batch 0 is max.
+func (l *loadFlags) workload() (costmodel.Fidelity, costmodel.Workload, error) {
+	w := costmodel.Workload{Prompt: int(l.prompt), Generate: int(l.generate), Batch: int(l.batch)}
+	f, err := costmodel.ParseFidelity(l.fidelity)
+	if err != nil {
+		return f, w, fmt.Errorf("--%w", err)
 	}
-	return n, err
+	if w.Generate < 1 {
+		return f, w, fmt.Errorf("--generate %d: must be 1 or more", w.Generate)
+	}
+	return f, w, nil
 }
 
-// parseBatch reads a number of sequences; max is 0.
-func parseBatch(s string) (int, error) {
-	if s == "max" {
-		return 0, nil
-	}
-	n, err := quantity.ParseLength(s)
-	if err != nil || n < 1 || n > costmodel.MaxBatchSize {
-		return 0, fmt.Errorf("%q is no batch: write a whole number from 1 to %d, or max", s, costmodel.MaxBatchSize)
-	}
-	return n, nil
+// outFlags say how a result is written.
+type outFlags struct {
+	format, file string
+	extra        []string // formats beside table, markdown, csv and json
 }
 
-// workload is what is asked of c: where the batch is to be the largest that fits and not
-// one sequence does, one.
-func (w *workloadFlags) workload(c *costmodel.Compiled) costmodel.Workload {
-	l := costmodel.Workload{Prompt: w.prompt, Generate: w.generate, Batch: w.batch}
-	if l.Batch == 0 {
-		l.Batch = max(c.MaxBatch(w.prompt, w.generate), 1)
+func (o *outFlags) register(c *cobra.Command, extra ...string) {
+	o.extra = extra
+	names := append([]string{"table", "markdown", "csv", "json"}, extra...)
+	c.Flags().StringVar(&o.format, "format", "table", strings.Join(names, ", "))
+	c.Flags().StringVarP(&o.file, "output", "o", "", "write to FILE, whole or not at all")
+	complete(c, "format", func() []string { return names })
+}
+
+// check refuses an unknown format before any work is done.
+func (o *outFlags) check() error {
+	names := append([]string{"table", "markdown", "csv", "json"}, o.extra...)
+	if !slices.Contains(names, o.format) {
+		return fmt.Errorf("--format %q is not one of %s", o.format, strings.Join(names, ", "))
 	}
-	return l
+	return nil
+}
+
+// to writes with fn to the file or to stdout.
+func (o *outFlags) to(c *cobra.Command, fn func(io.Writer) error) error {
+	if o.file == "" {
+		if err := fn(c.OutOrStdout()); err != nil {
+			return failure{err}
+		}
+		return nil
+	}
+	return atomicfile.Write(o.file, fn)
+}
+
+// write renders tables or the JSON value.
+func (o *outFlags) write(c *cobra.Command, tables []*reports.Table, value any) error {
+	return o.to(c, func(w io.Writer) error {
+		if o.format == "json" {
+			return reports.WriteJSON(w, value)
+		}
+		for i, t := range tables {
+			if i > 0 {
+				if _, err := fmt.Fprintln(w); err != nil {
+					return err
+				}
+			}
+			var err error
+			switch o.format {
+			case "csv":
+				err = t.CSV(w)
+			case "markdown":
+				err = t.Markdown(w)
+			default:
+				err = t.Text(w)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// modelNames completes MODEL arguments.
+func modelNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	for _, p := range arch.Presets() {
+		names = append(names, p.Name)
+	}
+	for _, f := range arch.Families() {
+		names = append(names, f.Name+"(d=16)")
+	}
+	return names, cobra.ShellCompDirectiveDefault
+}
+
+// needArgs is cobra's argument check in one line of our words.
+func needArgs(low, high int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < low || (high >= 0 && len(args) > high) {
+			return fmt.Errorf("%s takes %s, got %d: see ridgeline %s --help", c.Name(), what, len(args), c.Name())
+		}
+		return nil
+	}
 }
