@@ -58,7 +58,6 @@ type encoder struct {
 	names [][]byte   // JSON keys, quoted, with their colon
 	vals  [][][]byte // axis values as the format writes them
 	fixed [][]byte   // values of the fixed columns
-	batch int        // which fixed or axis column is the batch, to say what max was
 	num   []byte
 }
 
