@@ -35,11 +35,11 @@ func CompareTable(rows []costmodel.Row) *Table {
 		r := &rows[i]
 		tps := Num(r.Decode.TokensPerSecond)
 		if !same {
-			tps.Text = fmt.Sprintf("%s @%d", Digits(tps.V), r.Workload.Batch)
+			tps = Shown(tps.V, fmt.Sprintf("%s @%d", Digits(tps.V), r.Workload.Batch))
 		}
 		t.Add(Txt(r.Compiled.Model.Name), Num(float64(r.Compiled.Model.Params().Total)), Num(r.Memory.CacheBytesPerToken),
 			Num(r.Memory.CacheReadBytesPerToken), Num(r.Memory.StateBytesPerSequence), Num(float64(r.Memory.MaxBatch)),
-			Num(r.TTFTSeconds), Num(r.TPOTSeconds), tps, Num(r.TokensPerSecondAtMax), Txt(ratio(r.Speedup)))
+			Num(r.TTFTSeconds), Num(r.TPOTSeconds), tps, Num(r.TokensPerSecondAtMax), Shown(r.Speedup, ratio(r.Speedup)))
 		if !r.Memory.Fits {
 			t.Notes = append(t.Notes, r.Compiled.Model.Name+" "+Misfit(r.Estimate))
 		}
