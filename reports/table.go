@@ -200,7 +200,7 @@ func (t *Table) turned() *Table {
 
 func (t *Table) text(w io.Writer, body *Table) error {
 	if t.Title != "" {
-		if _, err := fmt.Fprintf(w, "%s\n\n", wrap(t.Title)); err != nil {
+		if _, err := fmt.Fprintf(w, "%s\n\n", Wrap(t.Title)); err != nil {
 			return err
 		}
 	}
@@ -244,7 +244,7 @@ func (t *Table) text(w io.Writer, body *Table) error {
 			return err
 		}
 	}
-	return t.notes(w, wrap)
+	return t.notes(w, Wrap)
 }
 
 func (t *Table) notes(w io.Writer, shape func(string) string) error {
@@ -260,8 +260,8 @@ func (t *Table) notes(w io.Writer, shape func(string) string) error {
 	return nil
 }
 
-// wrap breaks a sentence into lines of at most Width.
-func wrap(s string) string {
+// Wrap breaks a sentence into lines of at most Width.
+func Wrap(s string) string {
 	var b strings.Builder
 	n := 0
 	for i, word := range strings.Fields(s) {
@@ -339,8 +339,7 @@ func (t *Table) CSV(w io.Writer) error {
 			x := t.Columns[i].Cells[r]
 			switch {
 			case x.Text != "" && !x.num:
-				// A dash or a blank stands for a figure that is not there.
-				line = append(line, strings.TrimSpace(strings.Trim(x.Text, "–")))
+				line = append(line, present(x.Text))
 			default:
 				line = append(line, plain(x.V))
 			}
@@ -351,4 +350,13 @@ func (t *Table) CSV(w io.Writer) error {
 	}
 	c.Flush()
 	return c.Error()
+}
+
+// present is a text as CSV has it: nothing where a dash or a blank stands for a figure
+// that is not there.
+func present(s string) string {
+	if s = strings.TrimSpace(s); s == "–" {
+		return ""
+	}
+	return s
 }

@@ -76,19 +76,34 @@ spec ('sambay(d=16,gmu_ratio=0.5)'), a YAML layout or a Hugging Face config.json
 	}
 	c.SetFlagErrorFunc(flagError)
 	c.SetUsageTemplate(strings.ReplaceAll(c.UsageTemplate(), ".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", reports.Width)))
-	c.AddCommand(modelsCommand(), hardwareCommand(), estimateCommand(), compareCommand())
+	c.AddCommand(modelsCommand(), hardwareCommand(), estimateCommand(), compareCommand(), sweepCommand())
 	c.InitDefaultCompletionCmd()
+	c.SetHelpCommand(helpCommand(c))
 	for _, sub := range c.Commands() {
+		sub.Long = wrapLines(sub.Long)
 		if sub.Name() == "completion" {
-			sub.Args = func(_ *cobra.Command, args []string) error {
-				if len(args) > 0 {
-					return fmt.Errorf("completion: no shell %q: write completion bash, zsh, fish or powershell", args[0])
-				}
-				return nil
-			}
+			sub.Args = knownShell
 			sub.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 		}
 	}
-	c.SetHelpCommand(helpCommand(c))
 	return c
+}
+
+// knownShell refuses arguments that are no subcommand of completion.
+func knownShell(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("completion: no shell %q: write completion bash, zsh, fish or powershell", args[0])
+	}
+	return nil
+}
+
+// wrapLines breaks the lines of a help text that are too long.
+func wrapLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		if len(l) > reports.Width {
+			lines[i] = reports.Wrap(l)
+		}
+	}
+	return strings.Join(lines, "\n")
 }
