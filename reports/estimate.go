@@ -70,16 +70,18 @@ func BreakdownTable(title string, ops []costmodel.OpCost) *Table {
 		if o.Detail != "" {
 			name += ", " + o.Detail
 		}
-		t.Add(Txt(name), Num(float64(o.Layers)), Num(o.Seconds), Txt(percent(o.Share)), Num(o.FLOPs), Num(o.Total()),
-			Txt(Digits(o.Intensity)), Txt(Digits(o.Ridge)), Txt(o.Bound.String()))
+		t.Add(Txt(name), Num(float64(o.Layers)), Num(o.Seconds), Shown(o.Share, percent(o.Share)), Num(o.FLOPs), Num(o.Total()),
+			Shown(o.Intensity, Digits(o.Intensity)), Shown(o.Ridge, Digits(o.Ridge)), Txt(o.Bound.String()))
 		sum.Seconds += o.Seconds
+		sum.Share += o.Share
 		sum.FLOPs += o.FLOPs
 		for k := range sum.Bytes {
 			sum.Bytes[k] += o.Bytes[k]
 		}
 	}
-	t.Add(Txt("sum"), Txt(" "), Num(sum.Seconds), Txt("100 %"), Num(sum.FLOPs), Num(sum.Total()),
-		Txt(Digits(sum.FLOPs/max(sum.Total(), 1))), Txt(" "), Txt(" "))
+	intensity := sum.FLOPs / max(sum.Total(), 1)
+	t.Add(Txt("sum"), Txt(" "), Num(sum.Seconds), Shown(sum.Share, percent(sum.Share)), Num(sum.FLOPs), Num(sum.Total()),
+		Shown(intensity, Digits(intensity)), Txt(" "), Txt(" "))
 	return t
 }
 

@@ -187,7 +187,11 @@ func ProfileTable(p *hardware.Profile) *Table {
 		if src == "" {
 			src = f.Source
 		}
-		t.Add(Txt(name), Txt(SI(f.Value, unit)), Txt(src))
+		shown := SI(f.Value, unit)
+		if unit == "" {
+			shown = Int(f.Value)
+		}
+		t.Add(Txt(name), Shown(f.Value, shown), Txt(src))
 	}
 	for d := precision.FP32; d <= precision.FP4; d++ {
 		if f, ok := p.Peak[d]; ok {

@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"flag"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 )
+
+var update = flag.Bool("update", false, "rewrite the outputs shown in README.md")
 
 var blocks = regexp.MustCompile("(?s)```(sh|text|yaml)\n(.*?)```")
 
@@ -18,11 +21,13 @@ func TestReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	last, ran := "", 0
-	for _, m := range blocks.FindAllStringSubmatch(string(b), -1) {
+	readme, last, ran := string(b), "", 0
+	for _, m := range blocks.FindAllStringSubmatch(readme, -1) {
 		switch m[1] {
 		case "text":
-			if last != m[2] {
+			if last != m[2] && *update {
+				readme = strings.Replace(readme, m[2], last, 1)
+			} else if last != m[2] {
 				t.Errorf("README shows\n%s\nbut the command prints\n%s", m[2], last)
 			}
 			continue
@@ -52,6 +57,11 @@ func TestReadme(t *testing.T) {
 					t.Errorf("%s\nprints a line of %d columns: %s", line, n, l)
 				}
 			}
+		}
+	}
+	if readme != string(b) {
+		if err := os.WriteFile("README.md", []byte(readme), 0o644); err != nil {
+			t.Fatal(err)
 		}
 	}
 	if ran < 8 {
