@@ -67,7 +67,7 @@ func TestImportEveryType(t *testing.T) {
 			t.Errorf("%s: %d parameters, published %d", c.name, got, c.params)
 		}
 	}
-	for _, typ := range ModelTypes() {
+	for _, typ := range HFModelTypes() {
 		switch typ {
 		case "llama", "phi3", "phi4flash", "qwen3", "qwen3_5", "qwen3_5_text", "mixtral", "gpt_oss", "nemotron_h": // real files above
 		default:

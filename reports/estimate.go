@@ -22,8 +22,8 @@ func EstimateTable(c *costmodel.Compiled, e costmodel.Estimate) *Table {
 	}
 	p, m, d := c.Model.Params(), e.Memory, e.Decode
 	add("model", "parameters", SI(float64(p.Total), ""))
-	if p.Active != p.Total {
-		add("model", "active per token", SI(float64(p.Active), ""))
+	if active := c.Model.ActiveParams().Total; active != p.Total {
+		add("model", "active per token", SI(float64(active), ""))
 	}
 	per := ""
 	if c.TP() > 1 {

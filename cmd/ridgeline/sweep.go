@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,7 +23,7 @@ type sweepFlags struct {
 	vary, where              []string
 	fixed                    map[string]*string
 	iso, shard, pareto, best string
-	by, out                  string
+	by, out, format          string
 	resume, restart          bool
 }
 
@@ -53,6 +56,7 @@ Figures (for --where, --pareto, --by): ` + strings.Join(sweep.Figures(), ", ") +
 	f.StringVar(&s.pareto, "pareto", "", "print the rows no other beats in these figures (comma list; +NAME more is better, -NAME less)")
 	f.StringVar(&s.best, "best-per", "", "print the best row for each value of this column")
 	f.StringVar(&s.by, "by", "tokens_per_second", "the figure --best-per goes by")
+	f.StringVar(&s.format, "format", "table", "of picked rows: table, markdown, csv")
 	f.StringVarP(&s.out, "output", "o", "", ".csv or .jsonl file (default: CSV on stdout)")
 	for _, p := range sweep.ParamNames() {
 		s.fixed[p] = f.String(strings.ReplaceAll(p, "_", "-"), "", "fixed value of "+p)
@@ -125,6 +129,9 @@ func (s *sweepFlags) run(c *cobra.Command, args []string) (err error) {
 			return fmt.Errorf("--shard %q: write i/n with i from 1 to n", s.shard)
 		}
 	}
+	if !slices.Contains([]string{"table", "markdown", "csv"}, s.format) {
+		return fmt.Errorf("--format %q is not one of table, markdown, csv", s.format)
+	}
 	front, best, err := s.after()
 	if err != nil {
 		return err
@@ -157,7 +164,7 @@ func (s *sweepFlags) run(c *cobra.Command, args []string) (err error) {
 	if s.out != "" {
 		fmt.Fprintf(c.ErrOrStderr(), "%d rows in %s\n", rows, s.out)
 	}
-	return s.pick(c, file.Path, front, best)
+	return s.pick(c, g, file.Path, front, best)
 }
 
 // stream writes all rows to stdout; nothing if no row meets the constraints.
@@ -203,15 +210,15 @@ func (s *sweepFlags) after() (front, best []sweep.Objective, err error) {
 	return front, best, nil
 }
 
-// pick prints the Pareto front and the best of each group as CSV.
-func (s *sweepFlags) pick(c *cobra.Command, path string, front, best []sweep.Objective) error {
+// pick prints the Pareto front and the best of each group.
+func (s *sweepFlags) pick(c *cobra.Command, g *sweep.Grid, path string, front, best []sweep.Objective) error {
 	if front != nil {
 		rows, err := sweep.Pareto(path, front)
 		if err != nil {
 			return failure{err}
 		}
-		if err := printRows(c.OutOrStdout(), rows); err != nil {
-			return failure{err}
+		if err := s.print(c, g, rows, front); err != nil {
+			return err
 		}
 	}
 	if best != nil {
@@ -219,29 +226,58 @@ func (s *sweepFlags) pick(c *cobra.Command, path string, front, best []sweep.Obj
 		if err != nil {
 			return err
 		}
-		if err := printRows(c.OutOrStdout(), rows); err != nil {
-			return failure{err}
-		}
+		return s.print(c, g, rows, best)
 	}
 	return nil
 }
 
-func printRows(w io.Writer, rows []sweep.Row) error {
+// print writes picked rows: whole as CSV, or as a table of what varies, what they were
+// picked by, and what people ask next.
+func (s *sweepFlags) print(c *cobra.Command, g *sweep.Grid, rows []sweep.Row, obj []sweep.Objective) error {
 	if len(rows) == 0 {
-		return errors.New("no row fits the device: nothing to pick from")
+		return failure{errors.New("no row fits its device: nothing to pick from")}
 	}
-	t := &reports.Table{}
-	for _, c := range rows[0].Columns {
-		t.Columns = append(t.Columns, reports.Column{Name: c, CSV: c})
+	if s.format == "csv" {
+		w := csv.NewWriter(c.OutOrStdout())
+		if err := w.Write(rows[0].Columns); err != nil {
+			return failure{err}
+		}
+		for _, r := range rows {
+			if err := w.Write(r.Values); err != nil {
+				return failure{err}
+			}
+		}
+		w.Flush()
+		return w.Error()
+	}
+	t := &reports.Table{Columns: []reports.Column{{Name: "row"}}}
+	names := []string{"row"}
+	for _, a := range g.Axes {
+		names = append(names, a.Name)
+		t.Columns = append(t.Columns, reports.Column{Name: a.Name, Left: true})
+	}
+	for _, f := range append(obj, sweep.Objective{Figure: "tokens_per_second"}, sweep.Objective{Figure: "tpot_seconds"}, sweep.Objective{Figure: "max_batch"}) {
+		if !slices.Contains(names, f.Figure) {
+			names = append(names, f.Figure)
+			t.Columns = append(t.Columns, reports.Column{Name: strings.ReplaceAll(f.Figure, "_", "\n"), Scale: f.Figure != "max_batch"})
+		}
 	}
 	for _, r := range rows {
-		cells := make([]reports.Cell, len(r.Values))
-		for i, v := range r.Values {
-			cells[i] = reports.Txt(v)
+		var cells []reports.Cell
+		for i, n := range names {
+			v := r.Get(n)
+			if x, err := strconv.ParseFloat(v, 64); err == nil && i > len(g.Axes) {
+				cells = append(cells, reports.Num(x))
+			} else {
+				cells = append(cells, reports.Txt(v))
+			}
 		}
 		t.Add(cells...)
 	}
-	return t.CSV(w)
+	if s.format == "markdown" {
+		return t.Markdown(c.OutOrStdout())
+	}
+	return t.Text(c.OutOrStdout())
 }
 
 func mergeCommand() *cobra.Command {
