@@ -73,22 +73,18 @@ func (c *Column) rendered() (head string, cells []string) {
 	head = c.Name
 	prefix, scale := "", 1.0
 	if c.Scale {
-		small := 1e-9
-		if strings.HasPrefix(c.Unit, "B") || strings.HasPrefix(c.Unit, "FLOP") || strings.HasPrefix(c.Unit, "tok") {
-			small = 1
-		}
 		var vs []float64
 		for _, x := range c.Cells {
 			if x.Text == "" {
 				vs = append(vs, x.V)
 			}
 		}
-		prefix, scale = prefixFor(small, vs...)
+		prefix, scale = prefixFor(c.Unit, vs...)
 	}
 	if c.Unit != "" {
 		head += "\n" + prefix + c.Unit
 	} else if prefix != "" {
-		head += "\n×" + map[string]string{"k": "10³", "M": "10⁶", "G": "10⁹", "T": "10¹²", "P": "10¹⁵", "m": "10⁻³", "µ": "10⁻⁶", "n": "10⁻⁹"}[prefix]
+		head += "\n×" + map[string]string{"k": "10³", "M": "10⁶", "G": "10⁹", "T": "10¹²", "P": "10¹⁵", "E": "10¹⁸", "m": "10⁻³", "µ": "10⁻⁶", "n": "10⁻⁹"}[prefix]
 	}
 	for _, x := range c.Cells {
 		switch {
