@@ -27,8 +27,9 @@ func plotCommand() *cobra.Command {
 	p := &plotFlags{}
 	c := &cobra.Command{
 		Use:   "plot KIND [MODEL…]",
-		Short: "Draw a figure: " + strings.Join(plotKinds, ", "),
-		Long: `Draws a figure in the format the file's ending names (.svg, .png, .pdf). roofline takes several
+		Short: "Draw a figure of models or of a sweep",
+		Long: `KIND is ` + strings.Join(plotKinds, ", ") + `.
+Draws a figure in the format the file's ending names (.svg, .png, .pdf). roofline takes several
 devices in --on. pareto draws the rows of a sweep: --from rows.csv --x FIGURE --y FIGURE.`,
 		Example: `  ridgeline plot throughput phi4-mini phi4-mini-flash --on a100-80gb --prompt 2k -o p.svg
   ridgeline plot gmu-ratio phi4-mini-flash --batch 16 -o ratio.png

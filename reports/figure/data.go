@@ -331,21 +331,23 @@ next:
 		for _, c := range cs {
 			if r := o.Intensity / c.X; r < 1.25 && r > 0.8 && y < 1.25*c.Y && y > 0.8*c.Y {
 				if c.n++; c.n <= named {
-					c.Text += ", " + name
+					c.Text += "\n" + name
 				} else {
 					c.share += o.Share
 				}
 				continue next
 			}
 		}
-		if o.Share >= 0.005 {
+		if o.Share >= 0.01 {
 			cs = append(cs, &cluster{Label: Label{name, o.Intensity, y}, n: 1})
 		}
 	}
+	// From the right, so that each has the room under the roof before those left of it.
+	sort.SliceStable(cs, func(i, j int) bool { return cs[i].X > cs[j].X })
 	var out []Label
 	for _, c := range cs {
 		if c.n > named {
-			c.Text += fmt.Sprintf(", %d more %.0f %%", c.n-named, 100*c.share)
+			c.Text += fmt.Sprintf("\n%d more %.0f %%", c.n-named, 100*c.share)
 		}
 		out = append(out, c.Label)
 	}

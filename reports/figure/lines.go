@@ -3,6 +3,7 @@ package figure
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -197,39 +198,44 @@ func (a *Axes) extend(p *plot.Plot) {
 	}
 }
 
-// place writes labels beside their points, each moved up or down until it covers no
-// other; a thin line leads back to a point it had to leave.
+// place writes labels beside their points, a line of text for each line of the label,
+// each moved down or up until it covers no other; a thin line leads back to its point.
 func place(t Theme, c draw.Canvas, p *plot.Plot, labels []Label) {
 	s := style(t, tickSize, false, 0, -0.5)
+	const lineHeight = 10
 	var taken []vg.Rectangle
 	for _, l := range labels {
 		at := vg.Point{X: c.X(p.X.Norm(l.X)), Y: c.Y(p.Y.Norm(l.Y))}
-		w := s.Width(l.Text)
-		x := at.X + 7
-		if x+w > c.Max.X {
-			x = at.X - 7 - w
+		lines := strings.Split(l.Text, "\n")
+		w, h := vg.Length(0), vg.Length(lineHeight*len(lines))
+		for _, line := range lines {
+			w = max(w, s.Width(line))
 		}
-		const h = 10
-		for try := range 60 {
+		x := at.X + 22
+		if x+w > c.Max.X {
+			x = at.X - 22 - w
+		}
+		for try := range 80 {
 			// Below the point first: under a roof there is room.
-			shift := -vg.Length((try + 1) / 2 * 5)
-			if try%2 == 1 {
-				shift = -shift
+			top := at.Y - 6 - vg.Length(try)*4
+			if try >= 40 {
+				top = at.Y + 6 + h + vg.Length(try-40)*4
 			}
-			y := at.Y + shift - 5
-			box := vg.Rectangle{Min: vg.Point{X: x, Y: y - h/2}, Max: vg.Point{X: x + w, Y: y + h/2}}
-			if y-h/2 < c.Min.Y || y+h/2 > c.Max.Y || overlaps(box, taken) {
+			box := vg.Rectangle{Min: vg.Point{X: x, Y: top - h}, Max: vg.Point{X: x + w, Y: top}}
+			if box.Min.Y < c.Min.Y || box.Max.Y > c.Max.Y || overlaps(box, taken) {
 				continue
 			}
 			taken = append(taken, box)
-			if shift > 6 || shift < -6 {
-				end := x - 2
-				if x < at.X {
-					end = x + w + 2
-				}
-				c.StrokeLine2(draw.LineStyle{Color: t.Ink, Width: 0.4}, at.X, at.Y, end, y)
+			edge := x - 2
+			if x < at.X {
+				edge = x + w + 2
 			}
-			c.FillText(s, vg.Point{X: x, Y: y}, l.Text)
+			c.StrokeLine2(draw.LineStyle{Color: t.Ink, Width: 0.4}, at.X, at.Y, edge, top-lineHeight/2)
+			c.SetColor(t.Back)
+			c.Fill(rectangle(box))
+			for i, line := range lines {
+				c.FillText(s, vg.Point{X: x, Y: top - lineHeight*(vg.Length(i)+0.5)}, line)
+			}
 			break
 		}
 	}
