@@ -28,6 +28,7 @@ type Theme struct {
 	Name             string
 	Back, Ink, Faint color.Color
 	Colors           []color.Color
+	plain            bool // no bold: gonum's PDF canvas does not find a bold font again
 }
 
 func rgb(r, g, b uint8) color.Color { return color.NRGBA{r, g, b, 255} }
@@ -35,13 +36,13 @@ func rgb(r, g, b uint8) color.Color { return color.NRGBA{r, g, b, 255} }
 // Light and Dark are the themes. Colours: Okabe and Ito (2008), which people with any
 // common colour blindness tell apart; black and yellow give way to the background.
 func Light() Theme {
-	return Theme{"light", rgb(255, 255, 255), rgb(30, 30, 30), rgb(215, 215, 215), []color.Color{
+	return Theme{Name: "light", Back: rgb(255, 255, 255), Ink: rgb(30, 30, 30), Faint: rgb(215, 215, 215), Colors: []color.Color{
 		rgb(0, 114, 178), rgb(213, 94, 0), rgb(0, 158, 115), rgb(204, 121, 167), rgb(86, 180, 233), rgb(230, 159, 0), rgb(60, 60, 60), rgb(140, 100, 40)}}
 }
 
 // Dark is Light for dark pages.
 func Dark() Theme {
-	return Theme{"dark", rgb(24, 26, 31), rgb(228, 228, 228), rgb(66, 70, 78), []color.Color{
+	return Theme{Name: "dark", Back: rgb(24, 26, 31), Ink: rgb(228, 228, 228), Faint: rgb(66, 70, 78), Colors: []color.Color{
 		rgb(86, 180, 233), rgb(230, 159, 0), rgb(0, 178, 135), rgb(224, 141, 187), rgb(240, 228, 66), rgb(233, 114, 40), rgb(200, 200, 200), rgb(120, 160, 255)}}
 }
 
@@ -88,16 +89,16 @@ const (
 	margin       = 10
 )
 
-func sans(size vg.Length, bold bool) font.Font {
+func (t Theme) sans(size vg.Length, bold bool) font.Font {
 	f := font.Font{Typeface: "Liberation", Variant: "Sans", Size: size}
-	if bold {
+	if bold && !t.plain {
 		f.Weight = 3 // x/image/font.WeightBold
 	}
 	return f
 }
 
 func style(t Theme, size vg.Length, bold bool, x, y float64) text.Style {
-	return text.Style{Color: t.Ink, Font: sans(size, bold), XAlign: text.XAlignment(x), YAlign: text.YAlignment(y), Handler: plot.DefaultTextHandler}
+	return text.Style{Color: t.Ink, Font: t.sans(size, bold), XAlign: text.XAlignment(x), YAlign: text.YAlignment(y), Handler: plot.DefaultTextHandler}
 }
 
 // Formats lists the endings Write knows.
@@ -131,6 +132,8 @@ func (f *Figure) Write(w io.Writer, path string, t Theme) error {
 		return err
 	case ".pdf":
 		c := vgpdf.New(f.Width, f.Height)
+		c.EmbedFonts(true)
+		t.plain = true
 		if err := f.draw(t, draw.New(c)); err != nil {
 			return err
 		}

@@ -99,8 +99,8 @@ func newPlot(t Theme, xlabel, ylabel string) *plot.Plot {
 	p.BackgroundColor = t.Back
 	p.X.Label.Text, p.Y.Label.Text = xlabel, ylabel
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		a.Label.TextStyle.Font, a.Label.TextStyle.Color = sans(labelSize, false), t.Ink
-		a.Tick.Label.Font, a.Tick.Label.Color = sans(tickSize, false), t.Ink
+		a.Label.TextStyle.Font, a.Label.TextStyle.Color = t.sans(labelSize, false), t.Ink
+		a.Tick.Label.Font, a.Tick.Label.Color = t.sans(tickSize, false), t.Ink
 		a.LineStyle.Color, a.Tick.LineStyle.Color = t.Ink, t.Ink
 		a.Padding = 4
 		a.Label.Padding = 3
@@ -122,7 +122,7 @@ func (s Scale) apply(a *plot.Axis) {
 func (a *Axes) draw(t Theme, c draw.Canvas) error {
 	p := newPlot(t, a.XLabel, a.YLabel)
 	p.Title.Text = a.Heading
-	p.Title.TextStyle.Font, p.Title.TextStyle.Color = sans(labelSize, true), t.Ink
+	p.Title.TextStyle.Font, p.Title.TextStyle.Color = t.sans(labelSize, true), t.Ink
 	p.Title.Padding = 4
 	grid := plotter.NewGrid()
 	grid.Horizontal = draw.LineStyle{Color: t.Faint, Width: 0.5}
