@@ -1,0 +1,272 @@
+package crosscheck
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"ridgeline/arch"
+	"ridgeline/hardware"
+	"ridgeline/kernels"
+)
+
+// SpeedupRow is how much faster a model decodes than a baseline of equal width and
+// depth, at one context.
+type SpeedupRow struct {
+	Baseline          string  `json:"baseline"`
+	Model             string  `json:"model"`
+	Context           int     `json:"context"`
+	BaselineTokens    float64 `json:"baseline_tokens_per_second"`
+	ModelTokens       float64 `json:"model_tokens_per_second"`
+	BaselinePredicted float64 `json:"baseline_predicted_tokens_per_second"`
+	ModelPredicted    float64 `json:"model_predicted_tokens_per_second"`
+	Measured          float64 `json:"measured"`
+	Predicted         float64 `json:"predicted"`
+	PastCache         bool    `json:"past_cache"` // both stream more than the last-level cache holds
+}
+
+// Error is |measured/predicted − 1|.
+func (r SpeedupRow) Error() float64 { return math.Abs(r.Measured/r.Predicted - 1) }
+
+// Crossing is the context at which a pair passes a speedup, by prediction.
+type Crossing struct {
+	Baseline string  `json:"baseline"`
+	Model    string  `json:"model"`
+	Passes   float64 `json:"passes"`
+	Context  int     `json:"context,omitempty"` // 0: never
+	Limit    float64 `json:"limit"`             // what the speedup tends to as the context grows
+}
+
+// SpeedupResult is the speedup part. The errors are over the rows past the last-level
+// cache.
+type SpeedupResult struct {
+	Rows        []SpeedupRow `json:"speedup"`
+	Crossings   []Crossing   `json:"crossings"`
+	WorstError  float64      `json:"worst_error"`
+	MedianError float64      `json:"median_error"`
+}
+
+// OK reports whether the median error is within Tolerance.
+func (r SpeedupResult) OK() bool {
+	for _, row := range r.Rows {
+		if row.PastCache {
+			return r.MedianError <= Tolerance
+		}
+	}
+	return false
+}
+
+func (r *SpeedupResult) sum() {
+	var e []float64
+	for _, row := range r.Rows {
+		if row.PastCache {
+			e = append(e, row.Error())
+			r.WorstError = max(r.WorstError, row.Error())
+		}
+	}
+	if len(e) > 0 {
+		r.MedianError = median(e)
+	}
+}
+
+// racer is a model that decodes.
+type racer struct {
+	name    string
+	model   *arch.Model
+	session *kernels.Session
+	times   []float64
+}
+
+// speedupModels are five decoders of equal width and depth.
+func speedupModels(quick bool) (baselines, models []*racer, err error) {
+	o := arch.FamilyOptions{Depth: 12, Width: 512, Heads: 8, KVHeads: 2, HeadDim: 64, Vocab: 4096}
+	if quick {
+		o.Depth, o.Width = 8, 512
+	}
+	add := func(to *[]*racer, name, family string, o arch.FamilyOptions) {
+		m, e := arch.BuildFamily(family, o)
+		if e != nil {
+			if err == nil {
+				err = e
+			}
+			return
+		}
+		*to = append(*to, &racer{name: name, model: m})
+	}
+	mha := o
+	mha.KVHeads = o.Heads
+	add(&baselines, "transformer++ MHA", "transformer++", mha)
+	add(&baselines, "transformer++ GQA", "transformer++", o)
+	add(&baselines, "samba+yoco", "samba+yoco", o)
+	half, all := 0.5, 1.0
+	o.GMURatio = &half
+	add(&models, "sambay gmu_ratio 0.5", "sambay", o)
+	o.GMURatio = &all
+	add(&models, "sambay gmu_ratio 1", "sambay", o)
+	return baselines, models, err
+}
+
+// contexts that the pairs are run at.
+func contexts(quick bool) []int {
+	if quick {
+		return []int{1 << 10, 1 << 13, 1 << 15}
+	}
+	return []int{1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15}
+}
+
+// Speedup decodes with every baseline and model at growing contexts, their caches
+// filled to it, in turns so that what else the machine does hits all alike, and sets
+// the measured speedups beside the predicted ones. What is done when ctx ends is
+// returned.
+func Speedup(ctx context.Context, p *hardware.Profile, quick bool, progress Progress) (SpeedupResult, error) {
+	var r SpeedupResult
+	baselines, models, err := speedupModels(quick)
+	if err != nil {
+		return r, err
+	}
+	all := append(append([]*racer(nil), baselines...), models...)
+	ns := contexts(quick)
+	rounds := 15
+	if quick {
+		rounds = 5
+	}
+	for _, x := range all {
+		m, err := kernels.New(x.model, kernels.Options{})
+		if err != nil {
+			return r, err
+		}
+		if x.session, err = m.Start(1, ns[len(ns)-1]+rounds+2); err != nil {
+			return r, err
+		}
+		defer x.session.Free()
+	}
+	cache := p.Cache.Value
+	if cache == 0 {
+		cache = 64 << 20
+	}
+	for i, n := range ns {
+		if err := race(ctx, all, n, rounds); err != nil {
+			r.finish(p, baselines, models)
+			return r, err
+		}
+		for _, b := range baselines {
+			for _, m := range models {
+				row, err := compareRacers(p, b, m, n, cache)
+				if err != nil {
+					return r, err
+				}
+				r.Rows = append(r.Rows, row)
+			}
+		}
+		progress.report(i+1, len(ns))
+	}
+	return r, r.finish(p, baselines, models)
+}
+
+// race times steps at context n, all racers in turns.
+func race(ctx context.Context, all []*racer, n, rounds int) error {
+	for _, x := range all {
+		x.times = x.times[:0]
+	}
+	for round := range rounds + 1 {
+		for _, x := range all {
+			if err := x.session.Fill(ctx, n-1); err != nil {
+				return err
+			}
+			t := time.Now()
+			if _, err := x.session.Step(ctx, []int{round}); err != nil {
+				return err
+			}
+			if round > 0 { // the first warms up
+				x.times = append(x.times, time.Since(t).Seconds())
+			}
+		}
+	}
+	return nil
+}
+
+func compareRacers(p *hardware.Profile, b, m *racer, n int, cache float64) (SpeedupRow, error) {
+	row := SpeedupRow{Baseline: b.name, Model: m.name, Context: n, PastCache: true}
+	var err error
+	fill := func(x *racer, measured, predicted *float64) {
+		*measured = 1 / median(x.times)
+		t, e := stepSeconds(p, x.model, kernels.Options{}, 1, n)
+		if e != nil {
+			err = e
+		}
+		*predicted = 1 / t
+		bytes, e := stepBytes(x.model, n)
+		if e != nil {
+			err = e
+		}
+		row.PastCache = row.PastCache && bytes > 2*cache
+	}
+	fill(b, &row.BaselineTokens, &row.BaselinePredicted)
+	fill(m, &row.ModelTokens, &row.ModelPredicted)
+	row.Measured = row.ModelTokens / row.BaselineTokens
+	row.Predicted = row.ModelPredicted / row.BaselinePredicted
+	return row, err
+}
+
+// finish adds the errors and where each pair passes 2, 5 and 10.
+func (r *SpeedupResult) finish(p *hardware.Profile, baselines, models []*racer) error {
+	r.sum()
+	for _, b := range baselines {
+		for _, m := range models {
+			for _, pass := range []float64{2, 5, 10} {
+				c, err := crossing(p, b, m, pass)
+				if err != nil {
+					return err
+				}
+				r.Crossings = append(r.Crossings, c)
+			}
+		}
+	}
+	return nil
+}
+
+// crossing finds the first context at which the predicted speedup passes x: it grows
+// with the context once the windows are full, so bisection finds it.
+func crossing(p *hardware.Profile, b, m *racer, x float64) (Crossing, error) {
+	c := Crossing{Baseline: b.name, Model: m.name, Passes: x}
+	at := func(n int) (float64, error) {
+		tb, err := stepSeconds(p, b.model, kernels.Options{}, 1, n)
+		if err != nil {
+			return 0, err
+		}
+		tm, err := stepSeconds(p, m.model, kernels.Options{}, 1, n)
+		return tb / tm, err
+	}
+	const far = 1 << 34
+	var err error
+	if c.Limit, err = at(far); err != nil {
+		return c, err
+	}
+	if c.Limit <= x {
+		return c, nil
+	}
+	lo, hi := 0, far
+	for lo+1 < hi {
+		mid := lo + (hi-lo)/2
+		s, err := at(mid)
+		if err != nil {
+			return c, err
+		}
+		if s > x {
+			hi = mid
+		} else {
+			lo = mid
+		}
+	}
+	c.Context = hi
+	return c, nil
+}
+
+// String is a line for people.
+func (c Crossing) String() string {
+	if c.Context == 0 {
+		return fmt.Sprintf("%s over %s never passes %g×: it tends to %.2f×", c.Model, c.Baseline, c.Passes, c.Limit)
+	}
+	return fmt.Sprintf("%s over %s passes %g× at a context of %d (tends to %.2f×)", c.Model, c.Baseline, c.Passes, c.Context, c.Limit)
+}
