@@ -193,7 +193,7 @@ func (c *cross) moveNorm(taken bool) {
 	if c.gmu == nil || !c.gmu.Normed || c.gmu.From != ScanMemory {
 		return
 	}
-	if i, ok := c.gmu.Memory.Layer(); ok && i < c.owner {
+	if i, ok := c.gmu.Memory.Layer(); ok && i <= c.owner {
 		if p := ownNorm(c.m.Layers[i].Mixer); p != nil {
 			*p = taken
 		}

@@ -95,3 +95,72 @@ func TestImportRefuses(t *testing.T) {
 		t.Errorf("%v, notes %v", err, m.Notes)
 	}
 }
+
+// The layers of every real config, as runs.
+func TestImportLayers(t *testing.T) {
+	for name, want := range map[string]string{
+		"Phi-4-mini-instruct":                 "full*32",
+		"Phi-4-mini-flash-reasoning":          "(mamba1 swa)*8 mamba1 full (gmu cross)*7",
+		"Meta-Llama-3.1-8B":                   "full*32",
+		"Meta-Llama-3.1-70B":                  "full*80",
+		"Qwen3-0.6B":                          "full*28",
+		"Qwen3-8B":                            "full*36",
+		"Qwen3-32B":                           "full*64",
+		"Mixtral-8x7B-v0.1":                   "full*32",
+		"gpt-oss-20b":                         "(swa full)*12",
+		"Qwen3.5-27B":                         "(gated_deltanet*3 full)*16",
+		"NVIDIA-Nemotron-3-Nano-30B-A3B-BF16": "?",
+		"Nemotron-H-56B-Base-8K":              "?",
+	} {
+		m := importFile(t, name)
+		if got := m.Summary(); got != want && want != "?" {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		} else if want == "?" {
+			t.Log(got)
+		}
+	}
+	m := importFile(t, "Phi-4-mini-instruct")
+	a := m.Layers[0].Mixer.(*Attention)
+	if a.Window != 0 || a.DeclaredWindow != 262144 || a.RotaryDim != 96 {
+		t.Errorf("Phi-4-mini: window %d, declared %d, rotary %d", a.Window, a.DeclaredWindow, a.RotaryDim)
+	}
+	f := importFile(t, "Phi-4-mini-flash-reasoning")
+	for i, l := range f.Layers {
+		switch mx := l.Mixer.(type) {
+		case *GMU:
+			if s, _ := mx.Memory.Layer(); s != 16 || mx.DMem != 5120 {
+				t.Errorf("layer %d: memory of %d, %d wide", i, s, mx.DMem)
+			}
+		case *Attention:
+			if s, ok := mx.KVSource.Layer(); ok != (i > 17) || ok && s != 17 {
+				t.Errorf("layer %d reads the cache of %d (%v)", i, s, ok)
+			}
+			if (mx.Window == 512) != (i < 16) || !mx.Differential {
+				t.Errorf("layer %d: %+v", i, mx)
+			}
+		}
+	}
+}
+
+func FuzzImportHF(f *testing.F) {
+	files, _ := filepath.Glob("testdata/configs/*.json")
+	for _, p := range files {
+		b, err := os.ReadFile(p)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := ImportHF("f", b)
+		if err != nil {
+			if strings.ContainsAny(err.Error(), "\n") {
+				t.Fatalf("%q", err)
+			}
+			return
+		}
+		if p := m.Params(); p.Total <= 0 {
+			t.Fatalf("%d parameters", p.Total)
+		}
+	})
+}

@@ -56,9 +56,9 @@ func openFile(path string) (*Model, error) {
 	case ".yaml", ".yml":
 		return ParseYAML(path, data)
 	case ".json":
-		m, err := importConfig(baseName(path), data)
+		m, err := ImportHF(path, data)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, err
 		}
 		m.Name = baseName(path)
 		return m, nil
@@ -129,9 +129,8 @@ func unknownModel(what string) error {
 			add(p.Name)
 		}
 		for _, f := range Families() {
-			add(f.Name + "(d=16)")
-			if editDistance(strings.ToLower(what), f.Name) <= 2 {
-				all = append(all, near{f.Name + "(d=16)", 1})
+			if d := editDistance(strings.ToLower(what), f.Name); d <= 2 {
+				all = append(all, near{f.Name + "(d=16)", d})
 			}
 		}
 	}

@@ -107,7 +107,7 @@ func (p preset) load() (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := importConfig(p.Name, data)
+	m, err := ImportHF("config.json", data)
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,8 @@ type builder struct {
 
 	layer  int
 	last   bool // this layer runs on the last positions only
-	ops    []Op
+	ops    []OpGroup
+	blocks map[block][2]int // ops already listed, when grouped
 	err    error
 	scanFd map[int]bool // layers whose scan output is some GMU's memory
 	early  map[int]bool // … of a GMU that a skipping prefill runs on all rows
@@ -32,11 +33,23 @@ func Ops(m *arch.Model, o Options, skip bool) ([]Op, error) {
 	if err != nil {
 		return nil, err
 	}
-	return buildOps(m, o, f, skip)
+	groups, err := buildOps(m, o, f, skip, false)
+	if err != nil {
+		return nil, err
+	}
+	ops := make([]Op, len(groups))
+	for i, g := range groups {
+		ops[i] = g.Op
+	}
+	return ops, nil
 }
 
-func buildOps(m *arch.Model, o Options, f formats, skip bool) ([]Op, error) {
+// buildOps lists the operations, one by one or, grouped, once for all layers alike.
+func buildOps(m *arch.Model, o Options, f formats, skip, grouped bool) ([]OpGroup, error) {
 	b := &builder{m: m, o: o, f: f, tp: max(o.TP, 1), scanFd: map[int]bool{}, early: map[int]bool{}, mixFd: map[int]bool{}}
+	if grouped {
+		b.blocks = map[block][2]int{}
+	}
 	from := len(m.Layers)
 	if skip {
 		if s, ok := SkipFrom(m); ok {
@@ -61,8 +74,10 @@ func buildOps(m *arch.Model, o Options, f formats, skip bool) ([]Op, error) {
 	b.allReduce("embed.allreduce", m.Width, rows)
 	for i, l := range m.Layers {
 		b.layer, b.last = i, i >= from
-		b.mixerOps(l, b.skip && i == from-1)
-		b.ffnOps(l.FFN)
+		owner := b.skip && i == from-1
+		b.once(b.mixerBlock(l.Mixer, owner), func() { b.mixerOps(l, owner) })
+		b.last = b.last || owner && ownsCache(l.Mixer)
+		b.once(ffnBlock(l.FFN, b.last), func() { b.ffnOps(l.FFN) })
 	}
 	b.layer, b.last = -1, true
 	b.norm("final_norm", m.Width, seqs)
@@ -144,8 +159,8 @@ func (b *builder) op(name string, c Class) *Op {
 	if c == GEMM || c == ExpertGEMM || c == Attn {
 		compute = b.f.compute
 	}
-	b.ops = append(b.ops, Op{Layer: b.layer, Name: name, Class: c, Compute: compute})
-	return &b.ops[len(b.ops)-1]
+	b.ops = append(b.ops, OpGroup{Op{Layer: b.layer, Name: name, Class: c, Compute: compute}, 1})
+	return &b.ops[len(b.ops)-1].Op
 }
 
 func (b *builder) weights(o *Op, n float64) {
@@ -246,18 +261,77 @@ func (b *builder) collective(name string, n, r int, share float64) {
 	o.Link[r] = float64(n) * b.f.act.Bytes() * share
 }
 
+// ownsCache reports whether a mixer is attention over its own cache.
+func ownsCache(m arch.Mixer) bool {
+	a, ok := m.(*arch.Attention)
+	return ok && !a.Cross()
+}
+
+// block identifies the operations of a mixer or an FFN: layers with equal blocks have
+// equal operations. The part is a comparable copy, its references cleared.
+type block struct {
+	part                                      any
+	cross, last, owner, scanFed, early, mixed bool
+}
+
+func (b *builder) mixerBlock(m arch.Mixer, owner bool) (k block) {
+	switch m := m.(type) {
+	case *arch.Attention:
+		a := *m
+		k.cross, a.KVSource = a.Cross(), 0
+		k.part = a
+	case *arch.GMU:
+		g := *m
+		g.Memory = 0
+		k.part = g
+	case *arch.Mamba1:
+		k.part = *m
+	case *arch.Mamba2:
+		k.part = *m
+	case *arch.GatedDeltaNet:
+		k.part = *m
+	}
+	k.last, k.owner = b.last, owner
+	k.scanFed, k.early, k.mixed = b.scanFd[b.layer], b.early[b.layer], b.mixFd[b.layer]
+	return k
+}
+
+func ffnBlock(f arch.FFN, last bool) (k block) {
+	switch f := f.(type) {
+	case *arch.MLP:
+		k.part = *f
+	case *arch.MoE:
+		k.part = *f
+	}
+	k.last = last
+	return k
+}
+
+// once lists the operations of a block, or counts them again if they are there.
+func (b *builder) once(k block, list func()) {
+	if at, ok := b.blocks[k]; ok && k.part != nil {
+		for i := at[0]; i < at[1]; i++ {
+			b.ops[i].Count++
+		}
+		return
+	}
+	start := len(b.ops)
+	list()
+	if b.blocks != nil && k.part != nil {
+		b.blocks[k] = [2]int{start, len(b.ops)}
+	}
+}
+
 // mixerOps adds a layer's norm and mixer. owner: the prefill skips what follows, so
 // queries are made for the last position only.
 func (b *builder) mixerOps(l arch.Layer, owner bool) {
 	if l.Mixer == nil {
 		return
 	}
-	a, isAttention := l.Mixer.(*arch.Attention)
-	owner = owner && isAttention && !a.Cross()
 	b.norm("mixer_norm", b.m.Width, b.r())
-	if owner {
+	if owner && ownsCache(l.Mixer) {
 		b.last = true // from here on: queries, the core and the FFN
-		b.attention(a, rows)
+		b.attention(l.Mixer.(*arch.Attention), rows)
 		return
 	}
 	for _, p := range arch.Parts(l.Mixer) {

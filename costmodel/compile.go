@@ -103,7 +103,7 @@ func Compile(m *arch.Model, hw *hardware.Profile, o Options) (*Compiled, error) 
 	if n := hw.MaxLinked.Value; c.tp > 1 && n > 0 && float64(c.tp) > n {
 		return nil, fmt.Errorf("tp %d: at most %g of %s share one fabric", c.tp, n, hw.Name)
 	}
-	ops, err := buildOps(m, o, f, false)
+	ops, err := buildOps(m, o, f, false, true)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.Name, err)
 	}
@@ -111,7 +111,7 @@ func Compile(m *arch.Model, hw *hardware.Profile, o Options) (*Compiled, error) 
 	c.prefill = c.decode
 	if o.Prefill == Skip {
 		if _, ok := SkipFrom(m); ok {
-			if ops, err = buildOps(m, o, f, true); err != nil {
+			if ops, err = buildOps(m, o, f, true, true); err != nil {
 				return nil, fmt.Errorf("%s: %w", m.Name, err)
 			}
 			c.prefill = group(ops)
@@ -122,21 +122,27 @@ func Compile(m *arch.Model, hw *hardware.Profile, o Options) (*Compiled, error) 
 	return c, nil
 }
 
-// group merges equal operations of different layers, in the order of first appearance.
-func group(ops []Op) []OpGroup {
-	seen := make(map[Op]int, 32)
-	var out []OpGroup
-	for _, o := range ops {
-		key := o
-		if key.Layer >= 0 {
-			key.Layer = 0
+// group merges equal operations of different blocks, in the order of first appearance.
+func group(ops []OpGroup) []OpGroup {
+	type key struct {
+		name  string
+		shape Shape
+	}
+	seen := make(map[key][]int, len(ops))
+	out := make([]OpGroup, 0, len(ops))
+next:
+	for i := range ops {
+		o := ops[i]
+		k := key{o.Name, o.Shape}
+		for _, j := range seen[k] {
+			if o.Layer = out[j].Layer; o.Op == out[j].Op {
+				out[j].Count += o.Count
+				continue next
+			}
 		}
-		if i, ok := seen[key]; ok {
-			out[i].Count++
-			continue
-		}
-		seen[key] = len(out)
-		out = append(out, OpGroup{Op: o, Count: 1})
+		o.Layer = ops[i].Layer
+		seen[k] = append(seen[k], len(out))
+		out = append(out, o)
 	}
 	return out
 }

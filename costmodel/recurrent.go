@@ -44,6 +44,7 @@ func (b *builder) mamba1(m *arch.Mamba1) {
 	b.weights(o, float64(di*(n+2)))
 	b.act(o, float64(3*di+2*n), float64(di), rows)
 	if b.scanFd[b.layer] {
+		o.Shape.WritesMemory = true
 		b.act(o, 0, float64(di), b.memoryRows())
 	}
 	b.state(o, float64(di*n))

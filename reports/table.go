@@ -1,0 +1,309 @@
+package reports
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/olekukonko/tablewriter"
+	"github.com/olekukonko/tablewriter/renderer"
+	"github.com/olekukonko/tablewriter/tw"
+)
+
+// Width is the columns a table may take on a terminal.
+const Width = 100
+
+// Column is a column of figures or text.
+type Column struct {
+	Name string // lines separated by \n; CSV joins them with a space
+	Unit string // without prefix: "s", "B"; "" for text and plain numbers
+	CSV  string // name in CSV: base units, snake case
+	Left bool   // text
+	// Scale: the column is printed with one SI prefix. Without it numbers print as Int.
+	Scale bool
+	Plain bool // three digits, no prefix
+	Cells []Cell
+}
+
+// Cell is a number or a text.
+type Cell struct {
+	V    float64
+	Text string // if set, printed instead
+}
+
+// Num and Txt make cells.
+func Num(v float64) Cell { return Cell{V: v} }
+
+// Txt makes a text cell.
+func Txt(s string) Cell { return Cell{Text: s} }
+
+// Table is a grid of columns with text above and below.
+type Table struct {
+	Title   string
+	Columns []Column
+	Notes   []string
+	Turn    bool // may be turned where it is too wide
+}
+
+// Add appends a row; it panics if the cells do not match the columns.
+func (t *Table) Add(cells ...Cell) {
+	if len(cells) != len(t.Columns) {
+		panic(fmt.Sprintf("reports: %d cells for %d columns", len(cells), len(t.Columns)))
+	}
+	for i, c := range cells {
+		t.Columns[i].Cells = append(t.Columns[i].Cells, c)
+	}
+}
+
+func (t *Table) rows() int {
+	if len(t.Columns) == 0 {
+		return 0
+	}
+	return len(t.Columns[0].Cells)
+}
+
+// rendered returns the header lines and printed cells of a column.
+func (c *Column) rendered() (head string, cells []string) {
+	head = c.Name
+	prefix, scale := "", 1.0
+	if c.Scale {
+		small := 1e-9
+		if strings.HasPrefix(c.Unit, "B") || strings.HasPrefix(c.Unit, "FLOP") || strings.HasPrefix(c.Unit, "tok") {
+			small = 1
+		}
+		var vs []float64
+		for _, x := range c.Cells {
+			if x.Text == "" {
+				vs = append(vs, x.V)
+			}
+		}
+		prefix, scale = prefixFor(small, vs...)
+	}
+	if c.Unit != "" {
+		head += "\n" + prefix + c.Unit
+	} else if prefix != "" {
+		head += "\n×" + map[string]string{"k": "10³", "M": "10⁶", "G": "10⁹", "T": "10¹²", "P": "10¹⁵", "m": "10⁻³", "µ": "10⁻⁶", "n": "10⁻⁹"}[prefix]
+	}
+	for _, x := range c.Cells {
+		switch {
+		case x.Text != "":
+			cells = append(cells, x.Text)
+		case c.Scale:
+			cells = append(cells, Digits(x.V/scale))
+		case c.Plain:
+			cells = append(cells, Digits(x.V))
+		default:
+			cells = append(cells, Int(x.V))
+		}
+	}
+	return head, cells
+}
+
+// Text writes the table for a terminal, no wider than Width where it can be helped: a
+// table that may Turn does so when it is too wide, its columns becoming rows.
+func (t *Table) Text(w io.Writer) error {
+	heads, cells := t.grid()
+	if t.Turn && gridWidth(heads, cells) > Width {
+		return t.text(w, t.turned())
+	}
+	return t.text(w, t)
+}
+
+func (t *Table) grid() (heads []string, rows [][]string) {
+	rows = make([][]string, t.rows())
+	for i := range t.Columns {
+		h, cs := t.Columns[i].rendered()
+		heads = append(heads, h)
+		for r, c := range cs {
+			rows[r] = append(rows[r], c)
+		}
+	}
+	return heads, rows
+}
+
+func gridWidth(heads []string, rows [][]string) int {
+	total := 0
+	for i, h := range heads {
+		w := 0
+		for _, l := range strings.Split(h, "\n") {
+			w = max(w, utf8.RuneCountInString(l))
+		}
+		for _, r := range rows {
+			w = max(w, utf8.RuneCountInString(r[i]))
+		}
+		total += w + 2
+	}
+	return total - 2
+}
+
+// turned swaps rows and columns: the first column's cells become the header.
+func (t *Table) turned() *Table {
+	heads, rows := t.grid()
+	out := &Table{Columns: []Column{{Name: "", Left: true}}}
+	for _, r := range rows {
+		out.Columns = append(out.Columns, Column{Name: r[0]})
+	}
+	for i := 1; i < len(heads); i++ {
+		name, unit, _ := strings.Cut(heads[i], "\n")
+		if j := strings.LastIndex(heads[i], "\n"); j >= 0 {
+			name, unit = strings.ReplaceAll(heads[i][:j], "\n", " "), heads[i][j+1:]
+		}
+		label := name
+		if unit != "" {
+			label += ", " + unit
+		}
+		line := []Cell{Txt(label)}
+		for _, r := range rows {
+			line = append(line, Txt(r[i]))
+		}
+		out.Add(line...)
+	}
+	return out
+}
+
+func (t *Table) text(w io.Writer, body *Table) error {
+	if t.Title != "" {
+		if _, err := fmt.Fprintf(w, "%s\n\n", t.Title); err != nil {
+			return err
+		}
+	}
+	heads, rows := body.grid()
+	align := make([]tw.Align, len(heads))
+	for i := range body.Columns {
+		align[i] = tw.AlignRight
+		if body.Columns[i].Left {
+			align[i] = tw.AlignLeft
+		}
+	}
+	var buf strings.Builder
+	tab := tablewriter.NewTable(&buf,
+		tablewriter.WithHeaderAutoFormat(tw.Off), tablewriter.WithTrimSpace(tw.Off),
+		tablewriter.WithHeaderAutoWrap(tw.WrapNone), tablewriter.WithRowAutoWrap(tw.WrapNone),
+		tablewriter.WithHeaderAlignmentConfig(tw.CellAlignment{PerColumn: align}),
+		tablewriter.WithRowAlignmentConfig(tw.CellAlignment{PerColumn: align}),
+		tablewriter.WithPadding(tw.Padding{Left: "", Right: "  ", Overwrite: true}),
+		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
+			Borders: tw.BorderNone,
+			Symbols: tw.NewSymbols(tw.StyleLight),
+			Settings: tw.Settings{Separators: tw.Separators{BetweenColumns: tw.Off, BetweenRows: tw.Off},
+				Lines: tw.Lines{ShowHeaderLine: tw.On}},
+		})))
+	tab.Header(heads)
+	for _, r := range rows {
+		if err := tab.Append(r); err != nil {
+			return err
+		}
+	}
+	if err := tab.Render(); err != nil {
+		return err
+	}
+	for _, l := range strings.Split(strings.TrimRight(buf.String(), "\n"), "\n") {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(l, " ")); err != nil {
+			return err
+		}
+	}
+	return t.notes(w, wrap)
+}
+
+func (t *Table) notes(w io.Writer, shape func(string) string) error {
+	for i, n := range t.Notes {
+		lead := ""
+		if i == 0 {
+			lead = "\n"
+		}
+		if _, err := fmt.Fprintf(w, "%s%s\n", lead, shape(n)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wrap breaks a sentence into lines of at most Width.
+func wrap(s string) string {
+	var b strings.Builder
+	n := 0
+	for i, word := range strings.Fields(s) {
+		l := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case n+1+l > Width:
+			b.WriteByte('\n')
+			n = 0
+		default:
+			b.WriteByte(' ')
+			n++
+		}
+		b.WriteString(word)
+		n += l
+	}
+	return b.String()
+}
+
+// Markdown writes the table as a GitHub table.
+func (t *Table) Markdown(w io.Writer) error {
+	heads, rows := t.grid()
+	esc := func(s string) string {
+		return strings.ReplaceAll(strings.ReplaceAll(s, "|", `\|`), "\n", " ")
+	}
+	line := func(cells []string) string {
+		out := make([]string, len(cells))
+		for i, c := range cells {
+			out[i] = esc(c)
+		}
+		return "| " + strings.Join(out, " | ") + " |\n"
+	}
+	var b strings.Builder
+	if t.Title != "" {
+		fmt.Fprintf(&b, "**%s**\n\n", t.Title)
+	}
+	b.WriteString(line(heads))
+	for i := range t.Columns {
+		if t.Columns[i].Left {
+			b.WriteString("|:--")
+		} else {
+			b.WriteString("|--:")
+		}
+	}
+	b.WriteString("|\n")
+	for _, r := range rows {
+		b.WriteString(line(r))
+	}
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return err
+	}
+	return t.notes(w, func(s string) string { return s + "\n" })
+}
+
+// CSV writes base units at full precision; text below the table is left out.
+func (t *Table) CSV(w io.Writer) error {
+	c := csv.NewWriter(w)
+	var head []string
+	for i := range t.Columns {
+		n := t.Columns[i].CSV
+		if n == "" {
+			n = strings.ReplaceAll(t.Columns[i].Name, "\n", " ")
+		}
+		head = append(head, n)
+	}
+	if err := c.Write(head); err != nil {
+		return err
+	}
+	for r := range t.rows() {
+		var line []string
+		for i := range t.Columns {
+			x := t.Columns[i].Cells[r]
+			if x.Text != "" {
+				line = append(line, x.Text)
+			} else {
+				line = append(line, fmt.Sprintf("%v", x.V))
+			}
+		}
+		if err := c.Write(line); err != nil {
+			return err
+		}
+	}
+	c.Flush()
+	return c.Error()
+}
