@@ -7,10 +7,15 @@ import (
 
 // Fill sets the session to n positions without running them: caches and states hold
 // small made-up values. What a step then costs is what it costs after a real prompt of
-// that length; its logits mean nothing.
+// that length; its logits mean nothing. Going back to fewer positions leaves the states
+// as they are.
 func (s *Session) Fill(ctx context.Context, n int) error {
 	if n < 0 || n > s.maxContext {
 		return fmt.Errorf("kernels: %d positions are more than the session's %d", n, s.maxContext)
+	}
+	if n <= s.n {
+		s.n = n
+		return nil
 	}
 	r := newRunner(ctx, s.model.opts.Cores)
 	for i := range s.layers {

@@ -5,16 +5,16 @@ import (
 	"testing"
 	"time"
 
+	"ridgeline/hardware"
 	"ridgeline/precision"
 )
 
 func TestShowHost(t *testing.T) {
 	ctx := context.Background()
-	p, err := MeasureHost(ctx, 5)
+	p, err := hardware.Measure(ctx, hardware.MeasureOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Cache.Value = 32 << 20
 	t.Logf("bw %.1f GB/s peak %.1f GFLOP/s", p.MemoryBandwidth.Value/1e9, p.Peak[precision.FP32].Value/1e9)
 	p, err = MeasureReach(ctx, p, false, nil)
 	if err != nil {

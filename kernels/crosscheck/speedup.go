@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ridgeline/arch"
+	"ridgeline/costmodel"
 	"ridgeline/hardware"
 	"ridgeline/kernels"
 )
@@ -74,6 +75,7 @@ func (r *SpeedupResult) sum() {
 type racer struct {
 	name    string
 	model   *arch.Model
+	ops     []costmodel.Op // of a step
 	session *kernels.Session
 	times   []float64
 }
@@ -92,7 +94,11 @@ func speedupModels(quick bool) (baselines, models []*racer, err error) {
 			}
 			return
 		}
-		*to = append(*to, &racer{name: name, model: m})
+		ops, e := costmodel.Ops(m, costOptions(kernels.Options{}), false)
+		if e != nil && err == nil {
+			err = e
+		}
+		*to = append(*to, &racer{name: name, model: m, ops: ops})
 	}
 	mha := o
 	mha.KVHeads = o.Heads
@@ -145,122 +151,93 @@ func Speedup(ctx context.Context, p *hardware.Profile, quick bool, progress Prog
 	if cache == 0 {
 		cache = 64 << 20
 	}
+	read := newReader(p)
 	for i, n := range ns {
-		if err := race(ctx, all, n, rounds); err != nil {
+		bw, err := race(ctx, read, all, n, rounds)
+		if err != nil {
 			r.finish(p, baselines, models)
 			return r, err
 		}
 		for _, b := range baselines {
 			for _, m := range models {
-				row, err := compareRacers(p, b, m, n, cache)
-				if err != nil {
-					return r, err
-				}
-				r.Rows = append(r.Rows, row)
+				r.Rows = append(r.Rows, compareRacers(at(p, bw), b, m, n, cache))
 			}
 		}
 		progress.report(i+1, len(ns))
 	}
-	return r, r.finish(p, baselines, models)
+	r.finish(p, baselines, models)
+	return r, nil
 }
 
-// race times steps at context n, all racers in turns.
-func race(ctx context.Context, all []*racer, n, rounds int) error {
+// race times steps at context n, all racers in turns, and returns the bandwidth that a
+// plain read loop has meanwhile.
+func race(ctx context.Context, read *reader, all []*racer, n, rounds int) (float64, error) {
 	for _, x := range all {
 		x.times = x.times[:0]
 	}
+	var bandwidths []float64
 	for round := range rounds + 1 {
 		for _, x := range all {
 			if err := x.session.Fill(ctx, n-1); err != nil {
-				return err
+				return 0, err
 			}
+			bandwidths = append(bandwidths, read.bandwidth())
 			t := time.Now()
 			if _, err := x.session.Step(ctx, []int{round}); err != nil {
-				return err
+				return 0, err
 			}
 			if round > 0 { // the first warms up
 				x.times = append(x.times, time.Since(t).Seconds())
 			}
 		}
 	}
-	return nil
+	return median(bandwidths), nil
 }
 
-func compareRacers(p *hardware.Profile, b, m *racer, n int, cache float64) (SpeedupRow, error) {
-	row := SpeedupRow{Baseline: b.name, Model: m.name, Context: n, PastCache: true}
-	var err error
-	fill := func(x *racer, measured, predicted *float64) {
-		*measured = 1 / median(x.times)
-		t, e := stepSeconds(p, x.model, kernels.Options{}, 1, n)
-		if e != nil {
-			err = e
-		}
-		*predicted = 1 / t
-		bytes, e := stepBytes(x.model, n)
-		if e != nil {
-			err = e
-		}
-		row.PastCache = row.PastCache && bytes > 2*cache
+func compareRacers(p *hardware.Profile, b, m *racer, n int, cache float64) SpeedupRow {
+	pb, pm := priceStep(p, b.ops, n), priceStep(p, m.ops, n)
+	row := SpeedupRow{
+		Baseline: b.name, Model: m.name, Context: n,
+		BaselineTokens: 1 / median(b.times), ModelTokens: 1 / median(m.times),
+		BaselinePredicted: 1 / pb.seconds, ModelPredicted: 1 / pm.seconds,
+		PastCache: min(pb.bytes, pm.bytes) > 2*cache,
 	}
-	fill(b, &row.BaselineTokens, &row.BaselinePredicted)
-	fill(m, &row.ModelTokens, &row.ModelPredicted)
 	row.Measured = row.ModelTokens / row.BaselineTokens
 	row.Predicted = row.ModelPredicted / row.BaselinePredicted
-	return row, err
+	return row
 }
 
 // finish adds the errors and where each pair passes 2, 5 and 10.
-func (r *SpeedupResult) finish(p *hardware.Profile, baselines, models []*racer) error {
+func (r *SpeedupResult) finish(p *hardware.Profile, baselines, models []*racer) {
 	r.sum()
 	for _, b := range baselines {
 		for _, m := range models {
 			for _, pass := range []float64{2, 5, 10} {
-				c, err := crossing(p, b, m, pass)
-				if err != nil {
-					return err
-				}
-				r.Crossings = append(r.Crossings, c)
+				r.Crossings = append(r.Crossings, crossing(p, b, m, pass))
 			}
 		}
 	}
-	return nil
 }
 
 // crossing finds the first context at which the predicted speedup passes x: it grows
 // with the context once the windows are full, so bisection finds it.
-func crossing(p *hardware.Profile, b, m *racer, x float64) (Crossing, error) {
-	c := Crossing{Baseline: b.name, Model: m.name, Passes: x}
-	at := func(n int) (float64, error) {
-		tb, err := stepSeconds(p, b.model, kernels.Options{}, 1, n)
-		if err != nil {
-			return 0, err
-		}
-		tm, err := stepSeconds(p, m.model, kernels.Options{}, 1, n)
-		return tb / tm, err
-	}
+func crossing(p *hardware.Profile, b, m *racer, x float64) Crossing {
+	at := func(n int) float64 { return priceStep(p, b.ops, n).seconds / priceStep(p, m.ops, n).seconds }
 	const far = 1 << 34
-	var err error
-	if c.Limit, err = at(far); err != nil {
-		return c, err
-	}
+	c := Crossing{Baseline: b.name, Model: m.name, Passes: x, Limit: at(far)}
 	if c.Limit <= x {
-		return c, nil
+		return c
 	}
 	lo, hi := 0, far
 	for lo+1 < hi {
-		mid := lo + (hi-lo)/2
-		s, err := at(mid)
-		if err != nil {
-			return c, err
-		}
-		if s > x {
+		if mid := lo + (hi-lo)/2; at(mid) > x {
 			hi = mid
 		} else {
 			lo = mid
 		}
 	}
 	c.Context = hi
-	return c, nil
+	return c
 }
 
 // String is a line for people.

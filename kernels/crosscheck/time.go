@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 
 	"ridgeline/arch"
 	"ridgeline/costmodel"
@@ -93,40 +92,55 @@ func (b bench) shape() string {
 	return s
 }
 
-// predicted is the cost model's time for the operation of a bench.
-func (b bench) predicted(p *hardware.Profile) (float64, error) {
+// operation is the cost model's operation of a bench, and its work.
+func (b bench) operation() (*costmodel.Op, costmodel.Work, error) {
 	ops, err := costmodel.Ops(b.model(), costOptions(kernels.Options{Prefill: kernels.Full}), false)
 	if err != nil {
-		return 0, err
+		return nil, costmodel.Work{}, err
 	}
-	n := max(1, b.prompt)
+	n := b.positions()
 	for i := range ops {
 		if o := &ops[i]; o.Name == b.op {
-			return hostSeconds(p, o, o.Work(costmodel.Call{Batch: b.batch, New: n, Past: b.context + 1 - n})), nil
+			return o, o.Work(costmodel.Call{Batch: b.batch, New: n, Past: b.context - n}), nil
 		}
 	}
-	return 0, fmt.Errorf("crosscheck: the cost model has no %s", b.op)
+	return nil, costmodel.Work{}, fmt.Errorf("crosscheck: the cost model has no %s", b.op)
 }
 
-// Time compares predicted with measured seconds, kernel by kernel, on the host that
-// the profile (with its reach) describes. What is done when ctx ends is returned.
+// Time compares predicted with measured seconds, kernel by kernel, on the host whose
+// reach the profile holds. Kernels run in turns with a plain read loop, and are
+// predicted at the bandwidth that it has meanwhile: machines are shared. What is done
+// when ctx ends is returned.
 func Time(ctx context.Context, p *hardware.Profile, quick bool, progress Progress) ([]TimeRow, error) {
-	benches, repeats := timeBenches(), 9
-	if quick {
-		repeats = 3
-	}
+	benches, t := timeBenches(), turnsOf(quick)
+	read := newReader(p)
 	rows := make([]TimeRow, 0, len(benches))
 	for i, b := range benches {
-		predicted, err := b.predicted(p)
+		op, work, err := b.operation()
 		if err != nil {
 			return rows, err
 		}
-		t, err := b.run(ctx, repeats)
+		r, err := b.prepare()
 		if err != nil {
 			return rows, err
 		}
-		rows = append(rows, TimeRow{Kernel: b.op, Shape: b.shape(), Predicted: predicted, Measured: t.seconds, Ratio: t.seconds / predicted})
+		var times, bandwidths []float64
+		err = t.run(func(round int) error {
+			bw := read.bandwidth()
+			s, err := r.once(ctx)
+			if err != nil || round == 0 {
+				return err
+			}
+			times, bandwidths = append(times, s), append(bandwidths, bw)
+			return nil
+		})
+		r.session.Free()
+		if err != nil {
+			return rows, err
+		}
+		predicted, measured := hostSeconds(at(p, median(bandwidths)), op, work), median(times)
+		rows = append(rows, TimeRow{Kernel: b.op, Shape: b.shape(), Predicted: predicted, Measured: measured, Ratio: measured / predicted})
 		progress.report(i+1, len(benches))
 	}
-	return slices.Clip(rows), nil
+	return rows, nil
 }
