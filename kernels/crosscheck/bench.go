@@ -1,6 +1,7 @@
 package crosscheck
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -96,37 +97,110 @@ func newReader(p *hardware.Profile) *reader {
 	return r
 }
 
-// bandwidth is what the loop reaches now, bytes/s.
-func (r *reader) bandwidth() float64 {
+// rate is what the loop reaches now, bytes/s.
+func (r *reader) rate() (float64, error) {
 	t := time.Now()
 	readloop.Bytes(r.buf, r.cores)
-	return float64(4*len(r.buf)) / max(time.Since(t).Seconds(), 1e-9)
+	return float64(4*len(r.buf)) / max(time.Since(t).Seconds(), 1e-9), nil
 }
 
-// turns is how often things that are compared are run in turns: at least so many
-// times, and for so long.
-type turns struct {
-	least int
-	long  time.Duration
+// sampler runs things in turns with a base (a read loop, a matrix product) whose rate
+// says how busy the machine is with something else: turns in which the base is far from
+// its best are set aside, as long as enough remain.
+type sampler struct {
+	base func() (float64, error)
+	best float64
+	rate float64 // of the base, last
 }
 
-func turnsOf(quick bool) turns {
-	if quick {
-		return turns{5, 100 * time.Millisecond}
-	}
-	return turns{15, 500 * time.Millisecond}
-}
+func newSampler(base func() (float64, error)) *sampler { return &sampler{base: base} }
 
-// run calls f once to warm up and then again and again.
-func (t turns) run(f func(round int) error) error {
-	const most = 2000
-	start := time.Now()
-	for i := 0; i <= t.least || i < most && time.Since(start) < t.long; i++ {
-		if err := f(i); err != nil {
-			return err
+// turn runs f between two runs of the base.
+func (s *sampler) turn(f func() (float64, error)) (sample, error) {
+	before := s.rate
+	if before == 0 {
+		var err error
+		if before, err = s.base(); err != nil {
+			return sample{}, err
 		}
 	}
-	return nil
+	v, err := f()
+	if err != nil {
+		return sample{}, err
+	}
+	after, err := s.base()
+	if err != nil {
+		return sample{}, err
+	}
+	s.rate, s.best = after, max(s.best, before, after)
+	return sample{seconds: v, rate: (before + after) / 2, least: min(before, after)}, nil
+}
+
+// sample is one timing, and the rate of the base around it.
+type sample struct{ seconds, rate, least float64 }
+
+// samples of one thing.
+type samples []sample
+
+// quiet is the samples during which the base came near its best.
+func (s samples) quiet(best float64) samples {
+	var out samples
+	for _, x := range s {
+		if x.least >= 0.85*best {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// calm is quiet, or the calmer half where that is next to nothing.
+func (s samples) calm(best float64) samples {
+	if q := s.quiet(best); len(q) >= 3 {
+		return q
+	}
+	c := slices.Clone(s)
+	slices.SortFunc(c, func(a, b sample) int { return cmp.Compare(b.least, a.least) })
+	return c[:(len(c)+1)/2]
+}
+
+func (s samples) median(f func(sample) float64) float64 {
+	v := make([]float64, len(s))
+	for i, x := range s {
+		v[i] = f(x)
+	}
+	return median(v)
+}
+
+func (s samples) seconds() float64  { return s.median(func(x sample) float64 { return x.seconds }) }
+func (s samples) baseRate() float64 { return s.median(func(x sample) float64 { return x.rate }) }
+
+// effort is how long things are repeated: until so many quiet samples, or at most so long.
+type effort struct {
+	enough int
+	most   time.Duration
+}
+
+func effortOf(quick bool) effort {
+	if quick {
+		return effort{5, 700 * time.Millisecond}
+	}
+	return effort{15, 6 * time.Second}
+}
+
+// repeat samples f after one run to warm up, and returns the calm samples.
+func (e effort) repeat(s *sampler, f func() (float64, error)) (samples, error) {
+	if _, err := f(); err != nil {
+		return nil, err
+	}
+	var all samples
+	for start := time.Now(); len(all.quiet(s.best)) < e.enough && (len(all) < 3 || time.Since(start) < e.most); {
+		x, err := s.turn(f)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, x)
+	}
+	return all.calm(s.best), nil
 }
 
 func median(x []float64) float64 {

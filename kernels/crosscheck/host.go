@@ -15,7 +15,8 @@ import (
 
 // Kinds of kernels whose reach is measured. KIND is the fraction of the memory
 // bandwidth that the kernel streams at, KIND.flops the fraction of the GEMM peak at
-// which it computes on data in cache.
+// which it computes on data in cache, KIND.exposed the share of that arithmetic which
+// is not hidden behind the streaming (absent: none).
 const (
 	kindLinear      = "linear"
 	kindAttention   = "attention"
@@ -24,6 +25,8 @@ const (
 	kindDelta       = "deltanet"
 	kindElementwise = "elementwise"
 	flopsOf         = ".flops"
+	exposedOf       = ".exposed"
+	denseOf         = ".dense" // bench with much arithmetic for its bytes
 )
 
 func kindOf(o *costmodel.Op) string {
@@ -45,9 +48,12 @@ func kindOf(o *costmodel.Op) string {
 }
 
 // hostSeconds is the time of an operation on the host: one call, and the longer of
-// moving its bytes and doing its arithmetic at the rates its kind of kernel reaches.
+// moving its bytes (with the arithmetic that this does not hide) and doing its
+// arithmetic, at the rates its kind of kernel reaches.
 //
-//	t = call + max(bytes/(bandwidth·reach), FLOPs/(peak·reach.flops))
+//	move    = bytes/(bandwidth·reach)
+//	compute = FLOPs/(peak·reach.flops)
+//	t       = call + max(move + exposed·compute, compute)
 func hostSeconds(p *hardware.Profile, o *costmodel.Op, w costmodel.Work) float64 {
 	kind := kindOf(o)
 	reach := func(key string) float64 {
@@ -58,7 +64,7 @@ func hostSeconds(p *hardware.Profile, o *costmodel.Op, w costmodel.Work) float64
 	}
 	move := w.Total() / (p.MemoryBandwidth.Value * reach(kind))
 	compute := w.FLOPs / (p.Peak[precision.FP32].Value * reach(kind+flopsOf))
-	return p.CallSeconds.Value + max(move, compute)
+	return p.CallSeconds.Value + max(move+p.Reach[kind+exposedOf].Value*compute, compute)
 }
 
 // step is a decode step of one sequence, priced.
@@ -99,8 +105,10 @@ func calibration() map[string]bench {
 	}
 	return map[string]bench{
 		kindLinear:                {op: "mlp.up", layer: mlp(16384), width: 1024, batch: 1, context: 1},
+		kindLinear + denseOf:      {op: "mlp.up", layer: mlp(16384), width: 1024, batch: 8, context: 1},
 		kindLinear + flopsOf:      {op: "mlp.up", layer: mlp(1024), width: 512, batch: 1, context: 256, prompt: 256},
 		kindAttention:             {op: "attn.core", layer: attention(4, 4), width: 16, batch: 1, context: 65536},
+		kindAttention + denseOf:   {op: "attn.core", layer: attention(16, 2), width: 16, batch: 1, context: 131072},
 		kindAttention + flopsOf:   {op: "attn.core", layer: attention(16, 2), width: 16, batch: 1, context: 2048},
 		kindMamba1:                {op: "mamba1.scan", layer: mamba(1024), width: 16, batch: 1536, context: 1},
 		kindMamba1 + flopsOf:      {op: "mamba1.scan", layer: mamba(1024), width: 16, batch: 1, context: 128, prompt: 128},
@@ -126,73 +134,100 @@ func MeasureReach(ctx context.Context, p *hardware.Profile, quick bool, progress
 	out := *p
 	out.Reach = map[string]hardware.Figure{}
 	const source = "measured"
-	t := turnsOf(quick)
+	e := effortOf(quick)
 	benches := calibration()
 	keys := make([]string, 0, len(benches))
 	for k := range benches {
 		keys = append(keys, k)
 	}
 	slices.Sort(keys)
-	call, err := callSeconds(ctx, t)
-	if err != nil {
-		return nil, err
-	}
-	out.CallSeconds = hardware.Figure{Value: call, Source: source}
-	read := newReader(p)
 	product, err := gemm().prepare()
 	if err != nil {
 		return nil, err
 	}
-	var peaks []float64
+	reading := newSampler(newReader(p).rate)
+	computing := newSampler(func() (float64, error) {
+		s, err := product.once(ctx)
+		return product.flops / s, err
+	})
+	call, err := callSeconds(ctx, e, computing)
+	if err != nil {
+		return nil, err
+	}
+	out.CallSeconds = hardware.Figure{Value: call, Source: source}
+	took := map[string]share{}
 	for i, k := range keys {
 		b, err := benches[k].prepare()
 		if err != nil {
 			return nil, err
 		}
-		var shares []float64
-		err = t.run(func(round int) error {
-			var base float64
-			if strings.HasSuffix(k, flopsOf) {
-				s, err := product.once(ctx)
-				if err != nil {
-					return err
-				}
-				base = product.flops / s
-				peaks = append(peaks, base)
-			} else {
-				base = read.bandwidth()
-			}
-			s, err := b.once(ctx)
-			if err != nil || round == 0 {
-				return err
-			}
-			did := b.bytes
-			if strings.HasSuffix(k, flopsOf) {
-				did = b.flops
-			}
-			shares = append(shares, did/max(s-call, s/2)/base)
-			return nil
-		})
+		s := reading
+		if strings.HasSuffix(k, flopsOf) {
+			s = computing
+		}
+		calm, err := e.repeat(s, func() (float64, error) { return b.once(ctx) })
 		b.session.Free()
 		if err != nil {
 			return nil, err
 		}
-		out.Reach[k] = hardware.Figure{Value: median(shares), Source: source}
+		took[k] = share{b.bytes, b.flops, calm.median(func(x sample) float64 {
+			return max(x.seconds-call, x.seconds/2) * x.rate
+		})}
 		progress.report(i+1, len(keys))
+	}
+	peak := max(computing.best, p.Peak[precision.FP32].Value)
+	for k, v := range reaches(took, reading.best/computing.best) {
+		out.Reach[k] = hardware.Figure{Value: v, Source: source}
 	}
 	out.Peak = map[precision.DType]hardware.Figure{}
 	for d, f := range p.Peak {
 		out.Peak[d] = f
 	}
-	if peak := median(peaks); peak > out.Peak[precision.FP32].Value {
+	if peak > out.Peak[precision.FP32].Value {
 		out.Peak[precision.FP32] = hardware.Figure{Value: peak, Source: source}
 	}
 	return &out, nil
 }
 
+// share is what a bench took: its bytes and FLOPs, and its time in bytes that the read
+// loop streams meanwhile (of a .flops bench: in FLOPs of the product).
+type share struct{ bytes, flops, time float64 }
+
+// reaches solves for the reach of each kind. Where a kind has a dense bench too, the two
+// times give both the streaming rate and the exposed share of the arithmetic:
+//
+//	time = bytes/reach + exposed·FLOPs·balance/reach.flops, balance = bandwidth/peak
+func reaches(took map[string]share, balance float64) map[string]float64 {
+	out := map[string]float64{}
+	for k, s := range took {
+		kind, isFlops := strings.CutSuffix(k, flopsOf)
+		switch {
+		case isFlops:
+			out[k] = s.flops / s.time
+			continue
+		case strings.HasSuffix(k, denseOf):
+			continue
+		}
+		out[kind] = s.bytes / s.time
+		d, ok := took[kind+denseOf]
+		f := took[kind+flopsOf]
+		if !ok {
+			continue
+		}
+		perFLOP := balance * f.time / f.flops
+		// two equations in 1/reach and exposed
+		det := s.bytes*d.flops - d.bytes*s.flops
+		exposed := (s.bytes*d.time - d.bytes*s.time) / det / perFLOP
+		exposed = min(max(exposed, 0), 1)
+		out[kind+exposedOf] = exposed
+		out[kind] = s.bytes / (s.time - exposed*s.flops*perFLOP)
+	}
+	return out
+}
+
 // callSeconds is the time of one operation that has next to nothing to do, averaged
 // over those of a step of a tiny model.
-func callSeconds(ctx context.Context, t turns) (float64, error) {
+func callSeconds(ctx context.Context, e effort, s *sampler) (float64, error) {
 	m, err := arch.BuildFamily("sambay", arch.FamilyOptions{Depth: 8, Width: 64, Heads: 4, KVHeads: 2, HeadDim: 16, Vocab: 64})
 	if err != nil {
 		return 0, err
@@ -201,27 +236,24 @@ func callSeconds(ctx context.Context, t turns) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	s, err := model.Start(1, 64)
+	session, err := model.Start(1, 64)
 	if err != nil {
 		return 0, err
 	}
-	var times []float64
-	ops := 0
-	err = t.run(func(round int) error {
-		if err := s.Fill(ctx, 32); err != nil {
-			return err
+	ops := 1
+	calm, err := e.repeat(s, func() (float64, error) {
+		if err := session.Fill(ctx, 32); err != nil {
+			return 0, err
 		}
-		s.Meter = &kernels.Meter{}
+		session.Meter = &kernels.Meter{}
 		start := time.Now()
-		if _, err := s.Step(ctx, []int{1}); err != nil {
-			return err
-		}
-		times = append(times, time.Since(start).Seconds())
-		ops = len(s.Meter.Records())
-		return nil
+		_, err := session.Step(ctx, []int{1})
+		t := time.Since(start).Seconds()
+		ops = max(1, len(session.Meter.Records()))
+		return t, err
 	})
 	if err != nil {
 		return 0, err
 	}
-	return median(times) / float64(ops), nil
+	return calm.seconds() / float64(ops), nil
 }

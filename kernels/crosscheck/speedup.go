@@ -77,7 +77,8 @@ type racer struct {
 	model   *arch.Model
 	ops     []costmodel.Op // of a step
 	session *kernels.Session
-	times   []float64
+	all     samples
+	calm    samples
 }
 
 // speedupModels are five decoders of equal width and depth.
@@ -133,16 +134,13 @@ func Speedup(ctx context.Context, p *hardware.Profile, quick bool, progress Prog
 	}
 	all := append(append([]*racer(nil), baselines...), models...)
 	ns := contexts(quick)
-	rounds := 15
-	if quick {
-		rounds = 5
-	}
+	e := effortOf(quick)
 	for _, x := range all {
 		m, err := kernels.New(x.model, kernels.Options{})
 		if err != nil {
 			return r, err
 		}
-		if x.session, err = m.Start(1, ns[len(ns)-1]+rounds+2); err != nil {
+		if x.session, err = m.Start(1, ns[len(ns)-1]); err != nil {
 			return r, err
 		}
 		defer x.session.Free()
@@ -151,9 +149,9 @@ func Speedup(ctx context.Context, p *hardware.Profile, quick bool, progress Prog
 	if cache == 0 {
 		cache = 64 << 20
 	}
-	read := newReader(p)
+	reading := newSampler(newReader(p).rate)
 	for i, n := range ns {
-		bw, err := race(ctx, read, all, n, rounds)
+		bw, err := race(ctx, e, reading, all, n)
 		if err != nil {
 			r.finish(p, baselines, models)
 			return r, err
@@ -169,36 +167,52 @@ func Speedup(ctx context.Context, p *hardware.Profile, quick bool, progress Prog
 	return r, nil
 }
 
-// race times steps at context n, all racers in turns, and returns the bandwidth that a
-// plain read loop has meanwhile.
-func race(ctx context.Context, read *reader, all []*racer, n, rounds int) (float64, error) {
+// race times steps at context n, all racers in turns, until each has enough quiet
+// samples, and returns the bandwidth that a plain read loop has meanwhile.
+func race(ctx context.Context, e effort, reading *sampler, all []*racer, n int) (float64, error) {
 	for _, x := range all {
-		x.times = x.times[:0]
+		x.all = nil
 	}
-	var bandwidths []float64
-	for round := range rounds + 1 {
+	enough := func() bool {
+		for _, x := range all {
+			if len(x.all.quiet(reading.best)) < e.enough {
+				return false
+			}
+		}
+		return true
+	}
+	start := time.Now()
+	for round := 0; round <= 3 || !enough() && time.Since(start) < 5*e.most; round++ {
 		for _, x := range all {
 			if err := x.session.Fill(ctx, n-1); err != nil {
 				return 0, err
 			}
-			bandwidths = append(bandwidths, read.bandwidth())
-			t := time.Now()
-			if _, err := x.session.Step(ctx, []int{round}); err != nil {
+			s, err := reading.turn(func() (float64, error) {
+				t := time.Now()
+				_, err := x.session.Step(ctx, []int{round % x.model.Vocab})
+				return time.Since(t).Seconds(), err
+			})
+			if err != nil {
 				return 0, err
 			}
 			if round > 0 { // the first warms up
-				x.times = append(x.times, time.Since(t).Seconds())
+				x.all = append(x.all, s)
 			}
 		}
 	}
-	return median(bandwidths), nil
+	var both samples
+	for _, x := range all {
+		x.calm = x.all.calm(reading.best)
+		both = append(both, x.calm...)
+	}
+	return both.baseRate(), nil
 }
 
 func compareRacers(p *hardware.Profile, b, m *racer, n int, cache float64) SpeedupRow {
 	pb, pm := priceStep(p, b.ops, n), priceStep(p, m.ops, n)
 	row := SpeedupRow{
 		Baseline: b.name, Model: m.name, Context: n,
-		BaselineTokens: 1 / median(b.times), ModelTokens: 1 / median(m.times),
+		BaselineTokens: 1 / b.calm.seconds(), ModelTokens: 1 / m.calm.seconds(),
 		BaselinePredicted: 1 / pb.seconds, ModelPredicted: 1 / pm.seconds,
 		PastCache: min(pb.bytes, pm.bytes) > 2*cache,
 	}

@@ -112,8 +112,8 @@ func (b bench) operation() (*costmodel.Op, costmodel.Work, error) {
 // predicted at the bandwidth that it has meanwhile: machines are shared. What is done
 // when ctx ends is returned.
 func Time(ctx context.Context, p *hardware.Profile, quick bool, progress Progress) ([]TimeRow, error) {
-	benches, t := timeBenches(), turnsOf(quick)
-	read := newReader(p)
+	benches, e := timeBenches(), effortOf(quick)
+	reading := newSampler(newReader(p).rate)
 	rows := make([]TimeRow, 0, len(benches))
 	for i, b := range benches {
 		op, work, err := b.operation()
@@ -124,21 +124,12 @@ func Time(ctx context.Context, p *hardware.Profile, quick bool, progress Progres
 		if err != nil {
 			return rows, err
 		}
-		var times, bandwidths []float64
-		err = t.run(func(round int) error {
-			bw := read.bandwidth()
-			s, err := r.once(ctx)
-			if err != nil || round == 0 {
-				return err
-			}
-			times, bandwidths = append(times, s), append(bandwidths, bw)
-			return nil
-		})
+		calm, err := e.repeat(reading, func() (float64, error) { return r.once(ctx) })
 		r.session.Free()
 		if err != nil {
 			return rows, err
 		}
-		predicted, measured := hostSeconds(at(p, median(bandwidths)), op, work), median(times)
+		predicted, measured := hostSeconds(at(p, calm.baseRate()), op, work), calm.seconds()
 		rows = append(rows, TimeRow{Kernel: b.op, Shape: b.shape(), Predicted: predicted, Measured: measured, Ratio: measured / predicted})
 		progress.report(i+1, len(benches))
 	}
