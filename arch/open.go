@@ -56,11 +56,10 @@ func openFile(path string) (*Model, error) {
 	case ".yaml", ".yml":
 		return ParseYAML(path, data)
 	case ".json":
-		m, err := ImportHF(path, data)
+		m, err := ImportHF(baseName(path), data)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		m.Name = baseName(path)
 		return m, nil
 	}
 	return nil, fmt.Errorf("%s: neither a .yaml model file nor a .json config", path)

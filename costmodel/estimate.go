@@ -140,7 +140,7 @@ func (b Bound) String() string { return boundNames[b] }
 type OpCost struct {
 	Work
 	Name      string
-	Detail    string // tells operations of one name apart: "window 512", "last position"
+	Detail    string // tells operations of one name apart: "window 512", "last row"
 	Class     Class
 	Layers    int
 	Seconds   float64
@@ -193,9 +193,9 @@ func (o *Op) detail(prefill bool) string {
 	case o.Shape.Window > 0:
 		return fmt.Sprintf("window %d", o.Shape.Window)
 	case o.Shape.WritesMemory:
-		return "writes memory"
+		return "to memory"
 	case prefill && o.Shape.RowsAreSeqs:
-		return "last position"
+		return "last row"
 	}
 	return ""
 }

@@ -35,11 +35,11 @@ func CompareTable(rows []costmodel.Row) *Table {
 		r := &rows[i]
 		tps := Num(r.Decode.TokensPerSecond)
 		if !same {
-			tps.Text = fmt.Sprintf("%s @%d", Digits(tps.V), r.Workload.Batch)
+			tps = Shown(tps.V, fmt.Sprintf("%s @%d", Digits(tps.V), r.Workload.Batch))
 		}
 		t.Add(Txt(r.Compiled.Model.Name), Num(float64(r.Compiled.Model.Params().Total)), Num(r.Memory.CacheBytesPerToken),
 			Num(r.Memory.CacheReadBytesPerToken), Num(r.Memory.StateBytesPerSequence), Num(float64(r.Memory.MaxBatch)),
-			Num(r.TTFTSeconds), Num(r.TPOTSeconds), tps, Num(r.TokensPerSecondAtMax), Txt(ratio(r.Speedup)))
+			Num(r.TTFTSeconds), Num(r.TPOTSeconds), tps, Num(r.TokensPerSecondAtMax), Shown(r.Speedup, ratio(r.Speedup)))
 		if !r.Memory.Fits {
 			t.Notes = append(t.Notes, r.Compiled.Model.Name+" "+Misfit(r.Estimate))
 		}
@@ -91,7 +91,12 @@ func Verdict(rows []costmodel.Row) string {
 	}
 	base, other := rows[0], rows[1]
 	for _, r := range rows[2:] {
-		if math.Abs(math.Log(r.Speedup)) > math.Abs(math.Log(other.Speedup)) {
+		// What does not fit says little; among the others the furthest from the baseline.
+		if r.Memory.Fits != other.Memory.Fits {
+			if r.Memory.Fits {
+				other = r
+			}
+		} else if math.Abs(math.Log(r.Speedup)) > math.Abs(math.Log(other.Speedup)) {
 			other = r
 		}
 	}
@@ -104,16 +109,32 @@ func Verdict(rows []costmodel.Row) string {
 	if math.Abs(other.Speedup-1) < 0.005 {
 		lead = fmt.Sprintf("%s and %s decode equally fast %s", on, bn, where)
 	}
-	// What changed most in time per sequence, and what a step spends most on now.
-	var delta [6]float64
-	most := costmodel.Bound(0)
+	// What changed most in time per token, in the direction of the whole, and what a step
+	// spends most on now.
+	perToken := func(r costmodel.Row, b costmodel.Bound) float64 { return r.Time[b] / float64(r.Workload.Batch) }
+	net := 0.0
 	for _, b := range costmodel.Bounds() {
-		delta[b] = base.Time[b]/float64(base.Workload.Batch) - other.Time[b]/float64(other.Workload.Batch)
-		if math.Abs(delta[b]) > math.Abs(delta[most]) {
+		net += perToken(base, b) - perToken(other, b)
+	}
+	most := costmodel.Bound(0)
+	gain := func(b costmodel.Bound) float64 {
+		return math.Copysign(1, net) * (perToken(base, b) - perToken(other, b))
+	}
+	for _, b := range costmodel.Bounds() {
+		if gain(b) > gain(most) {
 			most = b
 		}
 	}
-	why := fmt.Sprintf("most of the difference is %s: %s against %s of a step", noun(most), SI(other.Time[most], "s"), SI(base.Time[most], "s"))
+	was, is, of := base.Time[most], other.Time[most], "of a step"
+	if other.Workload.Batch != base.Workload.Batch {
+		was, is, of = perToken(base, most), perToken(other, most), "per token"
+	}
+	why := fmt.Sprintf("most of the difference is %s: %s against %s %s", noun(most), SI(is, "s"), SI(was, "s"), of)
+	if gain(most) < 0.005*base.Decode.MeanStepSeconds/float64(base.Workload.Batch) {
+		why = "no part of a step takes longer on one than on the other"
+	} else if base.Fidelity != costmodel.Roofline {
+		why += " at roofline"
+	}
 	if most == costmodel.BoundCache {
 		if o, b := other.Memory.CacheReadBytesPerToken, base.Memory.CacheReadBytesPerToken; o > 0 && b > 0 && o != b {
 			why += fmt.Sprintf(" (it reads %s B of cache per token of context, not %s: %s)", Int(o), Int(b), times(b/o))
@@ -121,7 +142,8 @@ func Verdict(rows []costmodel.Row) string {
 	}
 	rest, share := largest(other.Time)
 	tail := fmt.Sprintf("%s now take %.0f %% of its step", noun(rest), 100*share)
-	if base.TokensPerSecondAtMax > 0 && other.TokensPerSecondAtMax > 0 {
+	atMax := base.Workload.Batch == base.Memory.MaxBatch && other.Workload.Batch == other.Memory.MaxBatch
+	if !atMax && base.TokensPerSecondAtMax > 0 && other.TokensPerSecondAtMax > 0 {
 		tail += fmt.Sprintf(", and at each one's largest batch (%s against %s) it makes %s the tokens per second",
 			Int(float64(other.Memory.MaxBatch)), Int(float64(base.Memory.MaxBatch)), ratio(other.TokensPerSecondAtMax/base.TokensPerSecondAtMax))
 	}

@@ -22,8 +22,8 @@ func EstimateTable(c *costmodel.Compiled, e costmodel.Estimate) *Table {
 	}
 	p, m, d := c.Model.Params(), e.Memory, e.Decode
 	add("model", "parameters", SI(float64(p.Total), ""))
-	if p.Active != p.Total {
-		add("model", "active per token", SI(float64(p.Active), ""))
+	if active := c.Model.ActiveParams().Total; active != p.Total {
+		add("model", "active per token", SI(float64(active), ""))
 	}
 	per := ""
 	if c.TP() > 1 {
@@ -62,7 +62,7 @@ func BreakdownTable(title string, ops []costmodel.OpCost) *Table {
 		{Name: "operation", CSV: "operation", Left: true}, {Name: "layers", CSV: "layers"},
 		{Name: "time", Unit: "s", CSV: "seconds", Scale: true}, {Name: "share", CSV: "share"},
 		{Name: "work", Unit: "FLOP", CSV: "flops", Scale: true}, {Name: "moved", Unit: "B", CSV: "bytes", Scale: true},
-		{Name: "intensity\nFLOP/B", CSV: "flops_per_byte"}, {Name: "ridge\nFLOP/B", CSV: "ridge_flops_per_byte"},
+		{Name: "intens.\nFLOP/B", CSV: "flops_per_byte"}, {Name: "ridge\nFLOP/B", CSV: "ridge_flops_per_byte"},
 		{Name: "bound by", CSV: "bound", Left: true}}}
 	var sum costmodel.OpCost
 	for _, o := range ops {
@@ -70,16 +70,18 @@ func BreakdownTable(title string, ops []costmodel.OpCost) *Table {
 		if o.Detail != "" {
 			name += ", " + o.Detail
 		}
-		t.Add(Txt(name), Num(float64(o.Layers)), Num(o.Seconds), Txt(percent(o.Share)), Num(o.FLOPs), Num(o.Total()),
-			Txt(Digits(o.Intensity)), Txt(Digits(o.Ridge)), Txt(o.Bound.String()))
+		t.Add(Txt(name), Num(float64(o.Layers)), Num(o.Seconds), Shown(o.Share, percent(o.Share)), Num(o.FLOPs), Num(o.Total()),
+			Shown(o.Intensity, Digits(o.Intensity)), Shown(o.Ridge, Digits(o.Ridge)), Txt(o.Bound.String()))
 		sum.Seconds += o.Seconds
+		sum.Share += o.Share
 		sum.FLOPs += o.FLOPs
 		for k := range sum.Bytes {
 			sum.Bytes[k] += o.Bytes[k]
 		}
 	}
-	t.Add(Txt("sum"), Txt(" "), Num(sum.Seconds), Txt("100 %"), Num(sum.FLOPs), Num(sum.Total()),
-		Txt(Digits(sum.FLOPs/max(sum.Total(), 1))), Txt(" "), Txt(" "))
+	intensity := sum.FLOPs / max(sum.Total(), 1)
+	t.Add(Txt("sum"), Txt(" "), Num(sum.Seconds), Shown(sum.Share, percent(sum.Share)), Num(sum.FLOPs), Num(sum.Total()),
+		Shown(intensity, Digits(intensity)), Txt(" "), Txt(" "))
 	return t
 }
 

@@ -50,8 +50,8 @@ func ModelTable(m *arch.Model) *Table {
 		emb = "tied head"
 	}
 	t.Notes = append(t.Notes, fmt.Sprintf("%s parameters: %s embedding (%d × %d, %s), %s the rest; %s, d_model %d.", Int(float64(p.Total)), Int(float64(p.Embedding)), m.Vocab, m.Width, emb, Int(float64(p.NonEmbedding)), m.Norm, m.Width))
-	if p.Active != p.Total {
-		t.Notes = append(t.Notes, fmt.Sprintf("%s parameters are active for a token.", Int(float64(p.Active))))
+	if active := m.ActiveParams().Total; active != p.Total {
+		t.Notes = append(t.Notes, fmt.Sprintf("%s parameters are active for a token.", Int(float64(active))))
 	}
 	if m.CountingForm > 0 {
 		t.Notes = append(t.Notes, fmt.Sprintf("The paper's counting form gives %s non-embedding parameters.", Int(float64(m.CountingForm))))
@@ -187,7 +187,11 @@ func ProfileTable(p *hardware.Profile) *Table {
 		if src == "" {
 			src = f.Source
 		}
-		t.Add(Txt(name), Txt(SI(f.Value, unit)), Txt(src))
+		shown := SI(f.Value, unit)
+		if unit == "" {
+			shown = Int(f.Value)
+		}
+		t.Add(Txt(name), Shown(f.Value, shown), Txt(src))
 	}
 	for d := precision.FP32; d <= precision.FP4; d++ {
 		if f, ok := p.Peak[d]; ok {

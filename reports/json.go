@@ -63,7 +63,7 @@ type OpJSON struct {
 
 func paramsJSON(m *arch.Model) ParamsJSON {
 	p := m.Params()
-	return ParamsJSON{p.Total, p.Embedding, p.NonEmbedding, p.Active}
+	return ParamsJSON{p.Total, p.Embedding, p.NonEmbedding, m.ActiveParams().Total}
 }
 
 // Estimate makes the JSON of an estimate; ops may be nil.
@@ -145,7 +145,11 @@ func Model(m *arch.Model) ModelJSON {
 		j.Layers = append(j.Layers, x)
 	}
 	j.Params.ParamsJSON = paramsJSON(m)
-	j.Params.Parts = m.Params().Parts
+	p := m.Params()
+	j.Params.Parts = map[string]int64{"norms": p.Norms}
+	for _, part := range append(p.Mixers, p.FFNs...) {
+		j.Params.Parts[part.Kind] += part.Params
+	}
 	if m.CountingForm > 0 {
 		j.Params.CountingForm = &m.CountingForm
 	}

@@ -27,14 +27,18 @@ type Column struct {
 	Cells []Cell
 }
 
-// Cell is a number or a text.
+// Cell is a number, a text, or a number shown in words of its own.
 type Cell struct {
 	V    float64
 	Text string // if set, printed instead
+	num  bool   // CSV writes V though Text is set
 }
 
 // Num and Txt make cells.
 func Num(v float64) Cell { return Cell{V: v} }
+
+// Shown is a number that tables print as the given text; CSV has the number.
+func Shown(v float64, text string) Cell { return Cell{v, text, true} }
 
 // Txt makes a text cell.
 func Txt(s string) Cell { return Cell{Text: s} }
@@ -105,11 +109,42 @@ func (c *Column) rendered() (head string, cells []string) {
 // table that may Turn does so when it is too wide, its columns becoming rows.
 func (t *Table) Text(w io.Writer) error {
 	heads, cells := t.grid()
-	if t.Turn && gridWidth(heads, cells) > Width {
-		return t.text(w, t.turned())
+	if !t.Turn || gridWidth(heads, cells) <= Width {
+		return t.text(w, t)
 	}
-	return t.text(w, t)
+	// As many columns as fit stand beside each other, the rest below.
+	all := t.turned()
+	for from := 1; from < len(all.Columns); {
+		to := len(all.Columns)
+		part := all.slice(from, to)
+		for to > from+1 && part.gridWidth() > Width {
+			to--
+			part = all.slice(from, to)
+		}
+		if from > 1 {
+			if _, err := fmt.Fprintln(w); err != nil {
+				return err
+			}
+		} else {
+			part.Title = t.Title
+		}
+		if to == len(all.Columns) {
+			part.Notes = t.Notes
+		}
+		if err := part.text(w, part); err != nil {
+			return err
+		}
+		from = to
+	}
+	return nil
 }
+
+// slice is the table with its first column and those from from to before to.
+func (t *Table) slice(from, to int) *Table {
+	return &Table{Columns: append([]Column{t.Columns[0]}, t.Columns[from:to]...)}
+}
+
+func (t *Table) gridWidth() int { return gridWidth(t.grid()) }
 
 func (t *Table) grid() (heads []string, rows [][]string) {
 	rows = make([][]string, t.rows())
@@ -143,7 +178,7 @@ func (t *Table) turned() *Table {
 	heads, rows := t.grid()
 	out := &Table{Columns: []Column{{Name: "", Left: true}}}
 	for _, r := range rows {
-		out.Columns = append(out.Columns, Column{Name: r[0]})
+		out.Columns = append(out.Columns, Column{Name: shorten(r[0], Width*2/5)})
 	}
 	for i := 1; i < len(heads); i++ {
 		name, unit, _ := strings.Cut(heads[i], "\n")
@@ -165,7 +200,7 @@ func (t *Table) turned() *Table {
 
 func (t *Table) text(w io.Writer, body *Table) error {
 	if t.Title != "" {
-		if _, err := fmt.Fprintf(w, "%s\n\n", t.Title); err != nil {
+		if _, err := fmt.Fprintf(w, "%s\n\n", Wrap(t.Title)); err != nil {
 			return err
 		}
 	}
@@ -199,12 +234,17 @@ func (t *Table) text(w io.Writer, body *Table) error {
 	if err := tab.Render(); err != nil {
 		return err
 	}
+	width := gridWidth(heads, rows)
 	for _, l := range strings.Split(strings.TrimRight(buf.String(), "\n"), "\n") {
-		if _, err := fmt.Fprintln(w, strings.TrimRight(l, " ")); err != nil {
+		l = strings.TrimRight(l, " ")
+		if strings.HasPrefix(l, "─") { // the renderer's rule runs under the last padding
+			l = strings.Repeat("─", width)
+		}
+		if _, err := fmt.Fprintln(w, l); err != nil {
 			return err
 		}
 	}
-	return t.notes(w, wrap)
+	return t.notes(w, Wrap)
 }
 
 func (t *Table) notes(w io.Writer, shape func(string) string) error {
@@ -220,8 +260,8 @@ func (t *Table) notes(w io.Writer, shape func(string) string) error {
 	return nil
 }
 
-// wrap breaks a sentence into lines of at most Width.
-func wrap(s string) string {
+// Wrap breaks a sentence into lines of at most Width.
+func Wrap(s string) string {
 	var b strings.Builder
 	n := 0
 	for i, word := range strings.Fields(s) {
@@ -245,7 +285,7 @@ func wrap(s string) string {
 func (t *Table) Markdown(w io.Writer) error {
 	heads, rows := t.grid()
 	esc := func(s string) string {
-		return strings.ReplaceAll(strings.ReplaceAll(s, "|", `\|`), "\n", " ")
+		return escape.Replace(strings.ReplaceAll(s, "\n", " "))
 	}
 	line := func(cells []string) string {
 		out := make([]string, len(cells))
@@ -256,7 +296,7 @@ func (t *Table) Markdown(w io.Writer) error {
 	}
 	var b strings.Builder
 	if t.Title != "" {
-		fmt.Fprintf(&b, "**%s**\n\n", t.Title)
+		fmt.Fprintf(&b, "**%s**\n\n", esc(t.Title))
 	}
 	b.WriteString(line(heads))
 	for i := range t.Columns {
@@ -273,8 +313,11 @@ func (t *Table) Markdown(w io.Writer) error {
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return err
 	}
-	return t.notes(w, func(s string) string { return s + "\n" })
+	return t.notes(w, func(s string) string { return esc(s) + "\n" })
 }
+
+// escape keeps layouts and names, (mamba swa)*8 and per_query_head, as they are written.
+var escape = strings.NewReplacer("|", `\|`, "*", `\*`, "_", `\_`, "<", `\<`)
 
 // CSV writes base units at full precision; text below the table is left out.
 func (t *Table) CSV(w io.Writer) error {
@@ -294,10 +337,11 @@ func (t *Table) CSV(w io.Writer) error {
 		var line []string
 		for i := range t.Columns {
 			x := t.Columns[i].Cells[r]
-			if x.Text != "" {
-				line = append(line, x.Text)
-			} else {
-				line = append(line, fmt.Sprintf("%v", x.V))
+			switch {
+			case x.Text != "" && !x.num:
+				line = append(line, present(x.Text))
+			default:
+				line = append(line, plain(x.V))
 			}
 		}
 		if err := c.Write(line); err != nil {
@@ -306,4 +350,13 @@ func (t *Table) CSV(w io.Writer) error {
 	}
 	c.Flush()
 	return c.Error()
+}
+
+// present is a text as CSV has it: nothing where a dash or a blank stands for a figure
+// that is not there.
+func present(s string) string {
+	if s = strings.TrimSpace(s); s == "–" {
+		return ""
+	}
+	return s
 }

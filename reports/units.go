@@ -96,3 +96,20 @@ func SI(v float64, unit string) string {
 	p, scale := prefixFor(small, v)
 	return strings.TrimSpace(Digits(v/scale) + " " + p + unit)
 }
+
+// plain writes v in full, without an exponent where it takes at most 21 digits.
+func plain(v float64) string {
+	if a := math.Abs(v); a != 0 && (a < 1e-6 || a >= 1e21) {
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	return strconv.FormatFloat(v, 'f', -1, 64)
+}
+
+// shorten cuts the middle out of a text of more than n characters.
+func shorten(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	return string(r[:n/2]) + "…" + string(r[len(r)-(n-n/2-1):])
+}

@@ -42,10 +42,10 @@ func (d *deployFlags) register(c *cobra.Command) {
 	f.Float64Var(&d.gmuRatio, "gmu-ratio", math.NaN(), "replace this share of the cross-decoder's mixers by GMUs (0 to 1)")
 	f.Lookup("gmu-ratio").DefValue = "as the model has it"
 	complete(c, "on", hardware.Names)
-	complete(c, "prefill", func() []string { return []string{"skip", "full"} })
-	complete(c, "kv-read", func() []string { return []string{"packed", "per_query_head", "packed_unless_windowed"} })
-	complete(c, "diff-kernel", func() []string { return []string{"fused", "four_pass"} })
-	for _, n := range []string{"weights", "kv", "state", "activations"} {
+	complete(c, "prefill", costmodel.PrefillModes)
+	complete(c, "kv-read", costmodel.KVReads)
+	complete(c, "diff-kernel", costmodel.DiffKernels)
+	for _, n := range []string{"weights", "kv", "state", "activations", "compute"} {
 		complete(c, n, func() []string {
 			var names []string
 			for _, d := range precision.Storable() {
@@ -159,10 +159,10 @@ func (d *deployFlags) compile(c *cobra.Command, names []string) ([]*costmodel.Co
 		if err != nil {
 			return nil, err
 		}
+		if want, used, fell := x.ComputeFallback(); fell {
+			warn(c.ErrOrStderr(), "%s cannot compute in %s: %s is priced in %s (--compute chooses)", hw.Name, want, m.Name, used)
+		}
 		cs = append(cs, x)
-	}
-	if _, ok := hw.Peak[precision.BF16]; !ok && d.compute == "" && d.weights != "fp32" {
-		warn(c.ErrOrStderr(), "%s has no bf16 peak: %s", hw.Name, cs[0].Formats())
 	}
 	return cs, nil
 }
@@ -180,8 +180,8 @@ func (l *loadFlags) register(c *cobra.Command) {
 	f.Var(&l.prompt, "prompt", "prompt tokens: 2000, 2k (2,000), 32Ki (32,768)")
 	f.Var(&l.generate, "generate", "tokens to generate")
 	f.Var(&l.batch, "batch", "sequences at once, or max: the largest that fits")
-	f.StringVar(&l.fidelity, "fidelity", "roofline", "limit or roofline")
-	complete(c, "fidelity", func() []string { return []string{"limit", "roofline"} })
+	f.StringVar(&l.fidelity, "fidelity", costmodel.Roofline.String(), strings.Join(costmodel.Fidelities(), " or "))
+	complete(c, "fidelity", costmodel.Fidelities)
 }
 
 // workload reads the flags; batch 0 is max.

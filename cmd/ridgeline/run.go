@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
+
+	"ridgeline/reports"
 )
 
 // Exit codes: 0 done, 1 a run failed or a check did not hold, 2 bad input.
@@ -28,14 +28,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := rootCommand()
 	root.SetArgs(args)
 	root.SetOut(stdout)
-	root.SetErr(stderr)
+	errs := &messages{Writer: stderr}
+	root.SetErr(errs)
 	err := root.ExecuteContext(ctx)
+	var f failure
+	failed := errors.As(err, &f) || errors.Is(err, context.Canceled)
+	if err == nil || failed {
+		errs.flush()
+	}
 	if err == nil {
 		return 0
 	}
 	fmt.Fprintln(stderr, "ridgeline: "+firstLine(err))
-	var f failure
-	if errors.As(err, &f) || errors.Is(err, context.Canceled) {
+	if failed {
 		return exitFailed
 	}
 	return exitBadInput
@@ -46,8 +51,7 @@ func firstLine(err error) string {
 	if errors.Is(err, context.Canceled) {
 		return "stopped"
 	}
-	s := strings.TrimPrefix(err.Error(), "ridgeline: ")
-	return strings.Join(strings.Fields(s), " ")
+	return oneLine(strings.TrimPrefix(err.Error(), "ridgeline: "))
 }
 
 func rootCommand() *cobra.Command {
@@ -64,28 +68,42 @@ spec ('sambay(d=16,gmu_ratio=0.5)'), a YAML layout or a Hugging Face config.json
 		SilenceUsage: true, SilenceErrors: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				hint := ""
-				if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
-					hint = ": did you mean " + strings.Join(s, " or ") + "?"
-				}
-				return fmt.Errorf("unknown command %q%s (ridgeline --help lists them)", args[0], hint)
+				return unknownVerb(cmd, args[0])
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.SuggestionsMinimumDistance = 2
-	c.AddCommand(modelsCommand(), hardwareCommand(), estimateCommand(), compareCommand())
+	c.SetFlagErrorFunc(flagError)
+	c.SetUsageTemplate(strings.ReplaceAll(c.UsageTemplate(), ".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", reports.Width)))
+	c.AddCommand(modelsCommand(), hardwareCommand(), estimateCommand(), compareCommand(), sweepCommand())
+	c.InitDefaultCompletionCmd()
+	c.SetHelpCommand(helpCommand(c))
+	for _, sub := range c.Commands() {
+		sub.Long = wrapLines(sub.Long)
+		if sub.Name() == "completion" {
+			sub.Args = knownShell
+			sub.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 	return c
 }
 
-// onTerminal reports whether people are looking at w.
-func onTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+// knownShell refuses arguments that are no subcommand of completion.
+func knownShell(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("completion: no shell %q: write completion bash, zsh, fish or powershell", args[0])
+	}
+	return nil
 }
 
-// warn prints a warning.
-func warn(w io.Writer, format string, args ...any) {
-	fmt.Fprintf(w, "ridgeline: warning: "+format+"\n", args...)
+// wrapLines breaks the lines of a help text that are too long.
+func wrapLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		if len(l) > reports.Width {
+			lines[i] = reports.Wrap(l)
+		}
+	}
+	return strings.Join(lines, "\n")
 }
