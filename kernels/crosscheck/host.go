@@ -257,3 +257,14 @@ func callSeconds(ctx context.Context, e effort, s *sampler) (float64, error) {
 	}
 	return calm.seconds() / float64(ops), nil
 }
+
+func hostOf(p *hardware.Profile) *Host {
+	h := &Host{
+		Title: p.Title, Bandwidth: p.MemoryBandwidth.Value, Peak: p.Peak[precision.FP32].Value, Cache: p.Cache.Value,
+		CallSeconds: p.CallSeconds.Value, Reach: map[string]float64{},
+	}
+	for k, f := range p.Reach {
+		h.Reach[k] = f.Value
+	}
+	return h
+}
