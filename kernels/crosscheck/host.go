@@ -23,6 +23,7 @@ const (
 	kindMamba1      = "mamba1"
 	kindMamba2      = "mamba2"
 	kindDelta       = "deltanet"
+	kindNorm        = "norm"
 	kindElementwise = "elementwise"
 	flopsOf         = ".flops"
 	exposedOf       = ".exposed"
@@ -43,6 +44,8 @@ func kindOf(o *costmodel.Op) string {
 			return kindMamba2
 		}
 		return kindDelta
+	case costmodel.Norm:
+		return kindNorm
 	}
 	return kindElementwise
 }
@@ -116,6 +119,8 @@ func calibration() map[string]bench {
 		kindMamba2 + flopsOf:      {op: "mamba2.ssd", layer: mamba2(4), width: 16, batch: 1, context: 128, prompt: 128},
 		kindDelta:                 {op: "gdn.delta", layer: delta(8), width: 16, batch: 192, context: 1},
 		kindDelta + flopsOf:       {op: "gdn.delta", layer: delta(2), width: 16, batch: 1, context: 128, prompt: 128},
+		kindNorm:                  {op: "ffn_norm", layer: mlp(8), width: 1024, batch: 1, context: 16384, prompt: 16384},
+		kindNorm + flopsOf:        {op: "ffn_norm", layer: mlp(8), width: 1024, batch: 1, context: 64, prompt: 64},
 		kindElementwise:           {op: "mlp.act", layer: mlp(4096), width: 16, batch: 1, context: 2048, prompt: 2048},
 		kindElementwise + flopsOf: {op: "mlp.act", layer: mlp(1024), width: 16, batch: 1, context: 64, prompt: 64},
 	}
