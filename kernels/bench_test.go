@@ -122,11 +122,13 @@ func BenchmarkMamba1(b *testing.B) {
 		b.Run(fmt.Sprintf("batch=%d/seq=%d", s.batch, s.seq), func(b *testing.B) {
 			var scalar, fast time.Duration
 			state := make([]float32, in.Batch*in.Channels*in.States)
+			n := in.Batch * in.Seq * in.Channels
+			scan, r := in.scan(make([]float32, n), make([]float32, n), make([]float32, len(state))), newRunner(ctx, 0)
 			for b.Loop() {
 				t0 := time.Now()
 				scalarScan(in, state)
 				t1 := time.Now()
-				SelectiveScan(ctx, in)
+				scan.run(r, nil)
 				scalar += t1.Sub(t0)
 				fast += time.Since(t1)
 			}

@@ -62,9 +62,9 @@ func ratio(v float64) string {
 // Misfit says how far a batch is from fitting.
 func Misfit(e costmodel.Estimate) string {
 	if e.Memory.MaxBatch == 0 {
-		return fmt.Sprintf("does not fit: batch %d lacks %s, not even one sequence fits (times are as if it did)", e.Workload.Batch, SI(e.Memory.MissingBytes, "B"))
+		return fmt.Sprintf("does not fit: batch %s lacks %s, not even one sequence fits (times are as if it did)", Int(float64(e.Workload.Batch)), SI(e.Memory.MissingBytes, "B"))
 	}
-	return fmt.Sprintf("does not fit: batch %d lacks %s, the largest that fits is %d (times are as if it did)", e.Workload.Batch, SI(e.Memory.MissingBytes, "B"), e.Memory.MaxBatch)
+	return fmt.Sprintf("does not fit: batch %s lacks %s, the largest that fits is %s (times are as if it did)", Int(float64(e.Workload.Batch)), SI(e.Memory.MissingBytes, "B"), Int(float64(e.Memory.MaxBatch)))
 }
 
 // Setting names what a figure stands on.
@@ -101,9 +101,9 @@ func Verdict(rows []costmodel.Row) string {
 		}
 	}
 	bn, on := base.Compiled.Model.Name, other.Compiled.Model.Name
-	where := fmt.Sprintf("at batch %d", base.Workload.Batch)
+	where := "at batch " + Int(float64(base.Workload.Batch))
 	if other.Workload.Batch != base.Workload.Batch {
-		where = fmt.Sprintf("at batch %d against %d", other.Workload.Batch, base.Workload.Batch)
+		where = fmt.Sprintf("at batch %s against %s", Int(float64(other.Workload.Batch)), Int(float64(base.Workload.Batch)))
 	}
 	lead := fmt.Sprintf("%s decodes %s as fast as %s %s", on, ratio(other.Speedup), bn, where)
 	if math.Abs(other.Speedup-1) < 0.005 {

@@ -1,11 +1,14 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"ridgeline/arch"
+	"ridgeline/costmodel"
 	"ridgeline/hardware"
 	"ridgeline/precision"
 )
@@ -50,6 +53,7 @@ func ModelTable(m *arch.Model) *Table {
 		emb = "tied head"
 	}
 	t.Notes = append(t.Notes, fmt.Sprintf("%s parameters: %s embedding (%d × %d, %s), %s the rest; %s, d_model %d.", Int(float64(p.Total)), Int(float64(p.Embedding)), m.Vocab, m.Width, emb, Int(float64(p.NonEmbedding)), m.Norm, m.Width))
+	t.Notes = append(t.Notes, "By part: "+parts(p)+".")
 	if active := m.ActiveParams().Total; active != p.Total {
 		t.Notes = append(t.Notes, fmt.Sprintf("%s parameters are active for a token.", Int(float64(active))))
 	}
@@ -60,6 +64,28 @@ func ModelTable(m *arch.Model) *Table {
 		t.Notes = append(t.Notes, fmt.Sprintf("gmu_ratio %s: that share of the cross-decoder's mixers are GMUs.", Digits(r)))
 	}
 	return t
+}
+
+// parts lists the parameters outside the embedding by kind, the largest first.
+func parts(p arch.ParamCount) string {
+	all := append(slices.Clone(p.Mixers), p.FFNs...)
+	all = append(all, arch.PartCount{Kind: "norms", Params: p.Norms})
+	slices.SortStableFunc(all, func(a, b arch.PartCount) int { return cmp.Compare(b.Params, a.Params) })
+	words := make([]string, len(all))
+	for i, x := range all {
+		words[i] = x.Kind + " " + Int(float64(x.Params))
+	}
+	return strings.Join(words, ", ")
+}
+
+// Footprint says what a model keeps and reads, whatever device it runs on.
+func Footprint(c *costmodel.Compiled) string {
+	m := c.Memory(1, 0, max(c.Model.MaxContext, 1<<16))
+	s := fmt.Sprintf("A token of context leaves %s B in the cache, and a step reads %s B for it; ", Int(m.CacheBytesPerToken), Int(m.CacheReadBytesPerToken))
+	if m.WindowCacheBytesPerSequence > 0 {
+		s += fmt.Sprintf("windows hold %s a sequence, ", SI(m.WindowCacheBytesPerSequence, "B"))
+	}
+	return s + fmt.Sprintf("recurrent states %s; weights %s (%s).", SI(m.StateBytesPerSequence, "B"), SI(m.WeightsBytes, "B"), c.Formats())
 }
 
 // runs writes layer numbers briefly: 0–3, 5, or 0, 2, …, 16 for even steps.

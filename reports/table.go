@@ -73,22 +73,18 @@ func (c *Column) rendered() (head string, cells []string) {
 	head = c.Name
 	prefix, scale := "", 1.0
 	if c.Scale {
-		small := 1e-9
-		if strings.HasPrefix(c.Unit, "B") || strings.HasPrefix(c.Unit, "FLOP") || strings.HasPrefix(c.Unit, "tok") {
-			small = 1
-		}
 		var vs []float64
 		for _, x := range c.Cells {
 			if x.Text == "" {
 				vs = append(vs, x.V)
 			}
 		}
-		prefix, scale = prefixFor(small, vs...)
+		prefix, scale = prefixFor(c.Unit, vs...)
 	}
 	if c.Unit != "" {
 		head += "\n" + prefix + c.Unit
 	} else if prefix != "" {
-		head += "\n×" + map[string]string{"k": "10³", "M": "10⁶", "G": "10⁹", "T": "10¹²", "P": "10¹⁵", "m": "10⁻³", "µ": "10⁻⁶", "n": "10⁻⁹"}[prefix]
+		head += "\n×" + map[string]string{"k": "10³", "M": "10⁶", "G": "10⁹", "T": "10¹²", "P": "10¹⁵", "E": "10¹⁸", "m": "10⁻³", "µ": "10⁻⁶", "n": "10⁻⁹"}[prefix]
 	}
 	for _, x := range c.Cells {
 		switch {
@@ -109,8 +105,8 @@ func (c *Column) rendered() (head string, cells []string) {
 // table that may Turn does so when it is too wide, its columns becoming rows.
 func (t *Table) Text(w io.Writer) error {
 	heads, cells := t.grid()
-	if !t.Turn || gridWidth(heads, cells) <= Width {
-		return t.text(w, t)
+	if over := gridWidth(heads, cells) - Width; over <= 0 || !t.Turn {
+		return t.text(w, t.wrapped(over))
 	}
 	// As many columns as fit stand beside each other, the rest below.
 	all := t.turned()
@@ -139,6 +135,31 @@ func (t *Table) Text(w io.Writer) error {
 	return nil
 }
 
+// wrapped breaks the texts of the last column so that the table is over characters
+// narrower, where it is of text and that leaves it room for words.
+func (t *Table) wrapped(over int) *Table {
+	last := len(t.Columns) - 1
+	if over <= 0 || last < 1 || !t.Columns[last].Left {
+		return t
+	}
+	room := 0
+	for _, c := range t.Columns[last].Cells {
+		room = max(room, utf8.RuneCountInString(c.Text))
+	}
+	if room -= over; room < 20 {
+		return t
+	}
+	out := *t
+	out.Columns = append([]Column(nil), t.Columns...)
+	c := &out.Columns[last]
+	c.Cells = nil
+	for _, x := range t.Columns[last].Cells {
+		x.Text = wrapTo(x.Text, room)
+		c.Cells = append(c.Cells, x)
+	}
+	return &out
+}
+
 // slice is the table with its first column and those from from to before to.
 func (t *Table) slice(from, to int) *Table {
 	return &Table{Columns: append([]Column{t.Columns[0]}, t.Columns[from:to]...)}
@@ -161,16 +182,22 @@ func (t *Table) grid() (heads []string, rows [][]string) {
 func gridWidth(heads []string, rows [][]string) int {
 	total := 0
 	for i, h := range heads {
-		w := 0
-		for _, l := range strings.Split(h, "\n") {
-			w = max(w, utf8.RuneCountInString(l))
-		}
+		w := longest(h)
 		for _, r := range rows {
-			w = max(w, utf8.RuneCountInString(r[i]))
+			w = max(w, longest(r[i]))
 		}
 		total += w + 2
 	}
 	return total - 2
+}
+
+// longest is the characters of the longest line.
+func longest(s string) int {
+	n := 0
+	for _, l := range strings.Split(s, "\n") {
+		n = max(n, utf8.RuneCountInString(l))
+	}
+	return n
 }
 
 // turned swaps rows and columns: the first column's cells become the header.
@@ -261,14 +288,16 @@ func (t *Table) notes(w io.Writer, shape func(string) string) error {
 }
 
 // Wrap breaks a sentence into lines of at most Width.
-func Wrap(s string) string {
+func Wrap(s string) string { return wrapTo(s, Width) }
+
+func wrapTo(s string, width int) string {
 	var b strings.Builder
 	n := 0
 	for i, word := range strings.Fields(s) {
 		l := utf8.RuneCountInString(word)
 		switch {
 		case i == 0:
-		case n+1+l > Width:
+		case n+1+l > width:
 			b.WriteByte('\n')
 			n = 0
 		default:

@@ -16,11 +16,18 @@ import (
 var prefixes = []struct {
 	p string
 	v float64
-}{{"P", 1e15}, {"T", 1e12}, {"G", 1e9}, {"M", 1e6}, {"k", 1e3}, {"", 1}, {"m", 1e-3}, {"µ", 1e-6}, {"n", 1e-9}}
+}{{"E", 1e18}, {"P", 1e15}, {"T", 1e12}, {"G", 1e9}, {"M", 1e6}, {"k", 1e3}, {"", 1}, {"m", 1e-3}, {"µ", 1e-6}, {"n", 1e-9}}
 
-// prefixFor picks the prefix with which the middle one of vs is at least 1; small is the
-// smallest prefix allowed (1 for bytes, which have no millibytes).
-func prefixFor(small float64, vs ...float64) (string, float64) {
+// prefixFor picks the prefix with which the middle one of vs is at least 1 of the unit.
+// Bytes and FLOPs take none below 1 (there are no millibytes), seconds none above.
+func prefixFor(unit string, vs ...float64) (string, float64) {
+	small, large := 1e-9, math.Inf(1)
+	switch {
+	case unit == "s":
+		large = 1
+	case unit == "" || strings.HasPrefix(unit, "B") || strings.HasPrefix(unit, "FLOP") || strings.HasPrefix(unit, "tok"):
+		small = 1
+	}
 	var sizes []float64
 	for _, v := range vs {
 		if v != 0 && !math.IsInf(v, 0) && !math.IsNaN(v) {
@@ -34,7 +41,7 @@ func prefixFor(small float64, vs ...float64) (string, float64) {
 	top := sizes[len(sizes)/2]
 	for _, p := range prefixes {
 		// Rounded to three digits, 999.96 is 1,000: take the larger prefix then.
-		if top >= p.v*0.9995 || p.v <= small {
+		if p.v <= large && (top >= p.v*0.9995 || p.v <= small) {
 			return p.p, p.v
 		}
 	}
@@ -89,11 +96,7 @@ func Int(v float64) string { return Group(strconv.FormatFloat(v, 'f', 0, 64)) }
 
 // SI prints v with three digits, an SI prefix and a unit: 2.04 TB/s.
 func SI(v float64, unit string) string {
-	small := 1e-9
-	if strings.HasPrefix(unit, "B") || strings.HasPrefix(unit, "FLOP") || unit == "" {
-		small = 1
-	}
-	p, scale := prefixFor(small, v)
+	p, scale := prefixFor(unit, v)
 	return strings.TrimSpace(Digits(v/scale) + " " + p + unit)
 }
 

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"ridgeline/kernels/crosscheck"
-	"ridgeline/kernels/golden"
+	tensors "ridgeline/kernels/golden"
 )
 
 // ValidateTables show what a cross-check found, one table a part.
@@ -26,7 +26,7 @@ func ValidateTables(r *crosscheck.Report) []*Table {
 	return out
 }
 
-func goldenTable(rs []golden.Result) *Table {
+func goldenTable(rs []tensors.Result) *Table {
 	t := &Table{Title: "Golden tensors: kernels against independent implementations", Columns: []Column{
 		{Name: "file", CSV: "file", Left: true}, {Name: "op", CSV: "op", Left: true},
 		{Name: "relative\nerror", CSV: "max_rel_err"}, {Name: "", CSV: "ok", Left: true},
@@ -43,7 +43,7 @@ func goldenTable(rs []golden.Result) *Table {
 		}
 		t.Add(Txt(r.File), Txt(r.Op), e, Txt(verdict))
 	}
-	t.Notes = append(t.Notes, fmt.Sprintf("An operation holds below %.0e, a whole model below %.0e.", golden.OpTolerance, golden.ModelTolerance))
+	t.Notes = append(t.Notes, fmt.Sprintf("An operation holds below %.0e, a whole model below %.0e.", tensors.OpTolerance, tensors.ModelTolerance))
 	if skipped > 0 {
 		t.Notes = append(t.Notes, fmt.Sprintf("%d skipped: no kernel for their op.", skipped))
 	}

@@ -6,6 +6,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"ridgeline/arch"
+	"ridgeline/costmodel"
+	"ridgeline/hardware"
 	"ridgeline/reports"
 )
 
@@ -37,11 +39,27 @@ func modelsCommand() *cobra.Command {
 			if out.format == "yaml" {
 				return out.to(c, m.WriteYAML)
 			}
-			return out.write(c, []*reports.Table{reports.ModelTable(m)}, reports.Model(m))
+			t := reports.ModelTable(m)
+			x, err := anywhere(m)
+			if err != nil {
+				return err
+			}
+			t.Notes = append(t.Notes, reports.Footprint(x))
+			return out.write(c, []*reports.Table{t}, reports.Model(m))
 		},
 	}
 	out.register(c, "yaml")
 	return c
+}
+
+// anywhere compiles a model on a device that computes in every format: what it keeps and
+// reads is the same on all.
+func anywhere(m *arch.Model) (*costmodel.Compiled, error) {
+	hw, err := hardware.Lookup("b200")
+	if err != nil {
+		return nil, failure{err}
+	}
+	return costmodel.Compile(m, hw, costmodel.Options{})
 }
 
 func listModels(c *cobra.Command, out *outFlags) error {

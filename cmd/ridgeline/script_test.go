@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"os"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -31,6 +33,12 @@ func TestScripts(t *testing.T) {
 				if (n == 1) == neg {
 					ts.Fatalf("stderr has %d lines: %q", n, s)
 				}
+			},
+			// deep writes a file of n opening brackets.
+			"deep": func(ts *testscript.TestScript, _ bool, args []string) {
+				n, err := strconv.Atoi(args[2])
+				ts.Check(err)
+				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Repeat(args[1], n)), 0o644))
 			},
 			// bad runs ridgeline and wants exit code 2, one line on stderr and nothing on stdout.
 			"bad": func(ts *testscript.TestScript, _ bool, args []string) {

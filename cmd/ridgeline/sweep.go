@@ -39,8 +39,8 @@ sweep merge joins the shards. Rows that cannot be are rows with a reason.
 Parameters: ` + strings.Join(sweep.ParamNames(), ", ") + `.
 Figures (for --where, --pareto, --by): ` + strings.Join(sweep.Figures(), ", ") + `.`,
 		Example: `  ridgeline sweep --model 'sambay(d=16)' --vary gmu_ratio=0:1:0.1 --vary batch=1,8,64 -o a.csv
-  ridgeline sweep --model phi4-mini,phi4-mini-flash --vary generate=1k:64k:*2 --vary batch=1,max -o b.jsonl
-  ridgeline sweep grid.yaml --where fits --where 'tpot<=50ms' --pareto tokens_per_second,params -o c.csv
+  ridgeline sweep --model phi4-mini,phi4-mini-flash --vary generate=1k:64k:*2 -o b.jsonl
+  ridgeline sweep grid.yaml --where 'tpot<=50ms' --pareto tokens_per_second,params -o c.csv
   ridgeline sweep grid.yaml --shard 3/16 -o part3.csv
   ridgeline sweep merge part*.csv -o all.csv`,
 		Args: needArgs(0, 1, "at most one grid file"),
