@@ -52,3 +52,12 @@ func ssdRows(h, b, c, x, y *float32, rows, n int, decay float32)
 
 //go:noescape
 func deltaRows(s, k, q, v, o *float32, rows, n int, decay, beta float32)
+
+//go:noescape
+func sumSquares(x *float32, n int, mean float32) (sum, squares float32)
+
+//go:noescape
+func scaleBy(dst, x, w, b *float32, n int, mean, s float32)
+
+//go:noescape
+func scaleOnly(dst, x, w *float32, n int, s float32)

@@ -23,3 +23,7 @@ func mulAdd(dst, a, b *float32, n int)                                   {}
 func scanRow(h, a, b, c, dt, dtu, y *float32, channels, n int)           {}
 func ssdRows(h, b, c, x, y *float32, rows, n int, decay float32)         {}
 func deltaRows(s, k, q, v, o *float32, rows, n int, decay, beta float32) {}
+
+func sumSquares(x *float32, n int, mean float32) (sum, squares float32) { return 0, 0 }
+func scaleBy(dst, x, w, b *float32, n int, mean, s float32)             {}
+func scaleOnly(dst, x, w *float32, n int, s float32)                    {}

@@ -224,7 +224,8 @@ func (m *attention) combine(r *runner, t *tally, maps, o mat) {
 				for e := range to {
 					to[e] = a1[e] - m.lambda*a2[e]
 				}
-				s := rsqrtMean(dot(to, to), pair, m.diffNorm.eps)
+				_, sq := moments(to, 0)
+				s := rsqrtMean(sq, pair, m.diffNorm.eps)
 				for e := range to {
 					to[e] = to[e] * s * m.diffNorm.w[e] * (1 - m.lambdaInit)
 				}

@@ -61,17 +61,19 @@ func BenchmarkLinearStreaming(b *testing.B) {
 // Decode attention over a cache past the last-level cache.
 func BenchmarkAttentionDecode(b *testing.B) {
 	r := newRunner(context.Background(), 0)
-	for _, s := range []struct{ batch, heads, kv, dim int }{
-		{1, 8, 8, 128}, {1, 8, 2, 128}, {1, 8, 2, 64}, {4, 8, 2, 128}, {1, 8, 1, 128}, {1, 32, 8, 64}, {1, 16, 2, 128},
+	for _, s := range []struct{ batch, heads, kv, dim, mib int }{
+		{1, 8, 8, 128, 192}, {1, 8, 8, 64, 1024}, {1, 8, 2, 128, 192}, {1, 8, 2, 64, 192}, {4, 8, 2, 128, 192},
+		{1, 8, 1, 128, 192}, {1, 32, 8, 64, 192}, {1, 16, 2, 128, 192},
 	} {
-		n := (24 << 20) / (s.batch * s.kv * s.dim) // K and V: 192 MiB
+		n := s.mib << 20 / (8 * s.batch * s.kv * s.dim)
 		c := newCache(s.batch, s.kv, s.dim, 0, n)
 		copy(c.k, uniform(len(c.k)))
 		copy(c.v, uniform(len(c.v)))
 		q, o := newMat(uniform(s.batch*s.heads*s.dim), s.batch, s.heads*s.dim), newMat(make([]float32, s.batch*s.heads*s.dim), s.batch, s.heads*s.dim)
 		core := attentionCore{q: q, out: o, cache: c, passes: attentionPasses(s.heads, s.kv, false, false, false), batch: s.batch,
 			heads: s.heads, dim: s.dim, width: 1, n: n, nq: 1}
-		both := append(append([]float32(nil), c.k...), c.v...)
+		both := make([]float32, 2*len(c.k))
+		copy(both[copy(both, c.k):], c.v)
 		b.Run(fmt.Sprintf("batch=%d/heads=%d/kv=%d/dim=%d/n=%d", s.batch, s.heads, s.kv, s.dim, n), func(b *testing.B) {
 			interleave(b, both, 4*len(both), func() { core.run(r, nil) })
 		})
@@ -120,11 +122,13 @@ func BenchmarkMamba1(b *testing.B) {
 		b.Run(fmt.Sprintf("batch=%d/seq=%d", s.batch, s.seq), func(b *testing.B) {
 			var scalar, fast time.Duration
 			state := make([]float32, in.Batch*in.Channels*in.States)
+			n := in.Batch * in.Seq * in.Channels
+			scan, r := in.scan(make([]float32, n), make([]float32, n), make([]float32, len(state))), newRunner(ctx, 0)
 			for b.Loop() {
 				t0 := time.Now()
 				scalarScan(in, state)
 				t1 := time.Now()
-				SelectiveScan(ctx, in)
+				scan.run(r, nil)
 				scalar += t1.Sub(t0)
 				fast += time.Since(t1)
 			}

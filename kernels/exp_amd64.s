@@ -419,3 +419,110 @@ delta2:
 deltadone:
 	VZEROUPPER
 	RET
+
+// HSUM1 leaves the sum of the lanes of y in the lowest of x; t is scratch.
+#define HSUM1(y, x, t) \
+	VEXTRACTF128 $1, y, t \
+	VADDPS  t, x, x       \
+	VHADDPS x, x, x       \
+	VHADDPS x, x, x
+
+// func sumSquares(x *float32, n int, mean float32) (sum, squares float32)
+// Σx and Σ(x−mean)².
+TEXT ·sumSquares(SB), NOSPLIT, $0-32
+	MOVQ x+0(FP), SI
+	MOVQ n+8(FP), CX
+	VBROADCASTSS mean+16(FP), Y6
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ CX, BX
+	ANDQ $15, BX
+	SUBQ BX, CX
+
+ssloop:
+	CMPQ CX, $0
+	JLE  sshalf
+	VMOVUPS (SI), Y4
+	VMOVUPS 32(SI), Y5
+	VADDPS Y4, Y0, Y0
+	VADDPS Y5, Y1, Y1
+	VSUBPS Y6, Y4, Y4
+	VSUBPS Y6, Y5, Y5
+	VFMADD231PS Y4, Y4, Y2
+	VFMADD231PS Y5, Y5, Y3
+	ADDQ $64, SI
+	SUBQ $16, CX
+	JMP  ssloop
+
+sshalf:
+	CMPQ BX, $0
+	JEQ  ssdone
+	VMOVUPS (SI), Y4
+	VADDPS Y4, Y0, Y0
+	VSUBPS Y6, Y4, Y4
+	VFMADD231PS Y4, Y4, Y2
+
+ssdone:
+	VADDPS Y1, Y0, Y0
+	VADDPS Y3, Y2, Y2
+	HSUM1(Y0, X0, X1)
+	HSUM1(Y2, X2, X3)
+	VMOVSS X0, sum+24(FP)
+	VMOVSS X2, squares+28(FP)
+	VZEROUPPER
+	RET
+
+// func scaleBy(dst, x, w, b *float32, n int, mean, s float32)
+// dst = (x−mean)·s·w + b
+TEXT ·scaleBy(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ w+16(FP), R8
+	MOVQ b+24(FP), R9
+	MOVQ n+32(FP), CX
+	VBROADCASTSS mean+40(FP), Y4
+	VBROADCASTSS s+44(FP), Y5
+	SHLQ $2, CX
+	XORQ AX, AX
+
+sbloop:
+	CMPQ AX, CX
+	JGE  sbdone
+	VMOVUPS (SI)(AX*1), Y0
+	VSUBPS  Y4, Y0, Y0
+	VMULPS  Y5, Y0, Y0
+	VMOVUPS (R8)(AX*1), Y1
+	VFMADD213PS (R9)(AX*1), Y1, Y0
+	VMOVUPS Y0, (DI)(AX*1)
+	ADDQ $32, AX
+	JMP  sbloop
+
+sbdone:
+	VZEROUPPER
+	RET
+
+// func scaleOnly(dst, x, w *float32, n int, s float32)
+// dst = x·s·w
+TEXT ·scaleOnly(SB), NOSPLIT, $0-36
+	MOVQ dst+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ w+16(FP), R8
+	MOVQ n+24(FP), CX
+	VBROADCASTSS s+32(FP), Y5
+	SHLQ $2, CX
+	XORQ AX, AX
+
+soloop:
+	CMPQ AX, CX
+	JGE  sodone
+	VMULPS (SI)(AX*1), Y5, Y0
+	VMULPS (R8)(AX*1), Y0, Y0
+	VMOVUPS Y0, (DI)(AX*1)
+	ADDQ $32, AX
+	JMP  soloop
+
+sodone:
+	VZEROUPPER
+	RET

@@ -112,7 +112,8 @@ func gatedNormRow(t *tally, y, z, out []float32, n *norm, group int, normFirst b
 	if n != nil {
 		for g := 0; g < len(in); g += group {
 			part, to := in[g:g+group], out[g:g+group]
-			s := rsqrtMean(dot(part, part), group, n.eps)
+			_, sq := moments(part, 0)
+			s := rsqrtMean(sq, group, n.eps)
 			for j, v := range part {
 				to[j] = v * s * n.w[j]
 			}

@@ -24,41 +24,54 @@ func (n *norm) rows(r *runner, t *tally, x, dst mat) {
 
 func (n *norm) row(t *tally, x, y []float32) {
 	t.read(Activations, len(x))
-	if n.b != nil {
-		n.layerNorm(t, x, y)
-	} else {
-		s := rsqrtMean(dot(x, x), len(x), n.eps)
+	y, w := y[:len(x)], n.w[:len(x)]
+	if n.b == nil {
+		_, sq := moments(x, 0)
 		t.flops(2 * len(x))
-		w := n.w[:len(x)]
-		y = y[:len(x)]
-		for i, v := range x {
-			y[i] = v * s * w[i]
+		s := rsqrtMean(sq, len(x), n.eps)
+		v := whole(len(x))
+		if v > 0 {
+			scaleOnly(&y[0], &x[0], &w[0], v, s)
+		}
+		for i := v; i < len(x); i++ {
+			y[i] = x[i] * s * w[i]
 		}
 		t.flops(2 * len(x))
+	} else {
+		n.layerNorm(t, x, y)
 	}
 	t.write(Activations, len(y))
 }
 
 func (n *norm) layerNorm(t *tally, x, y []float32) {
-	var sum float32
-	for _, v := range x {
-		sum += v
-	}
+	sum, _ := moments(x, 0)
 	mean := sum / float32(len(x))
 	t.flops(len(x))
-	var sq float32
-	for _, v := range x {
-		d := v - mean
-		sq += d * d
-	}
+	_, sq := moments(x, mean)
 	t.flops(3 * len(x))
 	s := rsqrtMean(sq, len(x), n.eps)
 	w, b := n.w[:len(x)], n.b[:len(x)]
-	y = y[:len(x)]
-	for i, v := range x {
-		y[i] = (v-mean)*s*w[i] + b[i]
+	v := whole(len(x))
+	if v > 0 {
+		scaleBy(&y[0], &x[0], &w[0], &b[0], v, mean, s)
+	}
+	for i := v; i < len(x); i++ {
+		y[i] = (x[i]-mean)*s*w[i] + b[i]
 	}
 	t.flops(4 * len(x))
+}
+
+// moments is Σx and Σ(x−mean)².
+func moments(x []float32, mean float32) (sum, squares float32) {
+	v := whole(len(x))
+	if v > 0 {
+		sum, squares = sumSquares(&x[0], v, mean)
+	}
+	for _, e := range x[v:] {
+		sum += e
+		squares += (e - mean) * (e - mean)
+	}
+	return sum, squares
 }
 
 // rsqrtMean is 1/√(sum/n + ε).

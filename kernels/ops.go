@@ -23,14 +23,19 @@ func SelectiveScan(ctx context.Context, in ScanInputs) (out, memory, state []flo
 	rows := in.Batch * in.Seq
 	out, memory = make([]float32, rows*in.Channels), make([]float32, rows*in.Channels)
 	state = make([]float32, in.Batch*in.Channels*in.States)
-	s := selectiveScan{
+	s := in.scan(out, memory, state)
+	s.run(newRunner(ctx, 0), nil)
+	return out, memory, state
+}
+
+func (in *ScanInputs) scan(out, memory, state []float32) selectiveScan {
+	rows := in.Batch * in.Seq
+	return selectiveScan{
 		u: newMat(in.U, rows, in.Channels), delta: newMat(in.Delta, rows, in.Channels), z: newMat(in.Z, rows, in.Channels),
 		b: newMat(in.B, rows, in.States), c: newMat(in.C, rows, in.States),
 		y: newMat(out, rows, in.Channels), memory: newMat(memory, rows, in.Channels), step: 1,
 		state: state, a: in.A, d: in.D, bias: in.DeltaBias, states: in.States, batch: in.Batch, plainDelta: !in.Softplus,
 	}
-	s.run(newRunner(ctx, 0), nil)
-	return out, memory, state
 }
 
 // SSDInputs are the tensors of a Mamba-2 recurrence: X [batch, seq, heads, head_dim],

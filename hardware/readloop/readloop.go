@@ -2,17 +2,22 @@
 // streaming kernels are held against.
 package readloop
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
-// Bytes reads x once, split over cores, and returns something that depends on all of it.
+// Bytes reads x once on all cores and returns something that depends on all of it.
+// Cores claim pieces as they go, so that one which is busy elsewhere holds up no other.
 func Bytes(x []float32, cores int) float32 {
 	const piece = 1 << 16 // floats
 	n := (len(x) + piece - 1) / piece
+	var next atomic.Int64
 	sums := make([]float32, cores)
 	var wg sync.WaitGroup
 	for c := range cores {
 		wg.Go(func() {
-			for i := n * c / cores; i < n*(c+1)/cores; i++ {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				sums[c] += sum(x[i*piece : min(len(x), (i+1)*piece)])
 			}
 		})
