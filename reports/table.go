@@ -167,6 +167,10 @@ func (t *Table) slice(from, to int) *Table {
 
 func (t *Table) gridWidth() int { return gridWidth(t.grid()) }
 
+// Rendered returns the header and the cells as they are printed; header lines are
+// separated by \n.
+func (t *Table) Rendered() (heads []string, rows [][]string) { return t.grid() }
+
 func (t *Table) grid() (heads []string, rows [][]string) {
 	rows = make([][]string, t.rows())
 	for i := range t.Columns {
