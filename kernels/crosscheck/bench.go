@@ -82,14 +82,22 @@ func (r *ready) once(ctx context.Context) (float64, error) {
 	return 0, fmt.Errorf("crosscheck: %s did not run", r.op)
 }
 
-// reader is a plain read loop over memory past the last-level cache.
+// free lets go of the caches at once: the next bench needs the memory.
+func (r *ready) free() {
+	r.session.Free()
+	r.session = nil
+	runtime.GC()
+}
+
+// reader is a plain read loop over memory past the last-level cache: as much as
+// hardware.Measure reads, so that a run of it is about as long as one of a kernel.
 type reader struct {
 	buf   []float32
 	cores int
 }
 
 func newReader(p *hardware.Profile) *reader {
-	bytes := max(64<<20, 3*int(p.Cache.Value))
+	bytes := max(256<<20, 8*int(p.Cache.Value))
 	r := &reader{buf: make([]float32, bytes/4), cores: runtime.GOMAXPROCS(0)}
 	for i := range r.buf {
 		r.buf[i] = float32(i & 255)
@@ -184,7 +192,7 @@ func effortOf(quick bool) effort {
 	if quick {
 		return effort{5, 700 * time.Millisecond}
 	}
-	return effort{15, 6 * time.Second}
+	return effort{25, 7 * time.Second}
 }
 
 // repeat samples f after one run to warm up, and returns the calm samples.

@@ -171,7 +171,7 @@ func MeasureReach(ctx context.Context, p *hardware.Profile, quick bool, progress
 			s = computing
 		}
 		calm, err := e.repeat(s, func() (float64, error) { return b.once(ctx) })
-		b.session.Free()
+		b.free()
 		if err != nil {
 			return nil, err
 		}

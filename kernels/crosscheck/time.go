@@ -125,7 +125,7 @@ func Time(ctx context.Context, p *hardware.Profile, quick bool, progress Progres
 			return rows, err
 		}
 		calm, err := e.repeat(reading, func() (float64, error) { return r.once(ctx) })
-		r.session.Free()
+		r.free()
 		if err != nil {
 			return rows, err
 		}
