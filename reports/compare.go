@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"ridgeline/costmodel"
+	"ridgeline/units"
 )
 
 // CompareTable lays a comparison out: a row a model, the first the baseline.
@@ -49,15 +50,7 @@ func CompareTable(rows []costmodel.Row) *Table {
 	return t
 }
 
-func ratio(v float64) string {
-	switch {
-	case v >= 100:
-		return fmt.Sprintf("%.0f×", v)
-	case v >= 10:
-		return fmt.Sprintf("%.1f×", v)
-	}
-	return fmt.Sprintf("%.2f×", v)
-}
+func ratio(v float64) string { return units.Ratio(v) }
 
 // Misfit says how far a batch is from fitting.
 func Misfit(e costmodel.Estimate) string {
