@@ -19,6 +19,8 @@ var promised = []struct {
 		"baseline rows[].speedup rows[].tokens_per_second_at_max_batch rows[]." + strings.ReplaceAll(estimateFields, " ", " rows[].")},
 	{[]string{"models", "phi4-mini-flash"}, `name d_model layers[].mixer layers[].ffn layers[].reads_cache_of
 		layers[].reads_memory_of params.total params.embedding params.non_embedding params.counting_form`},
+	{[]string{"claims"}, `hardware judge claims[].id claims[].source claims[].verdict claims[].claimed claims[].limit claims[].roofline
+		claims[].calibrated claims[].simulated claims[].reason claims[].statement claims[].setting claims[].working`},
 	{[]string{"hardware", "a100-80gb"}, `name title vendor arch peak_flops.bf16.value peak_flops.bf16.source
 		memory_bandwidth.value memory_capacity.value cache.value units.value link_bandwidth.value tdp.value sources.datasheet`},
 }

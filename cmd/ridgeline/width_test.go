@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"ridgeline/arch"
+	"ridgeline/claims"
 	"ridgeline/hardware"
 	"ridgeline/reports"
 )
@@ -25,6 +26,8 @@ func TestWidth(t *testing.T) {
 		}
 	}
 	lines = append(lines, []string{"--help"}, []string{"models"}, []string{"hardware"},
+		[]string{"claims"}, []string{"claims", "--id", strings.Join(claims.IDs(), ",")},
+		[]string{"claims", "--on", "h200", "--kv-read", "packed_unless_windowed", "--diff-kernel", "four_pass"},
 		[]string{"compare", "phi4-mini", "phi4-mini-flash", "--batch", "max"},
 		[]string{"compare", "phi4-mini", "sambay(d=16,gmu_ratio=0.25,window=256,heads=16,kv_heads=4,head_dim=128,vocab=64000)"})
 	all := []string{"compare", "phi4-mini"}
