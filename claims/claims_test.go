@@ -226,17 +226,6 @@ func TestEqualParameters(t *testing.T) {
 	}
 }
 
-func TestFrom(t *testing.T) {
-	for _, want := range []int{1, 2, 3, 511, 512, 513, 1000, 1024} {
-		if got := from(1024, func(g int) bool { return g >= want }); got != want {
-			t.Errorf("from %d is %d", want, got)
-		}
-	}
-	if got := from(1024, func(int) bool { return false }); got != 0 {
-		t.Errorf("never is %d", got)
-	}
-}
-
 func TestSpan(t *testing.T) {
 	for want, ok := range map[string]func(int) bool{"": func(int) bool { return false }, "1–16": func(int) bool { return true },
 		"1, 3–4, 16": func(b int) bool { return b == 1 || b == 3 || b == 4 || b == 16 }} {

@@ -15,30 +15,6 @@ const (
 	pays = 1.05
 )
 
-// from is the least generation length up to longest from which faster holds, 0 where it
-// does not hold at the longest.
-func from(longest int, faster func(generate int) bool) int {
-	if !faster(longest) {
-		return 0
-	}
-	lo, hi := 0, longest
-	for g := longest / 2; g >= 1; g /= 2 {
-		if !faster(g) {
-			lo = g
-			break
-		}
-		hi = g
-	}
-	for lo+1 < hi {
-		if mid := (lo + hi) / 2; faster(mid) {
-			hi = mid
-		} else {
-			lo = mid
-		}
-	}
-	return hi
-}
-
 func (a *auditor) crossover(c *Claim) error {
 	model, base, err := a.pair()
 	if err != nil {
@@ -46,7 +22,7 @@ func (a *auditor) crossover(c *Claim) error {
 	}
 	prompt, longest := longGeneration.Prompt, 1<<15
 	at := a.each(c, func(f costmodel.Fidelity) float64 {
-		return float64(from(longest, func(g int) bool {
+		return float64(costmodel.LengthFrom(longest, func(g int) bool {
 			return averageLatency(model, f, prompt, g) < averageLatency(base, f, prompt, g)
 		}))
 	})
@@ -186,7 +162,7 @@ func (a *auditor) shortSkip(c *Claim) error {
 		return latency(base, f, w) / latency(model, f, w)
 	}
 	even := func(f costmodel.Fidelity, b int) int {
-		return from(1<<16, func(g int) bool { return gain(f, b, g) >= pays })
+		return costmodel.LengthFrom(1<<16, func(g int) bool { return gain(f, b, g) >= pays })
 	}
 	one := a.each(c, func(f costmodel.Fidelity) float64 { return float64(even(f, 1)) })
 	g := Grid{Title: fmt.Sprintf("Speedup of a request by sequences and tokens generated, %s", a.judge), Over: "sequences",

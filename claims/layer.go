@@ -129,7 +129,7 @@ func (a *auditor) io16(c *Claim) error {
 	got := a.each(c, func(costmodel.Fidelity) float64 { return at(1) })
 	// With the terms per sequence dropped, sequences × context at which the ratio is 16.
 	slope := cross.io(1, n+1, true) - cross.io(1, n, true)
-	need := from(1<<24, func(ctx int) bool { return cross.io(1, ctx, true) >= c.Claimed*gmu.io(1, ctx, true) })
+	need := costmodel.LengthFrom(1<<24, func(ctx int) bool { return cross.io(1, ctx, true) >= c.Claimed*gmu.io(1, ctx, true) })
 	bare := cross.io(1, n, false) / gmu.io(1, n, false)
 	c.step("cross-attention, 1 sequence", cross.io(1, n, true), "B", "weights + %s B × %s tokens of context", units.Int(slope), units.Int(float64(n)))
 	c.step("GMU, 1 sequence", gmu.io(1, n, true), "B", "weights; nothing grows with the context")
@@ -184,7 +184,7 @@ func (a *auditor) ioRatioHeads(c *Claim) error {
 	c.Claimed = card.Reduction
 	at := func(b, ctx int) float64 { return cross.io(b, ctx, true) / gmu.io(b, ctx, true) }
 	got := a.each(c, func(costmodel.Fidelity) float64 { return at(1, n) })
-	equal := from(1<<24, func(ctx int) bool { return at(1, ctx) >= card.Reduction })
+	equal := costmodel.LengthFrom(1<<24, func(ctx int) bool { return at(1, ctx) >= card.Reduction })
 	c.step("card: gmu_io", float64(card.GMUBytes), "B", "batch·seq·head_dim·4: 1·%d·%d·4", n, cardWidth/cardHeads)
 	c.step("card: standard_io", float64(card.StandardBytes), "B", "batch·seq·hidden·4: 1·%d·%d·4", n, cardWidth)
 	c.step("card: reduction_ratio", card.Reduction, "×", "hidden/head_dim, whatever the context")

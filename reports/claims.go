@@ -26,7 +26,7 @@ func ClaimsTable(r *claims.Report) *Table {
 			cells = append(cells, claimed(c.Simulated, c.Unit))
 		}
 		t.Add(cells...)
-		t.Notes = append(t.Notes, c.ID+" "+says(c)+". "+c.Reason)
+		t.Notes = append(t.Notes, fmt.Sprintf("%s (%s) %s. %s", c.ID, c.Setting, says(c), c.Reason))
 	}
 	t.Notes = append(t.Notes, fmt.Sprintf("Verdicts rest on %s, as deployed: %s. A dash: no figures. --id CLAIM shows the working.", r.Judge, r.Kernels))
 	return t
