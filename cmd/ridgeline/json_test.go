@@ -21,6 +21,8 @@ var promised = []struct {
 		layers[].reads_memory_of params.total params.embedding params.non_embedding params.counting_form`},
 	{[]string{"claims"}, `hardware judge claims[].id claims[].source claims[].verdict claims[].claimed claims[].limit claims[].roofline
 		claims[].calibrated claims[].simulated claims[].reason claims[].statement claims[].setting claims[].working`},
+	{[]string{"advise", "phi4-mini-flash"}, `model hardware fidelity basis workload.batch warnings advice[].id advice[].severity
+		advice[].source advice[].measured advice[].value advice[].unit`},
 	{[]string{"hardware", "a100-80gb"}, `name title vendor arch peak_flops.bf16.value peak_flops.bf16.source
 		memory_bandwidth.value memory_capacity.value cache.value units.value link_bandwidth.value tdp.value sources.datasheet`},
 }

@@ -26,14 +26,14 @@ func TestWidth(t *testing.T) {
 		}
 	}
 	lines = append(lines, []string{"--help"}, []string{"models"}, []string{"hardware"},
-		[]string{"claims"}, []string{"claims", "--id", strings.Join(claims.IDs(), ",")},
+		[]string{"advise", "sambay(d=16,gmu_ratio=0.25,window=1024)"}, []string{"claims"}, []string{"claims", "--id", strings.Join(claims.IDs(), ",")},
 		[]string{"claims", "--on", "h200", "--kv-read", "packed_unless_windowed", "--diff-kernel", "four_pass"},
 		[]string{"compare", "phi4-mini", "phi4-mini-flash", "--batch", "max"},
 		[]string{"compare", "phi4-mini", "sambay(d=16,gmu_ratio=0.25,window=256,heads=16,kv_heads=4,head_dim=128,vocab=64000)"})
 	all := []string{"compare", "phi4-mini"}
 	for _, p := range arch.Presets() {
 		all = append(all, p.Name)
-		lines = append(lines, []string{"models", p.Name}, []string{"estimate", p.Name, "--batch", "16", "--breakdown"},
+		lines = append(lines, []string{"advise", p.Name, "--batch", "16"}, []string{"models", p.Name}, []string{"estimate", p.Name, "--batch", "16", "--breakdown"},
 			[]string{"compare", "phi4-mini", p.Name, "--batch", "64"})
 	}
 	for _, p := range hardware.All() {
