@@ -138,7 +138,10 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	r := &Report{Model: a.now.model.Name, Layout: a.now.model.Summary(), Hardware: a.hw.Name, Fidelity: o.Fidelity.String(),
-		Basis: a.e.Basis, Against: a.against.Model.Name, Workload: a.now.load}
+		Basis: a.e.Basis, Workload: a.now.load}
+	if a.against != nil {
+		r.Against = a.against.Model.Name
+	}
 	for _, x := range rules() {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -198,12 +201,13 @@ func newAdvisor(o Options) (*advisor, error) {
 	for _, b := range costmodel.Bounds() {
 		a.share[b] = rows[0].Time[b] / sum
 	}
-	twin := o.Against
-	if twin == nil {
-		twin = fullAttention(o.Model)
+	if o.Against != nil {
+		a.against, err = costmodel.Compile(o.Against, o.Hardware, o.Deploy)
+		return a, err
 	}
-	a.against, err = costmodel.Compile(twin, o.Hardware, o.Deploy)
-	return a, err
+	// A twin that does not split over the ranks is nothing to compare with.
+	a.against, _ = costmodel.Compile(fullAttention(o.Model), o.Hardware, o.Deploy)
+	return a, nil
 }
 
 // metric prices one figure of a design.

@@ -177,6 +177,41 @@ func TestEveryPreset(t *testing.T) {
 	}
 }
 
+// Rules take any family, split and load that estimate takes.
+func TestEveryFamily(t *testing.T) {
+	hw, err := hardware.Open("h200")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range arch.Families() {
+		for _, o := range []string{"(d=8)", "(d=16,kv_heads=2)", "(d=32,differential=true)"} {
+			m, err := arch.Open(f.Name + o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, tp := range []int{1, 2, 8} {
+				deploy := costmodel.Options{TP: tp}
+				if _, err := costmodel.Compile(m, hw, deploy); err != nil {
+					continue
+				}
+				for _, w := range []costmodel.Workload{{Prompt: 0, Generate: 1, Batch: 1}, {Prompt: 2000, Generate: 32000}, {Prompt: 1 << 20, Generate: 1, Batch: 4096}} {
+					for i := range costmodel.Fidelities() {
+						r, err := Run(context.Background(), Options{Model: m, Argument: m.Name, Hardware: hw, Deploy: deploy, Load: w, Fidelity: costmodel.Fidelity(i)})
+						if err != nil {
+							t.Fatalf("%s, tp %d, %+v: %v", m.Name, tp, w, err)
+						}
+						for _, v := range r.Advice {
+							if math.IsNaN(v.Value) || math.IsInf(v.Value, 0) || strings.Contains(v.Measured+v.Change, "NaN") || strings.Contains(v.Measured, "%!") {
+								t.Errorf("%s, tp %d, %+v: %s: %g, %s", m.Name, tp, w, v.ID, v.Value, v.Measured)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
 // A SambaY made of a Transformer has the released model's layout, one owner, and the
 // Transformer's width and attention.
 func TestHybrid(t *testing.T) {

@@ -100,6 +100,10 @@ func (a *advisor) generationLength(v *Advice) error {
 		v.found(Fine, float64(w.Generate), "tokens", "a Transformer: nothing to gain or lose by length")
 		return nil
 	}
+	if a.against == nil {
+		v.found(Fine, float64(w.Generate), "tokens", "no Transformer of its shape runs here: name one to compare with")
+		return nil
+	}
 	speedup := func(generate int) float64 {
 		seconds := func(c *costmodel.Compiled) float64 {
 			return c.Prefill(a.f, w.Batch, w.Prompt).Seconds + c.Generation(a.f, w.Batch, w.Prompt, generate)

@@ -43,7 +43,7 @@ func (a *auditor) crossover(c *Claim) error {
 		c.Reason = fmt.Sprintf("Flash is not faster even at %s: it takes %s longer a step at 4Ki.", tokens(longest), units.SI(-perStep, "s"))
 	case at <= fourK:
 		c.Verdict = Holds
-		c.Reason = fmt.Sprintf("Flash is faster from %s on. That the paper saw it only from 4K means its engine spent up to %s more on a Flash step than on a Phi4-mini step, which no roofline contains.",
+		c.Reason = fmt.Sprintf("Flash is faster from %s on. Where a served run shows it only from 4K, that engine spends %s more on a Flash step than on a Phi4-mini step than is priced here.",
 			count(at, "generated token"), units.SI(perStep, "s"))
 	default:
 		c.Verdict = HoldsWhen

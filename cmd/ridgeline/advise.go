@@ -50,6 +50,9 @@ RULE writes the changed model as a file that every MODEL argument takes.`,
 				return err
 			}
 			o := advise.Options{Model: cs[0].Model, Argument: args[0], Hardware: cs[0].Hardware, Deploy: cs[0].Options, Load: w, Fidelity: f}
+			if c.Flags().Changed("gmu-ratio") {
+				o.Argument = "" // the argument no longer says what the model is
+			}
 			if against != "" {
 				if o.Against, err = arch.Open(against); err != nil {
 					return fmt.Errorf("--against: %w", err)
