@@ -1,0 +1,72 @@
+package calibrate
+
+import "math"
+
+// gemmCurve is the physics of one number format's matrix products on one GPU:
+//
+//	t = Launch + ((waves · tile)⁴ + (bytes / (Bandwidth · BW))⁴)^(1/4)
+//
+// The output is cut into tiles of bm × bn; a tile that would leave units idle is split
+// along K. Each unit works through its tiles in turn:
+//
+//	waves = ⌈tiles · splits / units⌉
+//	tile  = Start + K/splits · max(2·bm·bn / (Peak·PEAK/units), (bm+bn)·bytes / (Feed·BW/units))
+//
+// with the fastest of a few tile sizes taken, as the libraries do. Rates are fractions
+// or multiples of the datasheet's PEAK and BW, so that they carry over to a relative.
+type gemmCurve struct {
+	Launch    float64 `json:"launch_seconds"`
+	Start     float64 `json:"tile_start_seconds"`
+	Peak      float64 `json:"peak_fraction"`
+	Bandwidth float64 `json:"bandwidth_fraction"`
+	Feed      float64 `json:"feed_multiple"`   // bytes/s into one unit, in units of BW/units
+	Unit      float64 `json:"stream_multiple"` // most memory bytes/s one unit draws, likewise
+	Split     float64 `json:"split_seconds"`   // cost of adding up the splits of K
+	Depth     float64 `json:"split_depth"`     // least K per split
+}
+
+func newGEMMCurve() gemmCurve {
+	return gemmCurve{
+		Launch: 2e-6, Start: 1e-6, Peak: 0.75, Bandwidth: 0.8, Feed: 6, Unit: 2.5, Split: 5e-7, Depth: 512,
+	}
+}
+
+func (c *gemmCurve) params() []*float64 {
+	return []*float64{&c.Launch, &c.Start, &c.Peak, &c.Bandwidth, &c.Feed, &c.Unit, &c.Split, &c.Depth}
+}
+
+// tiles are the output tiles tried, rows × columns; narrow ones serve few tokens.
+var tiles = [...]struct{ m, n float64 }{{16, 64}, {64, 64}, {64, 128}, {128, 128}, {128, 256}}
+
+// seconds returns the time of a product of elements of the given bytes on d.
+func (c *gemmCurve) seconds(d *device, s *GEMM, format int) float64 {
+	elem := 2.0
+	if format == 1 {
+		elem = 1
+	}
+	perFLOP := 2 * d.Units / (c.Peak * d.Peak[format]) // seconds per multiply-add of a unit
+	stream := d.Bandwidth / d.Units
+	perByte := elem / (c.Feed * stream)
+	bytes := elem*(s.M*s.K+s.K*s.N) + 2*s.M*s.N
+	fastest := math.Inf(1)
+	for i := range tiles {
+		t := &tiles[i]
+		n := math.Ceil(s.M/t.m) * math.Ceil(s.N/t.n)
+		split, extra := 1.0, 0.0
+		if n*2 <= d.Units {
+			split = math.Floor(min(d.Units/n, s.K/c.Depth))
+			if split > 1 {
+				extra = c.Split
+			} else {
+				split = 1
+			}
+		}
+		blocks := n * split
+		waves := math.Ceil(blocks / d.Units)
+		depth := s.K / split
+		compute := waves * (c.Start + depth*max(t.m*t.n*perFLOP, (t.m+t.n)*perByte))
+		memory := bytes / (stream * min(c.Bandwidth*d.Units, c.Unit*blocks))
+		fastest = min(fastest, extra+blend(compute, memory))
+	}
+	return c.Launch + fastest
+}
