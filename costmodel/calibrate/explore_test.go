@@ -20,7 +20,7 @@ var devs = map[string]device{
 func mape(r []float64) (mean, med, p90 float64) {
 	a := make([]float64, len(r))
 	for i := range r {
-		a[i] = math.Abs(math.Expm1(r[i]))
+		a[i] = math.Abs(math.Expm1(-r[i]))
 		mean += a[i] / float64(len(r))
 	}
 	sort.Float64s(a)
@@ -57,6 +57,9 @@ func TestExplore(t *testing.T) {
 					continue
 				}
 				c := newGEMMCurve()
+				if f == 1 {
+					c.Convert, c.Row, c.Depth = 2e-12, 5e-9, 10000
+				}
 				res := func(r *Row) float64 { return math.Log(r.Seconds / c.seconds(&d, &r.GEMM, f)) }
 				minimise(context.Background(), c.params(), 1500, func() float64 {
 					l := 0.0
@@ -167,9 +170,47 @@ func TestExplore(t *testing.T) {
 		m, md, p := mape(all)
 		fmt.Printf("%s physics mape %.1f med %.1f p90 %.1f  (%.1fs)\n", tb.File, m, md, p, time.Since(start).Seconds())
 		ncv := 1
-		for _, lam := range []float64{.01, .03, .1, .3} {
+		worst := func(tr []sample, rs []float64) {
+			// by slice and measured-size
+			by := map[string][]float64{}
+			for i := range tr {
+				k := fmt.Sprintf("slice %d", tr[i].slice)
+				by[k] = append(by[k], rs[i])
+				for a := range 4 {
+					if os.Getenv("AXIS") == fmt.Sprint(a) {
+						k := fmt.Sprintf("slice %d axis %d %7.0f", tr[i].slice, a, tr[i].x[a])
+						by[k] = append(by[k], rs[i])
+					}
+				}
+			}
+			var ks []string
+			for k := range by {
+				ks = append(ks, k)
+			}
+			sort.Strings(ks)
+			for _, k := range ks {
+				m, md, p := mape(by[k])
+				bias := 0.0
+				for _, r := range by[k] {
+					bias += r / float64(len(by[k]))
+				}
+				fmt.Printf("      %s n=%d mape %.2f med %.2f p90 %.1f bias %.3f\n", k, len(by[k]), m, md, p, bias)
+			}
+			if os.Getenv("WORST") != "" {
+				id := make([]int, len(tr))
+				for i := range id {
+					id[i] = i
+				}
+				sort.Slice(id, func(a, b int) bool { return math.Abs(rs[id[a]]) > math.Abs(rs[id[b]]) })
+				for _, i := range id[:40] {
+					fmt.Printf("        %d %v res %.2f left %.2f\n", tr[i].slice, tr[i].x, tr[i].residual, rs[i])
+				}
+			}
+		}
+		for _, lam := range []float64{.003, .01, .03} {
 			for _, tail := range []float64{0.03} {
 				var out []float64
+				var outs []sample
 				s2 := sm
 				for i := range s2.Axis {
 					s2.Axis[i] = lam
@@ -187,11 +228,15 @@ func TestExplore(t *testing.T) {
 					}
 					tab.smooth(train, s2)
 					for i := range test {
+						outs = append(outs, test[i])
 						out = append(out, test[i].residual-tab.at(test[i].slice, &test[i].x))
 					}
 				}
 				m, md, p := mape(out)
 				fmt.Printf("   lam %.3f tail %.2f: cv mape %.2f med %.2f p90 %.1f (%.1fs)\n", lam, tail, m, md, p, time.Since(start).Seconds())
+				if lam == .01 {
+					worst(outs, out)
+				}
 			}
 		}
 	}

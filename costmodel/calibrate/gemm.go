@@ -23,16 +23,18 @@ type gemmCurve struct {
 	Unit      float64 `json:"stream_multiple"` // most memory bytes/s one unit draws, likewise
 	Split     float64 `json:"split_seconds"`   // cost of adding up the splits of K
 	Depth     float64 `json:"split_depth"`     // least K per split
+	Convert   float64 `json:"convert_seconds"` // per element of the activations: quantising them
+	Row       float64 `json:"row_seconds"`     // per row of the activations, likewise
 }
 
 func newGEMMCurve() gemmCurve {
 	return gemmCurve{
-		Launch: 2e-6, Start: 1e-6, Peak: 0.75, Bandwidth: 0.8, Feed: 6, Unit: 2.5, Split: 5e-7, Depth: 512,
+		Launch: 2e-6, Start: 1e-6, Peak: 0.75, Bandwidth: 0.8, Feed: 6, Unit: 2.5, Split: 5e-7, Depth: 512, Convert: 1e-13, Row: 1e-10,
 	}
 }
 
 func (c *gemmCurve) params() []*float64 {
-	return []*float64{&c.Launch, &c.Start, &c.Peak, &c.Bandwidth, &c.Feed, &c.Unit, &c.Split, &c.Depth}
+	return []*float64{&c.Launch, &c.Start, &c.Peak, &c.Bandwidth, &c.Feed, &c.Unit, &c.Split, &c.Depth, &c.Convert, &c.Row}
 }
 
 // tiles are the output tiles tried, rows × columns; narrow ones serve few tokens.
@@ -68,5 +70,5 @@ func (c *gemmCurve) seconds(d *device, s *GEMM, format int) float64 {
 		memory := bytes / (stream * min(c.Bandwidth*d.Units, c.Unit*blocks))
 		fastest = min(fastest, extra+blend(compute, memory))
 	}
-	return c.Launch + fastest
+	return c.Launch + fastest + s.M*(c.Row+c.Convert*s.K)
 }

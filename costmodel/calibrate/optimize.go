@@ -21,12 +21,16 @@ func robust(r float64) float64 {
 // their logarithms, restarted once from where it stopped.
 func minimise(ctx context.Context, params []*float64, evaluations int, loss func() float64) error {
 	x := make([]float64, len(params))
+	home := make([]float64, len(params))
+	for i, p := range params {
+		home[i] = math.Log(*p)
+	}
 	set := func(x []float64) {
 		for i, p := range params {
 			*p = math.Exp(x[i])
 		}
 	}
-	for range 2 {
+	for range 3 {
 		for i, p := range params {
 			x[i] = math.Log(*p)
 		}
@@ -34,8 +38,9 @@ func minimise(ctx context.Context, params []*float64, evaluations int, loss func
 			Func: func(x []float64) float64 {
 				// A gentle pull keeps parameters that the data says nothing about in range.
 				pull := 0.0
-				for _, v := range x {
-					pull += 1e-6 * v * v
+				for i, v := range x {
+					v -= home[i]
+					pull += 2e-3 * v * v
 				}
 				set(x)
 				return loss() + pull
@@ -48,7 +53,7 @@ func minimise(ctx context.Context, params []*float64, evaluations int, loss func
 			},
 		}
 		result, err := optimize.Minimize(problem, x, &optimize.Settings{
-			FuncEvaluations: evaluations / 2,
+			FuncEvaluations: evaluations / 3,
 			Converger:       &optimize.FunctionConverge{Relative: 1e-5, Iterations: 100},
 		}, &optimize.NelderMead{SimplexSize: 0.3})
 		if ctxErr := ctx.Err(); ctxErr != nil {
