@@ -25,9 +25,9 @@ func exp2(c float64) float64 {
 // axis is one logarithmic axis of a table: N nodes, PerOctave of them to a doubling,
 // the first at 2^Lo.
 type axis struct {
-	Lo        float64 `json:"lo"`
-	PerOctave float64 `json:"per_octave"`
-	N         int     `json:"n"`
+	Lo        float64 `yaml:"lo"`
+	PerOctave float64 `yaml:"per_octave"`
+	N         int     `yaml:"n"`
 }
 
 // locate returns the node at or left of x and how far x is towards the next, 0…1.

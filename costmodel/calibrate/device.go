@@ -13,11 +13,11 @@ const formats = 2
 // device is what a physical model needs to know of a GPU: datasheet figures only, so
 // that curves fitted on one can be asked about another.
 type device struct {
-	Peak      [formats]float64 `json:"peak_flops"` // dense FLOP/s in 16-bit, in 8-bit
-	Bandwidth float64          `json:"bandwidth"`  // bytes/s of memory
-	Cache     float64          `json:"cache"`      // bytes of last-level cache
-	Units     float64          `json:"units"`      // SMs
-	Link      float64          `json:"link"`       // bytes/s to peers, one direction; 0 = none
+	Peak      [formats]float64 `yaml:"peak_flops"` // dense FLOP/s in 16-bit, in 8-bit
+	Bandwidth float64          `yaml:"bandwidth"`  // bytes/s of memory
+	Cache     float64          `yaml:"cache"`      // bytes of last-level cache
+	Units     float64          `yaml:"units"`      // SMs
+	Link      float64          `yaml:"link"`       // bytes/s to peers, one direction; 0 = none
 }
 
 // newDevice reads a datasheet. Figures it lacks are those of a generic accelerator of
@@ -48,4 +48,14 @@ func newDevice(hw *hardware.Profile) device {
 func blend(a, b float64) float64 {
 	a, b = a*a, b*b
 	return math.Sqrt(math.Sqrt(a*a + b*b))
+}
+
+// formatOf returns which curves a number format uses: 1 for the formats whose products
+// run at the 8-bit rate, 0 for the rest. Narrower weights are widened to 16-bit on the
+// way in and so compute at its rate.
+func formatOf(d precision.DType) int {
+	if d == precision.FP8 || d == precision.INT8 {
+		return 1
+	}
+	return 0
 }

@@ -17,14 +17,85 @@ var devs = map[string]device{
 	"l40s":      {Peak: [2]float64{362e12, 733e12}, Bandwidth: 864e9, Cache: 96e6, Units: 142},
 }
 
-func mape(r []float64) (mean, med, p90 float64) {
-	a := make([]float64, len(r))
-	for i := range r {
-		a[i] = math.Abs(math.Expm1(-r[i]))
-		mean += a[i] / float64(len(r))
+func ape(l []left) (mean, med, p90 float64) {
+	a := make([]float64, len(l))
+	for i := range l {
+		a[i] = math.Abs(math.Expm1(-l[i].log))
+		mean += a[i] / float64(len(l))
 	}
 	sort.Float64s(a)
 	return mean * 100, a[len(a)/2] * 100, a[len(a)*9/10] * 100
+}
+
+func explore[S any](m fitted[S], tb *Table) {
+	d := devs[tb.Hardware]
+	start := time.Now()
+	if err := fitCurves(context.Background(), m, &d, tb.Rows, 900); err != nil {
+		panic(err)
+	}
+	el := time.Since(start).Seconds()
+	if os.Getenv("CURVES") != "" {
+		for i := range m.curves() {
+			fmt.Printf("   curve %d:", i)
+			for _, p := range m.params(i) {
+				fmt.Printf(" %.3g", *p)
+			}
+			fmt.Println()
+		}
+	}
+	all := residuals(m, &d, tb.Rows)
+	var ph []left
+	for i := range all {
+		ph = append(ph, left{0, all[i].residual, i})
+	}
+	pm, pd, _ := ape(ph)
+	cv, _ := crossValidate(context.Background(), m, &d, tb.Rows, 5)
+	a, b, c := ape(cv)
+	var big []left
+	for _, l := range cv {
+		if tb.Rows[l.row].Seconds > 20e-6 {
+			big = append(big, l)
+		}
+	}
+	e, _, _ := ape(big)
+	fmt.Printf("%-30s n=%5d physics mape %.1f med %.1f | cv mape %.2f med %.2f p90 %.1f >20us %.2f (%.1fs %.1fs)\n", tb.File, len(tb.Rows), pm, pd, a, b, c, e, el, time.Since(start).Seconds()-el)
+	group := func(name string, key func(i int) string) {
+		by := map[string][]left{}
+		for _, l := range cv {
+			k := key(l.row)
+			by[k] = append(by[k], l)
+		}
+		var ks []string
+		for k := range by {
+			ks = append(ks, k)
+		}
+		sort.Strings(ks)
+		for _, k := range ks {
+			x, y, z := ape(by[k])
+			bias := 0.0
+			for _, l := range by[k] {
+				bias += l.log / float64(len(by[k]))
+			}
+			fmt.Printf("      %s %s n=%d mape %.2f med %.2f p90 %.1f bias %.3f phys\n", name, k, len(by[k]), x, y, z, bias)
+		}
+	}
+	if os.Getenv("AXIS") != "" {
+		group("curve", func(i int) string { return fmt.Sprint(m.curve(m.shape(&tb.Rows[i]))) })
+		for a := range 4 {
+			if os.Getenv("AXIS") == fmt.Sprint(a) {
+				group("axis", func(i int) string { return fmt.Sprintf("%7.0f", all[i].x[a]) })
+			}
+		}
+	}
+	if os.Getenv("WORST") != "" {
+		sort.Slice(cv, func(i, j int) bool {
+			return math.Abs(math.Expm1(-cv[i].log)) > math.Abs(math.Expm1(-cv[j].log))
+		})
+		for i := 0; i < 400; i += 10 {
+			l := cv[i]
+			fmt.Printf("     %+v  us %.1f res %.2f left %.2f\n", *m.shape(&tb.Rows[l.row]), tb.Rows[l.row].Seconds*1e6, all[l.row].residual, l.log)
+		}
+	}
 }
 
 func TestExplore(t *testing.T) {
@@ -33,211 +104,25 @@ func TestExplore(t *testing.T) {
 		t.Skip(err)
 	}
 	for _, tb := range tabs {
-		d := devs[tb.Hardware]
 		if os.Getenv("CLASS") != "" && os.Getenv("CLASS") != tb.Class.String() {
 			continue
 		}
-		start := time.Now()
-		var x []sample
-		tab := &table{}
-		var sm smoothing
-		switch tb.Class {
-		case ClassGEMM:
-			tab.Slices = 2
-			tab.Axes = [4]axis{{N: 1}, {0, 2, 27}, {5, 2, 23}, {5, 2, 23}}
-			sm = smoothing{Axis: [4]float64{0, .1, .1, .1}, Slice: .02, Ridge: 1e-4, Tail: .03}
-			for f := range 2 {
-				var rows []Row
-				for _, r := range tb.Rows {
-					if g, _ := formatSlice(r.GEMM.DType); g == f {
-						rows = append(rows, r)
-					}
-				}
-				if len(rows) == 0 {
-					continue
-				}
-				c := newGEMMCurve()
-				if f == 1 {
-					c.Convert, c.Row, c.Depth = 2e-12, 5e-9, 10000
-				}
-				res := func(r *Row) float64 { return math.Log(r.Seconds / c.seconds(&d, &r.GEMM, f)) }
-				minimise(context.Background(), c.params(), 1500, func() float64 {
-					l := 0.0
-					for i := range rows {
-						l += robust(res(&rows[i]))
-					}
-					return l / float64(len(rows))
-				})
-				fmt.Printf("%+v\n", c)
-				for i := range rows {
-					g := rows[i].GEMM
-					x = append(x, sample{f, [4]float64{1, g.M, g.N, g.K}, res(&rows[i])})
-				}
-			}
-		case ClassDecode:
-			tab.Slices = 4
-			tab.Axes = [4]axis{{6, 1, 3}, {0, 1, 18}, {0, 1, 7}, {1, 1, 17}}
-			sm = smoothing{Axis: [4]float64{.1, .1, .1, .1}, Slice: .02, Ridge: 1e-4, Tail: .03}
-			for f := range 2 {
-				var rows []Row
-				for _, r := range tb.Rows {
-					if g, _ := formatSlice(r.Decode.KVDType); g == f {
-						rows = append(rows, r)
-					}
-				}
-				if len(rows) == 0 {
-					continue
-				}
-				c := newDecodeCurve()
-				res := func(r *Row) float64 { return math.Log(r.Seconds / c.seconds(&d, &r.Decode, f)) }
-				minimise(context.Background(), c.params(), 2000, func() float64 {
-					l := 0.0
-					for i := range rows {
-						l += robust(res(&rows[i]))
-					}
-					return l / float64(len(rows))
-				})
-				fmt.Printf("%+v\n", c)
-				for i := range rows {
-					g := rows[i].Decode
-					sl := f
-					if g.Window > 0 {
-						sl += 2
-					}
-					x = append(x, sample{sl, [4]float64{g.HeadDim, g.Batch * g.KVHeads, g.Heads / g.KVHeads, g.Visible()}, res(&rows[i])})
-				}
-			}
-		case ClassPrefill:
-			tab.Slices = 2
-			tab.Axes = [4]axis{{6, 1, 3}, {0, 1, 16}, {0, 1, 7}, {0, 2, 29}}
-			sm = smoothing{Axis: [4]float64{.1, .1, .1, .1}, Slice: .02, Ridge: 1e-4, Tail: .03}
-			rows := tb.Rows
-			c := newPrefillCurve()
-			res := func(r *Row) float64 { return math.Log(r.Seconds / c.seconds(&d, &r.Prefill)) }
-			minimise(context.Background(), c.params(), 2000, func() float64 {
-				l := 0.0
-				for i := range rows {
-					l += robust(res(&rows[i]))
-				}
-				return l / float64(len(rows))
-			})
-			fmt.Printf("%+v\n", c)
-			for i := range rows {
-				g := rows[i].Prefill
-				sl := 0
-				if g.Window > 0 {
-					sl = 1
-				}
-				x = append(x, sample{sl, [4]float64{g.HeadDim, g.Batch * g.Heads, g.Heads / g.KVHeads, g.Prompt}, res(&rows[i])})
-			}
-		case ClassDeltaNet, ClassMamba2:
-			tab.Slices = 8
-			tab.Axes = [4]axis{{N: 1}, {0, 1, 11}, {0, 1, 16}, {8, 1, 8}}
-			sm = smoothing{Axis: [4]float64{.1, .1, .1, .1}, Slice: 0, Ridge: 1e-4, Tail: .03}
-			for f := range kernels {
-				var rows []Row
-				for _, r := range tb.Rows {
-					if r.Recurrent.Kernel == f {
-						rows = append(rows, r)
-					}
-				}
-				if len(rows) == 0 {
-					continue
-				}
-				c := newRecurrentCurve()
-				res := func(r *Row) float64 { return math.Log(r.Seconds / c.seconds(&d, &r.Recurrent)) }
-				minimise(context.Background(), c.params(), 2000, func() float64 {
-					l := 0.0
-					for i := range rows {
-						l += robust(res(&rows[i]))
-					}
-					return l / float64(len(rows))
-				})
-				fmt.Printf("%+v\n", c)
-				for i := range rows {
-					g := rows[i].Recurrent
-					w := g.Channels()
-					x = append(x, sample{int(f), [4]float64{1, g.Batch, g.Tokens, w}, res(&rows[i])})
-				}
-			}
-		default:
+		if os.Getenv("HW") != "" && os.Getenv("HW") != tb.Hardware {
 			continue
 		}
-		var all []float64
-		for i := range x {
-			all = append(all, x[i].residual)
-		}
-		m, md, p := mape(all)
-		fmt.Printf("%s physics mape %.1f med %.1f p90 %.1f  (%.1fs)\n", tb.File, m, md, p, time.Since(start).Seconds())
-		ncv := 1
-		worst := func(tr []sample, rs []float64) {
-			// by slice and measured-size
-			by := map[string][]float64{}
-			for i := range tr {
-				k := fmt.Sprintf("slice %d", tr[i].slice)
-				by[k] = append(by[k], rs[i])
-				for a := range 4 {
-					if os.Getenv("AXIS") == fmt.Sprint(a) {
-						k := fmt.Sprintf("slice %d axis %d %7.0f", tr[i].slice, a, tr[i].x[a])
-						by[k] = append(by[k], rs[i])
-					}
-				}
-			}
-			var ks []string
-			for k := range by {
-				ks = append(ks, k)
-			}
-			sort.Strings(ks)
-			for _, k := range ks {
-				m, md, p := mape(by[k])
-				bias := 0.0
-				for _, r := range by[k] {
-					bias += r / float64(len(by[k]))
-				}
-				fmt.Printf("      %s n=%d mape %.2f med %.2f p90 %.1f bias %.3f\n", k, len(by[k]), m, md, p, bias)
-			}
-			if os.Getenv("WORST") != "" {
-				id := make([]int, len(tr))
-				for i := range id {
-					id[i] = i
-				}
-				sort.Slice(id, func(a, b int) bool { return math.Abs(rs[id[a]]) > math.Abs(rs[id[b]]) })
-				for _, i := range id[:40] {
-					fmt.Printf("        %d %v res %.2f left %.2f\n", tr[i].slice, tr[i].x, tr[i].residual, rs[i])
-				}
-			}
-		}
-		for _, lam := range []float64{.003, .01, .03} {
-			for _, tail := range []float64{0.03} {
-				var out []float64
-				var outs []sample
-				s2 := sm
-				for i := range s2.Axis {
-					s2.Axis[i] = lam
-				}
-				s2.Tail = tail
-				start := time.Now()
-				for fold := range ncv {
-					var train, test []sample
-					for i := range x {
-						if (uint32(i)*2654435761>>16)%5 == uint32(fold) {
-							test = append(test, x[i])
-						} else {
-							train = append(train, x[i])
-						}
-					}
-					tab.smooth(train, s2)
-					for i := range test {
-						outs = append(outs, test[i])
-						out = append(out, test[i].residual-tab.at(test[i].slice, &test[i].x))
-					}
-				}
-				m, md, p := mape(out)
-				fmt.Printf("   lam %.3f tail %.2f: cv mape %.2f med %.2f p90 %.1f (%.1fs)\n", lam, tail, m, md, p, time.Since(start).Seconds())
-				if lam == .01 {
-					worst(outs, out)
-				}
-			}
+		switch tb.Class {
+		case ClassGEMM:
+			m := newGEMMModel()
+			explore(&m, &tb)
+		case ClassDecode:
+			m := newDecodeModel()
+			explore(&m, &tb)
+		case ClassPrefill:
+			m := newPrefillModel()
+			explore(&m, &tb)
+		case ClassDeltaNet, ClassMamba2:
+			m := newRecurrentModel()
+			explore(&m, &tb)
 		}
 	}
 }

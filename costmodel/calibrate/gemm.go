@@ -15,16 +15,16 @@ import "math"
 // with the fastest of a few tile sizes taken, as the libraries do. Rates are fractions
 // or multiples of the datasheet's PEAK and BW, so that they carry over to a relative.
 type gemmCurve struct {
-	Launch    float64 `json:"launch_seconds"`
-	Start     float64 `json:"tile_start_seconds"`
-	Peak      float64 `json:"peak_fraction"`
-	Bandwidth float64 `json:"bandwidth_fraction"`
-	Feed      float64 `json:"feed_multiple"`   // bytes/s into one unit, in units of BW/units
-	Unit      float64 `json:"stream_multiple"` // most memory bytes/s one unit draws, likewise
-	Split     float64 `json:"split_seconds"`   // cost of adding up the splits of K
-	Depth     float64 `json:"split_depth"`     // least K per split
-	Convert   float64 `json:"convert_seconds"` // per element of the activations: quantising them
-	Row       float64 `json:"row_seconds"`     // per row of the activations, likewise
+	Launch    float64 `yaml:"launch_seconds"`
+	Start     float64 `yaml:"tile_start_seconds"`
+	Peak      float64 `yaml:"peak_fraction"`
+	Bandwidth float64 `yaml:"bandwidth_fraction"`
+	Feed      float64 `yaml:"feed_multiple"`   // bytes/s into one unit, in units of BW/units
+	Unit      float64 `yaml:"stream_multiple"` // most memory bytes/s one unit draws, likewise
+	Split     float64 `yaml:"split_seconds"`   // cost of adding up the splits of K
+	Depth     float64 `yaml:"split_depth"`     // least K per split
+	Convert   float64 `yaml:"convert_seconds"` // per element of the activations: quantising them
+	Row       float64 `yaml:"row_seconds"`     // per row of the activations, likewise
 }
 
 func newGEMMCurve() gemmCurve {
@@ -40,8 +40,9 @@ func (c *gemmCurve) params() []*float64 {
 // tiles are the output tiles tried, rows × columns; narrow ones serve few tokens.
 var tiles = [...]struct{ m, n float64 }{{16, 64}, {64, 64}, {64, 128}, {128, 128}, {128, 256}}
 
-// seconds returns the time of a product of elements of the given bytes on d.
-func (c *gemmCurve) seconds(d *device, s *GEMM, format int) float64 {
+// seconds returns the time of a product on d.
+func (c *gemmCurve) seconds(d *device, s *GEMM) float64 {
+	format := formatOf(s.DType)
 	elem := 2.0
 	if format == 1 {
 		elem = 1
@@ -49,7 +50,7 @@ func (c *gemmCurve) seconds(d *device, s *GEMM, format int) float64 {
 	perFLOP := 2 * d.Units / (c.Peak * d.Peak[format]) // seconds per multiply-add of a unit
 	stream := d.Bandwidth / d.Units
 	perByte := elem / (c.Feed * stream)
-	bytes := elem*(s.M*s.K+s.K*s.N) + 2*s.M*s.N
+	bytes := elem*s.M*s.K + s.DType.Bytes()*s.K*s.N + 2*s.M*s.N
 	fastest := math.Inf(1)
 	for i := range tiles {
 		t := &tiles[i]
@@ -71,4 +72,39 @@ func (c *gemmCurve) seconds(d *device, s *GEMM, format int) float64 {
 		fastest = min(fastest, extra+blend(compute, memory))
 	}
 	return c.Launch + fastest + s.M*(c.Row+c.Convert*s.K)
+}
+
+// gemmModel is the curves of both formats and what they leave unexplained.
+type gemmModel struct {
+	Curves     [formats]gemmCurve `yaml:"curves"`
+	Correction table              `yaml:"correction"`
+	Spread     spread             `yaml:"spread"`
+}
+
+func newGEMMModel() gemmModel {
+	m := gemmModel{Curves: [formats]gemmCurve{newGEMMCurve(), newGEMMCurve()}}
+	// Eight-bit products quantise their activations first and do not split K.
+	m.Curves[1].Convert, m.Curves[1].Row, m.Curves[1].Depth = 2e-12, 5e-9, 10000
+	m.Correction = table{Slices: formats, Axes: [axes]axis{{N: 1}, {0, 2, 27}, {5, 2, 23}, {5, 2, 23}}}
+	return m
+}
+
+func (m *gemmModel) curve(s *GEMM) int       { return formatOf(s.DType) }
+func (m *gemmModel) curves() int             { return formats }
+func (m *gemmModel) params(i int) []*float64 { return m.Curves[i].params() }
+func (m *gemmModel) inherit(i, from int)     { m.Curves[i] = m.Curves[from] }
+func (m *gemmModel) correction() *table      { return &m.Correction }
+func (m *gemmModel) errors() *spread         { return &m.Spread }
+func (m *gemmModel) family(i int) int        { return i }
+func (m *gemmModel) shape(r *Row) *GEMM      { return &r.GEMM }
+func (m *gemmModel) stiffness() smoothing {
+	return smoothing{Axis: [axes]float64{0, .02, .02, .02}, Slice: .01, Ridge: 1e-4, Tail: .03}
+}
+
+func (m *gemmModel) physics(d *device, s *GEMM) float64 {
+	return m.Curves[formatOf(s.DType)].seconds(d, s)
+}
+
+func (m *gemmModel) locate(s *GEMM) (int, [axes]float64) {
+	return formatOf(s.DType), [axes]float64{1, s.M, s.N, s.K}
 }

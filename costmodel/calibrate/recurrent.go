@@ -10,11 +10,11 @@ import "math"
 //	memory = bytes / (Bandwidth · BW)
 //	t      = Launch + (path⁴ + memory⁴)^(1/4) + FLOPs / (Peak · PEAK)
 type recurrentCurve struct {
-	Launch    float64 `json:"launch_seconds"`
-	Chunk     float64 `json:"chunk_seconds"`
-	Bandwidth float64 `json:"bandwidth_fraction"`
-	Peak      float64 `json:"peak_fraction"`
-	Occupancy float64 `json:"blocks_per_unit"`
+	Launch    float64 `yaml:"launch_seconds"`
+	Chunk     float64 `yaml:"chunk_seconds"`
+	Bandwidth float64 `yaml:"bandwidth_fraction"`
+	Peak      float64 `yaml:"peak_fraction"`
+	Occupancy float64 `yaml:"blocks_per_unit"`
 }
 
 func newRecurrentCurve() recurrentCurve {
@@ -38,4 +38,40 @@ func (c *recurrentCurve) seconds(d *device, s *Recurrent) float64 {
 	path := waves * chunks * c.Chunk
 	memory := s.Bytes() / (c.Bandwidth * d.Bandwidth)
 	return c.Launch + blend(path, memory) + s.FLOPs()/(c.Peak*d.Peak[0])
+}
+
+// recurrentModel is a curve for each kernel and what they leave unexplained.
+type recurrentModel struct {
+	Curves     [kernels]recurrentCurve `yaml:"curves"`
+	Correction table                   `yaml:"correction"`
+	Spread     spread                  `yaml:"spread"`
+}
+
+func newRecurrentModel() recurrentModel {
+	var m recurrentModel
+	for i := range m.Curves {
+		m.Curves[i] = newRecurrentCurve()
+	}
+	m.Correction = table{Slices: int(kernels), Axes: [axes]axis{{N: 1}, {0, 1, 11}, {0, 1, 16}, {8, 1, 8}}}
+	return m
+}
+
+func (m *recurrentModel) curve(s *Recurrent) int  { return int(s.Kernel) }
+func (m *recurrentModel) curves() int             { return len(m.Curves) }
+func (m *recurrentModel) params(i int) []*float64 { return m.Curves[i].params() }
+func (m *recurrentModel) inherit(i, from int)     { m.Curves[i] = m.Curves[from] }
+func (m *recurrentModel) correction() *table      { return &m.Correction }
+func (m *recurrentModel) errors() *spread         { return &m.Spread }
+func (m *recurrentModel) family(i int) int        { return i }
+func (m *recurrentModel) shape(r *Row) *Recurrent { return &r.Recurrent }
+func (m *recurrentModel) stiffness() smoothing {
+	return smoothing{Axis: [axes]float64{0, .01, .01, .01}, Ridge: 1e-4, Tail: .03}
+}
+
+func (m *recurrentModel) physics(d *device, s *Recurrent) float64 {
+	return m.Curves[s.Kernel].seconds(d, s)
+}
+
+func (m *recurrentModel) locate(s *Recurrent) (int, [axes]float64) {
+	return int(s.Kernel), [axes]float64{1, s.Batch, s.Tokens, s.Channels()}
 }

@@ -9,7 +9,8 @@ import "math"
 //
 // first differences along every axis, and between slices at the same node. Ridge lets
 // a correction fade to nothing where no row is near. The ω_i come from iterative
-// reweighting towards absolute error with a floor of Tail, so outliers count little.
+// reweighting towards mean absolute percentage error, e^(−e)/max(|e|/Tail, 1) for an
+// error e in the logarithm, so outliers count little.
 type smoothing struct {
 	Axis  [axes]float64
 	Slice float64
@@ -44,8 +45,8 @@ func (t *table) smooth(rows []sample, s smoothing) {
 	for round := range 4 {
 		p.solve(rows, 40+20*round)
 		for i := range rows {
-			e := math.Abs(rows[i].residual - p.predict(i))
-			p.weight[i] = 1 / max(e/s.Tail, 1)
+			e := rows[i].residual - p.predict(i)
+			p.weight[i] = min(math.Exp(-e), 2) / max(math.Abs(e)/s.Tail, 1)
 		}
 	}
 	for i, x := range p.v {

@@ -7,8 +7,8 @@ const axes = 4
 // table is a smoothed correction on a logarithmic grid: slices (number formats,
 // windowed or not) × four axes, multilinear in between, constant off its ends.
 type table struct {
-	Slices int        `json:"slices"`
-	Axes   [axes]axis `json:"axes"`
+	Slices int        `yaml:"slices"`
+	Axes   [axes]axis `yaml:"axes"`
 	values []float32  // [slice][axis 0][axis 1][axis 2][axis 3]
 	stride [axes]int  // values between neighbours on each axis
 	slice  int        // values of one slice

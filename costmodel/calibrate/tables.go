@@ -236,7 +236,7 @@ func (r *record) dtype(column string) precision.DType {
 	d, err := precision.Parse(t)
 	if err != nil {
 		r.fail(column, "%v", err)
-	} else if _, ok := formatSlice(d); !ok {
+	} else if b := d.Bytes(); b != 1 && b != 2 {
 		r.fail(column, "%q is not a format calibrated here (bfloat16, float16, fp8, int8)", t)
 	}
 	return d
@@ -322,16 +322,4 @@ func (r *record) kernel(known []kernelName) Kernel {
 	}
 	r.fail("kernel", "%q is none of %s", t, strings.Join(names, ", "))
 	return 0
-}
-
-// formatSlice returns which slice of a table a number format belongs to: 0 for 16-bit
-// formats, 1 for 8-bit.
-func formatSlice(d precision.DType) (int, bool) {
-	switch d {
-	case precision.BF16, precision.FP16:
-		return 0, true
-	case precision.FP8, precision.INT8:
-		return 1, true
-	}
-	return 0, false
 }

@@ -1,0 +1,126 @@
+package calibrate
+
+// decodeCurve is the physics of one decode step of attention over caches of one number
+// format. Each KV head of each sequence is a block of work that reads its keys and
+// values once; where blocks leave units idle, its keys are split over several, each of
+// Chunk keys at least:
+//
+//	blocks = batch · kv_heads
+//	splits = clamp(units · Occupancy / blocks, 1, visible / Chunk)
+//	waves  = max(1, blocks · splits / (units · Occupancy))
+//	path   = waves · (Start + visible/splits · head_dim · 2 · bytes / (Stream · BW/units))
+//	memory = bytes / (BW · (Bandwidth or, the cache's share of it, CacheRate))
+//	t      = Launch + (path⁴ + memory⁴)^(1/4) + FLOPs / (Peak·PEAK) + batch · heads · Query
+//	         + Combine · (1 − 1/splits) + Repack
+//
+// Repack is the copy of grouped queries that FlashAttention-2 makes when neither the
+// batch nor the number of KV heads is 1. The working set stays in the last-level cache, between repeated steps, with
+// probability 1 / (1 + (bytes / (Resident · cache))⁴).
+type decodeCurve struct {
+	Launch    float64 `yaml:"launch_seconds"`
+	Start     float64 `yaml:"block_start_seconds"`
+	Stream    float64 `yaml:"stream_multiple"`
+	Bandwidth float64 `yaml:"bandwidth_fraction"`
+	CacheRate float64 `yaml:"cache_multiple"`
+	Resident  float64 `yaml:"resident_fraction"`
+	Occupancy float64 `yaml:"blocks_per_unit"`
+	Chunk     float64 `yaml:"split_keys"`
+	Combine   float64 `yaml:"combine_seconds"`
+	Query     float64 `yaml:"query_head_seconds"`
+	Peak      float64 `yaml:"peak_fraction"`
+	Repack    float64 `yaml:"repack_seconds"`
+}
+
+func newDecodeCurve() decodeCurve {
+	return decodeCurve{
+		Launch: 9e-6, Start: 1e-6, Stream: 2, Bandwidth: 0.8, CacheRate: 1.6, Resident: 0.7,
+		Occupancy: 1.5, Chunk: 256, Combine: 1e-6, Query: 1e-10, Peak: 0.3, Repack: 1e-6,
+	}
+}
+
+func (c *decodeCurve) params() []*float64 {
+	return []*float64{
+		&c.Launch, &c.Start, &c.Stream, &c.Bandwidth, &c.CacheRate, &c.Resident,
+		&c.Occupancy, &c.Chunk, &c.Combine, &c.Query, &c.Peak, &c.Repack,
+	}
+}
+
+// seconds returns the time of a step on d.
+func (c *decodeCurve) seconds(d *device, s *DecodeAttention) float64 {
+	keys := s.Visible()
+	blocks := s.Batch * s.KVHeads
+	slots := d.Units * c.Occupancy
+	splits := min(slots/blocks, keys/c.Chunk)
+	t := c.Launch
+	if s.Batch > 1 && s.KVHeads > 1 && s.Heads > s.KVHeads {
+		t += c.Repack
+	}
+	if splits > 1 {
+		t += c.Combine * (1 - 1/splits)
+	} else {
+		splits = 1
+	}
+	waves := max(1, blocks*splits/slots)
+	stream := d.Bandwidth / d.Units
+	row := 2 * s.KVDType.Bytes() * s.HeadDim
+	path := waves * (c.Start + keys/splits*row/(c.Stream*stream))
+	bytes := blocks * keys * row
+	full := bytes / (c.Resident * d.Cache)
+	full *= full
+	hit := 1 / (1 + full*full)
+	memory := bytes / d.Bandwidth * (hit/c.CacheRate + (1-hit)/c.Bandwidth)
+	t += blend(path, memory)
+	t += s.Batch * s.Heads * (c.Query + 4*s.HeadDim*keys/(c.Peak*d.Peak[0]))
+	return t
+}
+
+// decodeModel is the curves of decode attention, one for each number format of the
+// cache, grouped queries or not, windowed or not, and what they leave unexplained.
+type decodeModel struct {
+	Curves     [formats * 4]decodeCurve `yaml:"curves"`
+	Correction table                    `yaml:"correction"`
+	Spread     spread                   `yaml:"spread"`
+}
+
+func newDecodeModel() decodeModel {
+	var m decodeModel
+	for i := range m.Curves {
+		m.Curves[i] = newDecodeCurve()
+	}
+	m.Correction = table{Slices: formats * 2, Axes: [axes]axis{{6, 1, 3}, {0, 1, 18}, {0, 1, 7}, {1, 1, 17}}}
+	return m
+}
+
+func (m *decodeModel) curve(s *DecodeAttention) int {
+	i := formatOf(s.KVDType)
+	if s.Heads == s.KVHeads {
+		i += 2
+	}
+	if s.Window > 0 {
+		i += 4
+	}
+	return i
+}
+
+func (m *decodeModel) curves() int                   { return len(m.Curves) }
+func (m *decodeModel) params(i int) []*float64       { return m.Curves[i].params() }
+func (m *decodeModel) inherit(i, from int)           { m.Curves[i] = m.Curves[from] }
+func (m *decodeModel) correction() *table            { return &m.Correction }
+func (m *decodeModel) errors() *spread               { return &m.Spread }
+func (m *decodeModel) family(i int) int              { return i % formats }
+func (m *decodeModel) shape(r *Row) *DecodeAttention { return &r.Decode }
+func (m *decodeModel) stiffness() smoothing {
+	return smoothing{Axis: [axes]float64{.02, .01, .01, .01}, Slice: .01, Ridge: 1e-4, Tail: .03}
+}
+
+func (m *decodeModel) physics(d *device, s *DecodeAttention) float64 {
+	return m.Curves[m.curve(s)].seconds(d, s)
+}
+
+func (m *decodeModel) locate(s *DecodeAttention) (int, [axes]float64) {
+	slice := formatOf(s.KVDType)
+	if s.Window > 0 {
+		slice += formats
+	}
+	return slice, [axes]float64{s.HeadDim, s.Batch * s.KVHeads, s.Heads / s.KVHeads, s.Visible()}
+}

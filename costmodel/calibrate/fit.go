@@ -1,0 +1,147 @@
+package calibrate
+
+import (
+	"context"
+	"math"
+)
+
+// fitted is what every class of operation offers to be fitted: physics in curves with
+// parameters, and a correction on a grid. S is its shape.
+type fitted[S any] interface {
+	shape(*Row) *S
+	curves() int
+	curve(*S) int         // which curve a shape uses
+	family(curve int) int // the curve that a curve is a variant of
+	params(curve int) []*float64
+	inherit(curve, from int)
+	physics(*device, *S) float64
+	locate(*S) (slice int, x [axes]float64)
+	correction() *table
+	stiffness() smoothing
+	errors() *spread
+}
+
+// fewest is how many rows a curve of its own takes; with fewer it keeps its family's.
+const fewest = 40
+
+// fitCurves fits the physics: each family's first curve to all of the family's rows,
+// then each variant to its own, starting from the family's.
+func fitCurves[S any](ctx context.Context, m fitted[S], d *device, rows []Row, evaluations int) error {
+	byCurve := make([][]*S, m.curves())
+	var logs = make([][]float64, m.curves())
+	for i := range rows {
+		s := m.shape(&rows[i])
+		c := m.curve(s)
+		byCurve[c] = append(byCurve[c], s)
+		logs[c] = append(logs[c], math.Log(rows[i].Seconds))
+	}
+	loss := func(c int) (sum float64) {
+		for i, s := range byCurve[c] {
+			sum += robust(logs[c][i] - math.Log(m.physics(d, s)))
+		}
+		return sum
+	}
+	donor := -1 // a fitted family, for families without rows
+	for c := range m.curves() {
+		if m.family(c) != c {
+			continue
+		}
+		n := 0
+		for v := range m.curves() {
+			if m.family(v) == c {
+				n += len(byCurve[v])
+			}
+		}
+		if n < fewest {
+			if donor >= 0 {
+				m.inherit(c, donor)
+			}
+			if n == 0 {
+				for v := range m.curves() {
+					if m.family(v) == c && v != c && donor >= 0 {
+						m.inherit(v, v-c+donor)
+					}
+				}
+				continue
+			}
+		}
+		err := minimise(ctx, m.params(c), evaluations, func() float64 {
+			sum := 0.0
+			for v := range m.curves() {
+				if m.family(v) == c {
+					if v != c {
+						m.inherit(v, c)
+					}
+					sum += loss(v)
+				}
+			}
+			return sum / float64(n)
+		})
+		if err != nil {
+			return err
+		}
+		donor = c
+		for v := m.curves() - 1; v >= 0; v-- {
+			if m.family(v) != c {
+				continue
+			}
+			m.inherit(v, c)
+			if k := len(byCurve[v]); k >= fewest && k < n {
+				err := minimise(ctx, m.params(v), evaluations, func() float64 { return loss(v) / float64(k) })
+				if err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// residuals returns what the physics leaves unexplained.
+func residuals[S any](m fitted[S], d *device, rows []Row) []sample {
+	out := make([]sample, len(rows))
+	for i := range rows {
+		s := m.shape(&rows[i])
+		slice, x := m.locate(s)
+		out[i] = sample{slice, x, math.Log(rows[i].Seconds / m.physics(d, s))}
+	}
+	return out
+}
+
+// predict returns the point estimate of a shape.
+func predict[S any](m fitted[S], d *device, s *S) float64 {
+	slice, x := m.locate(s)
+	return m.physics(d, s) * math.Exp(m.correction().at(slice, &x))
+}
+
+// crossValidate predicts every row from a correction fitted without its fold. The
+// physics, a handful of parameters, is kept.
+func crossValidate[S any](ctx context.Context, m fitted[S], d *device, rows []Row, folds int) ([]left, error) {
+	all := residuals(m, d, rows)
+	t := *m.correction()
+	out := make([]left, 0, len(rows))
+	for f := range folds {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		train := make([]sample, 0, len(all))
+		for i := range all {
+			if fold(i, folds) != f {
+				train = append(train, all[i])
+			}
+		}
+		t.smooth(train, m.stiffness())
+		for i := range all {
+			if fold(i, folds) == f {
+				r := t.at(all[i].slice, &all[i].x)
+				out = append(out, left{rows[i].Seconds / math.Exp(all[i].residual-r), all[i].residual - r, i})
+			}
+		}
+	}
+	return out, nil
+}
+
+// fold deals rows into folds by a hash of their position, the same on every machine.
+func fold(i, folds int) int {
+	return int(uint32(i) * 2654435761 >> 12 % uint32(folds))
+}
