@@ -38,7 +38,7 @@ type Profile struct {
 	TDP           Figure `yaml:"tdp" json:"tdp"`               // watts
 
 	// Sources names every datasheet the figures cite.
-	Sources map[string]string `yaml:"sources" json:"sources"`
+	Sources map[string]string `yaml:"sources,omitempty" json:"sources,omitempty"`
 	// Notes are things a reader should know (boost clocks, vendor caveats).
 	Notes []string `yaml:"notes,omitempty" json:"notes,omitempty"`
 	// Reach is the fraction of MemoryBandwidth that a kind of kernel reaches; only

@@ -1,0 +1,62 @@
+package arch
+
+// MixerName is the short name of a layer's mixer in reports: "mamba1", "mamba2",
+// "gated_deltanet", "full" or "swa" (attention without and with a window), "cross",
+// "gmu", "ngmu", "sigmoid_gmu", for parallel mixers their names joined by "+", and
+// "none".
+func (l Layer) MixerName() string { return mixerName(l.Mixer) }
+
+func mixerName(m Mixer) string {
+	switch m := m.(type) {
+	case nil:
+		return "none"
+	case *Attention:
+		switch {
+		case m.Cross():
+			return "cross"
+		case m.Window > 0:
+			return "swa"
+		}
+		return "full"
+	case *Parallel:
+		s := ""
+		for i, p := range m.Mixers {
+			if i > 0 {
+				s += "+"
+			}
+			s += mixerName(p)
+		}
+		return s
+	}
+	return m.Kind()
+}
+
+// FFNName is the kind of a layer's feed-forward network, "none" where it has none.
+func (l Layer) FFNName() string {
+	if l.FFN == nil {
+		return "none"
+	}
+	return l.FFN.Kind()
+}
+
+// LayerNames lists the mixer names of the layers.
+func (m *Model) LayerNames() []string {
+	names := make([]string, len(m.Layers))
+	for i, l := range m.Layers {
+		names[i] = l.MixerName()
+	}
+	return names
+}
+
+// Summary writes the layer names as a layout: (mamba1 swa)*8 mamba1 full (gmu cross)*7.
+// A layer without a mixer goes by its FFN.
+func (m *Model) Summary() string {
+	items := make([]LayoutItem, len(m.Layers))
+	for i, l := range m.Layers {
+		items[i] = LayoutItem{Name: l.MixerName(), Repeat: 1}
+		if l.Mixer == nil {
+			items[i].Name = l.FFNName()
+		}
+	}
+	return compactLayout(items).String()
+}

@@ -1,0 +1,48 @@
+package arch
+
+import "slices"
+
+// compactLayout finds the repeats in a run of layers: at each place the repeated group
+// that stands for the most layers, the shortest group among equals, and the same again
+// inside it.
+func compactLayout(layers []LayoutItem) *Layout {
+	// Longer cycles than this are not looked for: the search is quadratic in it.
+	const maxGroup = 32
+	var items []LayoutItem
+	for at := 0; at < len(layers); {
+		best, times := 1, 1
+		for n := 1; n <= maxGroup && at+2*n <= len(layers); n++ {
+			k := repeats(layers[at:], n)
+			if k > 1 && k*n > best*times {
+				best, times = n, k
+			}
+		}
+		switch group := layers[at : at+best]; {
+		case times == 1 || best == 1:
+			one := group[0]
+			one.Repeat = times
+			items = append(items, one)
+		default:
+			items = append(items, LayoutItem{Group: compactLayout(group).Items, Repeat: times})
+		}
+		at += best * times
+	}
+	return &Layout{items}
+}
+
+// repeats counts how often the first n layers come one after the other. Labelled
+// layers do not repeat.
+func repeats(layers []LayoutItem, n int) int {
+	for _, l := range layers[:n] {
+		if l.Label != "" {
+			return 1
+		}
+	}
+	k := 1
+	for (k+1)*n <= len(layers) && slices.EqualFunc(layers[:n], layers[k*n:(k+1)*n], sameLayer) {
+		k++
+	}
+	return k
+}
+
+func sameLayer(a, b LayoutItem) bool { return a.Name == b.Name && a.Label == b.Label }

@@ -1,0 +1,171 @@
+package arch
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// maxModelFile is the size past which a file is no model description.
+const maxModelFile = 16 << 20
+
+// Open finds a model by what a user writes: the name of a preset (in either case), a
+// family spec such as sambay(d=16), or a file: a YAML model file (.yaml, .yml), a
+// Hugging Face config (.json) or a directory with a config.json in it.
+func Open(what string) (*Model, error) {
+	for _, p := range presets() {
+		if strings.EqualFold(p.Name, what) {
+			return Preset(p.Name)
+		}
+	}
+	if _, err := os.Stat(what); err == nil {
+		return openFile(what)
+	}
+	name, _, found := strings.Cut(what, "(")
+	if _, err := findRecipe(strings.TrimSpace(name)); err == nil || found && !looksLikeFile(what) {
+		return ParseSpec(what)
+	}
+	if looksLikeFile(what) {
+		return openFile(what)
+	}
+	return nil, unknownModel(what)
+}
+
+func looksLikeFile(s string) bool {
+	switch strings.ToLower(filepath.Ext(s)) {
+	case ".yaml", ".yml", ".json":
+		return true
+	}
+	return strings.ContainsAny(s, `/\`)
+}
+
+func openFile(path string) (*Model, error) {
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		path = filepath.Join(path, "config.json")
+	}
+	data, err := readModelFile(path)
+	if err != nil {
+		return nil, err
+	}
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".yaml", ".yml":
+		return ParseYAML(path, data)
+	case ".json":
+		m, err := ImportHF(path, data)
+		if err != nil {
+			return nil, err
+		}
+		m.Name = baseName(path)
+		return m, nil
+	}
+	return nil, fmt.Errorf("%s: neither a .yaml model file nor a .json config", path)
+}
+
+// readModelFile reads a regular file of at most maxModelFile bytes.
+func readModelFile(path string) ([]byte, error) {
+	st, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: no such file", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxModelFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxModelFile {
+		return nil, fmt.Errorf("%s: more than %d MiB", path, maxModelFile>>20)
+	}
+	return data, nil
+}
+
+// baseName names the model of a file: the file without its extension, or its directory
+// where it is a config.json.
+func baseName(path string) string {
+	base := filepath.Base(path)
+	if base == "config.json" {
+		if abs, err := filepath.Abs(path); err == nil {
+			if dir := filepath.Base(filepath.Dir(abs)); dir != string(filepath.Separator) {
+				return dir
+			}
+		}
+	}
+	return strings.TrimSuffix(base, filepath.Ext(base))
+}
+
+// unknownModel lists the names nearest to what was asked for.
+func unknownModel(what string) error {
+	type near struct {
+		name     string
+		distance int
+	}
+	var all []near
+	add := func(name string) {
+		a, b := strings.ToLower(what), strings.ToLower(name)
+		d := editDistance(a, b)
+		if len(a) > 2 && strings.Contains(b, a) {
+			d = 1
+		}
+		if d <= max(2, len(a)/3) {
+			all = append(all, near{name, d})
+		}
+	}
+	if len(what) <= 64 {
+		for _, p := range presets() {
+			add(p.Name)
+		}
+		for _, f := range Families() {
+			add(f.Name + "(d=16)")
+			if editDistance(strings.ToLower(what), f.Name) <= 2 {
+				all = append(all, near{f.Name + "(d=16)", 1})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b near) int { return a.distance - b.distance })
+	var names []string
+	for _, n := range all {
+		if !slices.Contains(names, n.name) && len(names) < 5 {
+			names = append(names, n.name)
+		}
+	}
+	hint := ""
+	if len(names) > 0 {
+		hint = ": did you mean " + strings.Join(names, ", ") + "?"
+	}
+	return fmt.Errorf("unknown model %q%s (ridgeline models lists presets and families; a file ends in .yaml or .json)", what, hint)
+}
+
+// editDistance is Levenshtein's: insertions, deletions and substitutions.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,181 @@
+package arch
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// ParseSpec reads a family with its options, as written on the command line:
+//
+//	sambay(d=16, gmu_ratio=0.5, window=256)
+//
+// Options are those of FamilyOptions: d (or depth), width, heads, kv_heads, head_dim,
+// window, gmu_ratio, ssm, d_state, expand, d_conv, mlp, vocab, tied, differential.
+// Sizes accept k (1,000) and Ki (1,024). The model is named as the spec is written.
+func ParseSpec(spec string) (*Model, error) {
+	name, args, err := splitSpec(spec)
+	if err != nil {
+		return nil, err
+	}
+	r, err := findRecipe(name)
+	if err != nil {
+		return nil, err
+	}
+	o, err := parseOptions(args)
+	if err != nil {
+		return nil, err
+	}
+	m, err := BuildFamily(r.Name, o)
+	if err != nil {
+		return nil, err
+	}
+	m.Name = strings.TrimSpace(spec)
+	return m, nil
+}
+
+// specArg is one key=value with the column it starts at.
+type specArg struct {
+	column     int
+	key, value string
+}
+
+func specError(column int, format string, a ...any) error {
+	return fmt.Errorf("spec column %d: %w", column, fmt.Errorf(format, a...))
+}
+
+// splitSpec cuts name(key=value,...) into its parts.
+func splitSpec(spec string) (string, []specArg, error) {
+	if len(spec) > 4096 {
+		return "", nil, fmt.Errorf("spec is %d bytes long, more than 4096", len(spec))
+	}
+	spec = strings.TrimRight(spec, " \t\n")
+	name, rest, found := strings.Cut(spec, "(")
+	if !found {
+		return strings.TrimSpace(name), nil, nil
+	}
+	// column counts characters, not bytes.
+	column := func(offset int) int { return len([]rune(spec[:offset])) + 1 }
+	at := len(name) + 1
+	body, ok := strings.CutSuffix(rest, ")")
+	if !ok {
+		return "", nil, specError(column(len(spec)), "the list of options is not closed: write %s(key=value,...)", strings.TrimSpace(name))
+	}
+	var args []specArg
+	if strings.TrimSpace(body) == "" {
+		return strings.TrimSpace(name), nil, nil
+	}
+	for _, part := range strings.Split(body, ",") {
+		key, value, found := strings.Cut(part, "=")
+		indent := len(key) - len(strings.TrimLeft(key, " \t"))
+		a := specArg{column(at + indent), strings.TrimSpace(key), strings.TrimSpace(value)}
+		if !found || a.key == "" || a.value == "" {
+			return "", nil, specError(a.column, "expected key=value, found %q", strings.TrimSpace(part))
+		}
+		args = append(args, a)
+		at += len(part) + 1
+	}
+	return strings.TrimSpace(name), args, nil
+}
+
+func parseOptions(args []specArg) (FamilyOptions, error) {
+	var o FamilyOptions
+	seen := map[string]bool{}
+	for _, a := range args {
+		key := a.key
+		if key == "depth" {
+			key = "d"
+		}
+		if seen[key] {
+			return o, specError(a.column, "%s is given twice", a.key)
+		}
+		seen[key] = true
+		if err := o.set(key, a.value); err != nil {
+			return o, specError(a.column, "%w", err)
+		}
+	}
+	return o, nil
+}
+
+// set gives one option its value, read from text.
+func (o *FamilyOptions) set(key, value string) error {
+	for _, f := range o.sizes() {
+		if f.key != key {
+			continue
+		}
+		n, err := parseSize(value)
+		if err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
+		if n == 0 && key == "window" {
+			return fmt.Errorf("window 0 sees nothing: leave it out for the family's own")
+		}
+		if n == 0 {
+			return fmt.Errorf("%s must be positive, is 0", key)
+		}
+		*f.p = n
+		return nil
+	}
+	switch key {
+	case "gmu_ratio":
+		r, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return fmt.Errorf("gmu_ratio: %q is not a number", value)
+		}
+		o.GMURatio = &r
+		return checkRatio(r)
+	case "ssm":
+		o.SSM = value
+		return nil
+	case "tied":
+		tied, err := parseBool(key, value)
+		o.Untied = !tied
+		return err
+	case "differential":
+		b, err := parseBool(key, value)
+		o.Differential = b
+		return err
+	}
+	return fmt.Errorf("unknown option %q (know %s)", key, strings.Join(optionKeys(), ", "))
+}
+
+func optionKeys() []string {
+	var o FamilyOptions
+	var keys []string
+	for _, f := range o.sizes() {
+		keys = append(keys, f.key)
+	}
+	return append(keys, "gmu_ratio", "ssm", "tied", "differential")
+}
+
+func parseBool(key, value string) (bool, error) {
+	switch value {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, fmt.Errorf("%s: %q is neither true nor false", key, value)
+}
+
+// parseSize reads a whole number, k for thousands and Ki for 1,024s.
+func parseSize(s string) (int, error) {
+	digits, unit := s, 1
+	if d, ok := strings.CutSuffix(s, "Ki"); ok {
+		digits, unit = d, 1024
+	} else if d, ok := strings.CutSuffix(s, "k"); ok {
+		digits, unit = d, 1000
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a whole number", s)
+	}
+	if n < 0 {
+		return 0, fmt.Errorf("%s is negative", s)
+	}
+	if n > math.MaxInt32/int64(unit) {
+		return 0, fmt.Errorf("%s is more than %d", s, MaxDimension)
+	}
+	return int(n) * unit, nil
+}

@@ -1,0 +1,300 @@
+package arch
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"ridgeline/precision"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// ParseYAML reads a model file: sizes, the mixers by name, and the layout that orders
+// them. The filename is for messages, and names the model where the file does not.
+//
+//	width: 2560
+//	vocab: 200064
+//	layout: (mamba swa)*8 mamba@memory full@cache (gmu cross)*7
+//	mixers:
+//	  mamba: {kind: mamba1, d_state: 16}
+//	  swa:   {kind: attention, heads: 40, kv_heads: 20, head_dim: 64, window: 512}
+//	  full:  {kind: attention, heads: 40, kv_heads: 20, head_dim: 64}
+//	  cross: {kind: cross, of: cache}
+//	  gmu:   {kind: gmu, memory: memory}
+//	ffn: {kind: swiglu, inner: 10240}
+//
+// Cross-attention takes the shape of the layer whose cache it reads, a GMU its width
+// from the memory. A mixer may have an ffn of its own, or ffn: none.
+func ParseYAML(filename string, data []byte) (*Model, error) {
+	f := &yamlFile{name: filename}
+	top, err := f.parseTree(data)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{Name: baseName(filename), Tied: true}
+	readHeader(top, m)
+	r := &yamlModel{yamlFile: f, model: m, defs: map[string]*yamlMixer{}, chains: map[int]Ref{}}
+	if field, ok := top.get("ffn"); ok {
+		r.ffn = r.readFFN("ffn", field)
+	}
+	if field, ok := top.get("mixers"); ok {
+		r.readMixers(field)
+	}
+	layout, ok := top.get("layout")
+	top.finish()
+	if !ok {
+		f.fail(top.line, "layout is missing")
+	}
+	if f.err != nil {
+		return nil, f.err
+	}
+	if err := r.place(top.text(layout)); err != nil {
+		f.fail(layout.line, "%w", err)
+	}
+	if f.err != nil {
+		return nil, f.err
+	}
+	if err := m.Check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", filename, err)
+	}
+	return m, nil
+}
+
+// readHeader reads what is not about layers.
+func readHeader(top *yamlMap, m *Model) {
+	top.str("name", &m.Name)
+	top.str("family", &m.Family)
+	top.required("width", &m.Width)
+	top.required("vocab", &m.Vocab)
+	top.boolean("tied", &m.Tied)
+	top.boolean("head_bias", &m.HeadBias)
+	norm := "rmsnorm"
+	top.str("norm", &norm)
+	switch norm {
+	case "rmsnorm":
+	case "layernorm":
+		m.Norm = LayerNorm
+	default:
+		f, _ := top.find("norm")
+		top.fail(f.line, "unknown norm %q (know rmsnorm, layernorm)", norm)
+	}
+	top.size("max_context", &m.MaxContext, 0)
+	for _, d := range dtypes(m) {
+		var s string
+		if top.str(d.key, &s) {
+			dt, err := precision.Parse(s)
+			if err != nil {
+				f, _ := top.find(d.key)
+				top.fail(f.line, "%s: %w", d.key, err)
+			}
+			*d.p = dt
+		}
+	}
+	top.count("counting_form", &m.CountingForm)
+	m.Notes = top.list("notes")
+}
+
+type dtypeField struct {
+	key string
+	p   *precision.DType
+}
+
+func dtypes(m *Model) []dtypeField {
+	return []dtypeField{
+		{"weight_dtype", &m.WeightDType}, {"expert_dtype", &m.ExpertDType}, {"state_dtype", &m.StateDType},
+	}
+}
+
+// yamlModel is a model being put together.
+type yamlModel struct {
+	*yamlFile
+	model  *Model
+	ffn    FFN
+	defs   map[string]*yamlMixer
+	names  []string // of defs, in the order of the file
+	labels map[string]int
+	later  map[string]bool // every label of the layout
+	chains map[int]Ref     // by labelled layer: the last sigmoid GMU that follows it
+}
+
+// yamlMixer is a mixer as defined, before it has a place.
+type yamlMixer struct {
+	name   string
+	mixer  Mixer
+	source string   // label a cross-attention or GMU reads
+	cross  *yamlMap // cross-attention: its own fields over the owner's
+	dmem   int      // a GMU's width as written, 0 if left to follow
+	parts  []string
+	chain  bool // sigmoid GMUs follow one another
+	ffn    FFN
+	ownFFN bool
+}
+
+func (r *yamlModel) readMixers(field yamlField) {
+	if _, ok := field.value.(*ast.NullNode); ok {
+		return
+	}
+	all := r.mapping("mixers", field.value)
+	for _, f := range all.fields {
+		if !isName(f.key) {
+			r.fail(f.line, "mixers: %q is not a name: letters, digits, _ - + . after a letter", f.key)
+			return
+		}
+		m := r.mapping("mixer "+f.key, f.value)
+		if r.err != nil {
+			return
+		}
+		r.defs[f.key] = r.readMixer(f.key, m)
+		r.names = append(r.names, f.key)
+	}
+	for _, name := range r.names {
+		for _, part := range r.defs[name].parts {
+			d, ok := r.defs[part]
+			f, _ := all.find(name)
+			switch {
+			case !ok:
+				r.fail(f.line, "mixer %s: no mixer named %q (know %s)", name, part, strings.Join(r.names, ", "))
+			case d.ownFFN || d.parts != nil || d.empty():
+				r.fail(f.line, "mixer %s: part %s must be one mixer, without an ffn", name, part)
+			}
+		}
+	}
+}
+
+func (d *yamlMixer) empty() bool { return d.mixer == nil && d.cross == nil && d.parts == nil }
+
+// place builds the layers in the order of the layout.
+func (r *yamlModel) place(text string) error {
+	layout, err := ParseLayout(text)
+	if err != nil {
+		return err
+	}
+	layers := layout.Layers()
+	r.labels, r.later = map[string]int{}, map[string]bool{}
+	for _, it := range layers {
+		if it.Label != "" {
+			r.later[it.Label] = true
+		}
+	}
+	for i, it := range layers {
+		d, ok := r.defs[it.Name]
+		if !ok {
+			known := strings.Join(r.names, ", ")
+			if known == "" {
+				known = "none"
+			}
+			return layoutError(it.Column, "no mixer named %q (know %s)", it.Name, known)
+		}
+		mx, err := r.build(d, i)
+		if err != nil {
+			return layoutError(it.Column, "%w", err)
+		}
+		ffn := r.ffn
+		if d.ownFFN {
+			ffn = d.ffn
+		}
+		r.model.Layers = append(r.model.Layers, Layer{mx, cloneFFN(ffn)})
+		if mx == nil && ffn == nil {
+			return layoutError(it.Column, "%s has neither mixer nor ffn", it.Name)
+		}
+		if it.Label != "" {
+			r.labels[it.Label] = i
+		}
+	}
+	return nil
+}
+
+// build makes the mixer of layer i.
+func (r *yamlModel) build(d *yamlMixer, i int) (Mixer, error) {
+	if d.parts != nil {
+		p := &Parallel{}
+		for _, part := range d.parts {
+			mx, err := r.build(r.defs[part], i)
+			if err != nil {
+				return nil, err
+			}
+			p.Mixers = append(p.Mixers, mx)
+		}
+		return p, p.Check(r.model.Width)
+	}
+	if d.source == "" {
+		return cloneMixer(d.mixer), nil
+	}
+	at, ok := r.labels[d.source]
+	switch {
+	case !ok && r.later[d.source]:
+		return nil, fmt.Errorf("%s reads %s, which comes no earlier in the layout", d.name, d.source)
+	case !ok:
+		return nil, fmt.Errorf("%s reads %s, but no layer is labelled @%s", d.name, d.source, d.source)
+	}
+	var mx Mixer
+	if d.cross != nil {
+		owner := cacheOwner(r.model.Layers[at].Mixer)
+		if owner == nil {
+			return nil, fmt.Errorf("%s reads the cache of %s, but layer %d (%s) stores none", d.name, d.source, at, r.model.Layers[at].MixerName())
+		}
+		a := crossFrom(owner, at)
+		readAttention(d.cross, a)
+		mx = a
+	} else {
+		g := *d.mixer.(*GMU)
+		if err := r.remember(d, &g, i, at); err != nil {
+			return nil, err
+		}
+		mx = &g
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	if err := mx.Check(r.model.Width); err != nil {
+		return nil, fmt.Errorf("%s: %w", d.name, err)
+	}
+	return mx, nil
+}
+
+// remember points a GMU at layer i to the memory of layer at.
+func (r *yamlModel) remember(d *yamlMixer, g *GMU, i, at int) error {
+	if g.From == NoMemory {
+		g.From = r.model.defaultMemory(at)
+	}
+	g.Memory = To(at)
+	if d.chain {
+		if previous, ok := r.chains[at]; ok && previous != To(i) {
+			g.Memory = previous
+		}
+		r.chains[at] = To(i)
+	}
+	from, _ := g.Memory.Layer()
+	width := r.model.memoryWidthBefore(from, i, g.From)
+	switch {
+	case width == 0:
+		return fmt.Errorf("%s reads the %s of %s, but layer %d (%s) hands on none", d.name, memoryNames[g.From], d.source, from, r.model.Layers[at].MixerName())
+	case d.dmem != 0 && d.dmem != width:
+		return fmt.Errorf("%s has d_mem %d, but the memory of %s is %d wide", d.name, d.dmem, d.source, width)
+	}
+	g.DMem = width
+	return nil
+}
+
+// memoryWidthBefore is MemoryWidth for a layer before layer i, 0 for one that is not.
+func (m *Model) memoryWidthBefore(from, i int, kind MemoryKind) int {
+	if from >= i || from >= len(m.Layers) {
+		return 0
+	}
+	return m.MemoryWidth(from, kind)
+}
+
+// memoryNames are the kinds of memory in files.
+var memoryNames = [...]string{NoMemory: "", ScanMemory: "scan", AttentionMemory: "attention", MLPMemory: "mlp", OutputMemory: "output"}
+
+// defaultMemory is what a GMU gates of layer i unless told: its scan, or the inner
+// output of its attention, or the linear branch of its MLP.
+func (m *Model) defaultMemory(i int) MemoryKind {
+	kinds := []MemoryKind{ScanMemory, AttentionMemory, MLPMemory, OutputMemory}
+	k := slices.IndexFunc(kinds, func(k MemoryKind) bool { return m.MemoryWidth(i, k) > 0 })
+	if k < 0 {
+		return ScanMemory
+	}
+	return kinds[k]
+}

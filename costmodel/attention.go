@@ -1,0 +1,114 @@
+package costmodel
+
+import "ridgeline/arch"
+
+// attention prices softmax attention. kv is the basis of the rows K and V are made for:
+// all of them, or in a cross-decoder none at all.
+//
+//	core FLOPs  4·pairs·heads·head_dim   (differential: fused 6, four passes 8)
+//	cache read  rows seen·2·kv_heads·head_dim, × heads/kv_heads where not packed,
+//	            × 2 where differential attention runs as four passes
+func (b *builder) attention(a *arch.Attention, kv int) {
+	h := b.split("heads", a.Heads)
+	k := b.splitKV(a)
+	hd, r := a.HeadDim, b.r()
+	q := h * hd
+	qRows := q
+	if a.OutputGate {
+		qRows *= 2
+	}
+	kvElems := 2 * k * hd
+	w := b.m.Width
+	switch {
+	case a.Cross():
+		b.linear("attn.q", w, qRows, r, linearOpts{bias: a.QKVBias})
+	case kv != r:
+		b.linear("attn.kv", w, kvElems, kv, linearOpts{bias: a.QKVBias})
+		b.linear("attn.q", w, qRows, r, linearOpts{bias: a.QKVBias})
+	default:
+		b.linear("attn.qkv", w, qRows+kvElems, r, linearOpts{bias: a.QKVBias})
+	}
+	ownK := 0.0 // key elements of a row made here
+	if !a.Cross() {
+		ownK = float64(k * hd)
+	}
+	if a.QKNorm {
+		weights := hd
+		if !a.Cross() {
+			weights *= 2
+		}
+		o := b.rmsNorm("attn.qk_norm", weights, q, r)
+		b.act(o, ownK, ownK, kv)
+		o.FLOPs[kv] += 4 * ownK
+	}
+	if a.RotaryDim > 0 {
+		part := float64(a.RotaryDim) / float64(hd)
+		qe, ke := float64(h*a.RotaryDim), ownK*part
+		o := b.elementwise("attn.rope", 0, qe, qe, 3*qe, r)
+		b.act(o, ke, ke, kv)
+		o.FLOPs[kv] += 3 * ke
+	}
+	if !a.Cross() {
+		o := b.elementwise("attn.kv_write", 0, float64(kvElems), 0, 0, kv)
+		o.KV = b.f.kv
+		o.Shape.Window = a.Window
+		o.Shape.Out = kvElems
+		o.Bytes[CacheWrite][ring] = float64(kvElems) * b.f.kv.Bytes()
+	}
+	b.core(a, h, k)
+	if a.Differential {
+		b.elementwise("attn.combine", 2*float64(hd), 2*float64(q), float64(q), 7*float64(q), r)
+	}
+	if a.OutputGate {
+		b.elementwise("attn.gate", 0, 2*float64(q), float64(q), 2*float64(q), r)
+	}
+	b.outLinear("attn.out", q, a.OutBias)
+}
+
+func (b *builder) core(a *arch.Attention, h, k int) {
+	hd, r := a.HeadDim, b.r()
+	q := float64(h * hd)
+	reads, flops, out, passes := 1.0, 4.0, q, 1
+	if a.Differential {
+		flops, out = 6, 2*q
+		if b.o.Diff == FourPass {
+			reads, flops, passes = 2, 8, 4
+		}
+	}
+	if b.perQueryHead(a) {
+		reads *= float64(h) / float64(k)
+	}
+	o := b.op("attn.core", Attn)
+	o.KV = b.f.kv
+	o.Shape = Shape{Heads: h, KVHeads: k, HeadDim: hd, Window: a.Window, Differential: a.Differential,
+		QueryLast: r == seqs, RowsAreSeqs: r == seqs, Passes: passes, Out: int(out)}
+	if a.Sinks {
+		b.weights(o, float64(h))
+	}
+	b.act(o, q, out, r)
+	o.Bytes[CacheRead][kvRows] = reads * float64(2*k*hd) * b.f.kv.Bytes()
+	o.FLOPs[pairs] = flops * q
+}
+
+// perQueryHead reports whether the kernel reads K and V once per query head.
+func (b *builder) perQueryHead(a *arch.Attention) bool {
+	switch b.o.KVRead {
+	case PerQueryHead:
+		return true
+	case PackedUnlessWindowed:
+		return a.Window > 0 || a.DeclaredWindow > 0
+	}
+	return false
+}
+
+// splitKV divides kv heads over the ranks, replicated past their number. Differential
+// attention splits pairs.
+func (b *builder) splitKV(a *arch.Attention) int {
+	if !a.Differential {
+		return b.splitOrReplicate("kv_heads", a.KVHeads)
+	}
+	if a.Heads/2%b.tp != 0 {
+		b.fail("tp %d does not divide the %d head pairs of layer %d", b.tp, a.Heads/2, b.layer)
+	}
+	return 2 * b.splitOrReplicate("kv head pairs", a.KVHeads/2)
+}

@@ -1,0 +1,57 @@
+package costmodel
+
+import (
+	"testing"
+
+	"ridgeline/arch"
+	"ridgeline/hardware"
+)
+
+func flash(b *testing.B) *Compiled {
+	b.Helper()
+	m, err := arch.Preset("phi4-mini-flash")
+	if err != nil {
+		b.Fatal(err)
+	}
+	hw, err := hardware.Lookup("a100-80gb")
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, err := Compile(m, hw, Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return c
+}
+
+var sink float64
+
+func BenchmarkDecodeStep(b *testing.B) {
+	c := flash(b)
+	b.ReportAllocs()
+	n := 1000
+	for b.Loop() {
+		sink += c.DecodeStep(Roofline, 8, n)
+		n = n&0xffff + 1
+	}
+}
+
+func BenchmarkGeneration(b *testing.B) {
+	c := flash(b)
+	b.ReportAllocs()
+	n := 1000
+	for b.Loop() {
+		sink += c.Generation(Roofline, 8, n, 32000)
+		n = n&0xffff + 1
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	c := flash(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Compile(c.Model, c.Hardware, c.Options); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

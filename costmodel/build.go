@@ -1,0 +1,364 @@
+package costmodel
+
+import (
+	"fmt"
+
+	"ridgeline/arch"
+)
+
+// builder turns a model into the operations of one device. It is written layer by layer
+// from docs/accounting.md; each mixer has a file of its own.
+type builder struct {
+	m    *arch.Model
+	o    Options
+	f    formats
+	tp   int
+	skip bool // prefill with the cross-decoder left out
+
+	layer  int
+	last   bool // this layer runs on the last positions only
+	ops    []OpGroup
+	blocks map[block][2]int // ops already listed, when grouped
+	err    error
+	scanFd map[int]bool // layers whose scan output is some GMU's memory
+	mixFd  map[int]bool // layers whose mixer output is a sigmoid GMU's mix
+}
+
+// Ops lists the operations of a call in the order they run. With skip, the call is a
+// prefill that leaves out the cross-decoder where the model allows (see SkipFrom);
+// without, a decode step or a full prefill.
+func Ops(m *arch.Model, o Options, skip bool) ([]Op, error) {
+	f, err := o.resolve(m, nil)
+	if err != nil {
+		return nil, err
+	}
+	groups, err := buildOps(m, o, f, skip, false)
+	if err != nil {
+		return nil, err
+	}
+	ops := make([]Op, len(groups))
+	for i, g := range groups {
+		ops[i] = g.Op
+	}
+	return ops, nil
+}
+
+// buildOps lists the operations, one by one or, grouped, once for all layers alike.
+func buildOps(m *arch.Model, o Options, f formats, skip, grouped bool) ([]OpGroup, error) {
+	b := &builder{m: m, o: o, f: f, tp: max(o.TP, 1), scanFd: map[int]bool{}, mixFd: map[int]bool{}}
+	if grouped {
+		b.blocks = map[block][2]int{}
+	}
+	for _, l := range m.Layers {
+		for _, p := range arch.Parts(l.Mixer) {
+			if g, ok := p.(*arch.GMU); ok {
+				s, _ := g.Memory.Layer()
+				b.scanFd[s] = b.scanFd[s] || g.From == arch.ScanMemory
+				b.mixFd[s] = b.mixFd[s] || g.From == arch.OutputMemory
+			}
+		}
+	}
+	from := len(m.Layers)
+	if skip {
+		if s, ok := SkipFrom(m); ok {
+			from, b.skip = s, true
+		}
+	}
+	b.layer = -1
+	e := b.op("embed", Lookup)
+	e.Weight = f.weights
+	e.Bytes[Weights][rows] = float64(m.Width) * f.weights.Bytes()
+	e.Bytes[ActWrite][rows] = float64(m.Width) * f.act.Bytes()
+	b.allReduce("embed.allreduce", m.Width, rows)
+	for i, l := range m.Layers {
+		b.layer, b.last = i, i >= from
+		owner := b.skip && i == from-1
+		b.once(b.mixerBlock(l.Mixer, owner), func() { b.mixerOps(l, owner) })
+		b.last = b.last || owner && ownsCache(l.Mixer)
+		b.once(ffnBlock(l.FFN, b.last), func() { b.ffnOps(l.FFN) })
+	}
+	b.layer, b.last = -1, true
+	b.norm("final_norm", m.Width, seqs)
+	v := (m.Vocab + b.tp - 1) / b.tp // ranks pad the vocabulary
+	b.linear("lm_head", m.Width, v, seqs, linearOpts{bias: m.HeadBias})
+	b.allGather("lm_head.allgather", v*b.tp, seqs)
+	if b.err != nil {
+		return nil, b.err
+	}
+	return b.ops, nil
+}
+
+// SkipFrom returns the first layer of the cross-decoder: from it on every mixer is
+// cross-attention, a GMU or absent, so that a prefill needs those layers for the last
+// position only (paper §2). ok is false where a model has no such part.
+func SkipFrom(m *arch.Model) (layer int, ok bool) {
+	s := len(m.Layers)
+	for s > 0 && local(m.Layers[s-1].Mixer) {
+		s--
+		if m.Layers[s].Mixer != nil {
+			ok = true
+		}
+	}
+	// Layers without a mixer in front of the first cross mixer belong to the
+	// self-decoder only if something before them does; running them for the last
+	// position alone is right either way.
+	return s, ok && s > 0
+}
+
+func local(mx arch.Mixer) bool {
+	for _, p := range arch.Parts(mx) {
+		switch p := p.(type) {
+		case *arch.GMU:
+		case *arch.Attention:
+			if !p.Cross() {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func (b *builder) fail(format string, args ...any) {
+	if b.err == nil {
+		b.err = fmt.Errorf(format, args...)
+	}
+}
+
+// split divides n over the ranks.
+func (b *builder) split(what string, n int) int {
+	if n%b.tp != 0 {
+		b.fail("tp %d does not divide %s %d of layer %d", b.tp, what, n, b.layer)
+		return max(n/b.tp, 1)
+	}
+	return n / b.tp
+}
+
+// splitOrReplicate divides n over the ranks, or gives each rank one where there are
+// more ranks than n and they share evenly.
+func (b *builder) splitOrReplicate(what string, n int) int {
+	if n%b.tp != 0 && b.tp%n == 0 {
+		return 1
+	}
+	return b.split(what, n)
+}
+
+// r is the basis of the rows this layer runs on.
+func (b *builder) r() int {
+	if b.last {
+		return seqs
+	}
+	return rows
+}
+
+func (b *builder) op(name string, c Class) *Op {
+	compute := b.f.vector
+	if c == GEMM || c == ExpertGEMM || c == Attn {
+		compute = b.f.compute
+	}
+	b.ops = append(b.ops, OpGroup{Op{Layer: b.layer, Name: name, Class: c, Compute: compute}, 1})
+	return &b.ops[len(b.ops)-1].Op
+}
+
+func (b *builder) weights(o *Op, n float64) {
+	o.Weight = b.f.weights
+	o.Bytes[Weights][one] += n * b.f.weights.Bytes()
+}
+
+func (b *builder) act(o *Op, read, write float64, r int) {
+	o.Bytes[ActRead][r] += read * b.f.act.Bytes()
+	o.Bytes[ActWrite][r] += write * b.f.act.Bytes()
+}
+
+func (b *builder) state(o *Op, n float64) {
+	o.Bytes[StateRead][seqs] += n * b.f.state.Bytes()
+	o.Bytes[StateWrite][seqs] += n * b.f.state.Bytes()
+}
+
+// elementwise is an operation that reads and writes activations and does flops per row.
+func (b *builder) elementwise(name string, weights, read, write, flops float64, r int) *Op {
+	o := b.op(name, Elementwise)
+	o.Shape = Shape{Out: int(write), RowsAreSeqs: r == seqs}
+	if weights > 0 {
+		b.weights(o, weights)
+	}
+	b.act(o, read, write, r)
+	o.FLOPs[r] = flops
+	return o
+}
+
+// norm normalises rows of n: RMSNorm 4 FLOPs an element, LayerNorm 8 and a bias.
+func (b *builder) norm(name string, n, r int) {
+	weights, flops := float64(n), 4*float64(n)
+	if b.m.Norm == arch.LayerNorm {
+		weights, flops = 2*weights, 2*flops
+	}
+	b.elementwise(name, weights, float64(n), float64(n), flops, r).Class = Norm
+}
+
+// rmsNorm is a norm inside a mixer, always RMS: elements of each row, weights shared.
+func (b *builder) rmsNorm(name string, weights, n, r int) *Op {
+	o := b.elementwise(name, float64(weights), float64(n), float64(n), 4*float64(n), r)
+	o.Class = Norm
+	return o
+}
+
+type linearOpts struct {
+	bias     bool
+	residual bool // adds into the residual stream
+	keep     bool // also writes its output: a sigmoid GMU mixes it
+}
+
+// linear is a product [r, in]×[in, out]: 2·r·in·out FLOPs, the weights read once.
+func (b *builder) linear(name string, in, out, r int, lo linearOpts) *Op {
+	i, n := float64(in), float64(out)
+	o := b.op(name, GEMM)
+	o.Shape = Shape{In: in, Out: out, RowsAreSeqs: r == seqs}
+	b.weights(o, i*n)
+	b.act(o, i, n, r)
+	o.FLOPs[r] = 2 * i * n
+	if lo.bias {
+		b.weights(o, n)
+		o.FLOPs[r] += n
+	}
+	if lo.residual {
+		b.act(o, n, 0, r)
+		o.FLOPs[r] += n
+	}
+	if lo.keep {
+		b.act(o, 0, n, r)
+	}
+	return o
+}
+
+// outLinear is the row-parallel projection back to the residual stream, and the
+// all-reduce that tensor parallelism puts behind it.
+func (b *builder) outLinear(name string, in int, bias bool) {
+	b.linear(name, in, b.m.Width, b.r(), linearOpts{bias: bias, residual: true, keep: b.mixFd[b.layer] && name != "mlp.down"})
+	b.allReduce(name+".allreduce", b.m.Width, b.r())
+}
+
+// allReduce is a ring all-reduce of rows of n: each device sends 2(t−1)/t of the message.
+func (b *builder) allReduce(name string, n, r int) {
+	t := float64(b.tp)
+	b.collective(name, n, r, 2*(t-1)/t)
+}
+
+func (b *builder) allGather(name string, n, r int) {
+	t := float64(b.tp)
+	b.collective(name, n, r, (t-1)/t)
+}
+
+func (b *builder) collective(name string, n, r int, share float64) {
+	if b.tp == 1 {
+		return
+	}
+	o := b.op(name, Collective)
+	o.Shape = Shape{Out: n, RowsAreSeqs: r == seqs}
+	o.Link[r] = float64(n) * b.f.act.Bytes() * share
+}
+
+// ownsCache reports whether a mixer is attention over its own cache.
+func ownsCache(m arch.Mixer) bool {
+	a, ok := m.(*arch.Attention)
+	return ok && !a.Cross()
+}
+
+// block identifies the operations of a mixer or an FFN: layers with equal blocks have
+// equal operations. The part is a comparable copy, its references cleared.
+type block struct {
+	part                               any
+	cross, last, owner, scanFed, mixed bool
+}
+
+func (b *builder) mixerBlock(m arch.Mixer, owner bool) (k block) {
+	switch m := m.(type) {
+	case *arch.Attention:
+		a := *m
+		k.cross, a.KVSource = a.Cross(), 0
+		k.part = a
+	case *arch.GMU:
+		g := *m
+		g.Memory = 0
+		k.part = g
+	case *arch.Mamba1:
+		k.part = *m
+	case *arch.Mamba2:
+		k.part = *m
+	case *arch.GatedDeltaNet:
+		k.part = *m
+	}
+	k.last, k.owner, k.scanFed, k.mixed = b.last, owner, b.scanFd[b.layer], b.mixFd[b.layer]
+	return k
+}
+
+func ffnBlock(f arch.FFN, last bool) (k block) {
+	switch f := f.(type) {
+	case *arch.MLP:
+		k.part = *f
+	case *arch.MoE:
+		k.part = *f
+	}
+	k.last = last
+	return k
+}
+
+// once lists the operations of a block, or counts them again if they are there.
+func (b *builder) once(k block, list func()) {
+	if at, ok := b.blocks[k]; ok && k.part != nil {
+		for i := at[0]; i < at[1]; i++ {
+			b.ops[i].Count++
+		}
+		return
+	}
+	start := len(b.ops)
+	list()
+	if b.blocks != nil && k.part != nil {
+		b.blocks[k] = [2]int{start, len(b.ops)}
+	}
+}
+
+// mixerOps adds a layer's norm and mixer. owner: the prefill skips what follows, so
+// queries are made for the last position only.
+func (b *builder) mixerOps(l arch.Layer, owner bool) {
+	if l.Mixer == nil {
+		return
+	}
+	b.norm("mixer_norm", b.m.Width, b.r())
+	if owner && ownsCache(l.Mixer) {
+		b.last = true // from here on: queries, the core and the FFN
+		b.attention(l.Mixer.(*arch.Attention), rows)
+		return
+	}
+	for _, p := range arch.Parts(l.Mixer) {
+		switch p := p.(type) {
+		case *arch.Attention:
+			b.attention(p, b.r())
+		case *arch.Mamba1:
+			b.mamba1(p)
+		case *arch.Mamba2:
+			b.mamba2(p)
+		case *arch.GatedDeltaNet:
+			b.deltaNet(p)
+		case *arch.GMU:
+			b.gmu(p)
+		default:
+			b.fail("layer %d: mixer %s has no cost model", b.layer, p.Kind())
+		}
+	}
+}
+
+func (b *builder) ffnOps(f arch.FFN) {
+	switch f := f.(type) {
+	case nil:
+	case *arch.MLP:
+		b.norm("ffn_norm", b.m.Width, b.r())
+		b.mlp(f)
+	case *arch.MoE:
+		b.norm("ffn_norm", b.m.Width, b.r())
+		b.moe(f)
+	default:
+		b.fail("layer %d: ffn %s has no cost model", b.layer, f.Kind())
+	}
+}

@@ -1,0 +1,232 @@
+package costmodel
+
+import (
+	"bufio"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"ridgeline/arch"
+	"ridgeline/hardware"
+	"ridgeline/precision"
+)
+
+// TestCases runs testdata/cases/*.txt: numbers derived by hand, one a line, so that a case
+// needs no Go. The format:
+//
+//	model NAME                 a preset or family spec
+//	hardware NAME
+//	options key=value …        weights kv state compute tp kv-read diff-kernel prefill
+//	step batch=B context=N     what follows is about one decode step
+//	prefill batch=B prompt=P   … about a prefill
+//	memory batch=B prompt=P generate=G
+//	expect FIGURE EXPRESSION   sums and products of numbers; commas are ignored
+//
+// Figures: a kind of bytes (cache_read, weights, …), bytes, flops, seconds, weights_bytes,
+// cache_per_token, cache_read_per_token, state_per_sequence, max_batch, missing; an operation's
+// share is OP/FIGURE, such as attn.core/flops.
+func TestCases(t *testing.T) {
+	files, err := filepath.Glob("testdata/cases/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	for _, f := range files {
+		t.Run(filepath.Base(f), func(t *testing.T) { runCases(t, f) })
+	}
+}
+
+type caseRun struct {
+	model, hw string
+	opts      Options
+	c         *Compiled
+	ops       []OpGroup
+	call      Call
+	mem       Memory
+}
+
+func runCases(t *testing.T, file string) {
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r := &caseRun{}
+	checked := 0
+	sc := bufio.NewScanner(f)
+	for n := 1; sc.Scan(); n++ {
+		line, _, _ := strings.Cut(sc.Text(), "#")
+		words := strings.Fields(line)
+		if len(words) == 0 {
+			continue
+		}
+		if words[0] == "expect" {
+			checked++
+			got, err := r.figure(words[1])
+			if err != nil {
+				t.Fatalf("%s:%d: %v", file, n, err)
+			}
+			want, err := evalSum(strings.Join(words[2:], ""))
+			if err != nil {
+				t.Fatalf("%s:%d: %v", file, n, err)
+			}
+			if math.Abs(got-want) > 1e-9*math.Abs(want) {
+				t.Errorf("%s:%d: %s is %.6f, by hand %.6f", file, n, words[1], got, want)
+			}
+			continue
+		}
+		if err := r.set(words[0], words[1:]); err != nil {
+			t.Fatalf("%s:%d: %v", file, n, err)
+		}
+	}
+	if checked == 0 {
+		t.Fatalf("%s expects nothing", file)
+	}
+}
+
+func (r *caseRun) set(verb string, args []string) error {
+	switch verb {
+	case "model":
+		*r = caseRun{model: strings.Join(args, " "), hw: r.hw}
+		return nil
+	case "hardware":
+		r.hw = args[0]
+		return nil
+	case "options":
+		r.opts = Options{}
+		for _, a := range args {
+			k, v, _ := strings.Cut(a, "=")
+			if err := setOption(&r.opts, k, v); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	m, err := arch.Open(r.model)
+	if err != nil {
+		return err
+	}
+	hw, err := hardware.Lookup(r.hw)
+	if err != nil {
+		return err
+	}
+	if r.c, err = Compile(m, hw, r.opts); err != nil {
+		return err
+	}
+	n := map[string]int{}
+	for _, a := range args {
+		k, v, _ := strings.Cut(a, "=")
+		if n[k], err = strconv.Atoi(v); err != nil {
+			return err
+		}
+	}
+	switch verb {
+	case "step":
+		r.ops, r.call = r.c.decode, Call{Batch: n["batch"], New: 1, Past: n["context"] - 1}
+	case "prefill":
+		r.ops, r.call = r.c.prefill, Call{Batch: n["batch"], New: n["prompt"]}
+	case "memory":
+		r.mem = r.c.Memory(n["batch"], n["prompt"], n["generate"])
+	default:
+		return fmt.Errorf("unknown line %q", verb)
+	}
+	return nil
+}
+
+func setOption(o *Options, k, v string) (err error) {
+	switch k {
+	case "weights":
+		o.Weights, err = precision.Parse(v)
+	case "kv":
+		o.KV, err = precision.Parse(v)
+	case "state":
+		o.State, err = precision.Parse(v)
+	case "compute":
+		o.Compute, err = precision.Parse(v)
+	case "tp":
+		o.TP, err = strconv.Atoi(v)
+	case "kv-read":
+		o.KVRead, err = ParseKVRead(v)
+	case "diff-kernel":
+		o.Diff, err = ParseDiffKernel(v)
+	case "prefill":
+		o.Prefill, err = ParsePrefillMode(v)
+	default:
+		err = fmt.Errorf("unknown option %q", k)
+	}
+	return err
+}
+
+func (r *caseRun) figure(name string) (float64, error) {
+	switch name {
+	case "weights_bytes":
+		return r.mem.WeightsBytes, nil
+	case "cache_per_token":
+		return r.mem.CacheBytesPerToken, nil
+	case "cache_read_per_token":
+		return r.mem.CacheReadBytesPerToken, nil
+	case "state_per_sequence":
+		return r.mem.StateBytesPerSequence, nil
+	case "max_batch":
+		return float64(r.mem.MaxBatch), nil
+	case "missing":
+		return r.mem.MissingBytes, nil
+	}
+	op, fig, one := strings.Cut(name, "/")
+	if !one {
+		op, fig = "", name
+	}
+	var sum Work
+	seconds := 0.0
+	for i := range r.ops {
+		g := &r.ops[i]
+		if one && g.Name != op {
+			continue
+		}
+		w := g.Op.Work(r.call)
+		sum.add(w, float64(g.Count))
+		seconds += float64(g.Count) * r.c.opSeconds(&g.Op, &w)
+	}
+	switch fig {
+	case "bytes":
+		return sum.Total(), nil
+	case "flops":
+		return sum.FLOPs, nil
+	case "seconds":
+		return seconds, nil
+	}
+	for k, n := range kindNames {
+		if n == fig {
+			return sum.Bytes[k], nil
+		}
+	}
+	return 0, fmt.Errorf("unknown figure %q", fig)
+}
+
+// evalSum reads sums of products and quotients, such as 2*3+4/5.
+func evalSum(s string) (float64, error) {
+	total := 0.0
+	for _, term := range strings.Split(strings.ReplaceAll(s, ",", ""), "+") {
+		p := 1.0
+		for _, factor := range strings.Split(term, "*") {
+			num, den, div := strings.Cut(factor, "/")
+			v, err := strconv.ParseFloat(num, 64)
+			if err != nil {
+				return 0, err
+			}
+			if div {
+				d, err := strconv.ParseFloat(den, 64)
+				if err != nil {
+					return 0, err
+				}
+				v /= d
+			}
+			p *= v
+		}
+		total += p
+	}
+	return total, nil
+}

@@ -1,0 +1,227 @@
+package costmodel
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+
+	"ridgeline/arch"
+	"ridgeline/hardware"
+)
+
+// Fidelity is how a cost becomes a time.
+type Fidelity uint8
+
+// The fidelities, coarsest first. Limit ≤ Roofline for every call.
+const (
+	Limit Fidelity = iota
+	Roofline
+)
+
+var fidelityNames = []string{"limit", "roofline"}
+
+func (f Fidelity) String() string { return fidelityNames[f] }
+
+// ParseFidelity reads limit or roofline.
+func ParseFidelity(s string) (Fidelity, error) {
+	v, err := parseName("fidelity", s, fidelityNames)
+	return Fidelity(v), err
+}
+
+// OpGroup is an operation and how many layers of the model have the same one.
+type OpGroup struct {
+	Op
+	Count int
+}
+
+// Compiled is a model on a device, deployed in one way, with its operations reduced to
+// coefficients: evaluating a point neither allocates nor looks at the model again. It is
+// immutable and safe for concurrent use.
+type Compiled struct {
+	Model    *arch.Model
+	Hardware *hardware.Profile
+	Options  Options
+
+	f               formats
+	tp              int
+	decode, prefill []OpGroup
+
+	bw, link float64 // bytes/s
+	fixed    fixedOps
+	vary     []varyingOp // grow with the context
+	experts  []expertOp  // weights depend on how many experts the batch hits
+	windows  []windowSum // the same, summed per window, for Limit
+	mem      memoryTable
+}
+
+// fixedOps are the operations whose time does not depend on the context: each takes
+// max(c·B, m0+m1·B) seconds. Sorted by the batch from which compute binds, so that a
+// batch needs one search instead of a loop.
+type fixedOps struct {
+	from       []float64 // batch from which op i is bound by compute, ascending
+	c          []float64 // prefix sums of c over the ops before i
+	m0, m1     []float64 // suffix sums over the ops from i on
+	sumC       float64
+	sumM0      float64
+	sumM1      float64
+	link       float64 // collectives, seconds per sequence
+	linkLayers int
+}
+
+type varyingOp struct {
+	count          float64
+	c1, cL, m1, mL float64 // seconds per sequence, and per sequence and visible position
+	m0             float64
+	window         float64
+}
+
+type expertOp struct {
+	count          float64
+	c1, m0, m1, mh float64
+	experts, topK  int
+}
+
+type windowSum struct {
+	window, cL, mL float64
+}
+
+// Compile checks the model, lists its operations and reduces them for hw.
+func Compile(m *arch.Model, hw *hardware.Profile, o Options) (*Compiled, error) {
+	if err := m.Check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", m.Name, err)
+	}
+	f, err := o.resolve(m, hw)
+	if err != nil {
+		return nil, err
+	}
+	c := &Compiled{Model: m, Hardware: hw, Options: o, f: f, tp: max(o.TP, 1),
+		bw: hw.MemoryBandwidth.Value, link: hw.LinkBandwidth.Value}
+	if c.tp > 1 && c.link <= 0 {
+		return nil, fmt.Errorf("tp %d: %s has no link_bandwidth figure for its all-reduces", c.tp, hw.Name)
+	}
+	if n := hw.MaxLinked.Value; c.tp > 1 && n > 0 && float64(c.tp) > n {
+		return nil, fmt.Errorf("tp %d: at most %g of %s share one fabric", c.tp, n, hw.Name)
+	}
+	ops, err := buildOps(m, o, f, false, true)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.Name, err)
+	}
+	c.decode = group(ops)
+	c.prefill = c.decode
+	if o.Prefill == Skip {
+		if _, ok := SkipFrom(m); ok {
+			if ops, err = buildOps(m, o, f, true, true); err != nil {
+				return nil, fmt.Errorf("%s: %w", m.Name, err)
+			}
+			c.prefill = group(ops)
+		}
+	}
+	c.reduce()
+	c.mem = c.memoryTable()
+	return c, nil
+}
+
+// group merges equal operations of different blocks, in the order of first appearance.
+func group(ops []OpGroup) []OpGroup {
+	type key struct {
+		name  string
+		shape Shape
+	}
+	seen := make(map[key][]int, len(ops))
+	out := make([]OpGroup, 0, len(ops))
+next:
+	for i := range ops {
+		o := ops[i]
+		k := key{o.Name, o.Shape}
+		for _, j := range seen[k] {
+			if o.Layer = out[j].Layer; o.Op == out[j].Op {
+				out[j].Count += o.Count
+				continue next
+			}
+		}
+		o.Layer = ops[i].Layer
+		seen[k] = append(seen[k], len(out))
+		out = append(out, o)
+	}
+	return out
+}
+
+func (c *Compiled) peak(o *Op) float64 { return c.Hardware.Peak[o.Compute].Value }
+
+// decodeCoef sums a form's parts for T = 1: constant, per sequence, per sequence and
+// visible position, per expert hit.
+func decodeCoef(k *Coef) (c0, c1, cL, ch float64) {
+	return k[one], k[rows] + k[seqs] + k[ring], k[pairs] + k[kvRows], k[hit]
+}
+
+func (c *Compiled) reduce() {
+	type fixed struct{ from, c, m0, m1 float64 }
+	var fs []fixed
+	for i := range c.decode {
+		g := &c.decode[i]
+		n := float64(g.Count)
+		v := c.varying(&g.Op)
+		v.count = n
+		mh := g.Bytes[Weights][hit] / c.bw
+		_, l1, _, _ := decodeCoef(&g.Link)
+		switch {
+		case l1 > 0:
+			c.fixed.link += n * l1 / c.link
+			c.fixed.linkLayers += g.Count
+		case mh > 0:
+			c.experts = append(c.experts, expertOp{n, v.c1, v.m0, v.m1, mh, g.Shape.Experts, g.Shape.TopK})
+		case v.cL > 0 || v.mL > 0:
+			c.vary = append(c.vary, v)
+		default:
+			from := math.Inf(1)
+			if v.c1 > v.m1 {
+				from = v.m0 / (v.c1 - v.m1)
+			}
+			fs = append(fs, fixed{from, n * v.c1, n * v.m0, n * v.m1})
+		}
+	}
+	sort.SliceStable(fs, func(i, j int) bool { return fs[i].from < fs[j].from })
+	x := &c.fixed
+	n := len(fs)
+	x.from, x.c = make([]float64, n), make([]float64, n+1)
+	x.m0, x.m1 = make([]float64, n+1), make([]float64, n+1)
+	for i, f := range fs {
+		x.from[i], x.c[i+1] = f.from, x.c[i]+f.c
+	}
+	for i := n - 1; i >= 0; i-- {
+		x.m0[i], x.m1[i] = x.m0[i+1]+fs[i].m0, x.m1[i+1]+fs[i].m1
+	}
+	x.sumC, x.sumM0, x.sumM1 = x.c[n], x.m0[0], x.m1[0]
+	for _, v := range c.vary {
+		i := slices.IndexFunc(c.windows, func(w windowSum) bool { return w.window == v.window })
+		if i < 0 {
+			i = len(c.windows)
+			c.windows = append(c.windows, windowSum{window: v.window})
+		}
+		c.windows[i].cL += v.count * v.cL
+		c.windows[i].mL += v.count * v.mL
+		x.sumC += v.count * v.c1
+		x.sumM0 += v.count * v.m0
+		x.sumM1 += v.count * v.m1
+	}
+	sort.Slice(c.windows, func(i, j int) bool { return c.windows[i].window < c.windows[j].window })
+}
+
+// TP is the number of tensor-parallel devices.
+func (c *Compiled) TP() int { return c.tp }
+
+// Formats names the storage and compute formats in force, for people.
+func (c *Compiled) Formats() string {
+	s := fmt.Sprintf("weights %s, KV %s, state %s, compute %s", c.f.weights, c.f.kv, c.f.state, c.f.compute)
+	if c.f.experts != c.f.weights {
+		s += ", experts " + c.f.experts.String()
+	}
+	return s
+}
+
+// DecodeOps are the grouped operations of a decode step, in the order they run.
+func (c *Compiled) DecodeOps() []OpGroup { return c.decode }
+
+// PrefillOps are the grouped operations of a prefill.
+func (c *Compiled) PrefillOps() []OpGroup { return c.prefill }

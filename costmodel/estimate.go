@@ -1,0 +1,257 @@
+package costmodel
+
+import (
+	"fmt"
+	"math"
+)
+
+// MaxLength and MaxBatchSize bound a workload: past them a number is a typing error.
+const (
+	MaxLength    = 1 << 30
+	MaxBatchSize = 1 << 24
+)
+
+// Workload is what is asked of a deployment: Batch sequences, each a prompt of Prompt
+// tokens and Generate tokens after it.
+type Workload struct {
+	Prompt   int `json:"prompt"`
+	Generate int `json:"generate"`
+	Batch    int `json:"batch"`
+}
+
+// Check reports the first number out of range.
+func (w Workload) Check() error {
+	for _, n := range []struct {
+		name   string
+		v, low int
+		high   int
+	}{{"prompt", w.Prompt, 0, MaxLength}, {"generate", w.Generate, 1, MaxLength}, {"batch", w.Batch, 1, MaxBatchSize}} {
+		if n.v < n.low || n.v > n.high {
+			return fmt.Errorf("%s %d is not from %d to %d", n.name, n.v, n.low, n.high)
+		}
+	}
+	return nil
+}
+
+// Decode summarises the generation of a workload. Per-token figures count all devices.
+type Decode struct {
+	FirstStepSeconds float64 `json:"first_step_seconds"`
+	LastStepSeconds  float64 `json:"last_step_seconds"`
+	MeanStepSeconds  float64 `json:"mean_step_seconds"`
+	TokensPerSecond  float64 `json:"tokens_per_second"`
+	FLOPsPerToken    float64 `json:"flops_per_token"`
+	BytesPerToken    float64 `json:"bytes_per_token"`
+	Bound            string  `json:"bound"`
+}
+
+// PrefillSummary is the prompt's cost, all devices counted.
+type PrefillSummary struct {
+	Seconds float64 `json:"seconds"`
+	FLOPs   float64 `json:"flops"`
+	Bytes   float64 `json:"bytes"`
+}
+
+// Interval bounds the mean step time at 90 %; nil where the fidelity has no measurements
+// behind it.
+type Interval struct {
+	Low  *float64 `json:"low"`
+	High *float64 `json:"high"`
+}
+
+// Estimate is a model's answer to a workload.
+type Estimate struct {
+	Workload       Workload
+	Fidelity       Fidelity
+	Basis          string
+	Memory         Memory
+	Prefill        PrefillSummary
+	Decode         Decode
+	TTFTSeconds    float64
+	TPOTSeconds    float64
+	RequestSeconds float64
+	Interval       Interval
+}
+
+// DatasheetOnly is the basis of the fidelities that no measurement enters.
+const DatasheetOnly = "datasheet only"
+
+// Estimate prices a workload. Times are what the roofline gives whether or not the batch
+// fits; Memory.Fits says if it does.
+func (c *Compiled) Estimate(f Fidelity, w Workload) (Estimate, error) {
+	if err := w.Check(); err != nil {
+		return Estimate{}, err
+	}
+	e := Estimate{Workload: w, Fidelity: f, Basis: DatasheetOnly}
+	e.Memory = c.Memory(w.Batch, w.Prompt, w.Generate)
+	tp := float64(c.tp)
+	p := c.Prefill(f, w.Batch, w.Prompt)
+	e.Prefill = PrefillSummary{Seconds: p.Seconds, FLOPs: p.FLOPs * tp, Bytes: p.Total() * tp}
+	g := float64(w.Generate)
+	total := c.Generation(f, w.Batch, w.Prompt, w.Generate)
+	parts := c.Breakdown(w)
+	var flops, bytes float64
+	var by [numBounds]float64
+	for _, o := range parts {
+		flops += o.FLOPs
+		bytes += o.Total()
+		by[o.Bound] += o.Seconds
+	}
+	d := &e.Decode
+	d.FirstStepSeconds = c.DecodeStep(f, w.Batch, w.Prompt+1)
+	d.LastStepSeconds = c.DecodeStep(f, w.Batch, w.Prompt+w.Generate)
+	d.MeanStepSeconds = total / g
+	d.TokensPerSecond = float64(w.Batch) / d.MeanStepSeconds
+	d.FLOPsPerToken = flops * tp / float64(w.Batch)
+	d.BytesPerToken = bytes * tp / float64(w.Batch)
+	best := Bound(0)
+	for b := range by {
+		if by[b] > by[best] {
+			best = Bound(b)
+		}
+	}
+	d.Bound = best.String()
+	e.TTFTSeconds = p.Seconds
+	e.TPOTSeconds = d.MeanStepSeconds
+	e.RequestSeconds = p.Seconds + total
+	return e, nil
+}
+
+// Bound is what limits an operation: the kind of bytes it moves most of, its arithmetic,
+// or the link.
+type Bound uint8
+
+// The bounds.
+const (
+	BoundWeights Bound = iota
+	BoundCache
+	BoundState
+	BoundActivations
+	BoundCompute
+	BoundLink
+	numBounds
+)
+
+var boundNames = [numBounds]string{"weights", "cache", "state", "activations", "compute", "interconnect"}
+
+func (b Bound) String() string { return boundNames[b] }
+
+// OpCost is an operation's share of a mean decode step (or of a prefill), all layers that
+// have it taken together, on one device.
+type OpCost struct {
+	Work
+	Name      string
+	Class     Class
+	Layers    int
+	Seconds   float64
+	Share     float64 // of the sum over operations
+	Intensity float64 // FLOPs per byte
+	Ridge     float64 // FLOPs per byte from which its peak binds
+	Bound     Bound
+}
+
+// Breakdown is the mean decode step of a workload by operation at roofline, in the order
+// they run. Seconds sum to the mean roofline step.
+func (c *Compiled) Breakdown(w Workload) []OpCost {
+	g := float64(w.Generate)
+	out := make([]OpCost, 0, len(c.decode))
+	lo, hi := float64(w.Prompt+1), float64(w.Prompt+w.Generate)
+	for i := range c.decode {
+		o := &c.decode[i]
+		// The mean over the steps: every coefficient is linear in visible positions.
+		mean := c.meanWork(&o.Op, w.Batch, lo, hi)
+		oc := OpCost{Name: o.Name, Class: o.Class, Layers: o.Count, Work: mean}
+		if o.Class == Attn {
+			v := c.varying(&o.Op)
+			oc.Seconds = v.generation(float64(w.Batch), lo, hi) / g
+		} else {
+			oc.Seconds = c.opSeconds(&o.Op, &mean)
+		}
+		out = append(out, c.finish(oc, &o.Op))
+	}
+	return shares(out)
+}
+
+// PrefillBreakdown is the prefill of a workload by operation at roofline.
+func (c *Compiled) PrefillBreakdown(w Workload) []OpCost {
+	if w.Prompt == 0 {
+		return nil
+	}
+	out := make([]OpCost, 0, len(c.prefill))
+	for i := range c.prefill {
+		o := &c.prefill[i]
+		work := o.Op.Work(Call{Batch: w.Batch, New: w.Prompt})
+		oc := OpCost{Name: o.Name, Class: o.Class, Layers: o.Count, Work: work, Seconds: c.opSeconds(&o.Op, &work)}
+		out = append(out, c.finish(oc, &o.Op))
+	}
+	return shares(out)
+}
+
+// finish scales one layer's cost to all that have it and says what binds it.
+func (c *Compiled) finish(oc OpCost, o *Op) OpCost {
+	one := oc.Work
+	oc.Work.add(one, float64(oc.Layers-1))
+	oc.Seconds *= float64(oc.Layers)
+	total := oc.Total()
+	oc.Ridge = c.peak(o) / c.bw
+	if total > 0 {
+		oc.Intensity = oc.FLOPs / total
+	}
+	b := &oc.Bytes
+	moved := [...]float64{
+		BoundWeights: b[Weights], BoundCache: b[CacheRead] + b[CacheWrite],
+		BoundState: b[StateRead] + b[StateWrite], BoundActivations: b[ActRead] + b[ActWrite],
+	}
+	for k := range moved {
+		if moved[k] > moved[oc.Bound] {
+			oc.Bound = Bound(k)
+		}
+	}
+	if oc.Intensity > oc.Ridge {
+		oc.Bound = BoundCompute
+	}
+	if oc.Link > 0 {
+		oc.Bound = BoundLink
+	}
+	return oc
+}
+
+func shares(ops []OpCost) []OpCost {
+	sum := 0.0
+	for i := range ops {
+		sum += ops[i].Seconds
+	}
+	if sum > 0 {
+		for i := range ops {
+			ops[i].Share = ops[i].Seconds / sum
+		}
+	}
+	return ops
+}
+
+// meanWork is the mean of an operation's work over the contexts lo … hi.
+func (c *Compiled) meanWork(o *Op, batch int, lo, hi float64) Work {
+	v := o.basis(Call{Batch: batch, New: 1, Past: int(lo) - 1})
+	w := math.Inf(1)
+	if o.Shape.Window > 0 {
+		w = float64(o.Shape.Window)
+	}
+	l := (visible(hi, w) - visible(lo-1, w)) / (hi - lo + 1)
+	v[pairs], v[kvRows] = float64(batch)*l, float64(batch)*l
+	return o.work(&v)
+}
+
+// varying reduces one operation as reduce does.
+func (c *Compiled) varying(o *Op) varyingOp {
+	v := varyingOp{count: 1, window: math.Inf(1)}
+	if o.Shape.Window > 0 {
+		v.window = float64(o.Shape.Window)
+	}
+	_, v.c1, v.cL, _ = decodeCoef(&o.FLOPs)
+	p := c.peak(o)
+	v.c1, v.cL = v.c1/p, v.cL/p
+	for k := range o.Bytes {
+		a0, a1, aL, _ := decodeCoef(&o.Bytes[k])
+		v.m0, v.m1, v.mL = v.m0+a0/c.bw, v.m1+a1/c.bw, v.mL+aL/c.bw
+	}
+	return v
+}

@@ -1,0 +1,80 @@
+package costmodel
+
+import "ridgeline/arch"
+
+// activationFLOPs per element, docs/accounting.md.
+func activationFLOPs(a arch.Activation) float64 {
+	if a == arch.ReLU {
+		return 1
+	}
+	return 2
+}
+
+// activation is the non-linearity between up and down, on copies·row rows of inner.
+func (b *builder) activation(name string, inner, copies int, gated bool, a arch.Activation, r int) {
+	n := float64(inner * copies)
+	read, flops := n, n*activationFLOPs(a)
+	if gated {
+		read, flops = 2*n, flops+n
+	}
+	b.elementwise(name, 0, read, n, flops, r)
+}
+
+func upRows(inner int, gated bool) int {
+	if gated {
+		return 2 * inner
+	}
+	return inner
+}
+
+func (b *builder) mlp(m *arch.MLP) {
+	in, r := b.split("mlp inner width", m.Inner), b.r()
+	b.linear("mlp.up", b.m.Width, upRows(in, m.Gated), r, linearOpts{bias: m.Bias})
+	b.activation("mlp.act", in, 1, m.Gated, m.Act, r)
+	b.outLinear("mlp.down", in, m.Bias)
+}
+
+// moe prices a mixture of experts: the weights of the experts hit, the arithmetic of
+// top_k experts a row.
+func (b *builder) moe(m *arch.MoE) {
+	in, r, w := b.split("expert inner width", m.Inner), b.r(), b.m.Width
+	k, u := m.TopK, upRows(in, m.Gated)
+	b.linear("moe.router", w, m.Experts, r, linearOpts{bias: m.RouterBias})
+	b.elementwise("moe.route", 0, float64(m.Experts), float64(2*k), float64(2*m.Experts), r)
+	b.expert("moe.up", m, w, u, r, 0)
+	b.activation("moe.act", in, k, m.Gated, m.Act, r)
+	b.expert("moe.down", m, in, w, r, 2*float64(k*w))
+	if m.SharedInner > 0 {
+		s := b.split("shared inner width", m.SharedInner)
+		b.linear("moe.shared_up", w, upRows(s, m.Gated), r, linearOpts{})
+		b.activation("moe.shared_act", s, 1, m.Gated, m.Act, r)
+		if m.SharedGate {
+			b.linear("moe.shared_gate", w, 1, r, linearOpts{})
+		}
+		o := b.linear("moe.shared_down", s, w, r, linearOpts{residual: true})
+		if m.SharedGate {
+			b.act(o, 1, 0, r)
+			o.FLOPs[r] += float64(w)
+		}
+	}
+	b.allReduce("moe.allreduce", w, r)
+}
+
+// expert is the grouped product of the rows' top_k experts; residual FLOPs scale and add
+// each expert's output into the stream.
+func (b *builder) expert(name string, m *arch.MoE, in, out, r int, residual float64) {
+	i, n, k := float64(in), float64(out), float64(m.TopK)
+	o := b.op(name, ExpertGEMM)
+	o.Shape = Shape{In: in, Out: out, Experts: m.Experts, TopK: m.TopK, RowsAreSeqs: r == seqs}
+	o.Weight = b.f.experts
+	o.Bytes[Weights][hit] = i * n * b.f.experts.Bytes()
+	o.FLOPs[r] = 2*k*i*n + residual
+	if m.Bias {
+		o.Bytes[Weights][hit] += n * b.f.weights.Bytes()
+		o.FLOPs[r] += k * n
+	}
+	b.act(o, k*i, k*n, r)
+	if residual > 0 {
+		b.act(o, k*n, 0, r)
+	}
+}

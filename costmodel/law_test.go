@@ -1,0 +1,135 @@
+package costmodel
+
+import (
+	"math"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"ridgeline/precision"
+)
+
+func close9(a, b float64) bool { return math.Abs(a-b) <= 1e-9*math.Max(math.Abs(a), math.Abs(b)) }
+
+func compileRandom(t *rapid.T) *Compiled {
+	c, err := Compile(drawModel(t), testGPU(), drawOptions(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// The closed form of a generation is the sum of its steps.
+func TestGenerationIsSumOfSteps(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := compileRandom(t)
+		b := rapid.IntRange(1, 300).Draw(t, "batch")
+		p, g := rapid.IntRange(0, 200).Draw(t, "prompt"), rapid.IntRange(1, 3000).Draw(t, "generate")
+		for _, f := range []Fidelity{Limit, Roofline} {
+			sum := 0.0
+			for n := p + 1; n <= p+g; n++ {
+				sum += c.DecodeStep(f, b, n)
+			}
+			if got := c.Generation(f, b, p, g); !close9(got, sum) {
+				t.Fatalf("%v: closed form %g, loop %g", f, got, sum)
+			}
+		}
+	})
+}
+
+// The reduced tables and the operation list are two ways to the same time.
+func TestStepEqualsOperations(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := compileRandom(t)
+		b, n := rapid.IntRange(1, 500).Draw(t, "batch"), rapid.IntRange(1, 4000).Draw(t, "context")
+		for _, f := range []Fidelity{Limit, Roofline} {
+			if got, want := c.DecodeStep(f, b, n), c.Step(f, b, n).Seconds; !close9(got, want) {
+				t.Fatalf("%v: tables %g, operations %g", f, got, want)
+			}
+		}
+	})
+}
+
+// A limit is below the roofline; parts sum to the whole.
+func TestLimitBelowRooflineAndPartsSum(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := compileRandom(t)
+		w := Workload{Prompt: rapid.IntRange(0, 300).Draw(t, "prompt"), Generate: rapid.IntRange(1, 900).Draw(t, "generate"), Batch: rapid.IntRange(1, 200).Draw(t, "batch")}
+		lim, roof := c.Generation(Limit, w.Batch, w.Prompt, w.Generate), c.Generation(Roofline, w.Batch, w.Prompt, w.Generate)
+		if lim > roof*(1+1e-12) {
+			t.Fatalf("limit %g above roofline %g", lim, roof)
+		}
+		if l, r := c.Prefill(Limit, w.Batch, w.Prompt).Seconds, c.Prefill(Roofline, w.Batch, w.Prompt).Seconds; l > r*(1+1e-12) {
+			t.Fatalf("prefill limit %g above roofline %g", l, r)
+		}
+		sum, bytes := 0.0, 0.0
+		for _, o := range c.Breakdown(w) {
+			sum += o.Seconds
+			bytes += o.Total()
+		}
+		if !close9(sum, roof/float64(w.Generate)) {
+			t.Fatalf("parts %g, whole %g", sum, roof/float64(w.Generate))
+		}
+		stepBytes := 0.0
+		for n := w.Prompt + 1; n <= w.Prompt+w.Generate; n++ {
+			stepBytes += c.Step(Roofline, w.Batch, n).Total()
+		}
+		if !close9(bytes, stepBytes/float64(w.Generate)) {
+			t.Fatalf("bytes of the parts %g, of the steps %g", bytes, stepBytes/float64(w.Generate))
+		}
+	})
+}
+
+// Cost never falls when batch, context or bytes per element grow.
+func TestMonotone(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m, o := drawModel(t), drawOptions(t)
+		o.Weights, o.KV = precision.FP8, precision.FP8
+		c, err := Compile(m, testGPU(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Weights, o.KV = precision.BF16, precision.BF16
+		wide, err := Compile(m, testGPU(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, n := rapid.IntRange(1, 300).Draw(t, "batch"), rapid.IntRange(1, 3000).Draw(t, "context")
+		db, dn := rapid.IntRange(0, 50).Draw(t, "db"), rapid.IntRange(0, 500).Draw(t, "dn")
+		for _, f := range []Fidelity{Limit, Roofline} {
+			base := c.DecodeStep(f, b, n)
+			for name, more := range map[string]float64{"batch": c.DecodeStep(f, b+db, n), "context": c.DecodeStep(f, b, n+dn), "bytes": wide.DecodeStep(f, b, n)} {
+				if more < base*(1-1e-12) {
+					t.Fatalf("%v: more %s costs less: %g < %g", f, name, more, base)
+				}
+			}
+			if more, base := c.Prefill(f, b, n+dn).Seconds, c.Prefill(f, b, n).Seconds; more < base*(1-1e-12) {
+				t.Fatalf("%v: longer prompt costs less", f)
+			}
+		}
+		if c.Memory(b, n, 1).TotalBytes > c.Memory(b+db, n, 1+dn).TotalBytes {
+			t.Fatal("more takes less memory")
+		}
+	})
+}
+
+// What MaxBatch says fits, fits; one more does not.
+func TestMaxBatchIsTight(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := compileRandom(t)
+		p, g := rapid.IntRange(0, 20000).Draw(t, "prompt"), rapid.IntRange(1, 200000).Draw(t, "generate")
+		b := c.MaxBatch(p, g)
+		if b == MaxBatchSize {
+			return
+		}
+		if b > 0 && !c.Memory(b, p, g).Fits {
+			t.Fatalf("batch %d does not fit", b)
+		}
+		if c.Memory(b+1, p, g).Fits {
+			t.Fatalf("batch %d fits too", b+1)
+		}
+		if m := c.Memory(b+1, p, g); m.MissingBytes <= 0 {
+			t.Fatal("nothing is missing and it does not fit")
+		}
+	})
+}

@@ -1,0 +1,162 @@
+package costmodel
+
+import (
+	"math"
+
+	"ridgeline/arch"
+)
+
+// CacheBlock is the positions a page of the KV cache holds: engines allocate whole pages.
+const CacheBlock = 16
+
+// PrefillRows is how many prompt positions an engine runs at once (vLLM's default
+// max_num_batched_tokens for serving); it bounds the activations' workspace.
+const PrefillRows = 8192
+
+// memoryTable is what occupies a device, per sequence and position.
+type memoryTable struct {
+	weights     float64
+	perToken    float64   // stored by layers without a window
+	readToken   float64   // read by layers without a window, per visible position
+	state       float64   // recurrent state of a sequence
+	windowed    []windows // stored by layers with one
+	rowBytes    float64   // largest activations in and out of an operation, per row
+	logitsBytes float64   // per sequence, fp32
+}
+
+type windows struct{ window, perToken float64 }
+
+// Memory says what a device of the group holds at the end of a workload.
+type Memory struct {
+	WeightsBytes                float64 `json:"weights_bytes"`
+	CacheBytesPerToken          float64 `json:"cache_bytes_per_token"`           // stored; windowed layers excluded
+	CacheReadBytesPerToken      float64 `json:"cache_read_bytes_per_token"`      // read in a step; windowed layers excluded
+	StateBytesPerSequence       float64 `json:"state_bytes_per_sequence"`        // recurrent and convolution states
+	WindowCacheBytesPerSequence float64 `json:"window_cache_bytes_per_sequence"` // ring caches at full context
+	BytesPerSequence            float64 `json:"bytes_per_sequence"`              // all of a sequence at full context
+	WorkspaceBytes              float64 `json:"workspace_bytes"`
+	TotalBytes                  float64 `json:"total_bytes"`
+	CapacityBytes               float64 `json:"capacity_bytes"`
+	MissingBytes                float64 `json:"missing_bytes"`
+	MaxBatch                    int     `json:"max_batch"`
+	Fits                        bool    `json:"fits"`
+}
+
+func (c *Compiled) memoryTable() memoryTable {
+	var t memoryTable
+	seen := map[float64]int{}
+	for i := range c.decode {
+		g := &c.decode[i]
+		n := float64(g.Count)
+		if g.Name == "embed" {
+			t.weights += float64((c.Model.Vocab+c.tp-1)/c.tp) * g.Bytes[Weights][rows]
+		} else if g.Name != "lm_head" || !c.Model.Tied {
+			t.weights += n * (g.Bytes[Weights][one] + g.Bytes[Weights][hit]*float64(g.Shape.Experts))
+		} else if c.Model.HeadBias {
+			t.weights += float64(g.Shape.Out) * c.f.weights.Bytes()
+		}
+		t.state += n * g.Bytes[StateRead][seqs]
+		stored := n * g.Bytes[CacheWrite][ring]
+		if g.Shape.Window == 0 {
+			t.perToken += stored
+			t.readToken += n * g.Bytes[CacheRead][kvRows]
+		} else if stored > 0 {
+			w := float64(g.Shape.Window)
+			if _, ok := seen[w]; !ok {
+				seen[w] = len(t.windowed)
+				t.windowed = append(t.windowed, windows{window: w})
+			}
+			t.windowed[seen[w]].perToken += stored
+		}
+		if g.Class != Lookup && g.Name != "lm_head" {
+			r := g.Bytes[ActRead]
+			w := g.Bytes[ActWrite]
+			t.rowBytes = max(t.rowBytes, r[rows]+r[seqs]+w[rows]+w[seqs])
+		}
+	}
+	t.weights += c.loadTimeWeights()
+	t.logitsBytes = 4 * float64(c.Model.Vocab)
+	return t
+}
+
+// loadTimeWeights are stored parameters no operation streams: the λ vectors of
+// differential attention become one number at load time.
+func (c *Compiled) loadTimeWeights() float64 {
+	n := 0
+	for _, l := range c.Model.Layers {
+		for _, p := range arch.Parts(l.Mixer) {
+			if a, ok := p.(*arch.Attention); ok && a.Differential {
+				n += 4 * a.HeadDim
+			}
+		}
+	}
+	return float64(n) * c.f.weights.Bytes()
+}
+
+func pages(n float64) float64 { return math.Ceil(n/CacheBlock) * CacheBlock }
+
+// sequenceBytes is the cache and state of one sequence of n positions, in whole pages.
+func (t *memoryTable) sequenceBytes(n float64) (total, windowed float64) {
+	for _, w := range t.windowed {
+		windowed += w.perToken * pages(min(n, w.window))
+	}
+	return t.state + t.perToken*pages(n) + windowed, windowed
+}
+
+// total is everything on a device with b sequences of which each takes seq bytes.
+func (t *memoryTable) total(b, prompt, seq float64) (total, workspace float64) {
+	workspace = t.rowBytes*max(b, min(b*max(prompt, 1), PrefillRows)) + b*t.logitsBytes
+	return t.weights + b*seq + workspace, workspace
+}
+
+// capacity is the memory a deployment may use.
+func (c *Compiled) capacity() float64 {
+	f := c.Options.MemoryFraction
+	if f == 0 {
+		f = 1
+	}
+	return f * c.Hardware.MemoryCapacity.Value
+}
+
+// MaxBatch is the largest batch whose sequences all fit at full length, prompt+generate;
+// 0 where not even one does, at most MaxBatchSize.
+func (c *Compiled) MaxBatch(prompt, generate int) int {
+	seq, _ := c.mem.sequenceBytes(float64(prompt + generate))
+	room := c.capacity()
+	fits := func(b int) bool {
+		t, _ := c.mem.total(float64(b), float64(prompt), seq)
+		return t <= room
+	}
+	if !fits(1) {
+		return 0
+	}
+	if fits(MaxBatchSize) {
+		return MaxBatchSize
+	}
+	lo, hi := 1, 2
+	for fits(hi) {
+		lo, hi = hi, hi*2
+	}
+	for lo+1 < hi {
+		if mid := (lo + hi) / 2; fits(mid) {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	return lo
+}
+
+// Memory accounts a device for batch sequences of prompt+generate positions.
+func (c *Compiled) Memory(batch, prompt, generate int) Memory {
+	t := &c.mem
+	seq, windowed := t.sequenceBytes(float64(prompt + generate))
+	total, workspace := t.total(float64(batch), float64(prompt), seq)
+	room := c.capacity()
+	return Memory{
+		WeightsBytes: t.weights, CacheBytesPerToken: t.perToken, CacheReadBytesPerToken: t.readToken,
+		StateBytesPerSequence: t.state, WindowCacheBytesPerSequence: windowed, BytesPerSequence: seq,
+		WorkspaceBytes: workspace, TotalBytes: total, CapacityBytes: room,
+		MissingBytes: max(total-room, 0), MaxBatch: c.MaxBatch(prompt, generate), Fits: total <= room,
+	}
+}

@@ -1,0 +1,214 @@
+// Package costmodel says what a decoder costs to run: which operations a step is made
+// of, the FLOPs and bytes of each, and how long they take on a hardware profile.
+//
+// Units: bytes, seconds, FLOPs (a multiply-add is 2), tokens. What is counted, operation
+// by operation, is written down in docs/accounting.md; the formulas here are its columns.
+//
+// Two fidelities need nothing but a datasheet:
+//
+//	limit     max(ΣFLOPs/peak, Σbytes/bandwidth)   speed of light for the step
+//	roofline  Σ over operations of max(FLOPs/peak, bytes/bandwidth)
+//
+// Source of the architecture formulas: Ren et al., arXiv:2507.06607v3 ("paper").
+package costmodel
+
+import (
+	"math"
+
+	"ridgeline/precision"
+)
+
+// Class groups operations that the same kind of GPU kernel runs.
+type Class uint8
+
+// The classes.
+const (
+	GEMM        Class = iota // matrix product
+	ExpertGEMM               // grouped product over the experts hit
+	Attn                     // attention core
+	Scan                     // Mamba-1, Mamba-2, Gated DeltaNet recurrence
+	Conv                     // causal convolution
+	Norm                     // RMSNorm, LayerNorm
+	Elementwise              // activations, gates, rotary, cache writes
+	Lookup                   // embedding
+	Collective               // all-reduce, all-gather
+	numClasses
+)
+
+var classNames = [numClasses]string{"gemm", "expert_gemm", "attention", "scan", "conv", "norm", "elementwise", "lookup", "collective"}
+
+func (c Class) String() string { return classNames[c] }
+
+// Kind is what moved bytes belong to.
+type Kind uint8
+
+// The kinds of bytes.
+const (
+	Weights Kind = iota
+	CacheRead
+	CacheWrite
+	StateRead
+	StateWrite
+	ActRead
+	ActWrite
+	NumKinds
+)
+
+var kindNames = [NumKinds]string{"weights", "cache_read", "cache_write", "state_read", "state_write", "activation_read", "activation_write"}
+
+func (k Kind) String() string { return kindNames[k] }
+
+// The basis every cost is linear in, for a call of B sequences × T new positions.
+const (
+	one     = iota // 1
+	rows           // B·T
+	seqs           // B
+	pairs          // query-key pairs: Σ over query rows of min(position+1, window)
+	kvRows         // distinct cache rows the queries see
+	ring           // cache rows written: B·min(T, window)
+	hit            // distinct experts picked
+	numBase        // length of the basis
+)
+
+// Coef is a cost as a linear form over the basis.
+type Coef [numBase]float64
+
+func (c *Coef) dot(v *Coef) float64 {
+	s := 0.0
+	for i := range c {
+		s += float64(c[i] * v[i])
+	}
+	return s
+}
+
+// Op is one operation of one layer, on one device of the tensor-parallel group.
+type Op struct {
+	Layer   int    // 0-based; −1 for embedding, final norm and head
+	Name    string // as in docs/accounting.md
+	Class   Class
+	Compute precision.DType // format it computes in
+	Weight  precision.DType // format of its weights
+	KV      precision.DType // format of the cache it touches
+
+	FLOPs Coef
+	Bytes [NumKinds]Coef
+	Link  Coef // bytes sent to peers
+
+	Shape Shape
+}
+
+// Shape is what a kernel of the class is launched with; a fitted cost model looks at it.
+type Shape struct {
+	In, Out int // matrix product [rows, In]×[In, Out]; other classes: width in Out
+
+	Heads, KVHeads, HeadDim int // attention, scans
+	Window                  int // attention; 0 none
+	QueryLast               bool
+	Differential            bool
+	RowsAreSeqs             bool // runs on the last position of each sequence only
+	Passes                  int  // plain attention passes the operation is run as
+
+	StateDim      int // d_state, k_dim
+	Experts, TopK int
+}
+
+// Call is one execution of the model: Batch sequences, New positions each, after Past
+// earlier ones. Decode is New = 1, prefill Past = 0.
+type Call struct {
+	Batch, New, Past int
+}
+
+// Context is the number of positions there are when the call is done.
+func (c Call) Context() int { return c.Past + c.New }
+
+// Work is what an operation does in a call.
+type Work struct {
+	FLOPs float64
+	Bytes [NumKinds]float64
+	Link  float64
+}
+
+// Total is the sum of the bytes moved to and from memory.
+func (w Work) Total() float64 {
+	s := 0.0
+	for _, b := range w.Bytes {
+		s += b
+	}
+	return s
+}
+
+func (w *Work) add(o Work, times float64) {
+	w.FLOPs += o.FLOPs * times
+	w.Link += o.Link * times
+	for k := range w.Bytes {
+		w.Bytes[k] += o.Bytes[k] * times
+	}
+}
+
+// ExpectedHits is the expected number of distinct experts that r rows pick, k of E each,
+// if all are as likely: E·(1−(1−k/E)^r).
+func ExpectedHits(experts, topK int, r float64) float64 {
+	e := float64(experts)
+	if topK >= experts {
+		return e
+	}
+	return e * -math.Expm1(r*math.Log1p(-float64(topK)/e))
+}
+
+// basis evaluates the basis of the operation for a call.
+func (o *Op) basis(c Call) Coef {
+	b, t, n := float64(c.Batch), float64(c.New), float64(c.Context())
+	w := math.Inf(1)
+	if o.Shape.Window > 0 {
+		w = float64(o.Shape.Window)
+	}
+	v := Coef{one: 1, rows: b * t, seqs: b, ring: b * min(t, w)}
+	if o.Shape.QueryLast {
+		v[pairs] = b * min(n, w)
+		v[kvRows] = b * min(n, w)
+	} else {
+		v[pairs] = b * (visible(n, w) - visible(float64(c.Past), w))
+		v[kvRows] = b * (min(float64(c.Past), w-1) + t)
+	}
+	if o.Shape.Experts > 0 {
+		v[hit] = ExpectedHits(o.Shape.Experts, o.Shape.TopK, v[o.rowBasis()])
+	}
+	return v
+}
+
+func (o *Op) rowBasis() int {
+	if o.Shape.RowsAreSeqs {
+		return seqs
+	}
+	return rows
+}
+
+// visible is Σ_{i=1..n} min(i, w).
+func visible(n, w float64) float64 {
+	if n <= w {
+		return n * (n + 1) / 2
+	}
+	return w*(w+1)/2 + (n-w)*w
+}
+
+// Work is the cost of the operation in a call.
+func (o *Op) Work(c Call) Work {
+	v := o.basis(c)
+	return o.work(&v)
+}
+
+// WorkWithHits is Work with the number of distinct experts given instead of expected:
+// what an execution that counts its routing is compared with.
+func (o *Op) WorkWithHits(c Call, hits int) Work {
+	v := o.basis(c)
+	v[hit] = float64(hits)
+	return o.work(&v)
+}
+
+func (o *Op) work(v *Coef) Work {
+	w := Work{FLOPs: o.FLOPs.dot(v), Link: o.Link.dot(v)}
+	for k := range o.Bytes {
+		w.Bytes[k] = o.Bytes[k].dot(v)
+	}
+	return w
+}

@@ -1,0 +1,122 @@
+package costmodel
+
+import (
+	"pgregory.net/rapid"
+
+	"ridgeline/arch"
+	"ridgeline/hardware"
+	"ridgeline/precision"
+)
+
+// testGPU is a device whose ridge point is low enough that small random models are bound
+// by compute in some operations and by memory in others.
+func testGPU() *hardware.Profile {
+	f := func(v float64) hardware.Figure { return hardware.Figure{Value: v, Source: "test"} }
+	return &hardware.Profile{Name: "test-gpu",
+		Peak: map[precision.DType]hardware.Figure{
+			precision.BF16: f(40e12), precision.FP16: f(40e12), precision.FP32: f(3e12), precision.FP8: f(80e12)},
+		MemoryBandwidth: f(2e12), MemoryCapacity: f(80e9), Cache: f(40e6), Units: f(100),
+		LinkBandwidth: f(300e9), MaxLinked: f(8), TDP: f(400)}
+}
+
+// drawModel makes any decoder the types allow, of small size.
+func drawModel(t *rapid.T) *arch.Model {
+	w := rapid.SampledFrom([]int{32, 64, 96}).Draw(t, "width")
+	m := &arch.Model{Name: "random", Width: w, Vocab: rapid.IntRange(16, 300).Draw(t, "vocab"),
+		Tied: rapid.Bool().Draw(t, "tied"), Norm: arch.NormKind(rapid.IntRange(0, 1).Draw(t, "norm"))}
+	n := rapid.IntRange(1, 10).Draw(t, "layers")
+	for i := range n {
+		m.Layers = append(m.Layers, arch.Layer{Mixer: drawMixer(t, m, i), FFN: drawFFN(t)})
+	}
+	if err := m.Check(); err != nil {
+		t.Fatalf("generator made a bad model: %v", err)
+	}
+	return m
+}
+
+func drawAttention(t *rapid.T) *arch.Attention {
+	kv := 2 * rapid.IntRange(1, 2).Draw(t, "kv")
+	hd := rapid.SampledFrom([]int{4, 8, 16}).Draw(t, "head_dim")
+	return &arch.Attention{Heads: kv * rapid.IntRange(1, 3).Draw(t, "group"), KVHeads: kv, HeadDim: hd,
+		Window: rapid.SampledFrom([]int{0, 0, 5, 16, 64}).Draw(t, "window"), Differential: rapid.Bool().Draw(t, "diff"),
+		QKVBias: rapid.Bool().Draw(t, "bias"), OutBias: rapid.Bool().Draw(t, "obias"), QKNorm: rapid.Bool().Draw(t, "qknorm"),
+		OutputGate: rapid.Bool().Draw(t, "gate"), Sinks: rapid.Bool().Draw(t, "sinks"),
+		RotaryDim: rapid.SampledFrom([]int{0, hd / 2, hd}).Draw(t, "rotary"), RotaryBase: 10000}
+}
+
+func drawMixer(t *rapid.T, m *arch.Model, i int) arch.Mixer {
+	switch rapid.IntRange(0, 6).Draw(t, "mixer") {
+	case 0:
+		return &arch.Mamba1{DInner: 2 * m.Width, DState: rapid.IntRange(1, 8).Draw(t, "n"), DConv: rapid.IntRange(1, 4).Draw(t, "conv"),
+			DtRank: rapid.IntRange(1, 6).Draw(t, "dtr"), ConvBias: true, InnerNorms: rapid.Bool().Draw(t, "norms")}
+	case 1:
+		return &arch.Mamba2{Heads: 4, HeadDim: 8, DState: rapid.IntRange(1, 8).Draw(t, "n"), Groups: 2, DConv: 4, NoNorm: rapid.Bool().Draw(t, "nonorm")}
+	case 2:
+		return &arch.GatedDeltaNet{KHeads: 2, VHeads: 4, KDim: 8, VDim: 6, DConv: 4}
+	case 3, 4:
+		if g := drawGMU(t, m, i); g != nil {
+			return g
+		}
+	case 5:
+		if a := drawCross(t, m, i); a != nil {
+			return a
+		}
+	}
+	return drawAttention(t)
+}
+
+func drawGMU(t *rapid.T, m *arch.Model, i int) arch.Mixer {
+	var from []*arch.GMU
+	for s := range i {
+		for k := arch.ScanMemory; k <= arch.OutputMemory; k++ {
+			if w := m.MemoryWidth(s, k); w > 0 {
+				g := &arch.GMU{Memory: arch.To(s), From: k, DMem: w}
+				if k == arch.OutputMemory {
+					g.Variant = arch.SigmoidGMU
+				}
+				from = append(from, g)
+			}
+		}
+	}
+	if len(from) == 0 {
+		return nil
+	}
+	g := rapid.SampledFrom(from).Draw(t, "memory")
+	g.Normed = g.Variant != arch.SigmoidGMU && rapid.Bool().Draw(t, "normed")
+	return g
+}
+
+func drawCross(t *rapid.T, m *arch.Model, i int) arch.Mixer {
+	for s := range i {
+		a, ok := m.Layers[s].Mixer.(*arch.Attention)
+		if ok && !a.Cross() && rapid.Bool().Draw(t, "of") {
+			c := *a
+			c.KVSource = arch.To(s)
+			return &c
+		}
+	}
+	return nil
+}
+
+func drawFFN(t *rapid.T) arch.FFN {
+	in := 8 * rapid.IntRange(1, 8).Draw(t, "inner")
+	act := arch.Activation(rapid.IntRange(0, 3).Draw(t, "act"))
+	switch rapid.IntRange(0, 3).Draw(t, "ffn") {
+	case 0:
+		e := rapid.IntRange(1, 6).Draw(t, "experts")
+		return &arch.MoE{Experts: e, TopK: rapid.IntRange(1, e).Draw(t, "k"), Inner: in, Gated: rapid.Bool().Draw(t, "g"),
+			SharedInner: rapid.SampledFrom([]int{0, 16}).Draw(t, "shared"), SharedGate: rapid.Bool().Draw(t, "sg"), Act: act}
+	case 1:
+		return &arch.MLP{Inner: in, Act: act, Bias: true}
+	}
+	return &arch.MLP{Inner: in, Gated: true, Act: act}
+}
+
+func drawOptions(t *rapid.T) Options {
+	return Options{
+		Weights: rapid.SampledFrom([]precision.DType{precision.Unset, precision.BF16, precision.FP8, precision.INT4}).Draw(t, "weights"),
+		KV:      rapid.SampledFrom([]precision.DType{precision.Unset, precision.FP8}).Draw(t, "kvtype"),
+		KVRead:  KVRead(rapid.IntRange(0, 2).Draw(t, "kvread")), Diff: DiffKernel(rapid.IntRange(0, 1).Draw(t, "diffk")),
+		Prefill: PrefillMode(rapid.IntRange(0, 1).Draw(t, "prefill")),
+	}
+}

@@ -1,0 +1,99 @@
+package costmodel
+
+import "ridgeline/arch"
+
+// conv is the causal convolution in front of a recurrence: c channels, k taps.
+func (b *builder) conv(name string, c, k int, bias bool) {
+	o := b.op(name, Conv)
+	o.Shape = Shape{Out: c, In: k}
+	n := float64(c * k)
+	if bias {
+		n += float64(c)
+	}
+	b.weights(o, n)
+	b.act(o, float64(c), float64(c), rows)
+	b.state(o, float64(c*(k-1)))
+	o.FLOPs[rows] = float64(c) * float64(2*k+2)
+}
+
+// gatedNorm is the norm and gate behind a scan; without norm, the gate alone.
+func (b *builder) gatedNorm(name string, weights, d int, noNorm bool) {
+	w, flops := float64(weights), 7.0
+	if noNorm {
+		w, flops = 0, 3
+	}
+	b.elementwise(name, w, 2*float64(d), float64(d), flops*float64(d), rows)
+}
+
+// mamba1 prices the selective scan (Gu & Dao, arXiv:2312.00752): a state of
+// d_inner·d_state a sequence, read and written each call.
+func (b *builder) mamba1(m *arch.Mamba1) {
+	di := b.split("d_inner", m.DInner)
+	n, w := m.DState, b.m.Width
+	low := m.DtRank + 2*n
+	b.linear("mamba1.in", w, 2*di, rows, linearOpts{bias: m.ProjBias})
+	b.conv("mamba1.conv", di, m.DConv, m.ConvBias)
+	b.linear("mamba1.x", di, low, rows, linearOpts{})
+	b.allReduce("mamba1.x.allreduce", low, rows)
+	if m.InnerNorms {
+		b.rmsNorm("mamba1.inner_norm", low, low, rows)
+	}
+	b.linear("mamba1.dt", m.DtRank, di, rows, linearOpts{})
+	o := b.op("mamba1.scan", Scan)
+	o.Shape = Shape{Out: di, StateDim: n}
+	b.weights(o, float64(di*(n+2)))
+	b.act(o, float64(3*di+2*n), float64(di), rows)
+	if b.scanFd[b.layer] {
+		b.act(o, 0, float64(di), b.memoryRows())
+	}
+	b.state(o, float64(di*n))
+	o.FLOPs[rows] = float64(di) * float64(7*n+8)
+	b.outLinear("mamba1.out", di, m.ProjBias)
+}
+
+// memoryRows is the rows a memory is written for: the last of each sequence where the
+// prefill skips the layers that read it.
+func (b *builder) memoryRows() int {
+	if b.skip {
+		return seqs
+	}
+	return rows
+}
+
+// mamba2 prices the state-space duality layer (Dao & Gu, arXiv:2405.21060) as its
+// recurrence: heads·head_dim·d_state of state.
+func (b *builder) mamba2(m *arch.Mamba2) {
+	h := b.split("heads", m.Heads)
+	g := b.splitOrReplicate("groups", m.Groups)
+	di, w := h*m.HeadDim, b.m.Width
+	ch := di + 2*g*m.DState
+	b.linear("mamba2.in", w, di+ch+h, rows, linearOpts{bias: m.ProjBias})
+	b.conv("mamba2.conv", ch, m.DConv, m.ConvBias)
+	o := b.op("mamba2.ssd", Scan)
+	o.Shape = Shape{Out: di, Heads: h, HeadDim: m.HeadDim, StateDim: m.DState, KVHeads: g}
+	b.weights(o, float64(3*h))
+	b.act(o, float64(ch+h), float64(di), rows)
+	b.state(o, float64(di*m.DState))
+	o.FLOPs[rows] = float64(4*h) + float64(di)*float64(3+5*m.DState)
+	b.gatedNorm("mamba2.gate", di, di, m.NoNorm)
+	b.outLinear("mamba2.out", di, m.ProjBias)
+}
+
+// deltaNet prices the gated delta rule (Yang et al., arXiv:2412.06464) as its
+// recurrence: a state of v_heads·k_dim·v_dim.
+func (b *builder) deltaNet(g *arch.GatedDeltaNet) {
+	kh, vh := b.split("k_heads", g.KHeads), b.split("v_heads", g.VHeads)
+	dk, dv, w := kh*g.KDim, vh*g.VDim, b.m.Width
+	b.linear("gdn.qkvz", w, 2*dk+2*dv, rows, linearOpts{})
+	b.linear("gdn.ba", w, 2*vh, rows, linearOpts{})
+	b.conv("gdn.conv", 2*dk+dv, g.DConv, false)
+	b.elementwise("gdn.l2norm", 0, float64(2*dk), float64(2*dk), float64(6*dk), rows)
+	o := b.op("gdn.delta", Scan)
+	o.Shape = Shape{Out: dv, Heads: vh, KVHeads: kh, HeadDim: g.VDim, StateDim: g.KDim}
+	b.weights(o, float64(2*vh))
+	b.act(o, float64(2*dk+dv+2*vh), float64(dv), rows)
+	b.state(o, float64(vh*g.KDim*g.VDim))
+	o.FLOPs[rows] = float64(vh) * float64(5+2*g.VDim+7*g.KDim*g.VDim)
+	b.gatedNorm("gdn.gate", g.VDim, dv, g.NoNorm)
+	b.outLinear("gdn.out", dv, false)
+}

@@ -1,0 +1,244 @@
+package hardware
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/goccy/go-yaml"
+
+	"ridgeline/precision"
+)
+
+//go:embed profiles/*.yaml
+var embedded embed.FS
+
+// maxFile bounds a profile file: they are two kilobytes.
+const maxFile = 1 << 20
+
+var load = sync.OnceValues(func() ([]*Profile, error) {
+	files, err := embedded.ReadDir("profiles")
+	if err != nil {
+		return nil, err
+	}
+	var all []*Profile
+	for _, f := range files {
+		b, err := embedded.ReadFile("profiles/" + f.Name())
+		if err != nil {
+			return nil, err
+		}
+		p, err := Parse(f.Name(), b)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
+})
+
+// All returns the embedded profiles, sorted by name. They are shared: do not change them.
+func All() []*Profile {
+	all, err := load()
+	if err != nil {
+		panic("hardware: embedded profile: " + err.Error()) // a test loads them all
+	}
+	return all
+}
+
+// Names lists the embedded profiles.
+func Names() []string {
+	var names []string
+	for _, p := range All() {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// Lookup returns an embedded profile by name; case and underscores do not matter. The
+// error lists names that begin alike, or all.
+func Lookup(name string) (*Profile, error) {
+	n := strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), "_", "-")
+	var near []string
+	for _, p := range All() {
+		if p.Name == n {
+			return p, nil
+		}
+		if n != "" && strings.HasPrefix(p.Name, n) {
+			near = append(near, p.Name)
+		}
+	}
+	switch len(near) {
+	case 0:
+		return nil, fmt.Errorf("unknown hardware %q (know %s; or a profile file ending in .yaml)", name, strings.Join(Names(), ", "))
+	case 1:
+		return nil, fmt.Errorf("unknown hardware %q: did you mean %s?", name, near[0])
+	}
+	return nil, fmt.Errorf("hardware %q could be %s: name one", name, strings.Join(near, " or "))
+}
+
+// Open returns an embedded profile by name, or reads a file: a name that ends in .yaml or
+// .yml or has a path separator.
+func Open(name string) (*Profile, error) {
+	if strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") || strings.ContainsRune(name, os.PathSeparator) {
+		return Load(name)
+	}
+	return Lookup(name)
+}
+
+// Load reads a profile file.
+func Load(path string) (*Profile, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > maxFile {
+		return nil, fmt.Errorf("%s: larger than %d bytes: not a hardware profile", path, maxFile)
+	}
+	return Parse(filepath.Base(path), b)
+}
+
+// UnmarshalYAML reads a figure: {value, source}, or in a user's file a bare number, whose
+// source is then "user".
+func (f *Figure) UnmarshalYAML(unmarshal func(any) error) error {
+	var v float64
+	if unmarshal(&v) == nil {
+		*f = Figure{Value: v, Source: "user"}
+		return nil
+	}
+	type plain Figure
+	return unmarshal((*plain)(f))
+}
+
+// Parse reads a profile. Errors are one line with the file and, for YAML, the line.
+func Parse(file string, data []byte) (*Profile, error) {
+	p := &Profile{}
+	if len(strings.TrimSpace(string(data))) == 0 {
+		return nil, fmt.Errorf("%s: empty: a hardware profile is needed (see ridgeline hardware a100-80gb --format yaml)", file)
+	}
+	if err := yaml.UnmarshalWithOptions(data, p, yaml.Strict()); err != nil {
+		var ye yaml.Error
+		if errors.As(err, &ye) && ye.GetToken() != nil {
+			return nil, fmt.Errorf("%s:%d: %s", file, ye.GetToken().Position.Line, oneLine(ye.GetMessage()))
+		}
+		return nil, fmt.Errorf("%s: %s", file, oneLine(err.Error()))
+	}
+	if err := p.Validate(); err != nil {
+		return nil, fmt.Errorf("%s:%d: %w", file, lineOf(data, err), err)
+	}
+	return p, nil
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// fieldError is a bad field and what is wrong with it.
+type fieldError struct{ field, what string }
+
+func (e *fieldError) Error() string { return e.field + ": " + e.what }
+
+// lineOf finds the line a field is on, for the error: 1 where it is missing.
+func lineOf(data []byte, err error) int {
+	var fe *fieldError
+	if errors.As(err, &fe) {
+		key := fe.field[strings.LastIndexByte(fe.field, '.')+1:] + ":"
+		for i, l := range strings.Split(string(data), "\n") {
+			if strings.HasPrefix(strings.TrimSpace(l), key) {
+				return i + 1
+			}
+		}
+	}
+	return 1
+}
+
+// Validate checks what a cost model needs: a name, positive bandwidth, capacity and
+// peaks, every figure finite and from a source that is named.
+func (p *Profile) Validate() error {
+	if p.Name == "" {
+		return &fieldError{"name", "missing: give the profile a name"}
+	}
+	if len(p.Peak) == 0 {
+		return &fieldError{"peak_flops", "missing: give at least one number format, such as bf16: 100e12"}
+	}
+	for d := precision.FP32; d <= precision.FP4; d++ {
+		if f, ok := p.Peak[d]; ok {
+			if err := p.check("peak_flops."+d.String(), f, true); err != nil {
+				return err
+			}
+		}
+	}
+	if _, ok := p.Peak[precision.Unset]; ok {
+		return &fieldError{"peak_flops", "a number format has no name"}
+	}
+	for _, f := range p.figures() {
+		if err := p.check(f.name, *f.f, f.needed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type named struct {
+	name   string
+	f      *Figure
+	needed bool
+}
+
+// figures lists the single figures of a profile.
+func (p *Profile) figures() []named {
+	return []named{
+		{"memory_bandwidth", &p.MemoryBandwidth, true}, {"memory_capacity", &p.MemoryCapacity, true},
+		{"cache", &p.Cache, false}, {"units", &p.Units, false}, {"link_bandwidth", &p.LinkBandwidth, false},
+		{"max_linked", &p.MaxLinked, false}, {"tdp", &p.TDP, false}, {"call_seconds", &p.CallSeconds, false},
+	}
+}
+
+func (p *Profile) check(name string, f Figure, needed bool) error {
+	switch {
+	case math.IsNaN(f.Value) || math.IsInf(f.Value, 0) || f.Value < 0:
+		return &fieldError{name, fmt.Sprintf("%g is not a positive number", f.Value)}
+	case needed && f.Value == 0:
+		return &fieldError{name, "missing or zero: a positive number is needed"}
+	case f.Value > 0 && f.Source != "user" && p.Sources[f.Source] == "":
+		return &fieldError{name, fmt.Sprintf("source %q is not in sources", f.Source)}
+	}
+	return nil
+}
+
+// PeakFor returns the dense FLOP/s in a format, or an error that lists those there are.
+func (p *Profile) PeakFor(d precision.DType) (float64, error) {
+	if f, ok := p.Peak[d]; ok {
+		return f.Value, nil
+	}
+	return 0, fmt.Errorf("%s cannot compute in %s (it has %s)", p.Name, d, strings.Join(p.PeakNames(), ", "))
+}
+
+// PeakNames lists the formats the device computes in.
+func (p *Profile) PeakNames() []string {
+	var names []string
+	for d := range p.Peak {
+		names = append(names, d.String())
+	}
+	slices.Sort(names)
+	return names
+}
+
+// WriteYAML writes a profile that Load reads back.
+func (p *Profile) WriteYAML(w io.Writer) error {
+	b, err := yaml.Marshal(p)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(b)
+	return err
+}

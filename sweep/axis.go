@@ -1,0 +1,232 @@
+// Package sweep prices grids of designs: every combination of model, device, deployment
+// and workload parameters, in parallel, in a fixed order, streamed to a file that a
+// killed run can take up again.
+package sweep
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// MaxRows bounds a grid: past it a range is a typing error.
+const MaxRows = 1_000_000_000
+
+// Axis is a parameter and the values it takes, in order.
+type Axis struct {
+	Name   string
+	Values []string
+}
+
+// role says what a parameter belongs to; it decides what is rebuilt when it changes.
+type role uint8
+
+const (
+	modelParam  role = iota // rebuilds the model
+	deployParam             // recompiles it
+	loadParam               // workload and fidelity: evaluates a compiled point
+)
+
+type param struct {
+	role   role
+	number bool // ranges make sense
+	whole  bool
+	doc    string
+}
+
+// params are what a grid can vary. Model parameters other than model, gmu_ratio, window,
+// kv_heads, head_dim and d_state need a family spec.
+var params = map[string]param{
+	"model":           {modelParam, false, false, "presets, family specs, files"},
+	"d":               {modelParam, true, true, "depth of a family"},
+	"width":           {modelParam, true, true, "d_model of a family"},
+	"gmu_ratio":       {modelParam, true, false, "share of the cross-decoder that are GMUs"},
+	"window":          {modelParam, true, true, "sliding window of the windowed layers"},
+	"heads":           {modelParam, true, true, "query heads of a family"},
+	"kv_heads":        {modelParam, true, true, "kv heads"},
+	"head_dim":        {modelParam, true, true, "head dimension"},
+	"d_state":         {modelParam, true, true, "SSM state per channel"},
+	"expand":          {modelParam, true, true, "SSM expansion of a family"},
+	"mlp":             {modelParam, true, true, "MLP inner width of a family"},
+	"vocab":           {modelParam, true, true, "vocabulary"},
+	"differential":    {modelParam, false, false, "true, false: differential attention"},
+	"on":              {deployParam, false, false, "devices"},
+	"weights":         {deployParam, false, false, "storage format of the weights"},
+	"kv":              {deployParam, false, false, "storage format of the KV cache"},
+	"state":           {deployParam, false, false, "storage format of recurrent states"},
+	"compute":         {deployParam, false, false, "format of matrix products"},
+	"tp":              {deployParam, true, true, "tensor-parallel devices"},
+	"kv_read":         {deployParam, false, false, "packed, per_query_head, packed_unless_windowed"},
+	"diff_kernel":     {deployParam, false, false, "fused, four_pass"},
+	"prefill":         {deployParam, false, false, "skip, full"},
+	"memory_fraction": {deployParam, true, false, "part of the device's memory in use"},
+	"prompt":          {loadParam, true, true, "prompt tokens"},
+	"generate":        {loadParam, true, true, "generated tokens"},
+	"batch":           {loadParam, true, true, "sequences, or max"},
+	"fidelity":        {loadParam, false, false, "limit, roofline"},
+}
+
+// aliases are other spellings of a parameter.
+var aliases = map[string]string{"depth": "d", "hardware": "on", "concurrency": "batch", "kv-read": "kv_read",
+	"diff-kernel": "diff_kernel", "memory-fraction": "memory_fraction", "gmu-ratio": "gmu_ratio", "layout": "model"}
+
+func canonical(name string) (string, param, error) {
+	if a, ok := aliases[name]; ok {
+		name = a
+	}
+	p, ok := params[name]
+	if !ok {
+		return "", p, fmt.Errorf("unknown parameter %q (know %s)", name, strings.Join(ParamNames(), ", "))
+	}
+	return name, p, nil
+}
+
+// ParseAxis reads NAME=LIST, NAME=FROM:TO:STEP (both ends included) or NAME=FROM:TO:*FACTOR.
+// Lists are comma-separated; commas inside parentheses belong to a value. Numbers may end
+// in k, Ki, m or Mi.
+func ParseAxis(s string) (Axis, error) {
+	name, list, ok := strings.Cut(s, "=")
+	if !ok {
+		return Axis{}, fmt.Errorf("vary %q: write NAME=VALUES, such as batch=1,2,4 or prompt=1k:20k:1k", s)
+	}
+	name, p, err := canonical(strings.TrimSpace(name))
+	if err != nil {
+		return Axis{}, fmt.Errorf("vary: %w", err)
+	}
+	a := Axis{Name: name}
+	seen := map[string]bool{}
+	for _, v := range splitList(list) {
+		vals := []string{v}
+		switch {
+		case v == "":
+			return a, fmt.Errorf("vary %s: an empty value", name)
+		case p.number && strings.Contains(v, ":"):
+			vals, err = expandRange(v, p.whole)
+		case p.number && !(name == "batch" && v == "max"):
+			vals[0], err = canonicalNumber(v, p.whole)
+		}
+		if err != nil {
+			return a, fmt.Errorf("vary %s: %w", name, err)
+		}
+		for _, v := range vals {
+			if seen[v] {
+				return a, fmt.Errorf("vary %s: %s is there twice", name, v)
+			}
+			seen[v] = true
+			a.Values = append(a.Values, v)
+		}
+	}
+	return a, nil
+}
+
+// splitList splits at commas outside parentheses.
+func splitList(s string) []string {
+	var out []string
+	depth, start := 0, 0
+	for i, r := range s {
+		switch r {
+		case '(':
+			depth++
+		case ')':
+			depth--
+		case ',':
+			if depth == 0 {
+				out = append(out, strings.TrimSpace(s[start:i]))
+				start = i + 1
+			}
+		}
+	}
+	return append(out, strings.TrimSpace(s[start:]))
+}
+
+var suffixes = []struct {
+	s string
+	v float64
+}{{"Ki", 1024}, {"Mi", 1 << 20}, {"Gi", 1 << 30}, {"k", 1e3}, {"K", 1e3}, {"m", 1e6}, {"M", 1e6}}
+
+// parseNumber reads a number with an optional suffix.
+func parseNumber(s string) (float64, error) {
+	mult := 1.0
+	body := s
+	for _, x := range suffixes {
+		if b, ok := strings.CutSuffix(s, x.s); ok {
+			body, mult = b, x.v
+			break
+		}
+	}
+	v, err := strconv.ParseFloat(body, 64)
+	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) || strings.ContainsAny(body, "xXpP_") {
+		return 0, fmt.Errorf("%q is not a number", s)
+	}
+	return v * mult, nil
+}
+
+func canonicalNumber(s string, whole bool) (string, error) {
+	v, err := parseNumber(s)
+	if err != nil {
+		return "", err
+	}
+	return formatNumber(v, whole, s)
+}
+
+func formatNumber(v float64, whole bool, s string) (string, error) {
+	if whole {
+		if v != math.Trunc(v) || math.Abs(v) > 1<<53 {
+			return "", fmt.Errorf("%s is not a whole number", s)
+		}
+		return strconv.FormatFloat(v, 'f', -1, 64), nil
+	}
+	return strconv.FormatFloat(v, 'g', -1, 64), nil
+}
+
+// expandRange expands from:to:step or from:to:*factor, both ends included.
+func expandRange(s string, whole bool) ([]string, error) {
+	parts := strings.Split(s, ":")
+	if len(parts) != 3 {
+		return nil, fmt.Errorf("range %q: write FROM:TO:STEP or FROM:TO:*FACTOR", s)
+	}
+	factor, geometric := strings.CutPrefix(parts[2], "*")
+	var n [3]float64
+	for i, p := range []string{parts[0], parts[1], factor} {
+		var err error
+		if n[i], err = parseNumber(p); err != nil {
+			return nil, fmt.Errorf("range %q: %w", s, err)
+		}
+	}
+	from, to, step := n[0], n[1], n[2]
+	if to < from {
+		return nil, fmt.Errorf("range %q is empty: %s is below %s", s, parts[1], parts[0])
+	}
+	if geometric && (step <= 1 || from <= 0) {
+		return nil, fmt.Errorf("range %q: a factor above 1 and a start above 0 are needed", s)
+	}
+	if !geometric && step <= 0 {
+		return nil, fmt.Errorf("range %q: the step must be positive", s)
+	}
+	var out []string
+	for i := 0; ; i++ {
+		// From the ends, not by adding up: 0:1:0.05 has 21 values that print as written.
+		v := from + float64(i)*step
+		if geometric {
+			v = from * math.Pow(step, float64(i))
+		}
+		if v > to*(1+1e-12)+1e-12*step {
+			return out, nil
+		}
+		if i >= 1_000_000 {
+			return nil, fmt.Errorf("range %q has more than a million values", s)
+		}
+		f, err := formatNumber(round12(v), whole, fmt.Sprintf("range %q: %g", s, v))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
+}
+
+// round12 keeps twelve digits, so that 3·0.05 is 0.15.
+func round12(v float64) float64 {
+	r, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 12, 64), 64)
+	return r
+}

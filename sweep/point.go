@@ -1,0 +1,381 @@
+package sweep
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"ridgeline/arch"
+	"ridgeline/costmodel"
+	"ridgeline/hardware"
+	"ridgeline/precision"
+)
+
+// figures are the columns a row computes, in order.
+var figures = []string{"params", "weights_bytes", "cache_bytes_per_token", "cache_read_bytes_per_token",
+	"state_bytes_per_sequence", "cache_bytes", "missing_bytes", "max_batch", "ttft_seconds", "tpot_seconds",
+	"first_step_seconds", "last_step_seconds", "request_seconds", "tokens_per_second", "tokens_per_second_at_max_batch"}
+
+// Figures lists what a row computes: base units, cache_bytes is one sequence's cache and
+// state at full context.
+func Figures() []string { return append([]string(nil), figures...) }
+
+func figureIndex(name string) int {
+	for i, f := range figures {
+		if f == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// result is one row.
+type result struct {
+	priced bool // figures are there
+	fits   bool
+	batch  int
+	reason string // why a row has no figures, or does not fit
+	fig    [15]float64
+}
+
+// engine evaluates rows. Models are built and compiled once for each combination of the
+// parameters they depend on, and shared by the workers.
+type engine struct {
+	g       *Grid
+	compile []int // axes that a compiled point depends on, ascending
+	load    map[string]int
+
+	mu    sync.Mutex
+	cache map[string]*entry
+}
+
+type entry struct {
+	once   sync.Once
+	c      *costmodel.Compiled
+	params float64
+	err    error
+}
+
+// maxEntries bounds the memory of compiled points; past it the cache starts again.
+const maxEntries = 4096
+
+func newEngine(g *Grid) *engine {
+	e := &engine{g: g, load: map[string]int{}, cache: map[string]*entry{}}
+	for i, a := range g.Axes {
+		if params[a.Name].role == loadParam {
+			e.load[a.Name] = i
+		} else {
+			e.compile = append(e.compile, i)
+		}
+	}
+	return e
+}
+
+// value is the value of a parameter in the row at the place, "" if it has none.
+func (e *engine) value(name string, at []int) string {
+	for i := range e.g.Axes {
+		if e.g.Axes[i].Name == name {
+			return e.g.Axes[i].Values[at[i]]
+		}
+	}
+	return e.g.Fixed[name]
+}
+
+// worker is what one goroutine keeps between rows.
+type worker struct {
+	e    *engine
+	at   []int
+	key  []byte
+	last string
+	ent  *entry
+}
+
+func (e *engine) worker() *worker { return &worker{e: e, at: make([]int, len(e.g.Axes))} }
+
+// row evaluates one row of the grid.
+func (w *worker) row(i int) result {
+	e := w.e
+	e.g.place(i, w.at)
+	w.key = w.key[:0]
+	for _, a := range e.compile {
+		w.key = strconv.AppendInt(append(w.key, ','), int64(w.at[a]), 36)
+	}
+	if w.ent == nil || string(w.key) != w.last {
+		w.last = string(w.key)
+		w.ent = e.entry(w.last)
+		w.ent.once.Do(func() { e.build(w.ent, w.at) })
+	}
+	if w.ent.err != nil {
+		return result{reason: w.ent.err.Error()}
+	}
+	return w.price(w.ent)
+}
+
+func (e *engine) entry(key string) *entry {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if n, ok := e.cache[key]; ok {
+		return n
+	}
+	if len(e.cache) >= maxEntries {
+		e.cache = map[string]*entry{}
+	}
+	n := &entry{}
+	e.cache[key] = n
+	return n
+}
+
+// price evaluates a compiled point for the row's workload.
+func (w *worker) price(n *entry) result {
+	var load costmodel.Workload
+	for _, p := range []struct {
+		name string
+		to   *int
+	}{{"prompt", &load.Prompt}, {"generate", &load.Generate}, {"batch", &load.Batch}} {
+		v := w.e.value(p.name, w.at)
+		if v == "max" {
+			continue
+		}
+		x, err := strconv.Atoi(v)
+		if err != nil {
+			return result{reason: fmt.Sprintf("%s %s is out of range", p.name, v)}
+		}
+		*p.to = x
+	}
+	f, err := costmodel.ParseFidelity(w.e.value("fidelity", w.at))
+	if err != nil {
+		return result{reason: err.Error()}
+	}
+	c := n.c
+	largest := c.MaxBatch(load.Prompt, load.Generate)
+	r := result{priced: true}
+	if w.e.value("batch", w.at) == "max" {
+		if load.Batch = max(largest, 1); largest == 0 {
+			r.reason = "not even one sequence fits"
+		}
+	}
+	if err := load.Check(); err != nil {
+		return result{reason: err.Error()}
+	}
+	r.batch = load.Batch
+	m := c.Memory(load.Batch, load.Prompt, load.Generate)
+	r.fits = m.Fits
+	if !m.Fits && r.reason == "" {
+		r.reason = fmt.Sprintf("does not fit: %.3g GB missing, largest batch %d", m.MissingBytes/1e9, largest)
+	}
+	pre := c.Prefill(f, load.Batch, load.Prompt).Seconds
+	gen := c.Generation(f, load.Batch, load.Prompt, load.Generate)
+	g := float64(load.Generate)
+	atMax := 0.0
+	if largest > 0 {
+		atMax = float64(largest) * g / c.Generation(f, largest, load.Prompt, load.Generate)
+	}
+	r.fig = [15]float64{n.params, m.WeightsBytes, m.CacheBytesPerToken, m.CacheReadBytesPerToken,
+		m.StateBytesPerSequence, m.BytesPerSequence, m.MissingBytes, float64(largest), pre, gen / g,
+		c.DecodeStep(f, load.Batch, load.Prompt+1), c.DecodeStep(f, load.Batch, load.Prompt+load.Generate),
+		pre + gen, float64(load.Batch) * g / gen, atMax}
+	return r
+}
+
+// build makes and compiles the model of the row at the place.
+func (e *engine) build(n *entry, at []int) {
+	m, err := e.model(at)
+	if err != nil {
+		n.err = err
+		return
+	}
+	hw, err := hardware.Open(e.value("on", at))
+	if err != nil {
+		n.err = err
+		return
+	}
+	o, err := e.options(at)
+	if err != nil {
+		n.err = err
+		return
+	}
+	n.params = float64(m.Params().Total)
+	n.c, n.err = costmodel.Compile(m, hw, o)
+}
+
+func (e *engine) options(at []int) (o costmodel.Options, err error) {
+	keep := func(err2 error) {
+		if err == nil {
+			err = err2
+		}
+	}
+	dtype := func(name string) (d precision.DType) {
+		if v := e.value(name, at); v != "" {
+			var err error
+			d, err = precision.Parse(v)
+			keep(err)
+		}
+		return d
+	}
+	o.Weights, o.KV, o.State, o.Compute = dtype("weights"), dtype("kv"), dtype("state"), dtype("compute")
+	if v := e.value("tp", at); v != "" {
+		o.TP, err = strconv.Atoi(v)
+	}
+	if v := e.value("kv_read", at); v != "" {
+		var err error
+		o.KVRead, err = costmodel.ParseKVRead(v)
+		keep(err)
+	}
+	if v := e.value("diff_kernel", at); v != "" {
+		var err error
+		o.Diff, err = costmodel.ParseDiffKernel(v)
+		keep(err)
+	}
+	if v := e.value("prefill", at); v != "" {
+		var err error
+		o.Prefill, err = costmodel.ParsePrefillMode(v)
+		keep(err)
+	}
+	if v := e.value("memory_fraction", at); v != "" {
+		var err error
+		o.MemoryFraction, err = strconv.ParseFloat(v, 64)
+		keep(err)
+	}
+	return o, err
+}
+
+// model builds the row's model: a family spec takes every parameter; anything else is
+// opened first and changed where that has a meaning.
+func (e *engine) model(at []int) (*arch.Model, error) {
+	var over [][2]string
+	for _, name := range ParamNames() {
+		if name != "model" && params[name].role == modelParam {
+			if v := e.value(name, at); v != "" {
+				over = append(over, [2]string{name, v})
+			}
+		}
+	}
+	base := e.value("model", at)
+	if _, isSpec := withSpec(base, nil); isSpec {
+		if e.g.IsoParams > 0 {
+			return solveWidth(base, over, e.g.IsoParams)
+		}
+		spec, _ := withSpec(base, over)
+		return arch.Open(spec)
+	}
+	if e.g.IsoParams > 0 {
+		return nil, fmt.Errorf("iso-params solves the width of family specs; %s is none", base)
+	}
+	m, err := arch.Open(base)
+	for i := 0; err == nil && i < len(over); i++ {
+		m, err = adjust(m, over[i][0], over[i][1])
+	}
+	return m, err
+}
+
+// solveWidth finds the smallest even width whose model has at least target parameters.
+func solveWidth(base string, over [][2]string, target float64) (*arch.Model, error) {
+	at := func(w int) (*arch.Model, error) {
+		spec, _ := withSpec(base, append(append([][2]string(nil), over...), [2]string{"width", strconv.Itoa(w)}))
+		return arch.Open(spec)
+	}
+	lo, hi := 0, 1<<17 // halves of the width
+	for lo+1 < hi {
+		mid := (lo + hi) / 2
+		m, err := at(2 * mid)
+		if err != nil {
+			return nil, err
+		}
+		if float64(m.Params().Total) >= target {
+			hi = mid
+		} else {
+			lo = mid
+		}
+	}
+	if hi == 1<<17 {
+		return nil, fmt.Errorf("no width up to %d has %.3g parameters", 2*hi, target)
+	}
+	return at(2 * hi)
+}
+
+// adjust changes one parameter of a model that no family made.
+func adjust(m *arch.Model, name, value string) (*arch.Model, error) {
+	if name == "gmu_ratio" {
+		r, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return nil, err
+		}
+		return arch.WithGMURatio(m, r)
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: only family specs take it", name, value)
+	}
+	set, ok := setters[name]
+	if !ok {
+		return nil, fmt.Errorf("%s: only family specs take it (%s is none)", name, m.Name)
+	}
+	out := *m
+	out.Layers = append([]arch.Layer(nil), m.Layers...)
+	touched := false
+	for i, l := range out.Layers {
+		mixers := arch.Parts(l.Mixer)
+		changed := make([]arch.Mixer, len(mixers))
+		for j, p := range mixers {
+			var did bool
+			changed[j], did = set(p, n)
+			touched = touched || did
+		}
+		switch {
+		case len(mixers) == 1:
+			out.Layers[i].Mixer = changed[0]
+		case len(mixers) > 1:
+			out.Layers[i].Mixer = &arch.Parallel{Mixers: changed}
+		}
+	}
+	if !touched {
+		return nil, fmt.Errorf("%s: no layer of %s has one", name, m.Name)
+	}
+	if name == "window" && n <= 0 {
+		return nil, fmt.Errorf("window %d: must be positive", n)
+	}
+	return &out, out.Check()
+}
+
+// setters change one number of a mixer, in a copy, and say if the mixer has it.
+var setters = map[string]func(arch.Mixer, int) (arch.Mixer, bool){
+	"window": func(m arch.Mixer, n int) (arch.Mixer, bool) {
+		if a, ok := m.(*arch.Attention); ok && a.Window > 0 {
+			c := *a
+			c.Window = n
+			return &c, true
+		}
+		return m, false
+	},
+	"kv_heads": attention(func(a *arch.Attention, n int) { a.KVHeads = n }),
+	"head_dim": attention(func(a *arch.Attention, n int) { a.HeadDim = n; a.RotaryDim = min(a.RotaryDim, n) }),
+	"d_state": func(m arch.Mixer, n int) (arch.Mixer, bool) {
+		switch s := m.(type) {
+		case *arch.Mamba1:
+			c := *s
+			c.DState = n
+			return &c, true
+		case *arch.Mamba2:
+			c := *s
+			c.DState = n
+			return &c, true
+		}
+		return m, false
+	},
+}
+
+func attention(set func(*arch.Attention, int)) func(arch.Mixer, int) (arch.Mixer, bool) {
+	return func(m arch.Mixer, n int) (arch.Mixer, bool) {
+		a, ok := m.(*arch.Attention)
+		if !ok {
+			return m, false
+		}
+		c := *a
+		set(&c, n)
+		return &c, true
+	}
+}
+
+// oneLine keeps a reason on one line.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -1,0 +1,150 @@
+package sweep
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// ParseYAML reads a grid from a file such as
+//
+//	fixed: {model: "sambay(d=16)", on: a100-80gb, prompt: 2k}
+//	vary:
+//	  gmu_ratio: 0:1:0.25
+//	  batch: [1, 2, 4, 8]
+//	where: [fits, "tpot<=50ms"]
+//	iso_params: 3.8B
+//
+// Axes vary in the order they are written, the last one fastest. Errors are one line
+// with the file and the line.
+func ParseYAML(name string, data []byte) (*Grid, error) {
+	f, err := parser.ParseBytes(data, 0)
+	if err != nil {
+		var ye yaml.Error
+		if errors.As(err, &ye) && ye.GetToken() != nil {
+			return nil, fmt.Errorf("%s:%d: %s", name, ye.GetToken().Position.Line, oneLine(ye.GetMessage()))
+		}
+		return nil, fmt.Errorf("%s: %s", name, oneLine(err.Error()))
+	}
+	if len(f.Docs) != 1 || f.Docs[0].Body == nil {
+		return nil, fmt.Errorf("%s: one YAML document with vary: is needed", name)
+	}
+	g := &Grid{Fixed: map[string]string{}}
+	fail := func(n ast.Node, err error) error {
+		return fmt.Errorf("%s:%d: %s", name, n.GetToken().Position.Line, oneLine(err.Error()))
+	}
+	top, err := entries(f.Docs[0].Body)
+	if err != nil {
+		return nil, fail(f.Docs[0].Body, err)
+	}
+	for _, e := range top {
+		if err := g.section(e); err != nil {
+			at := e.Value
+			var ne *nodeError
+			if errors.As(err, &ne) {
+				at, err = ne.node, ne.err
+			}
+			return nil, fail(at, err)
+		}
+	}
+	return g, nil
+}
+
+type nodeError struct {
+	node ast.Node
+	err  error
+}
+
+func (e *nodeError) Error() string { return e.err.Error() }
+
+func (g *Grid) section(e *ast.MappingValueNode) error {
+	key := e.Key.String()
+	switch key {
+	case "fixed", "vary":
+		sub, err := entries(e.Value)
+		if err != nil {
+			return err
+		}
+		for _, s := range sub {
+			v, err := scalars(s.Value)
+			if err == nil && key == "vary" {
+				var a Axis
+				a, err = ParseAxis(s.Key.String() + "=" + strings.Join(v, ","))
+				g.Axes = append(g.Axes, a)
+			} else if err == nil {
+				g.Fixed[s.Key.String()] = strings.Join(v, ",")
+			}
+			if err != nil {
+				return &nodeError{s.Value, err}
+			}
+		}
+	case "where":
+		list, err := scalars(e.Value)
+		if err != nil {
+			return err
+		}
+		for _, s := range list {
+			c, err := ParseConstraint(s)
+			if err != nil {
+				return err
+			}
+			g.Where = append(g.Where, c)
+		}
+	case "iso_params":
+		v, err := scalars(e.Value)
+		if err != nil {
+			return err
+		}
+		if g.IsoParams, err = parseQuantity(strings.Join(v, "")); err != nil {
+			return err
+		}
+	default:
+		return fmt.Errorf("unknown field %q (know fixed, vary, where, iso_params)", key)
+	}
+	return nil
+}
+
+func entries(n ast.Node) ([]*ast.MappingValueNode, error) {
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		return n.Values, nil
+	case *ast.MappingValueNode:
+		return []*ast.MappingValueNode{n}, nil
+	}
+	return nil, fmt.Errorf("a mapping is needed here")
+}
+
+// scalars reads a scalar or a flat list of them as text.
+func scalars(n ast.Node) ([]string, error) {
+	if s, ok := n.(*ast.SequenceNode); ok {
+		var out []string
+		for _, v := range s.Values {
+			x, err := scalars(v)
+			if err != nil || len(x) != 1 {
+				return nil, fmt.Errorf("a flat list is needed here")
+			}
+			out = append(out, x[0])
+		}
+		return out, nil
+	}
+	if s, ok := n.(*ast.StringNode); ok {
+		return []string{s.Value}, nil
+	}
+	if _, ok := n.(ast.ScalarNode); ok {
+		return []string{n.GetToken().Value}, nil
+	}
+	return nil, fmt.Errorf("a value or a list is needed here")
+}
+
+// ParseParamTarget reads the parameter count of the iso-parametric mode, such as 3.8B.
+func ParseParamTarget(s string) (float64, error) {
+	v, err := parseQuantity(s)
+	if err == nil && v <= 0 {
+		err = fmt.Errorf("%q is not positive", s)
+	}
+	return v, err
+}
