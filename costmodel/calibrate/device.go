@@ -1,6 +1,7 @@
 package calibrate
 
 import (
+	"fmt"
 	"math"
 
 	"ridgeline/hardware"
@@ -59,3 +60,21 @@ func formatOf(d precision.DType) int {
 	}
 	return 0
 }
+
+// check refuses a device that times could not be computed for.
+func (d *device) check() error {
+	for _, f := range []struct {
+		name  string
+		value float64
+	}{
+		{"peak_flops", min(d.Peak[0], d.Peak[1])}, {"bandwidth", d.Bandwidth}, {"cache", d.Cache}, {"units", d.Units},
+	} {
+		if !(f.value > 0 && f.value < 1e30) {
+			return fmt.Errorf("device: %s is %g, want positive", f.name, f.value)
+		}
+	}
+	return nil
+}
+
+// smallest is the number format of the product that stands for a bare launch.
+const smallest = precision.BF16

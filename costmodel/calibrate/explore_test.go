@@ -8,121 +8,117 @@ import (
 	"sort"
 	"testing"
 	"time"
+
+	"ridgeline/hardware"
 )
-
-var devs = map[string]device{
-	"a100-80gb": {Peak: [2]float64{312e12, 624e12}, Bandwidth: 2.039e12, Cache: 40e6, Units: 108},
-	"h200":      {Peak: [2]float64{989e12, 1979e12}, Bandwidth: 4.8e12, Cache: 50e6, Units: 132},
-	"b200":      {Peak: [2]float64{2250e12, 4500e12}, Bandwidth: 8e12, Cache: 126e6, Units: 148},
-	"l40s":      {Peak: [2]float64{362e12, 733e12}, Bandwidth: 864e9, Cache: 96e6, Units: 142},
-}
-
-func ape(l []left) (mean, med, p90 float64) {
-	a := make([]float64, len(l))
-	for i := range l {
-		a[i] = math.Abs(math.Expm1(-l[i].log))
-		mean += a[i] / float64(len(l))
-	}
-	sort.Float64s(a)
-	return mean * 100, a[len(a)/2] * 100, a[len(a)*9/10] * 100
-}
-
-func explore[S any](m fitted[S], tb *Table) {
-	d := devs[tb.Hardware]
-	start := time.Now()
-	if err := fitCurves(context.Background(), m, &d, tb.Rows, 900); err != nil {
-		panic(err)
-	}
-	el := time.Since(start).Seconds()
-	if os.Getenv("CURVES") != "" {
-		for i := range m.curves() {
-			fmt.Printf("   curve %d:", i)
-			for _, p := range m.params(i) {
-				fmt.Printf(" %.3g", *p)
-			}
-			fmt.Println()
-		}
-	}
-	all := residuals(m, &d, tb.Rows)
-	var ph []left
-	for i := range all {
-		ph = append(ph, left{0, all[i].residual, i})
-	}
-	pm, pd, _ := ape(ph)
-	cv, _ := crossValidate(context.Background(), m, &d, tb.Rows, 5)
-	a, b, c := ape(cv)
-	var big []left
-	for _, l := range cv {
-		if tb.Rows[l.row].Seconds > 20e-6 {
-			big = append(big, l)
-		}
-	}
-	e, _, _ := ape(big)
-	fmt.Printf("%-30s n=%5d physics mape %.1f med %.1f | cv mape %.2f med %.2f p90 %.1f >20us %.2f (%.1fs %.1fs)\n", tb.File, len(tb.Rows), pm, pd, a, b, c, e, el, time.Since(start).Seconds()-el)
-	group := func(name string, key func(i int) string) {
-		by := map[string][]left{}
-		for _, l := range cv {
-			k := key(l.row)
-			by[k] = append(by[k], l)
-		}
-		var ks []string
-		for k := range by {
-			ks = append(ks, k)
-		}
-		sort.Strings(ks)
-		for _, k := range ks {
-			x, y, z := ape(by[k])
-			bias := 0.0
-			for _, l := range by[k] {
-				bias += l.log / float64(len(by[k]))
-			}
-			fmt.Printf("      %s %s n=%d mape %.2f med %.2f p90 %.1f bias %.3f phys\n", name, k, len(by[k]), x, y, z, bias)
-		}
-	}
-	if os.Getenv("AXIS") != "" {
-		group("curve", func(i int) string { return fmt.Sprint(m.curve(m.shape(&tb.Rows[i]))) })
-		for a := range 4 {
-			if os.Getenv("AXIS") == fmt.Sprint(a) {
-				group("axis", func(i int) string { return fmt.Sprintf("%7.0f", all[i].x[a]) })
-			}
-		}
-	}
-	if os.Getenv("WORST") != "" {
-		sort.Slice(cv, func(i, j int) bool {
-			return math.Abs(math.Expm1(-cv[i].log)) > math.Abs(math.Expm1(-cv[j].log))
-		})
-		for i := 0; i < 400; i += 10 {
-			l := cv[i]
-			fmt.Printf("     %+v  us %.1f res %.2f left %.2f\n", *m.shape(&tb.Rows[l.row]), tb.Rows[l.row].Seconds*1e6, all[l.row].residual, l.log)
-		}
-	}
-}
 
 func TestExplore(t *testing.T) {
 	tabs, err := ReadDir(os.Getenv("MEASURED"))
 	if err != nil {
 		t.Skip(err)
 	}
-	for _, tb := range tabs {
-		if os.Getenv("CLASS") != "" && os.Getenv("CLASS") != tb.Class.String() {
+	var ps []*Profile
+	for _, name := range []string{"a100-80gb", "h200", "b200", "l40s"} {
+		if os.Getenv("HW") != "" && os.Getenv("HW") != name {
 			continue
 		}
-		if os.Getenv("HW") != "" && os.Getenv("HW") != tb.Hardware {
-			continue
+		hw, err := hardware.Lookup(name)
+		if err != nil {
+			t.Fatal(err)
 		}
-		switch tb.Class {
-		case ClassGEMM:
-			m := newGEMMModel()
-			explore(&m, &tb)
-		case ClassDecode:
-			m := newDecodeModel()
-			explore(&m, &tb)
-		case ClassPrefill:
-			m := newPrefillModel()
-			explore(&m, &tb)
-		case ClassDeltaNet, ClassMamba2:
-			m := newRecurrentModel()
-			explore(&m, &tb)
+		var mine []Table
+		for _, tb := range tabs {
+			if os.Getenv("CLASS") != "" && os.Getenv("CLASS") != tb.Class.String() {
+				continue
+			}
+			mine = append(mine, tb)
+		}
+		start := time.Now()
+		p, r, err := Fit(context.Background(), mine, hw, Options{Folds: 5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ps = append(ps, p)
+		fmt.Printf("== %s %.1fs\n", name, time.Since(start).Seconds())
+		for _, te := range r.Tables {
+			fmt.Printf("%-30s n=%5d mape %.2f med %.2f p90 %.1f >20us %.2f\n", te.File, te.Rows, te.MAPE*100, te.MedianAPE*100, te.P90APE*100, te.MAPEOver20*100)
+		}
+		for _, te := range Check(p, mine) {
+			fmt.Printf("   in-sample %-30s mape %.2f med %.2f cover %.1f\n", te.File, te.MAPE*100, te.MedianAPE*100, te.Coverage*100)
+		}
+		if os.Getenv("SIZES") != "" {
+			for _, s := range r.Sizes {
+				fmt.Printf("   %s %.3g-%.3g us n=%d mape %.2f p90 %.1f bias %.3f\n", s.Class, s.From*1e6, s.To*1e6, s.Rows, s.MAPE*100, s.P90APE*100, s.Bias)
+			}
+		}
+		if os.Getenv("CURVES") != "" {
+			fmt.Printf("%+v\n%+v\n%+v\n%+v\n", p.gemm.Curves, p.decode.Curves, p.prefill.Curves, p.recurrent.Curves)
+		}
+		f, _ := os.Create("/tmp/prof_" + name + ".yaml")
+		p.WriteYAML(f)
+		st, _ := f.Stat()
+		fmt.Println("   size", st.Size())
+		f.Close()
+		b, _ := os.ReadFile("/tmp/prof_" + name + ".yaml")
+		start = time.Now()
+		q, err := Parse("x", b)
+		if err != nil {
+			t.Error(err)
+		} else {
+			fmt.Println("   parse", time.Since(start), Check(q, mine)[0].MAPE)
+		}
+		if os.Getenv("LEAVE") != "" {
+			for i := range mine {
+				tb := &mine[i]
+				if tb.Hardware != name {
+					continue
+				}
+				for h := Cells; h <= Contexts; h++ {
+					te, ok, err := LeaveOut(context.Background(), tb, hw, h, Options{Folds: 5, Evaluations: 450})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if ok {
+						fmt.Printf("   leave %-10s %-30s mape %.2f med %.2f p90 %.1f >20us %.2f cover %.1f\n", h, te.File, te.MAPE*100, te.MedianAPE*100, te.P90APE*100, te.MAPEOver20*100, te.Coverage*100)
+					}
+				}
+			}
+		}
+	}
+	if os.Getenv("TRANSFER") != "" {
+		for _, to := range ps {
+			var mean []*Profile
+			for _, from := range ps {
+				if from != to {
+					mean = append(mean, from)
+				}
+			}
+			for _, from := range mean {
+				for _, keep := range []bool{false, true} {
+					q := from.transfer(to.hardware, to.device, keep, 2)
+					fmt.Printf("%s -> %s keep %v: ", from.hardware, to.hardware, keep)
+					for _, te := range Check(q, tabs) {
+						fmt.Printf(" %s %.1f(%.0f)", te.Class, te.MAPE*100, te.Coverage*100)
+					}
+					fmt.Println()
+				}
+			}
+		}
+	}
+	if os.Getenv("WORST") != "" {
+		for _, tb := range tabs {
+			if os.Getenv("CLASS") != tb.Class.String() || os.Getenv("HW") != tb.Hardware {
+				continue
+			}
+			p := ps[0]
+			sort.Slice(tb.Rows, func(i, j int) bool {
+				a, b := p.Predict(tb.Class, &tb.Rows[i]).Seconds, p.Predict(tb.Class, &tb.Rows[j]).Seconds
+				return math.Abs(a/tb.Rows[i].Seconds-1) > math.Abs(b/tb.Rows[j].Seconds-1)
+			})
+			for i := range 60 {
+				r := &tb.Rows[i*3]
+				fmt.Printf("   %s measured %.1f predicted %.1f\n", r.describe(tb.Class), r.Seconds*1e6, p.Predict(tb.Class, r).Seconds*1e6)
+			}
 		}
 	}
 }

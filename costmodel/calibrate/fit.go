@@ -12,6 +12,7 @@ type fitted[S any] interface {
 	curves() int
 	curve(*S) int         // which curve a shape uses
 	family(curve int) int // the curve that a curve is a variant of
+	donor(family int) int // whose curves a family without rows takes
 	params(curve int) []*float64
 	inherit(curve, from int)
 	physics(*device, *S) float64
@@ -41,37 +42,24 @@ func fitCurves[S any](ctx context.Context, m fitted[S], d *device, rows []Row, e
 		}
 		return sum
 	}
-	donor := -1 // a fitted family, for families without rows
-	for c := range m.curves() {
-		if m.family(c) != c {
-			continue
-		}
-		n := 0
+	count := func(family int) (n int) {
 		for v := range m.curves() {
-			if m.family(v) == c {
+			if m.family(v) == family {
 				n += len(byCurve[v])
 			}
 		}
-		if n < fewest {
-			if donor >= 0 {
-				m.inherit(c, donor)
-			}
-			if n == 0 {
-				for v := range m.curves() {
-					if m.family(v) == c && v != c && donor >= 0 {
-						m.inherit(v, v-c+donor)
-					}
-				}
-				continue
-			}
+		return n
+	}
+	for c := range m.curves() {
+		n := count(c)
+		if m.family(c) != c || n < fewest/4 {
+			continue
 		}
 		err := minimise(ctx, m.params(c), evaluations, func() float64 {
 			sum := 0.0
 			for v := range m.curves() {
 				if m.family(v) == c {
-					if v != c {
-						m.inherit(v, c)
-					}
+					m.inherit(v, c)
 					sum += loss(v)
 				}
 			}
@@ -80,8 +68,7 @@ func fitCurves[S any](ctx context.Context, m fitted[S], d *device, rows []Row, e
 		if err != nil {
 			return err
 		}
-		donor = c
-		for v := m.curves() - 1; v >= 0; v-- {
+		for v := m.curves() - 1; v >= 0; v-- { // c itself, the first, comes last
 			if m.family(v) != c {
 				continue
 			}
@@ -94,7 +81,40 @@ func fitCurves[S any](ctx context.Context, m fitted[S], d *device, rows []Row, e
 			}
 		}
 	}
+	for c := range m.curves() {
+		if f := m.family(c); count(f) < fewest/4 && count(m.donor(f)) >= fewest/4 {
+			m.inherit(c, c-f+m.donor(f))
+		}
+		for _, p := range m.params(c) {
+			*p = significant(*p, 5)
+		}
+	}
 	return nil
+}
+
+// significant rounds to so many significant digits, so that profiles stay small.
+func significant(x float64, digits int) float64 {
+	if x == 0 {
+		return 0
+	}
+	scale := math.Pow(10, float64(digits-1)-math.Floor(math.Log10(math.Abs(x))))
+	return math.Round(x*scale) / scale
+}
+
+// fitClass fits physics, correction and spread, and returns the left-out errors.
+func fitClass[S any](ctx context.Context, m fitted[S], d *device, rows []Row, o *Options) ([]left, error) {
+	if err := fitCurves(ctx, m, d, rows, o.evaluations()); err != nil {
+		return nil, err
+	}
+	errs, err := crossValidate(ctx, m, d, rows, o.folds())
+	if err != nil {
+		return nil, err
+	}
+	*m.errors() = measureSpread(errs)
+	t := m.correction()
+	t.smooth(residuals(m, d, rows), m.stiffness())
+	t.quantise()
+	return errs, nil
 }
 
 // residuals returns what the physics leaves unexplained.

@@ -95,6 +95,7 @@ func (m *gemmModel) params(i int) []*float64 { return m.Curves[i].params() }
 func (m *gemmModel) inherit(i, from int)     { m.Curves[i] = m.Curves[from] }
 func (m *gemmModel) correction() *table      { return &m.Correction }
 func (m *gemmModel) errors() *spread         { return &m.Spread }
+func (m *gemmModel) donor(f int) int         { return f ^ 1 }
 func (m *gemmModel) family(i int) int        { return i }
 func (m *gemmModel) shape(r *Row) *GEMM      { return &r.GEMM }
 func (m *gemmModel) stiffness() smoothing {

@@ -75,6 +75,7 @@ func (m *prefillModel) params(i int) []*float64        { return m.Curves[i].para
 func (m *prefillModel) inherit(i, from int)            { m.Curves[i] = m.Curves[from] }
 func (m *prefillModel) correction() *table             { return &m.Correction }
 func (m *prefillModel) errors() *spread                { return &m.Spread }
+func (m *prefillModel) donor(f int) int                { return f }
 func (m *prefillModel) family(int) int                 { return 0 }
 func (m *prefillModel) shape(r *Row) *PrefillAttention { return &r.Prefill }
 func (m *prefillModel) stiffness() smoothing {

@@ -62,6 +62,9 @@ func (m *recurrentModel) params(i int) []*float64 { return m.Curves[i].params() 
 func (m *recurrentModel) inherit(i, from int)     { m.Curves[i] = m.Curves[from] }
 func (m *recurrentModel) correction() *table      { return &m.Correction }
 func (m *recurrentModel) errors() *spread         { return &m.Spread }
+
+// The kernels of Gated DeltaNet and of Mamba-2 stand in for each other.
+func (m *recurrentModel) donor(f int) int         { return f ^ 4 }
 func (m *recurrentModel) family(i int) int        { return i }
 func (m *recurrentModel) shape(r *Row) *Recurrent { return &r.Recurrent }
 func (m *recurrentModel) stiffness() smoothing {
