@@ -15,8 +15,8 @@ func newAllReduceCurve() allReduceCurve {
 	return allReduceCurve{Launch: 4e-6, Hop: 3e-7, Bandwidth: 0.7}
 }
 
-func (c *allReduceCurve) params() []*float64 {
-	return []*float64{&c.Launch, &c.Hop, &c.Bandwidth}
+func (c *allReduceCurve) params() []param {
+	return []param{{&c.Launch, 0}, {&c.Hop, 0}, {&c.Bandwidth, 1}}
 }
 
 // hostLink is the bytes/s of a PCIe 4.0 ×16 link, for devices with no fabric of their
@@ -58,7 +58,7 @@ func (m *allReduceModel) curve(s *AllReduce) int {
 }
 
 func (m *allReduceModel) curves() int             { return len(m.Curves) }
-func (m *allReduceModel) params(i int) []*float64 { return m.Curves[i].params() }
+func (m *allReduceModel) params(i int) []param    { return m.Curves[i].params() }
 func (m *allReduceModel) inherit(i, from int)     { m.Curves[i] = m.Curves[from] }
 func (m *allReduceModel) correction() *table      { return &m.Correction }
 func (m *allReduceModel) errors() *spread         { return &m.Spread }

@@ -8,8 +8,8 @@ package calibrate
 //	blocks = batch · kv_heads
 //	splits = clamp(units · Occupancy / blocks, 1, visible / Chunk)
 //	waves  = max(1, blocks · splits / (units · Occupancy))
-//	path   = waves · (Start + visible/splits · head_dim · 2 · bytes / (Stream · BW/units))
-//	memory = bytes / (BW · (Bandwidth or, the cache's share of it, CacheRate))
+//	path   = waves · (Start + visible/splits · head_dim · 2 · bytes / Stream)
+//	memory = bytes / (Bandwidth · BW) or, from the cache, bytes / (units · CacheRate)
 //	t      = Launch + (path⁴ + memory⁴)^(1/4) + FLOPs / (Peak·PEAK) + batch · heads · Query
 //	         + Combine · (1 − 1/splits) + Repack
 //
@@ -19,9 +19,9 @@ package calibrate
 type decodeCurve struct {
 	Launch    float64 `yaml:"launch_seconds"`
 	Start     float64 `yaml:"block_start_seconds"`
-	Stream    float64 `yaml:"stream_multiple"`
+	Stream    float64 `yaml:"unit_stream"`
 	Bandwidth float64 `yaml:"bandwidth_fraction"`
-	CacheRate float64 `yaml:"cache_multiple"`
+	CacheRate float64 `yaml:"unit_cache_stream"`
 	Resident  float64 `yaml:"resident_fraction"`
 	Occupancy float64 `yaml:"blocks_per_unit"`
 	Chunk     float64 `yaml:"split_keys"`
@@ -33,15 +33,15 @@ type decodeCurve struct {
 
 func newDecodeCurve() decodeCurve {
 	return decodeCurve{
-		Launch: 9e-6, Start: 1e-6, Stream: 2, Bandwidth: 0.8, CacheRate: 1.6, Resident: 0.7,
+		Launch: 9e-6, Start: 1e-6, Stream: 6e10, Bandwidth: 0.8, CacheRate: 6e10, Resident: 0.7,
 		Occupancy: 1.5, Chunk: 256, Combine: 1e-6, Query: 1e-10, Peak: 0.3, Repack: 1e-6,
 	}
 }
 
-func (c *decodeCurve) params() []*float64 {
-	return []*float64{
-		&c.Launch, &c.Start, &c.Stream, &c.Bandwidth, &c.CacheRate, &c.Resident,
-		&c.Occupancy, &c.Chunk, &c.Combine, &c.Query, &c.Peak, &c.Repack,
+func (c *decodeCurve) params() []param {
+	return []param{
+		{&c.Launch, 0}, {&c.Start, 0}, {&c.Stream, 0}, {&c.Bandwidth, 1}, {&c.CacheRate, 0}, {&c.Resident, 1},
+		{&c.Occupancy, 0}, {&c.Chunk, 0}, {&c.Combine, 0}, {&c.Query, 0}, {&c.Peak, 1}, {&c.Repack, 0},
 	}
 }
 
@@ -61,14 +61,13 @@ func (c *decodeCurve) seconds(d *device, s *DecodeAttention) float64 {
 		splits = 1
 	}
 	waves := max(1, blocks*splits/slots)
-	stream := d.Bandwidth / d.Units
 	row := 2 * s.KVDType.Bytes() * s.HeadDim
-	path := waves * (c.Start + keys/splits*row/(c.Stream*stream))
+	path := waves * (c.Start + keys/splits*row/c.Stream)
 	bytes := blocks * keys * row
 	full := bytes / (c.Resident * d.Cache)
 	full *= full
 	hit := 1 / (1 + full*full)
-	memory := bytes / d.Bandwidth * (hit/c.CacheRate + (1-hit)/c.Bandwidth)
+	memory := bytes * (hit/(c.CacheRate*d.Units) + (1-hit)/(c.Bandwidth*d.Bandwidth))
 	t += blend(path, memory)
 	t += s.Batch * s.Heads * (c.Query + 4*s.HeadDim*keys/(c.Peak*d.Peak[0]))
 	return t
@@ -103,7 +102,7 @@ func (m *decodeModel) curve(s *DecodeAttention) int {
 }
 
 func (m *decodeModel) curves() int                   { return len(m.Curves) }
-func (m *decodeModel) params(i int) []*float64       { return m.Curves[i].params() }
+func (m *decodeModel) params(i int) []param          { return m.Curves[i].params() }
 func (m *decodeModel) inherit(i, from int)           { m.Curves[i] = m.Curves[from] }
 func (m *decodeModel) correction() *table            { return &m.Correction }
 func (m *decodeModel) errors() *spread               { return &m.Spread }

@@ -13,7 +13,7 @@ type fitted[S any] interface {
 	curve(*S) int         // which curve a shape uses
 	family(curve int) int // the curve that a curve is a variant of
 	donor(family int) int // whose curves a family without rows takes
-	params(curve int) []*float64
+	params(curve int) []param
 	inherit(curve, from int)
 	physics(*device, *S) float64
 	locate(*S) (slice int, x [axes]float64)
@@ -86,7 +86,7 @@ func fitCurves[S any](ctx context.Context, m fitted[S], d *device, rows []Row, e
 			m.inherit(c, c-f+m.donor(f))
 		}
 		for _, p := range m.params(c) {
-			*p = significant(*p, 5)
+			*p.value = significant(*p.value, 5)
 		}
 	}
 	return nil

@@ -4,23 +4,23 @@ import "math"
 
 // gemmCurve is the physics of one number format's matrix products on one GPU:
 //
-//	t = Launch + ((waves · tile)⁴ + (bytes / (Bandwidth · BW))⁴)^(1/4)
+//	t = Launch + ((waves · tile)⁴ + (bytes / min(Bandwidth · BW, blocks · Unit))⁴)^(1/4)
 //
 // The output is cut into tiles of bm × bn; a tile that would leave units idle is split
 // along K. Each unit works through its tiles in turn:
 //
 //	waves = ⌈tiles · splits / units⌉
-//	tile  = Start + K/splits · max(2·bm·bn / (Peak·PEAK/units), (bm+bn)·bytes / (Feed·BW/units))
+//	tile  = Start + K/splits · max(2·bm·bn / (Peak·PEAK/units), (bm+bn)·bytes / Feed)
 //
-// with the fastest of a few tile sizes taken, as the libraries do. Rates are fractions
-// or multiples of the datasheet's PEAK and BW, so that they carry over to a relative.
+// with the fastest of a few tile sizes taken, as the libraries do. PEAK and BW are the
+// datasheet's; what one unit feeds on is its own, as clocks differ little between GPUs.
 type gemmCurve struct {
 	Launch    float64 `yaml:"launch_seconds"`
 	Start     float64 `yaml:"tile_start_seconds"`
 	Peak      float64 `yaml:"peak_fraction"`
 	Bandwidth float64 `yaml:"bandwidth_fraction"`
-	Feed      float64 `yaml:"feed_multiple"`   // bytes/s into one unit, in units of BW/units
-	Unit      float64 `yaml:"stream_multiple"` // most memory bytes/s one unit draws, likewise
+	Feed      float64 `yaml:"unit_feed"`       // bytes/s of tiles into one unit, from the cache
+	Unit      float64 `yaml:"unit_stream"`     // bytes/s of memory that one unit draws at most
 	Split     float64 `yaml:"split_seconds"`   // cost of adding up the splits of K
 	Depth     float64 `yaml:"split_depth"`     // least K per split
 	Convert   float64 `yaml:"convert_seconds"` // per element of the activations: quantising them
@@ -29,12 +29,12 @@ type gemmCurve struct {
 
 func newGEMMCurve() gemmCurve {
 	return gemmCurve{
-		Launch: 2e-6, Start: 1e-6, Peak: 0.75, Bandwidth: 0.8, Feed: 6, Unit: 2.5, Split: 5e-7, Depth: 512, Convert: 1e-13, Row: 1e-10,
+		Launch: 2e-6, Start: 1e-6, Peak: 0.75, Bandwidth: 0.8, Feed: 1.5e11, Unit: 6e10, Split: 5e-7, Depth: 512, Convert: 1e-13, Row: 1e-10,
 	}
 }
 
-func (c *gemmCurve) params() []*float64 {
-	return []*float64{&c.Launch, &c.Start, &c.Peak, &c.Bandwidth, &c.Feed, &c.Unit, &c.Split, &c.Depth, &c.Convert, &c.Row}
+func (c *gemmCurve) params() []param {
+	return []param{{&c.Launch, 0}, {&c.Start, 0}, {&c.Peak, 1}, {&c.Bandwidth, 1}, {&c.Feed, 0}, {&c.Unit, 0}, {&c.Split, 0}, {&c.Depth, 0}, {&c.Convert, 0}, {&c.Row, 0}}
 }
 
 // tiles are the output tiles tried, rows × columns; narrow ones serve few tokens.
@@ -48,8 +48,7 @@ func (c *gemmCurve) seconds(d *device, s *GEMM) float64 {
 		elem = 1
 	}
 	perFLOP := 2 * d.Units / (c.Peak * d.Peak[format]) // seconds per multiply-add of a unit
-	stream := d.Bandwidth / d.Units
-	perByte := elem / (c.Feed * stream)
+	perByte := elem / c.Feed
 	bytes := elem*s.M*s.K + s.DType.Bytes()*s.K*s.N + 2*s.M*s.N
 	fastest := math.Inf(1)
 	for i := range tiles {
@@ -68,7 +67,7 @@ func (c *gemmCurve) seconds(d *device, s *GEMM) float64 {
 		waves := math.Ceil(blocks / d.Units)
 		depth := s.K / split
 		compute := waves * (c.Start + depth*max(t.m*t.n*perFLOP, (t.m+t.n)*perByte))
-		memory := bytes / (stream * min(c.Bandwidth*d.Units, c.Unit*blocks))
+		memory := bytes / min(c.Bandwidth*d.Bandwidth, c.Unit*min(blocks, d.Units))
 		fastest = min(fastest, extra+blend(compute, memory))
 	}
 	return c.Launch + fastest + s.M*(c.Row+c.Convert*s.K)
@@ -89,15 +88,15 @@ func newGEMMModel() gemmModel {
 	return m
 }
 
-func (m *gemmModel) curve(s *GEMM) int       { return formatOf(s.DType) }
-func (m *gemmModel) curves() int             { return formats }
-func (m *gemmModel) params(i int) []*float64 { return m.Curves[i].params() }
-func (m *gemmModel) inherit(i, from int)     { m.Curves[i] = m.Curves[from] }
-func (m *gemmModel) correction() *table      { return &m.Correction }
-func (m *gemmModel) errors() *spread         { return &m.Spread }
-func (m *gemmModel) donor(f int) int         { return f ^ 1 }
-func (m *gemmModel) family(i int) int        { return i }
-func (m *gemmModel) shape(r *Row) *GEMM      { return &r.GEMM }
+func (m *gemmModel) curve(s *GEMM) int    { return formatOf(s.DType) }
+func (m *gemmModel) curves() int          { return formats }
+func (m *gemmModel) params(i int) []param { return m.Curves[i].params() }
+func (m *gemmModel) inherit(i, from int)  { m.Curves[i] = m.Curves[from] }
+func (m *gemmModel) correction() *table   { return &m.Correction }
+func (m *gemmModel) errors() *spread      { return &m.Spread }
+func (m *gemmModel) donor(f int) int      { return f ^ 1 }
+func (m *gemmModel) family(i int) int     { return i }
+func (m *gemmModel) shape(r *Row) *GEMM   { return &r.GEMM }
 func (m *gemmModel) stiffness() smoothing {
 	return smoothing{Axis: [axes]float64{0, .02, .02, .02}, Slice: .01, Ridge: 1e-4, Tail: .03}
 }

@@ -13,11 +13,11 @@ type Holdout uint8
 
 // What may be left out.
 const (
-	Cells     Holdout = iota // a fifth of the rows, at random
-	Heads                    // all rows of one number of heads (channels for recurrent kernels)
-	HeadDims                 // all rows of one head dimension
-	Matrices                 // all rows of one (n, k), ten groups of them at a time
-	Contexts                 // all rows of one context or prompt length
+	Cells    Holdout = iota // a fifth of the rows, at random
+	Heads                   // all rows of one number of heads (channels for recurrent kernels)
+	HeadDims                // all rows of one head dimension
+	Matrices                // all rows of one (n, k), ten groups of them at a time
+	Contexts                // all rows of one context or prompt length
 )
 
 var holdoutNames = []string{"cells", "heads", "head dims", "(n,k)", "contexts"}

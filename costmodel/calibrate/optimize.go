@@ -17,22 +17,32 @@ func robust(r float64) float64 {
 	return math.Sqrt(1+r*r) - 1
 }
 
+// param is a parameter to fit; a fraction of a datasheet figure has a largest value, 0
+// meaning none.
+type param struct {
+	value *float64
+	most  float64
+}
+
 // minimise moves the parameters, all positive, to a minimum of loss by Nelder–Mead on
 // their logarithms, restarted once from where it stopped.
-func minimise(ctx context.Context, params []*float64, evaluations int, loss func() float64) error {
+func minimise(ctx context.Context, params []param, evaluations int, loss func() float64) error {
 	x := make([]float64, len(params))
 	home := make([]float64, len(params))
 	for i, p := range params {
-		home[i] = math.Log(*p)
+		home[i] = math.Log(*p.value)
 	}
 	set := func(x []float64) {
 		for i, p := range params {
-			*p = math.Exp(x[i])
+			*p.value = math.Exp(x[i])
+			if p.most > 0 {
+				*p.value = min(*p.value, p.most)
+			}
 		}
 	}
 	for range 3 {
 		for i, p := range params {
-			x[i] = math.Log(*p)
+			x[i] = math.Log(*p.value)
 		}
 		problem := optimize.Problem{
 			Func: func(x []float64) float64 {
@@ -41,6 +51,10 @@ func minimise(ctx context.Context, params []*float64, evaluations int, loss func
 				for i, v := range x {
 					v -= home[i]
 					pull += 2e-3 * v * v
+					if p := params[i]; p.most > 0 {
+						over := max(0, x[i]-math.Log(p.most))
+						pull += over * over
+					}
 				}
 				set(x)
 				return loss() + pull

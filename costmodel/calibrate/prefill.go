@@ -24,8 +24,8 @@ func newPrefillCurve() prefillCurve {
 	return prefillCurve{Launch: 9e-6, Start: 1e-6, Peak: 0.7, Narrow: 16, Rows: 96, Bandwidth: 0.7}
 }
 
-func (c *prefillCurve) params() []*float64 {
-	return []*float64{&c.Launch, &c.Start, &c.Peak, &c.Narrow, &c.Rows, &c.Bandwidth}
+func (c *prefillCurve) params() []param {
+	return []param{{&c.Launch, 0}, {&c.Start, 0}, {&c.Peak, 1}, {&c.Narrow, 0}, {&c.Rows, 0}, {&c.Bandwidth, 1}}
 }
 
 // seconds returns the time of a prompt on d.
@@ -71,7 +71,7 @@ func (m *prefillModel) curve(s *PrefillAttention) int {
 }
 
 func (m *prefillModel) curves() int                    { return len(m.Curves) }
-func (m *prefillModel) params(i int) []*float64        { return m.Curves[i].params() }
+func (m *prefillModel) params(i int) []param           { return m.Curves[i].params() }
 func (m *prefillModel) inherit(i, from int)            { m.Curves[i] = m.Curves[from] }
 func (m *prefillModel) correction() *table             { return &m.Correction }
 func (m *prefillModel) errors() *spread                { return &m.Spread }

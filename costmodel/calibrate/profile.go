@@ -214,8 +214,8 @@ func (p *Profile) check() error {
 func checkModel[S any](name string, m fitted[S], want table) error {
 	for c := range m.curves() {
 		for _, v := range m.params(c) {
-			if !(*v > 0 && *v < 1e30) {
-				return fmt.Errorf("%s: curve %d has a parameter %g, want positive", name, c, *v)
+			if !(*v.value > 0 && *v.value < 1e30) {
+				return fmt.Errorf("%s: curve %d has a parameter %g, want positive", name, c, *v.value)
 			}
 		}
 	}

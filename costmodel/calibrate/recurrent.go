@@ -21,8 +21,8 @@ func newRecurrentCurve() recurrentCurve {
 	return recurrentCurve{Launch: 3e-6, Chunk: 1e-6, Bandwidth: 0.6, Peak: 0.2, Occupancy: 1}
 }
 
-func (c *recurrentCurve) params() []*float64 {
-	return []*float64{&c.Launch, &c.Chunk, &c.Bandwidth, &c.Peak, &c.Occupancy}
+func (c *recurrentCurve) params() []param {
+	return []param{{&c.Launch, 0}, {&c.Chunk, 0}, {&c.Bandwidth, 1}, {&c.Peak, 1}, {&c.Occupancy, 0}}
 }
 
 // seconds returns the time of one call on d.
@@ -56,12 +56,12 @@ func newRecurrentModel() recurrentModel {
 	return m
 }
 
-func (m *recurrentModel) curve(s *Recurrent) int  { return int(s.Kernel) }
-func (m *recurrentModel) curves() int             { return len(m.Curves) }
-func (m *recurrentModel) params(i int) []*float64 { return m.Curves[i].params() }
-func (m *recurrentModel) inherit(i, from int)     { m.Curves[i] = m.Curves[from] }
-func (m *recurrentModel) correction() *table      { return &m.Correction }
-func (m *recurrentModel) errors() *spread         { return &m.Spread }
+func (m *recurrentModel) curve(s *Recurrent) int { return int(s.Kernel) }
+func (m *recurrentModel) curves() int            { return len(m.Curves) }
+func (m *recurrentModel) params(i int) []param   { return m.Curves[i].params() }
+func (m *recurrentModel) inherit(i, from int)    { m.Curves[i] = m.Curves[from] }
+func (m *recurrentModel) correction() *table     { return &m.Correction }
+func (m *recurrentModel) errors() *spread        { return &m.Spread }
 
 // The kernels of Gated DeltaNet and of Mamba-2 stand in for each other.
 func (m *recurrentModel) donor(f int) int         { return f ^ 4 }
