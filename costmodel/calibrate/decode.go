@@ -8,7 +8,7 @@ package calibrate
 //	blocks = batch · kv_heads
 //	splits = clamp(units · Occupancy / blocks, 1, visible / Chunk)
 //	waves  = max(1, blocks · splits / (units · Occupancy))
-//	path   = waves · (Start + visible/splits · head_dim · 2 · bytes / Stream)
+//	path   = waves · (Start + visible/splits · head_dim · 2 · bytes · (1 + (head_dim/Wide)²) / Stream)
 //	memory = bytes / (Bandwidth · BW) or, from the cache, bytes / (units · CacheRate)
 //	t      = Launch + (path⁴ + memory⁴)^(1/4) + FLOPs / (Peak·PEAK) + batch · heads · Query
 //	         + Combine · (1 − 1/splits) + Repack
@@ -29,19 +29,20 @@ type decodeCurve struct {
 	Query     float64 `yaml:"query_head_seconds"`
 	Peak      float64 `yaml:"peak_fraction"`
 	Repack    float64 `yaml:"repack_seconds"`
+	Wide      float64 `yaml:"wide_head_dim"`
 }
 
 func newDecodeCurve() decodeCurve {
 	return decodeCurve{
 		Launch: 9e-6, Start: 1e-6, Stream: 6e10, Bandwidth: 0.8, CacheRate: 6e10, Resident: 0.7,
-		Occupancy: 1.5, Chunk: 256, Combine: 1e-6, Query: 1e-10, Peak: 0.3, Repack: 1e-6,
+		Occupancy: 1.5, Chunk: 256, Combine: 1e-6, Query: 1e-10, Peak: 0.3, Repack: 1e-6, Wide: 512,
 	}
 }
 
 func (c *decodeCurve) params() []param {
 	return []param{
 		{&c.Launch, 0}, {&c.Start, 0}, {&c.Stream, 0}, {&c.Bandwidth, 1}, {&c.CacheRate, 0}, {&c.Resident, 1},
-		{&c.Occupancy, 0}, {&c.Chunk, 0}, {&c.Combine, 0}, {&c.Query, 0}, {&c.Peak, 1}, {&c.Repack, 0},
+		{&c.Occupancy, 0}, {&c.Chunk, 0}, {&c.Combine, 0}, {&c.Query, 0}, {&c.Peak, 1}, {&c.Repack, 0}, {&c.Wide, 0},
 	}
 }
 
@@ -62,7 +63,8 @@ func (c *decodeCurve) seconds(d *device, s *DecodeAttention) float64 {
 	}
 	waves := max(1, blocks*splits/slots)
 	row := 2 * s.KVDType.Bytes() * s.HeadDim
-	path := waves * (c.Start + keys/splits*row/c.Stream)
+	wide := s.HeadDim / c.Wide
+	path := waves * (c.Start + keys/splits*row*(1+wide*wide)/c.Stream)
 	bytes := blocks * keys * row
 	full := bytes / (c.Resident * d.Cache)
 	full *= full
@@ -74,11 +76,12 @@ func (c *decodeCurve) seconds(d *device, s *DecodeAttention) float64 {
 }
 
 // decodeModel is the curves of decode attention, one for each number format of the
-// cache, grouped queries or not, windowed or not, and what they leave unexplained.
+// cache, grouped queries or not, and state of the window, and what they leave
+// unexplained.
 type decodeModel struct {
-	Curves     [formats * 4]decodeCurve `yaml:"curves"`
-	Correction table                    `yaml:"correction"`
-	Spread     spread                   `yaml:"spread"`
+	Curves     [formats * 2 * windows]decodeCurve `yaml:"curves"`
+	Correction table                              `yaml:"correction"`
+	Spread     spread                             `yaml:"spread"`
 }
 
 func newDecodeModel() decodeModel {
@@ -86,7 +89,7 @@ func newDecodeModel() decodeModel {
 	for i := range m.Curves {
 		m.Curves[i] = newDecodeCurve()
 	}
-	m.Correction = table{Slices: formats * 2, Axes: [axes]axis{{6, 1, 3}, {0, 1, 18}, {0, 1, 7}, {1, 1, 17}}}
+	m.Correction = table{Slices: formats * windows, Axes: [axes]axis{{6, 1, 3}, {0, 1, 18}, {0, 1, 7}, {1, 1, 17}}}
 	return m
 }
 
@@ -95,10 +98,7 @@ func (m *decodeModel) curve(s *DecodeAttention) int {
 	if s.Heads == s.KVHeads {
 		i += 2
 	}
-	if s.Window > 0 {
-		i += 4
-	}
-	return i
+	return i + 2*formats*windowed(s.Context, s.Window)
 }
 
 func (m *decodeModel) curves() int                   { return len(m.Curves) }
@@ -110,7 +110,7 @@ func (m *decodeModel) donor(f int) int               { return f ^ 1 }
 func (m *decodeModel) family(i int) int              { return i % formats }
 func (m *decodeModel) shape(r *Row) *DecodeAttention { return &r.Decode }
 func (m *decodeModel) stiffness() smoothing {
-	return smoothing{Axis: [axes]float64{.02, .01, .01, .01}, Slice: .01, Ridge: 1e-4, Tail: .03}
+	return tune(smoothing{Axis: [axes]float64{.02, .01, .01, .01}, Slice: .01, Ridge: 1e-4, Tail: .03})
 }
 
 func (m *decodeModel) physics(d *device, s *DecodeAttention) float64 {
@@ -118,9 +118,6 @@ func (m *decodeModel) physics(d *device, s *DecodeAttention) float64 {
 }
 
 func (m *decodeModel) locate(s *DecodeAttention) (int, [axes]float64) {
-	slice := formatOf(s.KVDType)
-	if s.Window > 0 {
-		slice += formats
-	}
-	return slice, [axes]float64{s.HeadDim, s.Batch * s.KVHeads, s.Heads / s.KVHeads, s.Visible()}
+	w := windowed(s.Context, s.Window)
+	return formatOf(s.KVDType) + formats*w, [axes]float64{s.HeadDim, s.Batch * s.KVHeads, s.Heads / s.KVHeads, s.Context}
 }

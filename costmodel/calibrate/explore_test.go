@@ -3,7 +3,6 @@ package calibrate
 import (
 	"context"
 	"fmt"
-	"math"
 	"os"
 	"sort"
 	"testing"
@@ -111,14 +110,28 @@ func TestExplore(t *testing.T) {
 				continue
 			}
 			p := ps[0]
-			sort.Slice(tb.Rows, func(i, j int) bool {
-				a, b := p.Predict(tb.Class, &tb.Rows[i]).Seconds, p.Predict(tb.Class, &tb.Rows[j]).Seconds
-				return math.Abs(a/tb.Rows[i].Seconds-1) > math.Abs(b/tb.Rows[j].Seconds-1)
-			})
-			for i := range 60 {
-				r := &tb.Rows[i*3]
-				fmt.Printf("   %s measured %.1f predicted %.1f\n", r.describe(tb.Class), r.Seconds*1e6, p.Predict(tb.Class, r).Seconds*1e6)
+			switch tb.Class {
+			case ClassDecode:
+				cv(&p.decode, p, &tb)
+			case ClassGEMM:
+				cv(&p.gemm, p, &tb)
+			case ClassPrefill:
+				cv(&p.prefill, p, &tb)
 			}
 		}
+	}
+}
+
+func cv[S any](m fitted[S], p *Profile, tb *Table) {
+	errs, _ := crossValidate(context.Background(), m, &p.device, tb.Rows, 5)
+	sort.Slice(errs, func(i, j int) bool { return errs[i].ape() > errs[j].ape() })
+	skip := 10
+	if os.Getenv("SKIP") != "" {
+		fmt.Sscan(os.Getenv("SKIP"), &skip)
+	}
+	for i := range 60 {
+		e := errs[i*skip]
+		r := &tb.Rows[e.row]
+		fmt.Printf("   %s measured %.1f cv %.1f phys %.1f\n", r.describe(tb.Class), r.Seconds*1e6, e.seconds*1e6, m.physics(&p.device, m.shape(r))*1e6)
 	}
 }

@@ -98,7 +98,7 @@ func (m *gemmModel) donor(f int) int      { return f ^ 1 }
 func (m *gemmModel) family(i int) int     { return i }
 func (m *gemmModel) shape(r *Row) *GEMM   { return &r.GEMM }
 func (m *gemmModel) stiffness() smoothing {
-	return smoothing{Axis: [axes]float64{0, .02, .02, .02}, Slice: .01, Ridge: 1e-4, Tail: .03}
+	return tune(smoothing{Axis: [axes]float64{0, .02, .02, .02}, Slice: .01, Ridge: 1e-4, Tail: .03})
 }
 
 func (m *gemmModel) physics(d *device, s *GEMM) float64 {

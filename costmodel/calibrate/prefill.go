@@ -42,12 +42,12 @@ func (c *prefillCurve) seconds(d *device, s *PrefillAttention) float64 {
 	return c.Launch + start + blend(path, work) + s.Bytes()/(c.Bandwidth*d.Bandwidth)
 }
 
-// prefillModel is the curves of prefill attention, grouped queries or not, windowed or
-// not, and what they leave unexplained.
+// prefillModel is the curves of prefill attention, grouped queries or not, by state
+// of the window, and what they leave unexplained.
 type prefillModel struct {
-	Curves     [4]prefillCurve `yaml:"curves"`
-	Correction table           `yaml:"correction"`
-	Spread     spread          `yaml:"spread"`
+	Curves     [2 * windows]prefillCurve `yaml:"curves"`
+	Correction table                     `yaml:"correction"`
+	Spread     spread                    `yaml:"spread"`
 }
 
 func newPrefillModel() prefillModel {
@@ -55,7 +55,7 @@ func newPrefillModel() prefillModel {
 	for i := range m.Curves {
 		m.Curves[i] = newPrefillCurve()
 	}
-	m.Correction = table{Slices: 2, Axes: [axes]axis{{6, 1, 3}, {0, 1, 16}, {0, 1, 7}, {0, 2, 29}}}
+	m.Correction = table{Slices: windows, Axes: [axes]axis{{6, 1, 3}, {0, 1, 16}, {0, 1, 7}, {0, 2, 29}}}
 	return m
 }
 
@@ -64,10 +64,7 @@ func (m *prefillModel) curve(s *PrefillAttention) int {
 	if s.Heads == s.KVHeads {
 		i++
 	}
-	if s.Window > 0 {
-		i += 2
-	}
-	return i
+	return i + 2*windowed(s.Prompt, s.Window)
 }
 
 func (m *prefillModel) curves() int                    { return len(m.Curves) }
@@ -79,7 +76,7 @@ func (m *prefillModel) donor(f int) int                { return f }
 func (m *prefillModel) family(int) int                 { return 0 }
 func (m *prefillModel) shape(r *Row) *PrefillAttention { return &r.Prefill }
 func (m *prefillModel) stiffness() smoothing {
-	return smoothing{Axis: [axes]float64{.02, .01, .01, .01}, Slice: .01, Ridge: 1e-4, Tail: .03}
+	return tune(smoothing{Axis: [axes]float64{.02, .01, .01, .01}, Slice: .01, Ridge: 1e-4, Tail: .03})
 }
 
 func (m *prefillModel) physics(d *device, s *PrefillAttention) float64 {
@@ -87,9 +84,5 @@ func (m *prefillModel) physics(d *device, s *PrefillAttention) float64 {
 }
 
 func (m *prefillModel) locate(s *PrefillAttention) (int, [axes]float64) {
-	slice := 0
-	if s.Window > 0 {
-		slice = 1
-	}
-	return slice, [axes]float64{s.HeadDim, s.Batch * s.Heads, s.Heads / s.KVHeads, s.Prompt}
+	return windowed(s.Prompt, s.Window), [axes]float64{s.HeadDim, s.Batch * s.Heads, s.Heads / s.KVHeads, s.Prompt}
 }

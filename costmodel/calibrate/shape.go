@@ -167,3 +167,19 @@ func visible(context, window float64) float64 {
 	}
 	return context
 }
+
+// windows is how many states of the window kernels tell apart.
+const windows = 3
+
+// windowed returns the state of the window: 0 without one, 1 while the context is
+// within it, 2 once it hides keys.
+func windowed(context, window float64) int {
+	switch {
+	case window <= 0:
+		return 0
+	case context <= window:
+		return 1
+	default:
+		return 2
+	}
+}
