@@ -38,15 +38,17 @@ func (c *allReduceCurve) seconds(d *device, s *AllReduce) float64 {
 // allReduceModel is a curve for reductions inside a CUDA graph and one for those
 // launched one by one, and what they leave unexplained.
 type allReduceModel struct {
-	Curves     [2]allReduceCurve `yaml:"curves"`
-	Correction table             `yaml:"correction"`
-	Spread     spread            `yaml:"spread"`
+	Curves      [2]allReduceCurve `yaml:"curves"`
+	Corrections [1]table          `yaml:"corrections"`
+	Spread      spread            `yaml:"spread"`
 }
 
 func newAllReduceModel() allReduceModel {
 	m := allReduceModel{Curves: [2]allReduceCurve{newAllReduceCurve(), newAllReduceCurve()}}
 	m.Curves[1].Launch = 2e-5
-	m.Correction = table{Slices: 2, Axes: [axes]axis{{N: 1}, {N: 1}, {1, 1, 3}, {8, 1, 23}}}
+	m.Corrections = [1]table{
+		{Slices: 2, Axes: [axes]axis{{N: 1}, {N: 1}, {1, 1, 3}, {8, 1, 23}}},
+	}
 	return m
 }
 
@@ -60,7 +62,7 @@ func (m *allReduceModel) curve(s *AllReduce) int {
 func (m *allReduceModel) curves() int             { return len(m.Curves) }
 func (m *allReduceModel) params(i int) []param    { return m.Curves[i].params() }
 func (m *allReduceModel) inherit(i, from int)     { m.Curves[i] = m.Curves[from] }
-func (m *allReduceModel) correction() *table      { return &m.Correction }
+func (m *allReduceModel) corrections() []table    { return m.Corrections[:] }
 func (m *allReduceModel) errors() *spread         { return &m.Spread }
 func (m *allReduceModel) donor(f int) int         { return f ^ 1 }
 func (m *allReduceModel) family(i int) int        { return i }
@@ -73,6 +75,15 @@ func (m *allReduceModel) physics(d *device, s *AllReduce) float64 {
 	return m.Curves[m.curve(s)].seconds(d, s)
 }
 
-func (m *allReduceModel) locate(s *AllReduce) (int, [axes]float64) {
+func (m *allReduceModel) locate(_ int, s *AllReduce) (int, [axes]float64) {
 	return m.curve(s), [axes]float64{1, 1, s.GPUs, s.Bytes}
+}
+
+// correct returns the sum of the corrections of a shape's log time.
+func (m *allReduceModel) correct(s *AllReduce) (sum float64) {
+	for i := range m.Corrections {
+		slice, x := m.locate(i, s)
+		sum += m.Corrections[i].at(slice, &x)
+	}
+	return sum
 }

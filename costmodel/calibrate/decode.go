@@ -10,7 +10,7 @@ package calibrate
 //	waves  = max(1, blocks · splits / (units · Occupancy))
 //	path   = waves · (Start + visible/splits · head_dim · 2 · bytes · (1 + (head_dim/Wide)²) / Stream)
 //	memory = bytes / (Bandwidth · BW) or, from the cache, bytes / (units · CacheRate)
-//	t      = Launch + (path⁴ + memory⁴)^(1/4) + FLOPs / (Peak·PEAK) + batch · heads · Query
+//	t      = Launch + (path⁴ + memory⁴)^(1/4) + FLOPs / (Peak·PEAK) + batch · (Sequence + heads · Query)
 //	         + Combine · (1 − 1/splits) + Repack
 //
 // Repack is the copy of grouped queries that FlashAttention-2 makes when neither the
@@ -30,19 +30,20 @@ type decodeCurve struct {
 	Peak      float64 `yaml:"peak_fraction"`
 	Repack    float64 `yaml:"repack_seconds"`
 	Wide      float64 `yaml:"wide_head_dim"`
+	Sequence  float64 `yaml:"sequence_seconds"`
 }
 
 func newDecodeCurve() decodeCurve {
 	return decodeCurve{
 		Launch: 9e-6, Start: 1e-6, Stream: 6e10, Bandwidth: 0.8, CacheRate: 6e10, Resident: 0.7,
-		Occupancy: 1.5, Chunk: 256, Combine: 1e-6, Query: 1e-10, Peak: 0.3, Repack: 1e-6, Wide: 512,
+		Occupancy: 1.5, Chunk: 256, Combine: 1e-6, Query: 1e-10, Peak: 0.3, Repack: 1e-6, Wide: 512, Sequence: 1e-9,
 	}
 }
 
 func (c *decodeCurve) params() []param {
 	return []param{
 		{&c.Launch, 0}, {&c.Start, 0}, {&c.Stream, 0}, {&c.Bandwidth, 1}, {&c.CacheRate, 0}, {&c.Resident, 1},
-		{&c.Occupancy, 0}, {&c.Chunk, 0}, {&c.Combine, 0}, {&c.Query, 0}, {&c.Peak, 1}, {&c.Repack, 0}, {&c.Wide, 0},
+		{&c.Occupancy, 0}, {&c.Chunk, 0}, {&c.Combine, 0}, {&c.Query, 0}, {&c.Peak, 1}, {&c.Repack, 0}, {&c.Wide, 0}, {&c.Sequence, 0},
 	}
 }
 
@@ -71,7 +72,7 @@ func (c *decodeCurve) seconds(d *device, s *DecodeAttention) float64 {
 	hit := 1 / (1 + full*full)
 	memory := bytes * (hit/(c.CacheRate*d.Units) + (1-hit)/(c.Bandwidth*d.Bandwidth))
 	t += blend(path, memory)
-	t += s.Batch * s.Heads * (c.Query + 4*s.HeadDim*keys/(c.Peak*d.Peak[0]))
+	t += s.Batch * (c.Sequence + s.Heads*(c.Query+4*s.HeadDim*keys/(c.Peak*d.Peak[0])))
 	return t
 }
 
@@ -79,9 +80,9 @@ func (c *decodeCurve) seconds(d *device, s *DecodeAttention) float64 {
 // cache, grouped queries or not, and state of the window, and what they leave
 // unexplained.
 type decodeModel struct {
-	Curves     [formats * 2 * windows]decodeCurve `yaml:"curves"`
-	Correction table                              `yaml:"correction"`
-	Spread     spread                             `yaml:"spread"`
+	Curves      [formats * 2 * windows]decodeCurve `yaml:"curves"`
+	Corrections [2]table                           `yaml:"corrections"`
+	Spread      spread                             `yaml:"spread"`
 }
 
 func newDecodeModel() decodeModel {
@@ -89,7 +90,10 @@ func newDecodeModel() decodeModel {
 	for i := range m.Curves {
 		m.Curves[i] = newDecodeCurve()
 	}
-	m.Correction = table{Slices: formats * windows, Axes: [axes]axis{{6, 1, 3}, {0, 1, 18}, {0, 1, 7}, {1, 1, 17}}}
+	m.Corrections = [2]table{
+		{Slices: formats * windows, Axes: [axes]axis{{6, 1, 3}, {0, 1, 18}, {0, 1, 7}, {1, 1, 17}}},
+		{Slices: formats * windows, Axes: [axes]axis{{0, 1, 4}, {0, 1, 12}, {N: 1}, {1, 1, 17}}},
+	}
 	return m
 }
 
@@ -104,20 +108,33 @@ func (m *decodeModel) curve(s *DecodeAttention) int {
 func (m *decodeModel) curves() int                   { return len(m.Curves) }
 func (m *decodeModel) params(i int) []param          { return m.Curves[i].params() }
 func (m *decodeModel) inherit(i, from int)           { m.Curves[i] = m.Curves[from] }
-func (m *decodeModel) correction() *table            { return &m.Correction }
+func (m *decodeModel) corrections() []table          { return m.Corrections[:] }
 func (m *decodeModel) errors() *spread               { return &m.Spread }
 func (m *decodeModel) donor(f int) int               { return f ^ 1 }
 func (m *decodeModel) family(i int) int              { return i % formats }
 func (m *decodeModel) shape(r *Row) *DecodeAttention { return &r.Decode }
 func (m *decodeModel) stiffness() smoothing {
-	return tune(smoothing{Axis: [axes]float64{.02, .01, .01, .01}, Slice: .01, Ridge: 1e-4, Tail: .03})
+	return tune(smoothing{Axis: [axes]float64{.02, .01, .01, .01}, Slice: .01, Ridge: 5e-4, Tail: .05})
 }
 
 func (m *decodeModel) physics(d *device, s *DecodeAttention) float64 {
 	return m.Curves[m.curve(s)].seconds(d, s)
 }
 
-func (m *decodeModel) locate(s *DecodeAttention) (int, [axes]float64) {
-	w := windowed(s.Context, s.Window)
-	return formatOf(s.KVDType) + formats*w, [axes]float64{s.HeadDim, s.Batch * s.KVHeads, s.Heads / s.KVHeads, s.Context}
+func (m *decodeModel) locate(i int, s *DecodeAttention) (int, [axes]float64) {
+	slice := formatOf(s.KVDType) + formats*windowed(s.Context, s.Window)
+	group := s.Heads / s.KVHeads
+	if i == 1 {
+		return slice, [axes]float64{s.KVHeads, s.Batch, group, s.Context}
+	}
+	return slice, [axes]float64{s.HeadDim, s.Batch * s.KVHeads, group, s.Context}
+}
+
+// correct returns the sum of the corrections of a shape's log time.
+func (m *decodeModel) correct(s *DecodeAttention) (sum float64) {
+	for i := range m.Corrections {
+		slice, x := m.locate(i, s)
+		sum += m.Corrections[i].at(slice, &x)
+	}
+	return sum
 }

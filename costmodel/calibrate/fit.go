@@ -16,8 +16,8 @@ type fitted[S any] interface {
 	params(curve int) []param
 	inherit(curve, from int)
 	physics(*device, *S) float64
-	locate(*S) (slice int, x [axes]float64)
-	correction() *table
+	corrections() []table                            // added up
+	locate(i int, s *S) (slice int, x [axes]float64) // in correction i
 	stiffness() smoothing
 	errors() *spread
 }
@@ -111,50 +111,56 @@ func fitClass[S any](ctx context.Context, m fitted[S], d *device, rows []Row, o 
 		return nil, err
 	}
 	*m.errors() = measureSpread(errs)
-	t := m.correction()
-	t.smooth(residuals(m, d, rows), m.stiffness())
-	t.quantise()
+	smoothAll(m, m.corrections(), d, rows, nil)
 	return errs, nil
 }
 
-// residuals returns what the physics leaves unexplained.
-func residuals[S any](m fitted[S], d *device, rows []Row) []sample {
-	out := make([]sample, len(rows))
+// residuals returns what the physics leaves unexplained, log(measured/predicted).
+func residuals[S any](m fitted[S], d *device, rows []Row) []float64 {
+	out := make([]float64, len(rows))
 	for i := range rows {
-		s := m.shape(&rows[i])
-		slice, x := m.locate(s)
-		out[i] = sample{slice, x, math.Log(rows[i].Seconds / m.physics(d, s))}
+		out[i] = math.Log(rows[i].Seconds / m.physics(d, m.shape(&rows[i])))
 	}
 	return out
 }
 
-// predict returns the point estimate of a shape.
-func predict[S any](m fitted[S], d *device, s *S) float64 {
-	slice, x := m.locate(s)
-	return m.physics(d, s) * math.Exp(m.correction().at(slice, &x))
+// smoothAll fits tables, of the model's form, one after the other to what those before
+// leave unexplained of the rows not in the fold that is out.
+func smoothAll[S any](m fitted[S], tables []table, d *device, rows []Row, out func(i int) bool) (unexplained []float64) {
+	unexplained = residuals(m, d, rows)
+	for n := range tables {
+		t := &tables[n]
+		at := make([]sample, len(rows))
+		var train []sample
+		for i := range rows {
+			at[i].slice, at[i].x = m.locate(n, m.shape(&rows[i]))
+			at[i].residual = unexplained[i]
+			if out == nil || !out(i) {
+				train = append(train, at[i])
+			}
+		}
+		t.smooth(train, m.stiffness())
+		t.quantise()
+		for i := range rows {
+			unexplained[i] -= t.at(at[i].slice, &at[i].x)
+		}
+	}
+	return unexplained
 }
 
-// crossValidate predicts every row from a correction fitted without its fold. The
+// crossValidate predicts every row from corrections fitted without its fold. The
 // physics, a handful of parameters, is kept.
 func crossValidate[S any](ctx context.Context, m fitted[S], d *device, rows []Row, folds int) ([]left, error) {
-	all := residuals(m, d, rows)
-	t := *m.correction()
+	tables := append([]table(nil), m.corrections()...)
 	out := make([]left, 0, len(rows))
 	for f := range folds {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		train := make([]sample, 0, len(all))
-		for i := range all {
-			if fold(i, folds) != f {
-				train = append(train, all[i])
-			}
-		}
-		t.smooth(train, m.stiffness())
-		for i := range all {
+		errs := smoothAll(m, tables, d, rows, func(i int) bool { return fold(i, folds) == f })
+		for i, e := range errs {
 			if fold(i, folds) == f {
-				r := t.at(all[i].slice, &all[i].x)
-				out = append(out, left{rows[i].Seconds / math.Exp(all[i].residual-r), all[i].residual - r, i})
+				out = append(out, left{rows[i].Seconds / math.Exp(e), e, i})
 			}
 		}
 	}

@@ -75,16 +75,19 @@ func (c *gemmCurve) seconds(d *device, s *GEMM) float64 {
 
 // gemmModel is the curves of both formats and what they leave unexplained.
 type gemmModel struct {
-	Curves     [formats]gemmCurve `yaml:"curves"`
-	Correction table              `yaml:"correction"`
-	Spread     spread             `yaml:"spread"`
+	Curves      [formats]gemmCurve `yaml:"curves"`
+	Corrections [2]table           `yaml:"corrections"`
+	Spread      spread             `yaml:"spread"`
 }
 
 func newGEMMModel() gemmModel {
 	m := gemmModel{Curves: [formats]gemmCurve{newGEMMCurve(), newGEMMCurve()}}
 	// Eight-bit products quantise their activations first and do not split K.
 	m.Curves[1].Convert, m.Curves[1].Row, m.Curves[1].Depth = 2e-12, 5e-9, 10000
-	m.Correction = table{Slices: formats, Axes: [axes]axis{{N: 1}, {0, 2, 27}, {5, 2, 23}, {5, 2, 23}}}
+	m.Corrections = [2]table{
+		{Slices: formats, Axes: [axes]axis{{N: 1}, {0, 2, 27}, {5, 2, 23}, {5, 2, 23}}},
+		{Slices: formats, Axes: [axes]axis{{N: 1}, {0, 4, 53}, {5, 2, 23}, {N: 1}}},
+	}
 	return m
 }
 
@@ -92,19 +95,28 @@ func (m *gemmModel) curve(s *GEMM) int    { return formatOf(s.DType) }
 func (m *gemmModel) curves() int          { return formats }
 func (m *gemmModel) params(i int) []param { return m.Curves[i].params() }
 func (m *gemmModel) inherit(i, from int)  { m.Curves[i] = m.Curves[from] }
-func (m *gemmModel) correction() *table   { return &m.Correction }
+func (m *gemmModel) corrections() []table { return m.Corrections[:] }
 func (m *gemmModel) errors() *spread      { return &m.Spread }
 func (m *gemmModel) donor(f int) int      { return f ^ 1 }
 func (m *gemmModel) family(i int) int     { return i }
 func (m *gemmModel) shape(r *Row) *GEMM   { return &r.GEMM }
 func (m *gemmModel) stiffness() smoothing {
-	return tune(smoothing{Axis: [axes]float64{0, .02, .02, .02}, Slice: .01, Ridge: 1e-4, Tail: .03})
+	return tune(smoothing{Axis: [axes]float64{0, .02, .02, .02}, Slice: .01, Ridge: 5e-4, Tail: .05})
 }
 
 func (m *gemmModel) physics(d *device, s *GEMM) float64 {
 	return m.Curves[formatOf(s.DType)].seconds(d, s)
 }
 
-func (m *gemmModel) locate(s *GEMM) (int, [axes]float64) {
+func (m *gemmModel) locate(_ int, s *GEMM) (int, [axes]float64) {
 	return formatOf(s.DType), [axes]float64{1, s.M, s.N, s.K}
+}
+
+// correct returns the sum of the corrections of a shape's log time.
+func (m *gemmModel) correct(s *GEMM) (sum float64) {
+	for i := range m.Corrections {
+		slice, x := m.locate(i, s)
+		sum += m.Corrections[i].at(slice, &x)
+	}
+	return sum
 }

@@ -45,9 +45,9 @@ func (c *prefillCurve) seconds(d *device, s *PrefillAttention) float64 {
 // prefillModel is the curves of prefill attention, grouped queries or not, by state
 // of the window, and what they leave unexplained.
 type prefillModel struct {
-	Curves     [2 * windows]prefillCurve `yaml:"curves"`
-	Correction table                     `yaml:"correction"`
-	Spread     spread                    `yaml:"spread"`
+	Curves      [2 * windows]prefillCurve `yaml:"curves"`
+	Corrections [2]table                  `yaml:"corrections"`
+	Spread      spread                    `yaml:"spread"`
 }
 
 func newPrefillModel() prefillModel {
@@ -55,7 +55,10 @@ func newPrefillModel() prefillModel {
 	for i := range m.Curves {
 		m.Curves[i] = newPrefillCurve()
 	}
-	m.Correction = table{Slices: windows, Axes: [axes]axis{{6, 1, 3}, {0, 1, 16}, {0, 1, 7}, {0, 2, 29}}}
+	m.Corrections = [2]table{
+		{Slices: windows, Axes: [axes]axis{{6, 1, 3}, {0, 1, 16}, {0, 1, 7}, {0, 2, 29}}},
+		{Slices: windows, Axes: [axes]axis{{0, 1, 4}, {0, 1, 9}, {N: 1}, {0, 2, 29}}},
+	}
 	return m
 }
 
@@ -70,19 +73,32 @@ func (m *prefillModel) curve(s *PrefillAttention) int {
 func (m *prefillModel) curves() int                    { return len(m.Curves) }
 func (m *prefillModel) params(i int) []param           { return m.Curves[i].params() }
 func (m *prefillModel) inherit(i, from int)            { m.Curves[i] = m.Curves[from] }
-func (m *prefillModel) correction() *table             { return &m.Correction }
+func (m *prefillModel) corrections() []table           { return m.Corrections[:] }
 func (m *prefillModel) errors() *spread                { return &m.Spread }
 func (m *prefillModel) donor(f int) int                { return f }
 func (m *prefillModel) family(int) int                 { return 0 }
 func (m *prefillModel) shape(r *Row) *PrefillAttention { return &r.Prefill }
 func (m *prefillModel) stiffness() smoothing {
-	return tune(smoothing{Axis: [axes]float64{.02, .01, .01, .01}, Slice: .01, Ridge: 1e-4, Tail: .03})
+	return tune(smoothing{Axis: [axes]float64{.02, .01, .01, .01}, Slice: .01, Ridge: 5e-4, Tail: .05})
 }
 
 func (m *prefillModel) physics(d *device, s *PrefillAttention) float64 {
 	return m.Curves[m.curve(s)].seconds(d, s)
 }
 
-func (m *prefillModel) locate(s *PrefillAttention) (int, [axes]float64) {
-	return windowed(s.Prompt, s.Window), [axes]float64{s.HeadDim, s.Batch * s.Heads, s.Heads / s.KVHeads, s.Prompt}
+func (m *prefillModel) locate(i int, s *PrefillAttention) (int, [axes]float64) {
+	slice := windowed(s.Prompt, s.Window)
+	if i == 1 {
+		return slice, [axes]float64{s.KVHeads, s.Batch, s.Heads, s.Prompt}
+	}
+	return slice, [axes]float64{s.HeadDim, s.Batch * s.Heads, s.Heads / s.KVHeads, s.Prompt}
+}
+
+// correct returns the sum of the corrections of a shape's log time.
+func (m *prefillModel) correct(s *PrefillAttention) (sum float64) {
+	for i := range m.Corrections {
+		slice, x := m.locate(i, s)
+		sum += m.Corrections[i].at(slice, &x)
+	}
+	return sum
 }

@@ -74,26 +74,22 @@ func (p *Profile) Provenance(c Class) Provenance { return p.from[c] }
 
 // GEMM predicts a matrix product.
 func (p *Profile) GEMM(s GEMM) Estimate {
-	slice, x := p.gemm.locate(&s)
-	return p.gemm.Spread.estimate(p.gemm.physics(&p.device, &s) * math.Exp(p.gemm.Correction.at(slice, &x)))
+	return p.gemm.Spread.estimate(p.gemm.physics(&p.device, &s) * math.Exp(p.gemm.correct(&s)))
 }
 
 // DecodeAttention predicts one decode step of attention.
 func (p *Profile) DecodeAttention(s DecodeAttention) Estimate {
-	slice, x := p.decode.locate(&s)
-	return p.decode.Spread.estimate(p.decode.physics(&p.device, &s) * math.Exp(p.decode.Correction.at(slice, &x)))
+	return p.decode.Spread.estimate(p.decode.physics(&p.device, &s) * math.Exp(p.decode.correct(&s)))
 }
 
 // PrefillAttention predicts causal attention over prompts.
 func (p *Profile) PrefillAttention(s PrefillAttention) Estimate {
-	slice, x := p.prefill.locate(&s)
-	return p.prefill.Spread.estimate(p.prefill.physics(&p.device, &s) * math.Exp(p.prefill.Correction.at(slice, &x)))
+	return p.prefill.Spread.estimate(p.prefill.physics(&p.device, &s) * math.Exp(p.prefill.correct(&s)))
 }
 
 // Recurrent predicts one call of a recurrent kernel.
 func (p *Profile) Recurrent(s Recurrent) Estimate {
-	slice, x := p.recurrent.locate(&s)
-	return p.recurrent.Spread.estimate(p.recurrent.physics(&p.device, &s) * math.Exp(p.recurrent.Correction.at(slice, &x)))
+	return p.recurrent.Spread.estimate(p.recurrent.physics(&p.device, &s) * math.Exp(p.recurrent.correct(&s)))
 }
 
 // AllReduce predicts one all-reduce; over one device it is nothing.
@@ -101,8 +97,7 @@ func (p *Profile) AllReduce(s AllReduce) Estimate {
 	if s.GPUs < 2 {
 		return Estimate{}
 	}
-	slice, x := p.allReduce.locate(&s)
-	return p.allReduce.Spread.estimate(p.allReduce.physics(&p.device, &s) * math.Exp(p.allReduce.Correction.at(slice, &x)))
+	return p.allReduce.Spread.estimate(p.allReduce.physics(&p.device, &s) * math.Exp(p.allReduce.correct(&s)))
 }
 
 // Elementwise predicts a kernel that only streams. None were measured: it costs what
@@ -196,12 +191,13 @@ func set[M any](to, from *M) {
 
 // check refuses curves and tables that could not be asked.
 func (p *Profile) check() error {
+	fresh := newProfile("", p.device)
 	check := []error{
-		checkModel("gemm", &p.gemm, newGEMMModel().Correction),
-		checkModel("decode_attention", &p.decode, newDecodeModel().Correction),
-		checkModel("prefill_attention", &p.prefill, newPrefillModel().Correction),
-		checkModel("recurrent", &p.recurrent, newRecurrentModel().Correction),
-		checkModel("allreduce", &p.allReduce, newAllReduceModel().Correction),
+		checkModel("gemm", &p.gemm, &fresh.gemm),
+		checkModel("decode_attention", &p.decode, &fresh.decode),
+		checkModel("prefill_attention", &p.prefill, &fresh.prefill),
+		checkModel("recurrent", &p.recurrent, &fresh.recurrent),
+		checkModel("allreduce", &p.allReduce, &fresh.allReduce),
 	}
 	for _, err := range check {
 		if err != nil {
@@ -211,7 +207,7 @@ func (p *Profile) check() error {
 	return nil
 }
 
-func checkModel[S any](name string, m fitted[S], want table) error {
+func checkModel[S any](name string, m, want fitted[S]) error {
 	for c := range m.curves() {
 		for _, v := range m.params(c) {
 			if !(*v.value > 0 && *v.value < 1e30) {
@@ -219,8 +215,10 @@ func checkModel[S any](name string, m fitted[S], want table) error {
 			}
 		}
 	}
-	if got := m.correction(); got.Slices != want.Slices {
-		return fmt.Errorf("%s: correction has %d slices, want %d", name, got.Slices, want.Slices)
+	for i := range m.corrections() {
+		if got, want := m.corrections()[i].Slices, want.corrections()[i].Slices; got != want {
+			return fmt.Errorf("%s: correction %d has %d slices, want %d", name, i, got, want)
+		}
 	}
 	s := m.errors()
 	if len(s.Low) != len(s.High) {

@@ -42,9 +42,9 @@ func (c *recurrentCurve) seconds(d *device, s *Recurrent) float64 {
 
 // recurrentModel is a curve for each kernel and what they leave unexplained.
 type recurrentModel struct {
-	Curves     [kernels]recurrentCurve `yaml:"curves"`
-	Correction table                   `yaml:"correction"`
-	Spread     spread                  `yaml:"spread"`
+	Curves      [kernels]recurrentCurve `yaml:"curves"`
+	Corrections [1]table                `yaml:"corrections"`
+	Spread      spread                  `yaml:"spread"`
 }
 
 func newRecurrentModel() recurrentModel {
@@ -52,7 +52,9 @@ func newRecurrentModel() recurrentModel {
 	for i := range m.Curves {
 		m.Curves[i] = newRecurrentCurve()
 	}
-	m.Correction = table{Slices: int(kernels), Axes: [axes]axis{{N: 1}, {0, 1, 11}, {0, 1, 16}, {8, 1, 8}}}
+	m.Corrections = [1]table{
+		{Slices: int(kernels), Axes: [axes]axis{{N: 1}, {0, 1, 11}, {0, 1, 16}, {8, 1, 8}}},
+	}
 	return m
 }
 
@@ -60,7 +62,7 @@ func (m *recurrentModel) curve(s *Recurrent) int { return int(s.Kernel) }
 func (m *recurrentModel) curves() int            { return len(m.Curves) }
 func (m *recurrentModel) params(i int) []param   { return m.Curves[i].params() }
 func (m *recurrentModel) inherit(i, from int)    { m.Curves[i] = m.Curves[from] }
-func (m *recurrentModel) correction() *table     { return &m.Correction }
+func (m *recurrentModel) corrections() []table   { return m.Corrections[:] }
 func (m *recurrentModel) errors() *spread        { return &m.Spread }
 
 // The kernels of Gated DeltaNet and of Mamba-2 stand in for each other.
@@ -75,6 +77,15 @@ func (m *recurrentModel) physics(d *device, s *Recurrent) float64 {
 	return m.Curves[s.Kernel].seconds(d, s)
 }
 
-func (m *recurrentModel) locate(s *Recurrent) (int, [axes]float64) {
+func (m *recurrentModel) locate(_ int, s *Recurrent) (int, [axes]float64) {
 	return int(s.Kernel), [axes]float64{1, s.Batch, s.Tokens, s.Channels()}
+}
+
+// correct returns the sum of the corrections of a shape's log time.
+func (m *recurrentModel) correct(s *Recurrent) (sum float64) {
+	for i := range m.Corrections {
+		slice, x := m.locate(i, s)
+		sum += m.Corrections[i].at(slice, &x)
+	}
+	return sum
 }

@@ -49,11 +49,11 @@ func (p *Profile) transfer(name string, d device, keep bool, widen float64) *Pro
 	q.recurrent.Spread = p.recurrent.Spread.widen(widen)
 	q.allReduce.Spread = p.allReduce.Spread.widen(widen)
 	if !keep {
-		q.gemm.Correction.values = nil
-		q.decode.Correction.values = nil
-		q.prefill.Correction.values = nil
-		q.recurrent.Correction.values = nil
-		q.allReduce.Correction.values = nil
+		clear(q.gemm.Corrections[:])
+		clear(q.decode.Corrections[:])
+		clear(q.prefill.Corrections[:])
+		clear(q.recurrent.Corrections[:])
+		clear(q.allReduce.Corrections[:])
 	}
 	return &q
 }
