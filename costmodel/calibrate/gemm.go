@@ -85,8 +85,8 @@ func newGEMMModel() gemmModel {
 	// Eight-bit products quantise their activations first and do not split K.
 	m.Curves[1].Convert, m.Curves[1].Row, m.Curves[1].Depth = 2e-12, 5e-9, 10000
 	m.Corrections = [2]table{
+		{Slices: formats, Axes: [axes]axis{{0, 1, 2}, {0, 4, 53}, {5, .5, 7}, {5, .5, 7}}},
 		{Slices: formats, Axes: [axes]axis{{N: 1}, {0, 2, 27}, {5, 2, 23}, {5, 2, 23}}},
-		{Slices: formats, Axes: [axes]axis{{N: 1}, {0, 4, 53}, {5, 2, 23}, {N: 1}}},
 	}
 	return m
 }
@@ -101,7 +101,7 @@ func (m *gemmModel) donor(f int) int      { return f ^ 1 }
 func (m *gemmModel) family(i int) int     { return i }
 func (m *gemmModel) shape(r *Row) *GEMM   { return &r.GEMM }
 func (m *gemmModel) stiffness() smoothing {
-	return tune(smoothing{Axis: [axes]float64{0, .02, .02, .02}, Slice: .01, Ridge: 5e-4, Tail: .05})
+	return tune(smoothing{Axis: [axes]float64{.003, .05, .03, .03}, Slice: .003, Ridge: 1e-3, Tail: .03})
 }
 
 func (m *gemmModel) physics(d *device, s *GEMM) float64 {
@@ -109,7 +109,11 @@ func (m *gemmModel) physics(d *device, s *GEMM) float64 {
 }
 
 func (m *gemmModel) locate(_ int, s *GEMM) (int, [axes]float64) {
-	return formatOf(s.DType), [axes]float64{1, s.M, s.N, s.K}
+	ragged := 1.0
+	if s.M != 8*math.Floor(s.M/8) {
+		ragged = 2
+	}
+	return formatOf(s.DType), [axes]float64{ragged, s.M, s.N, s.K}
 }
 
 // correct returns the sum of the corrections of a shape's log time.
