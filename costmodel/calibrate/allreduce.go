@@ -68,7 +68,7 @@ func (m *allReduceModel) donor(f int) int         { return f ^ 1 }
 func (m *allReduceModel) family(i int) int        { return i }
 func (m *allReduceModel) shape(r *Row) *AllReduce { return &r.AllReduce }
 func (m *allReduceModel) stiffness() smoothing {
-	return tune(smoothing{Axis: [axes]float64{0, 0, .02, .02}, Ridge: 1e-4, Tail: .03})
+	return smoothing{Axis: [axes]float64{0, 0, .02, .02}, Ridge: 1e-4, Tail: .03}
 }
 
 func (m *allReduceModel) physics(d *device, s *AllReduce) float64 {

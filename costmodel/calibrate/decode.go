@@ -114,7 +114,7 @@ func (m *decodeModel) donor(f int) int               { return f ^ 1 }
 func (m *decodeModel) family(i int) int              { return i % formats }
 func (m *decodeModel) shape(r *Row) *DecodeAttention { return &r.Decode }
 func (m *decodeModel) stiffness() smoothing {
-	return tune(smoothing{Axis: [axes]float64{.02, .01, .01, .01}, Slice: .01, Ridge: 5e-4, Tail: .05})
+	return smoothing{Axis: [axes]float64{.005, .06, .06, .04}, Slice: .005, Ridge: 1e-3, Tail: .05}
 }
 
 func (m *decodeModel) physics(d *device, s *DecodeAttention) float64 {

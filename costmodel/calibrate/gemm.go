@@ -101,7 +101,7 @@ func (m *gemmModel) donor(f int) int      { return f ^ 1 }
 func (m *gemmModel) family(i int) int     { return i }
 func (m *gemmModel) shape(r *Row) *GEMM   { return &r.GEMM }
 func (m *gemmModel) stiffness() smoothing {
-	return tune(smoothing{Axis: [axes]float64{.003, .05, .03, .03}, Slice: .003, Ridge: 1e-3, Tail: .03})
+	return smoothing{Axis: [axes]float64{.003, .05, .03, .03}, Slice: .003, Ridge: 1e-3, Tail: .03}
 }
 
 func (m *gemmModel) physics(d *device, s *GEMM) float64 {

@@ -57,7 +57,7 @@ func newPrefillModel() prefillModel {
 	}
 	m.Corrections = [2]table{
 		{Slices: windows, Axes: [axes]axis{{6, 1, 3}, {0, 1, 16}, {0, 1, 7}, {0, 2, 29}}},
-		{Slices: windows, Axes: [axes]axis{{0, 1, 4}, {0, 1, 9}, {N: 1}, {0, 2, 29}}},
+		{Slices: windows, Axes: [axes]axis{{6, 1, 3}, {0, 1, 9}, {0, 1, 4}, {0, 1, 15}}},
 	}
 	return m
 }
@@ -79,7 +79,7 @@ func (m *prefillModel) donor(f int) int                { return f }
 func (m *prefillModel) family(int) int                 { return 0 }
 func (m *prefillModel) shape(r *Row) *PrefillAttention { return &r.Prefill }
 func (m *prefillModel) stiffness() smoothing {
-	return tune(smoothing{Axis: [axes]float64{.02, .01, .01, .01}, Slice: .01, Ridge: 5e-4, Tail: .05})
+	return smoothing{Axis: [axes]float64{.002, .05, .05, .02}, Slice: .002, Ridge: 1e-3, Tail: .05}
 }
 
 func (m *prefillModel) physics(d *device, s *PrefillAttention) float64 {
@@ -89,7 +89,7 @@ func (m *prefillModel) physics(d *device, s *PrefillAttention) float64 {
 func (m *prefillModel) locate(i int, s *PrefillAttention) (int, [axes]float64) {
 	slice := windowed(s.Prompt, s.Window)
 	if i == 1 {
-		return slice, [axes]float64{s.KVHeads, s.Batch, s.Heads, s.Prompt}
+		return slice, [axes]float64{s.HeadDim, s.Batch, s.KVHeads, s.Prompt}
 	}
 	return slice, [axes]float64{s.HeadDim, s.Batch * s.Heads, s.Heads / s.KVHeads, s.Prompt}
 }

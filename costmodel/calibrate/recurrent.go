@@ -70,7 +70,7 @@ func (m *recurrentModel) donor(f int) int         { return f ^ 4 }
 func (m *recurrentModel) family(i int) int        { return i }
 func (m *recurrentModel) shape(r *Row) *Recurrent { return &r.Recurrent }
 func (m *recurrentModel) stiffness() smoothing {
-	return tune(smoothing{Axis: [axes]float64{0, .01, .01, .01}, Ridge: 1e-4, Tail: .03})
+	return smoothing{Axis: [axes]float64{0, .01, .01, .01}, Ridge: 1e-4, Tail: .03}
 }
 
 func (m *recurrentModel) physics(d *device, s *Recurrent) float64 {
