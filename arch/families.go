@@ -66,21 +66,21 @@ type recipe struct {
 func recipes() []recipe {
 	f := func(name string, alpha int, doc string) Family { return Family{name, alpha, doc} }
 	return []recipe{
-		{Family: f("transformer++", 128, "full attention with rotary positions in every layer"), form: allFull, rotary: true},
+		{Family: f("transformer++", 128, "full attention with rotary positions throughout"), form: allFull, rotary: true},
 		{Family: f("transformer-ls", 128, "sliding windows, every 4th layer full attention"), form: localFull, window: 128, rotary: true},
 		{Family: f("samba", 122, "Mamba-1 and sliding windows of 2048 alternating"), form: interleave, ssm: mamba1Kind, window: 2048, rotary: true},
-		{Family: f("swa+yoco", 130, "sliding windows, one full cache, cross-attention to it"), form: windowYOCO, window: 128, rotary: true},
+		{Family: f("swa+yoco", 130, "sliding windows, one full cache, cross-attention"), form: windowYOCO, window: 128, rotary: true},
 		{Family: f("samba+yoco", 126, "Samba, one full cache, cross-attention to it"), form: hybridYOCO, ssm: mamba1Kind, window: 128},
-		{Family: f("sambay", 124, "Samba, one full cache, GMUs and cross-attention alternating"), form: hybridYOCO, ssm: mamba1Kind, window: 128, ratio: 0.5, memory: ScanMemory},
+		{Family: f("sambay", 124, "Samba, one full cache, GMUs and cross-attention"), form: hybridYOCO, ssm: mamba1Kind, window: 128, ratio: 0.5, memory: ScanMemory},
 		{Family: f("sambay+da", 124, "sambay with differential attention"), form: hybridYOCO, ssm: mamba1Kind, window: 128, ratio: 0.5, memory: ScanMemory, diff: true},
 		{Family: f("mambay", 120, "sambay with Mamba-1 alone before the full cache"), form: purelyYOCO, ssm: mamba1Kind, ratio: 0.5, memory: ScanMemory},
 		{Family: f("sambay-2", 124, "sambay with Mamba-2 and normed GMUs"), form: hybridYOCO, ssm: mamba2Kind, window: 128, ratio: 0.5, memory: ScanMemory},
 		{Family: f("mambay-2", 120, "mambay with Mamba-2 and normed GMUs"), form: purelyYOCO, ssm: mamba2Kind, ratio: 0.5, memory: ScanMemory},
 		{Family: f("gdny", 120, "mambay with Gated DeltaNet and normed GMUs"), form: purelyYOCO, ssm: deltaNetKind, ratio: 0.5, memory: ScanMemory},
 		{Family: f("s-gdny", 126, "sambay with Gated DeltaNet and normed GMUs"), form: hybridYOCO, ssm: deltaNetKind, window: 128, ratio: 0.5, memory: ScanMemory},
-		{Family: f("sambay-a", 126, "sambay whose GMUs gate the full attention's inner output"), form: hybridYOCO, ssm: mamba1Kind, window: 128, ratio: 0.5, memory: AttentionMemory},
+		{Family: f("sambay-a", 126, "sambay, GMUs gate the full attention's output"), form: hybridYOCO, ssm: mamba1Kind, window: 128, ratio: 0.5, memory: AttentionMemory},
 		{Family: f("sambay-aa", 126, "sambay-a with every cross-attention replaced"), form: hybridYOCO, ssm: mamba1Kind, window: 128, ratio: 1, memory: AttentionMemory},
-		{Family: f("sambay-mlp", 120, "sambay whose GMUs gate the linear branch of the full layer's MLP"), form: hybridYOCO, ssm: mamba1Kind, window: 128, ratio: 0.5, memory: MLPMemory},
+		{Family: f("sambay-mlp", 120, "sambay, GMUs gate the full layer's MLP branch"), form: hybridYOCO, ssm: mamba1Kind, window: 128, ratio: 0.5, memory: MLPMemory},
 	}
 }
 

@@ -165,7 +165,7 @@ func TestSpecErrors(t *testing.T) {
 		{"sambay(d=16", "spec column 12: the list of options is not closed"},
 		{"sambay(d=16,window=0)", "spec column 13: window 0 sees nothing"},
 		{"sambay(d=16, bogus=3)", `spec column 14: unknown option "bogus" (know d, width, `},
-		{"sambay(d=16,depth=12)", "spec column 13: depth is given twice"},
+		{"sambay(d=16,depth=12)", "spec column 13: \"depth\" is given twice"},
 		{"sambay(d=sixteen)", `spec column 8: d: "sixteen" is not a whole number`},
 		{"sambay(d=-4)", "spec column 8: d: -4 is negative"},
 		{"sambay(d=16,gmu_ratio=NaN)", "spec column 13: gmu_ratio NaN is not between 0 and 1"},

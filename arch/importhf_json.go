@@ -6,268 +6,243 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
+	"unicode/utf8"
 )
 
-// maxConfig and maxDepth bound a config file: real ones have a few kilobytes and three
-// levels.
+// Limits on a config file: real ones are a few kilobytes and four levels deep.
 const (
-	maxConfig = 16 << 20
-	maxDepth  = 64
+	maxConfigBytes = 1 << 20
+	maxConfigDepth = 64
 )
 
-// parseJSON reads an object as Python writes it: NaN, Infinity and -Infinity outside of
-// strings are read as text of that name.
-func parseJSON(data []byte) (map[string]any, error) {
-	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, fmt.Errorf("the file is empty: a model's config.json is needed")
+// parseConfig reads JSON as Python writes it: NaN, Infinity and -Infinity are numbers.
+// The result holds map[string]any, []any, float64, string, bool and nil. A field given
+// twice is an error, for readers differ in which one counts. Errors say line:column.
+func parseConfig(data []byte) (map[string]any, error) {
+	if len(data) > maxConfigBytes {
+		return nil, fmt.Errorf("config is %d bytes long, more than %d", len(data), maxConfigBytes)
 	}
-	if len(data) > maxConfig {
-		return nil, fmt.Errorf("%d bytes are too many for a config", len(data))
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	p := &configParser{data: data}
+	p.space()
+	if p.pos == len(data) {
+		return nil, fmt.Errorf("config is empty")
 	}
-	clean, err := pythonNumbers(data)
+	if data[p.pos] != '{' {
+		return nil, p.errorf("config is not a JSON object: it starts with %s", p.found())
+	}
+	v, err := p.value(0)
 	if err != nil {
 		return nil, err
 	}
-	d := json.NewDecoder(bytes.NewReader(clean))
-	d.UseNumber()
-	var out map[string]any
-	if err := d.Decode(&out); err != nil {
-		line, col := position(clean, d.InputOffset())
-		if se, ok := err.(*json.SyntaxError); ok {
-			line, col = position(clean, se.Offset)
+	p.space()
+	if p.pos < len(data) {
+		return nil, p.errorf("%s after the end of the config", p.found())
+	}
+	return v.(map[string]any), nil
+}
+
+type configParser struct {
+	data []byte
+	pos  int
+}
+
+func (p *configParser) errorf(format string, args ...any) error {
+	before := p.data[:p.pos]
+	line := 1 + bytes.Count(before, []byte("\n"))
+	column := 1 + utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
+	return fmt.Errorf("line %d:%d: %s", line, column, fmt.Sprintf(format, args...))
+}
+
+// found names what stands at the position.
+func (p *configParser) found() string {
+	if p.pos >= len(p.data) {
+		return "end of file"
+	}
+	r, _ := utf8.DecodeRune(p.data[p.pos:])
+	return strconv.QuoteRune(r)
+}
+
+func (p *configParser) space() {
+	for p.pos < len(p.data) {
+		switch p.data[p.pos] {
+		case ' ', '\t', '\n', '\r':
+			p.pos++
+		default:
+			return
 		}
-		return nil, fmt.Errorf("line %d, column %d: %s", line, col, strings.TrimPrefix(err.Error(), "json: "))
 	}
-	if d.More() {
-		line, col := position(clean, d.InputOffset())
-		return nil, fmt.Errorf("line %d, column %d: something follows the object", line, col)
-	}
-	if out == nil {
-		return nil, fmt.Errorf("not an object: a model's config.json is needed")
-	}
-	return out, nil
 }
 
-func position(b []byte, off int64) (line, col int) {
-	off = min(max(off, 0), int64(len(b)))
-	head := b[:off]
-	return bytes.Count(head, []byte("\n")) + 1, int(off) - bytes.LastIndexByte(head, '\n')
+func (p *configParser) next() byte {
+	if p.pos < len(p.data) {
+		return p.data[p.pos]
+	}
+	return 0
 }
 
-// pythonNumbers quotes the non-finite numbers of Python's json module and refuses what
-// nests deeper than any config.
-func pythonNumbers(b []byte) ([]byte, error) {
-	out := make([]byte, 0, len(b))
-	depth := 0
-	for i := 0; i < len(b); {
-		switch c := b[i]; {
+func (p *configParser) value(depth int) (any, error) {
+	if depth > maxConfigDepth {
+		return nil, p.errorf("nested more than %d deep", maxConfigDepth)
+	}
+	p.space()
+	switch c := p.next(); {
+	case c == '{':
+		return p.object(depth)
+	case c == '[':
+		return p.array(depth)
+	case c == '"':
+		return p.str()
+	case c == '-' || '0' <= c && c <= '9':
+		return p.number()
+	}
+	words := []struct {
+		text  string
+		value any
+	}{{"true", true}, {"false", false}, {"null", nil}, {"NaN", math.NaN()}, {"Infinity", math.Inf(1)}}
+	for _, w := range words {
+		if p.word(w.text) {
+			return w.value, nil
+		}
+	}
+	return nil, p.errorf("expected a value, found %s", p.found())
+}
+
+func (p *configParser) word(w string) bool {
+	if !bytes.HasPrefix(p.data[p.pos:], []byte(w)) {
+		return false
+	}
+	p.pos += len(w)
+	return true
+}
+
+func (p *configParser) object(depth int) (any, error) {
+	p.pos++
+	m := map[string]any{}
+	for {
+		p.space()
+		if p.next() == '}' && len(m) == 0 {
+			p.pos++
+			return m, nil
+		}
+		if p.next() != '"' {
+			return nil, p.errorf("expected a field name in quotes, found %s", p.found())
+		}
+		at := p.pos
+		key, err := p.str()
+		if err != nil {
+			return nil, err
+		}
+		if _, twice := m[key]; twice {
+			p.pos = at
+			return nil, p.errorf("field %s is given twice", fieldName(key))
+		}
+		p.space()
+		if p.next() != ':' {
+			return nil, p.errorf("expected ':' after field %s, found %s", fieldName(key), p.found())
+		}
+		p.pos++
+		if m[key], err = p.value(depth + 1); err != nil {
+			return nil, err
+		}
+		p.space()
+		switch p.next() {
+		case ',':
+			p.pos++
+		case '}':
+			p.pos++
+			return m, nil
+		default:
+			return nil, p.errorf("expected ',' or '}', found %s", p.found())
+		}
+	}
+}
+
+func (p *configParser) array(depth int) (any, error) {
+	p.pos++
+	list := []any{}
+	for {
+		p.space()
+		if p.next() == ']' && len(list) == 0 {
+			p.pos++
+			return list, nil
+		}
+		v, err := p.value(depth + 1)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+		p.space()
+		switch p.next() {
+		case ',':
+			p.pos++
+		case ']':
+			p.pos++
+			return list, nil
+		default:
+			return nil, p.errorf("expected ',' or ']', found %s", p.found())
+		}
+	}
+}
+
+func (p *configParser) str() (string, error) {
+	start := p.pos
+	for p.pos++; p.pos < len(p.data); p.pos++ {
+		switch c := p.data[p.pos]; {
+		case c == '\\':
+			p.pos++
 		case c == '"':
-			end := i + 1
-			for end < len(b) && b[end] != '"' {
-				if b[end] == '\\' {
-					end++
-				}
-				end++
+			p.pos++
+			var s string
+			if err := json.Unmarshal(p.data[start:p.pos], &s); err != nil {
+				p.pos = start
+				return "", p.errorf("broken escape in a string")
 			}
-			end = min(end+1, len(b))
-			out = append(out, b[i:end]...)
-			i = end
-			continue
-		case c == '{' || c == '[':
-			if depth++; depth > maxDepth {
-				line, col := position(b, int64(i)+1)
-				return nil, fmt.Errorf("line %d, column %d: nested more than %d deep", line, col, maxDepth)
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-		word := ""
-		for _, w := range []string{"-Infinity", "Infinity", "NaN"} {
-			if bytes.HasPrefix(b[i:], []byte(w)) {
-				word = w
-				break
-			}
-		}
-		if word != "" {
-			out = append(append(append(out, '"'), word...), '"')
-			i += len(word)
-			continue
-		}
-		out = append(out, b[i])
-		i++
-	}
-	return out, nil
-}
-
-// config is a config file while it is read: the first error stays, every field asked for
-// is remembered.
-type config struct {
-	file, typ string
-	fields    map[string]any
-	used      map[string]bool
-	notes     []string
-	err       error
-}
-
-func (c *config) fail(format string, args ...any) {
-	if c.err == nil {
-		c.err = fmt.Errorf(format, args...)
-	}
-}
-
-func (c *config) note(format string, args ...any) {
-	c.notes = append(c.notes, fmt.Sprintf(format, args...))
-}
-
-func (c *config) get(k string) (any, bool) {
-	c.used[k] = true
-	v, ok := c.fields[k]
-	return v, ok && v != nil
-}
-
-// toInt reads a whole number from 0 to 2³¹.
-func (c *config) toInt(k string, v any) int {
-	n, ok := v.(json.Number)
-	if !ok {
-		c.fail("field %s: %s is not a whole number", k, show(v))
-		return 0
-	}
-	f, err := n.Float64()
-	if err != nil || f != math.Trunc(f) || f < 0 || f > math.MaxInt32 {
-		c.fail("field %s: %s is not a whole number from 0 to %d", k, show(v), math.MaxInt32)
-		return 0
-	}
-	return int(f)
-}
-
-func show(v any) string {
-	s := fmt.Sprintf("%v", v)
-	if t, ok := v.(string); ok {
-		s = strconv.Quote(t)
-	}
-	if len(s) > 40 {
-		s = s[:40] + "…"
-	}
-	return strings.Join(strings.Fields(s), " ")
-}
-
-// num reads a field that must be there and positive.
-func (c *config) num(k string) int {
-	v, ok := c.get(k)
-	if !ok {
-		c.fail("field %s is missing", k)
-		return 1
-	}
-	n := c.toInt(k, v)
-	if n == 0 {
-		c.fail("field %s must be positive", k)
-		return 1
-	}
-	return n
-}
-
-// numOr reads a positive field that has a default.
-func (c *config) numOr(k string, def int) int {
-	if _, ok := c.get(k); !ok {
-		return def
-	}
-	return c.num(k)
-}
-
-// intOr reads a field that may be zero.
-func (c *config) intOr(k string, def int) int {
-	v, ok := c.get(k)
-	if !ok {
-		return def
-	}
-	return c.toInt(k, v)
-}
-
-func (c *config) float(k string, def float64) float64 {
-	v, ok := c.get(k)
-	if !ok {
-		return def
-	}
-	if n, ok := v.(json.Number); ok {
-		if f, err := n.Float64(); err == nil {
-			return f
+			return s, nil
+		case c < ' ':
+			return "", p.errorf("line break or control character in a string")
 		}
 	}
-	c.fail("field %s: %s is not a number", k, show(v))
-	return def
+	p.pos = start
+	return "", p.errorf("string is not closed")
 }
 
-func (c *config) flag(k string, def bool) bool {
-	v, ok := c.get(k)
-	if !ok {
-		return def
+func (p *configParser) number() (any, error) {
+	start := p.pos
+	if p.word("-Infinity") {
+		return math.Inf(-1), nil
 	}
-	b, ok := v.(bool)
-	if !ok {
-		c.fail("field %s: %s is neither true nor false", k, show(v))
+	for p.pos < len(p.data) && bytes.IndexByte([]byte("+-.eE0123456789"), p.data[p.pos]) >= 0 {
+		p.pos++
 	}
-	return b
+	text := p.data[start:p.pos]
+	if !json.Valid(text) {
+		p.pos = start
+		return nil, p.errorf("broken number %s", clip(string(text)))
+	}
+	f, _ := strconv.ParseFloat(string(text), 64) // out of range is ±Inf
+	return f, nil
 }
 
-func (c *config) str(k, def string) string {
-	v, ok := c.get(k)
-	if !ok {
-		return def
-	}
-	s, ok := v.(string)
-	if !ok {
-		c.fail("field %s: %s is not text", k, show(v))
-	}
-	return s
-}
-
-// texts reads a list of strings, nil if it is absent.
-func (c *config) texts(k string) []string {
-	v, ok := c.get(k)
-	if !ok {
-		return nil
-	}
-	l, ok := v.([]any)
-	if !ok {
-		c.fail("field %s: %s is not a list", k, show(v))
-		return nil
-	}
-	out := make([]string, len(l))
-	for i, x := range l {
-		s, ok := x.(string)
-		if !ok {
-			c.fail("field %s: entry %d is not text", k, i)
+// fieldName is a field's name as errors show it: quoted where it is no plain word.
+func fieldName(s string) string {
+	for _, r := range s {
+		if r != '_' && r != '.' && r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') {
+			return clip(strconv.Quote(s))
 		}
-		out[i] = s
 	}
-	return out
+	if s == "" {
+		return `""`
+	}
+	return clip(s)
 }
 
-// ints reads a list of whole numbers, nil if it is absent.
-func (c *config) ints(k string) []int {
-	v, ok := c.get(k)
-	if !ok {
-		return nil
+// clip shortens text for an error line.
+func clip(s string) string {
+	const most = 60
+	r := []rune(s)
+	if len(r) <= most {
+		return s
 	}
-	l, ok := v.([]any)
-	if !ok {
-		c.fail("field %s: %s is not a list", k, show(v))
-		return nil
-	}
-	out := make([]int, len(l))
-	for i, x := range l {
-		out[i] = c.toInt(k, x)
-	}
-	return out
-}
-
-// layers reads num_hidden_layers, bounded before anything is made of it.
-func (c *config) layers() int {
-	n := c.num("num_hidden_layers")
-	if n > MaxLayers {
-		c.fail("field num_hidden_layers: %d is more than %d", n, MaxLayers)
-		return 0
-	}
-	return n
+	return string(r[:most-1]) + "…"
 }

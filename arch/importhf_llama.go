@@ -1,237 +1,262 @@
 package arch
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
 
-// decoder reads width, vocabulary and the like. tied is the Hugging Face class' default.
-func (c *config) decoder(tied bool) *Model {
-	return &Model{Width: c.num("hidden_size"), Vocab: c.num("vocab_size"), Tied: c.flag("tie_word_embeddings", tied)}
+	"ridgeline/precision"
+)
+
+// hfDefaults are the defaults of a Hugging Face configuration class.
+type hfDefaults struct {
+	maxContext int
+	kvHeads    int // 0: as many as query heads
+	headDim    int // 0: hidden_size / num_attention_heads
+	ropeTheta  float64
+	tied       bool
 }
 
-// heads reads the attention's shape. Without head_dim it is hidden_size/heads, without
-// num_key_value_heads every head has its own (Hugging Face's rule).
-func (c *config) heads(m *Model) Attention {
-	h := c.num("num_attention_heads")
-	a := Attention{Heads: h, KVHeads: c.numOr("num_key_value_heads", h), RotaryBase: c.ropeTheta()}
-	hd := c.intOr("head_dim", 0)
-	if hd == 0 {
-		hd = c.intOr("attention_head_dim", 0)
+// model reads what every config has and returns a model without layers, and how many
+// layers it is to have.
+func (c *hfConfig) model(d hfDefaults) (*Model, int) {
+	m := &Model{
+		Width:      c.size("hidden_size"),
+		Vocab:      c.size("vocab_size"),
+		Tied:       c.boolOr("tie_word_embeddings", d.tied),
+		MaxContext: c.positionsOr("max_position_embeddings", d.maxContext),
 	}
-	if hd == 0 {
-		if m.Width%h != 0 {
-			c.fail("field num_attention_heads: %d does not divide hidden_size %d, and there is no head_dim", h, m.Width)
+	c.architectures()
+	c.formats(m)
+	return m, c.layers()
+}
+
+// architectures notes a class whose head is no LM head (classifiers, rewards).
+func (c *hfConfig) architectures() {
+	l := c.list("architectures")
+	for _, v := range l {
+		if s, _ := v.(string); strings.Contains(s, "ForCausalLM") || strings.Contains(s, "ForConditionalGeneration") {
+			return
 		}
-		hd = m.Width / h
 	}
-	a.HeadDim = hd
-	part := c.float("partial_rotary_factor", c.nestedFloat("rope_parameters", "partial_rotary_factor", 1))
-	a.RotaryDim = int(part*float64(hd)) &^ 1
-	if part < 0 || part > 1 {
-		c.fail("field partial_rotary_factor: %g is not from 0 to 1", part)
+	if len(l) > 0 {
+		c.note("%sarchitectures is %s: counted with a language-model head", c.prefix, show(l[0]))
 	}
-	return a
 }
 
-func (c *config) ropeTheta() float64 {
-	return c.float("rope_theta", c.nestedFloat("rope_parameters", "rope_theta", 10000))
+// formats reads how the checkpoint is stored.
+func (c *hfConfig) formats(m *Model) {
+	m.WeightDType = c.dtype("dtype")
+	old := c.dtype("torch_dtype") // the name before transformers 4.56
+	if m.WeightDType != precision.Unset && old != precision.Unset && old != m.WeightDType {
+		c.fail("%storch_dtype %s and dtype %s differ", c.prefix, old, m.WeightDType)
+	}
+	if m.WeightDType == precision.Unset {
+		m.WeightDType = old
+	}
+	m.StateDType = c.dtype("mamba_ssm_cache_dtype")
+	if d := c.dtype("mamba_ssm_dtype"); d != precision.Unset {
+		m.StateDType = d
+	}
+	c.quantization(m)
 }
 
-func (c *config) nestedFloat(k, sub string, def float64) float64 {
-	o, ok := c.fields[k].(map[string]any)
+// quantization reads quantization_config: mxfp4 (experts only, gpt-oss), fp8 (DeepSeek
+// style), and 4-bit GPTQ or AWQ in groups of 128. Any other method is an error.
+func (c *hfConfig) quantization(m *Model) {
+	q, ok := c.object("quantization_config")
 	if !ok {
-		return def
-	}
-	in := &config{fields: o, used: map[string]bool{}}
-	v := in.float(sub, def)
-	if in.err != nil {
-		c.fail("field %s: %v", k, in.err)
-	}
-	return v
-}
-
-// window applies a sliding window of w positions to a: one that is off or never shorter
-// than the longest context is none, but is remembered.
-func (c *config) window(a *Attention, w int, on bool) {
-	longest := c.intOr("max_position_embeddings", 0)
-	if w == 0 {
 		return
 	}
-	if !on || (longest > 0 && w >= longest) {
-		a.DeclaredWindow = w
-		return
-	}
-	a.Window = w
-}
-
-// slidingWindow reads the field; null is none, 0 is refused: it would hide every key.
-func (c *config) slidingWindow(def int) int {
-	v, ok := c.fields["sliding_window"]
-	c.used["sliding_window"] = true
-	if !ok {
-		return def
-	}
-	if v == nil {
-		return 0
-	}
-	w := c.toInt("sliding_window", v)
-	if w == 0 {
-		c.fail("field sliding_window: a window of 0 sees nothing: use null for none")
-	}
-	return w
-}
-
-// activation reads the FFN's non-linearity.
-func (c *config) activation(k, def string) Activation {
-	switch s := strings.ToLower(c.str(k, def)); s {
-	case "silu", "swish":
-		return SiLU
-	case "relu":
-		return ReLU
-	case "relu2":
-		return ReLU2
-	case "gelu", "gelu_pytorch_tanh", "gelu_new":
-		return GELU
-	default:
-		c.fail("field %s: activation %q is not modelled (know silu, relu, relu2, gelu)", k, s)
-	}
-	return SiLU
-}
-
-func (c *config) swiglu() *MLP {
-	return &MLP{Inner: c.num("intermediate_size"), Gated: true, Act: c.activation("hidden_act", "silu"), Bias: c.flag("mlp_bias", false)}
-}
-
-// uniform fills a model with n equal layers.
-func uniform(m *Model, n int, a Attention, f FFN) *Model {
-	for range n {
-		layer := a
-		m.Layers = append(m.Layers, Layer{&layer, f})
-	}
-	return m
-}
-
-func importLlama(c *config) *Model {
-	m := c.decoder(false)
-	a := c.heads(m)
-	a.QKVBias = c.flag("attention_bias", false)
-	a.OutBias = a.QKVBias
-	return uniform(m, c.layers(), a, c.swiglu())
-}
-
-// importMistral: MistralConfig's window defaults to 4096 where the field is absent.
-func importMistral(c *config) *Model {
-	m := c.decoder(false)
-	a := c.heads(m)
-	c.window(&a, c.slidingWindow(4096), true)
-	return uniform(m, c.layers(), a, c.swiglu())
-}
-
-func importPhi3(c *config) *Model {
-	m := c.decoder(false)
-	a := c.heads(m)
-	a.QKVBias = c.flag("attention_bias", false)
-	a.OutBias = a.QKVBias
-	c.window(&a, c.slidingWindow(0), true)
-	return uniform(m, c.layers(), a, c.swiglu())
-}
-
-// qwenWindows applies Qwen's rule: with use_sliding_window, layers from
-// max_window_layers on are windowed (or those layer_types names).
-func qwenWindows(c *config, m *Model) *Model {
-	on := c.flag("use_sliding_window", false)
-	w := c.slidingWindow(0)
-	from := c.intOr("max_window_layers", len(m.Layers))
-	types := c.texts("layer_types")
-	if types != nil && len(types) != len(m.Layers) {
-		c.fail("field layer_types has %d entries for %d layers", len(types), len(m.Layers))
-		return m
-	}
-	for i := range m.Layers {
-		windowed := on && i >= from
-		if types != nil {
-			switch types[i] {
-			case "sliding_attention":
-				windowed = true
-			case "full_attention":
-				windowed = false
-			default:
-				c.fail("field layer_types: %q of layer %d is not modelled", types[i], i)
+	full := c.prefix + "quantization_config"
+	method, _ := q["quant_method"].(string)
+	switch method {
+	case "mxfp4":
+		if c.typ != "gpt_oss" {
+			c.fail("%s.quant_method mxfp4 is modelled for gpt_oss only", full)
+		}
+		m.ExpertDType = precision.MXFP4
+	case "fp8":
+		m.WeightDType = precision.FP8
+		c.note("%s: modules it leaves unconverted are priced as fp8 too", full)
+	case "gptq", "awq":
+		for name, want := range map[string]float64{"bits": 4, "group_size": 128} {
+			if q[name] != want {
+				c.fail("%s is modelled only with bits 4 and group_size 128", full)
 			}
 		}
-		c.window(m.Layers[i].Mixer.(*Attention), w, windowed)
+		m.WeightDType = precision.INT4
+		c.note("%s: modules it leaves unconverted are priced as int4 too", full)
+	default:
+		c.fail("%s.quant_method %s is not modelled", full, quote(method))
+	}
+}
+
+// attention reads a layer's heads. An absent or null num_key_value_heads follows the
+// class: null is always as many as query heads.
+func (c *hfConfig) attention(m *Model, d hfDefaults) Attention {
+	a := Attention{Heads: c.size("num_attention_heads")}
+	kv := a.Heads
+	if d.kvHeads > 0 && !c.present("num_key_value_heads") {
+		kv = d.kvHeads
+	}
+	a.KVHeads = c.sizeOr("num_key_value_heads", kv)
+	n, given := c.whole("head_dim", 1, MaxDimension)
+	switch {
+	case given:
+		a.HeadDim = n
+	case d.headDim > 0 && !c.present("head_dim"):
+		a.HeadDim = d.headDim
+	case m.Width%a.Heads != 0:
+		c.fail("%shidden_size %d is not a multiple of num_attention_heads %d", c.prefix, m.Width, a.Heads)
+		a.HeadDim = 1
+	default:
+		a.HeadDim = m.Width / a.Heads
+	}
+	return a
+}
+
+// rotary reads the rotary embedding: rope_theta and partial_rotary_factor, on their
+// own or (since transformers 5) in rope_parameters.
+func (c *hfConfig) rotary(a *Attention, theta, partial float64) {
+	base := c.floatOr("rope_theta", theta)
+	part := c.floatOr("partial_rotary_factor", partial)
+	if p, ok := c.object("rope_parameters"); ok {
+		for _, name := range slices.Sorted(maps.Keys(p)) {
+			if _, nested := p[name].(map[string]any); nested {
+				c.fail("field %srope_parameters.%s is not modelled", c.prefix, fieldName(name))
+			}
+		}
+		r := &hfConfig{st: c.st, prefix: c.prefix + "rope_parameters.", fields: p, used: map[string]bool{}}
+		base, part = r.floatOr("rope_theta", base), r.floatOr("partial_rotary_factor", part)
+	}
+	if part < 0 || part > 1 {
+		c.fail("%spartial_rotary_factor must be from 0 to 1, is %g", c.prefix, part)
+		return
+	}
+	if base <= 0 {
+		c.fail("%srope_theta must be positive, is %g", c.prefix, base)
+	}
+	a.RotaryBase, a.RotaryDim = base, int(float64(a.HeadDim)*part)
+}
+
+// window sets a window a layer has been given: one no shorter than the longest context
+// never bites and is only declared.
+func (m *Model) window(a *Attention, window int) {
+	if m.MaxContext > 0 && window >= m.MaxContext {
+		a.Window, a.DeclaredWindow = 0, window
+		return
+	}
+	a.Window, a.DeclaredWindow = window, 0
+}
+
+// swiglu reads a gated MLP.
+func (c *hfConfig) swiglu(inner string) *MLP {
+	return &MLP{Inner: c.size(inner), Gated: true, Act: c.activation("hidden_act", SiLU)}
+}
+
+// decoder fills n layers that are alike but for what each changes in its attention.
+func (m *Model) decoder(n int, a Attention, ffn func(i int) FFN, each func(i int, a *Attention)) *Model {
+	m.Layers = make([]Layer, n)
+	for i := range m.Layers {
+		at := a
+		if each != nil {
+			each(i, &at)
+		}
+		m.Layers[i] = Layer{Mixer: &at, FFN: ffn(i)}
 	}
 	return m
 }
 
-// importQwen2: query, key and value have biases, the output has none.
-func importQwen2(c *config) *Model {
-	m := c.decoder(false)
-	a := c.heads(m)
-	a.QKVBias = true
-	return qwenWindows(c, uniform(m, c.layers(), a, c.swiglu()))
-}
+func same(f FFN) func(int) FFN { return func(int) FFN { return f } }
 
-func qwen3Attention(c *config, m *Model) Attention {
-	a := c.heads(m)
-	a.QKVBias = c.flag("attention_bias", false)
+// importLlama: LlamaConfig. attention_bias is on q, k, v and o; mlp_bias on all three.
+func importLlama(c *hfConfig) *Model {
+	d := hfDefaults{maxContext: 2048, ropeTheta: 10000}
+	m, n := c.model(d)
+	a := c.attention(m, d)
+	a.QKVBias = c.boolOr("attention_bias", false)
 	a.OutBias = a.QKVBias
+	c.rotary(&a, d.ropeTheta, 1)
+	f := c.swiglu("intermediate_size")
+	f.Bias = c.boolOr("mlp_bias", false)
+	return m.decoder(n, a, same(f), nil)
+}
+
+// importMistral: MistralConfig. The class has a window of 4096 unless the config says
+// null; no biases.
+func importMistral(c *hfConfig) *Model {
+	d := hfDefaults{maxContext: 4096 * 32, kvHeads: 8, ropeTheta: 10000}
+	m, n := c.model(d)
+	a := c.attention(m, d)
+	c.rotary(&a, d.ropeTheta, 1)
+	window := 0
+	if !c.present("sliding_window") {
+		window = 4096
+	}
+	m.window(&a, c.positionsOr("sliding_window", window))
+	return m.decoder(n, a, same(c.swiglu("intermediate_size")), nil)
+}
+
+// importPhi3: Phi3Config (Phi-3, Phi-4, Phi-4-mini). One window on all layers; no
+// biases in the class, whatever the field (true is then an unknown field).
+func importPhi3(c *hfConfig) *Model {
+	d := hfDefaults{maxContext: 4096, ropeTheta: 10000}
+	m, n := c.model(d)
+	a := c.attention(m, d)
+	c.rotary(&a, d.ropeTheta, 1)
+	m.window(&a, c.positionsOr("sliding_window", 0))
+	return m.decoder(n, a, same(c.swiglu("intermediate_size")), nil)
+}
+
+// importQwen2: Qwen2Config. q, k and v have biases, o has none.
+func importQwen2(c *hfConfig) *Model {
+	d := hfDefaults{maxContext: 32768, kvHeads: 32, ropeTheta: 10000}
+	m, n := c.model(d)
+	a := c.attention(m, d)
+	a.QKVBias = true
+	c.rotary(&a, d.ropeTheta, 1)
+	return m.decoder(n, a, same(c.swiglu("intermediate_size")), c.qwenWindows(m, n))
+}
+
+// importQwen3: Qwen3Config. Queries and keys are normed; attention_bias is on all four.
+func importQwen3(c *hfConfig) *Model {
+	d := hfDefaults{maxContext: 32768, kvHeads: 32, headDim: 128, ropeTheta: 10000}
+	m, n := c.model(d)
+	a := c.attention(m, d)
+	c.qwen3Bias(&a, d)
+	return m.decoder(n, a, same(c.swiglu("intermediate_size")), c.qwenWindows(m, n))
+}
+
+// qwen3Bias reads what Qwen3's dense and MoE attention share beyond the heads.
+func (c *hfConfig) qwen3Bias(a *Attention, d hfDefaults) {
 	a.QKNorm = true
-	return a
+	a.QKVBias = c.boolOr("attention_bias", false)
+	a.OutBias = a.QKVBias
+	c.rotary(a, d.ropeTheta, 1)
 }
 
-func importQwen3(c *config) *Model {
-	m := c.decoder(false)
-	return qwenWindows(c, uniform(m, c.layers(), qwen3Attention(c, m), c.swiglu()))
-}
-
-func importQwen3MoE(c *config) *Model {
-	m := c.decoder(false)
-	uniform(m, c.layers(), qwen3Attention(c, m), c.swiglu())
-	sparse(c, m, &MoE{Experts: c.num("num_experts"), TopK: c.num("num_experts_per_tok"), Inner: c.num("moe_intermediate_size"),
-		Gated: true, Act: c.activation("hidden_act", "silu")})
-	return qwenWindows(c, m)
-}
-
-// sparse puts experts into the layers that Qwen's configs make sparse.
-func sparse(c *config, m *Model, e *MoE) {
-	step := c.numOr("decoder_sparse_step", 1)
-	dense := map[int]bool{}
-	for _, i := range c.ints("mlp_only_layers") {
-		dense[i] = true
+// qwenWindows reads Qwen's windows: with use_sliding_window, layers from
+// max_window_layers (class default 28) on are windowed, or those layer_types names. A
+// window that is switched off is only declared.
+func (c *hfConfig) qwenWindows(m *Model, n int) func(int, *Attention) {
+	on := c.boolOr("use_sliding_window", false)
+	size, given := c.whole("sliding_window", 1, maxPositions)
+	if on && !given && !c.present("sliding_window") {
+		size, given = 4096, true // class default
 	}
-	for i := range m.Layers {
-		if !dense[i] && (i+1)%step == 0 {
-			m.Layers[i].FFN = e
+	first := c.countOr("max_window_layers", 28)
+	types := c.perLayer("layer_types", n, "full_attention", "sliding_attention")
+	if slices.Contains(types, "sliding_attention") && !(on && given) {
+		c.fail("%slayer_types has sliding_attention, but no sliding_window is in use", c.prefix)
+	}
+	return func(i int, a *Attention) {
+		switch windowed := types == nil && i >= first || types != nil && types[i] == "sliding_attention"; {
+		case !given:
+		case !on:
+			a.DeclaredWindow = size
+		case windowed:
+			m.window(a, size)
 		}
 	}
-}
-
-func importMixtral(c *config) *Model {
-	m := c.decoder(false)
-	a := c.heads(m)
-	c.window(&a, c.slidingWindow(0), true)
-	return uniform(m, c.layers(), a, &MoE{Experts: c.num("num_local_experts"), TopK: c.num("num_experts_per_tok"),
-		Inner: c.num("intermediate_size"), Gated: true, Act: c.activation("hidden_act", "silu")})
-}
-
-// importGPTOSS: biases everywhere, a sink logit per head, windowed and full layers in
-// turn (layer_types; absent, even layers are windowed).
-func importGPTOSS(c *config) *Model {
-	m := c.decoder(false)
-	a := c.heads(m)
-	a.QKVBias = c.flag("attention_bias", true)
-	a.OutBias, a.Sinks = a.QKVBias, true
-	k := c.numOr("num_experts_per_tok", 4)
-	if same := c.numOr("experts_per_token", k); same != k {
-		c.fail("field experts_per_token: %d, but num_experts_per_tok is %d", same, k)
-	}
-	uniform(m, c.layers(), a, &MoE{Experts: c.num("num_local_experts"), TopK: k, Inner: c.num("intermediate_size"),
-		Gated: true, Act: c.activation("hidden_act", "silu"), Bias: true, RouterBias: true})
-	if _, ok := c.get("layer_types"); !ok {
-		types := make([]any, len(m.Layers))
-		for i := range types {
-			types[i] = [...]string{"sliding_attention", "full_attention"}[i%2]
-		}
-		c.fields["layer_types"] = types
-	}
-	return qwenWindows(c, m)
 }

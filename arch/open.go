@@ -56,11 +56,10 @@ func openFile(path string) (*Model, error) {
 	case ".yaml", ".yml":
 		return ParseYAML(path, data)
 	case ".json":
-		m, err := ImportHF(path, data)
+		m, err := ImportHF(baseName(path), data)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		m.Name = baseName(path)
 		return m, nil
 	}
 	return nil, fmt.Errorf("%s: neither a .yaml model file nor a .json config", path)
@@ -129,9 +128,8 @@ func unknownModel(what string) error {
 			add(p.Name)
 		}
 		for _, f := range Families() {
-			add(f.Name + "(d=16)")
-			if editDistance(strings.ToLower(what), f.Name) <= 2 {
-				all = append(all, near{f.Name + "(d=16)", 1})
+			if d := editDistance(strings.ToLower(what), f.Name); d <= 2 {
+				all = append(all, near{f.Name + "(d=16)", d})
 			}
 		}
 	}

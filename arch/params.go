@@ -1,18 +1,92 @@
 package arch
 
-// ParamCount is a model's parameters by part. Total = Embedding + NonEmbedding.
+// ParamCount is how many parameters a model has, by part:
+//
+//	Total        = Embedding + NonEmbedding
+//	Embedding    = InputEmbedding + Head
+//	NonEmbedding = Σ Mixers + Σ FFNs + Norms
+//
+// Embedding holds everything whose size follows the vocabulary: the input embedding
+// and, where it is not tied, the LM head. NonEmbedding is then the same for a tied
+// and an untied model, as in the paper's scaling laws (appendix A).
 type ParamCount struct {
-	Total int64 `json:"total"`
-	// Embedding is the input embedding and, where it is not tied, the LM head.
-	Embedding    int64 `json:"embedding"`
-	NonEmbedding int64 `json:"non_embedding"`
-	// Active is what one token uses: top_k of the experts. It equals Total without MoE.
-	Active int64 `json:"active"`
-	// Parts splits NonEmbedding: mixer and FFN kinds, "norms".
-	Parts map[string]int64 `json:"parts"`
+	Total, Embedding, NonEmbedding int64
+
+	InputEmbedding int64
+	Head           int64 // LM head: 0 if tied (its bias is never shared)
+	Norms          int64 // before each mixer, each FFN and the LM head
+	Mixers, FFNs   []PartCount
 }
 
-// normParams is the size of one norm over the width.
+// PartCount is the parameters of all mixers or FFNs of one kind.
+type PartCount struct {
+	Kind   string
+	Layers int
+	Params int64
+}
+
+// Params counts the model's parameters exactly, from the shapes of its weights.
+//
+// One norm stands before each mixer, each FFN and the LM head: width weights, twice
+// that for LayerNorm. The parts of a Parallel are counted by their own kinds and
+// share one norm. Kinds are in the order of their first layer.
+func (m *Model) Params() ParamCount {
+	return m.count(func(_ FFN, w Weight) int64 { return w.Elements() })
+}
+
+// ActiveParams counts the parameters one token uses: as Params, with top-k of the
+// experts in each MoE beside its shared expert. The whole input embedding is counted,
+// as the makers of MoE models do.
+func (m *Model) ActiveParams() ParamCount {
+	return m.count(func(f FFN, w Weight) int64 {
+		moe, ok := f.(*MoE)
+		if !ok || w.Copies == 0 {
+			return w.Elements()
+		}
+		w.Copies = moe.TopK
+		return w.Elements()
+	})
+}
+
+func (m *Model) count(size func(FFN, Weight) int64) ParamCount {
+	var p ParamCount
+	p.InputEmbedding = int64(m.Vocab) * int64(m.Width)
+	if !m.Tied {
+		p.Head = p.InputEmbedding
+	}
+	if m.HeadBias {
+		p.Head += int64(m.Vocab)
+	}
+	norm := m.normParams()
+	p.Norms = norm
+	for _, l := range m.Layers {
+		if l.Mixer != nil {
+			p.Norms += norm
+		}
+		for _, mx := range Parts(l.Mixer) {
+			var n int64
+			for _, w := range mx.Weights(m.Width) {
+				n += size(nil, w)
+			}
+			p.Mixers = addPart(p.Mixers, mx.Kind(), n)
+			p.NonEmbedding += n
+		}
+		if l.FFN != nil {
+			p.Norms += norm
+			var n int64
+			for _, w := range l.FFN.Weights(m.Width) {
+				n += size(l.FFN, w)
+			}
+			p.FFNs = addPart(p.FFNs, l.FFN.Kind(), n)
+			p.NonEmbedding += n
+		}
+	}
+	p.NonEmbedding += p.Norms
+	p.Embedding = p.InputEmbedding + p.Head
+	p.Total = p.Embedding + p.NonEmbedding
+	return p
+}
+
 func (m *Model) normParams() int64 {
 	if m.Norm == LayerNorm {
 		return 2 * int64(m.Width)
@@ -20,43 +94,37 @@ func (m *Model) normParams() int64 {
 	return int64(m.Width)
 }
 
-// Params counts exactly, from the shapes of the weights: one norm before each mixer and
-// each FFN, and one before the head.
-func (m *Model) Params() ParamCount {
-	p := ParamCount{Parts: map[string]int64{}}
-	table := int64(m.Vocab) * int64(m.Width)
-	p.Embedding = table
-	if !m.Tied {
-		p.Embedding *= 2
+func addPart(parts []PartCount, kind string, n int64) []PartCount {
+	for i := range parts {
+		if parts[i].Kind == kind {
+			parts[i].Layers++
+			parts[i].Params += n
+			return parts
+		}
 	}
-	if m.HeadBias {
-		p.Embedding += int64(m.Vocab)
+	return append(parts, PartCount{Kind: kind, Layers: 1, Params: n})
+}
+
+// approximateParams is the parameter count in floating point: it cannot overflow,
+// whatever the sizes.
+func (m *Model) approximateParams() float64 {
+	n := 2 * float64(m.Vocab) * float64(m.Width)
+	add := func(ws []Weight) {
+		for _, w := range ws {
+			e := float64(max(w.Copies, 1))
+			for _, d := range w.Shape {
+				e *= float64(d)
+			}
+			n += e
+		}
 	}
-	idle := int64(0)
 	for _, l := range m.Layers {
 		if l.Mixer != nil {
-			p.Parts["norms"] += m.normParams()
-			for _, mx := range Parts(l.Mixer) {
-				for _, w := range mx.Weights(m.Width) {
-					p.Parts[mx.Kind()] += w.Elements()
-				}
-			}
+			add(l.Mixer.Weights(m.Width))
 		}
 		if l.FFN != nil {
-			p.Parts["norms"] += m.normParams()
-			for _, w := range l.FFN.Weights(m.Width) {
-				p.Parts[l.FFN.Kind()] += w.Elements()
-				if e, ok := l.FFN.(*MoE); ok && w.Copies > 0 {
-					idle += w.Elements() / int64(e.Experts) * int64(e.Experts-e.TopK)
-				}
-			}
+			add(l.FFN.Weights(m.Width))
 		}
 	}
-	p.Parts["norms"] += m.normParams()
-	for _, n := range p.Parts {
-		p.NonEmbedding += n
-	}
-	p.Total = p.Embedding + p.NonEmbedding
-	p.Active = p.Total - idle
-	return p
+	return n
 }

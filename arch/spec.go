@@ -60,7 +60,7 @@ func splitSpec(spec string) (string, []specArg, error) {
 	at := len(name) + 1
 	body, ok := strings.CutSuffix(rest, ")")
 	if !ok {
-		return "", nil, specError(column(len(spec)), "the list of options is not closed: write %s(key=value,...)", strings.TrimSpace(name))
+		return "", nil, specError(column(len(spec)), "the list of options is not closed: expected )")
 	}
 	var args []specArg
 	if strings.TrimSpace(body) == "" {
@@ -88,7 +88,7 @@ func parseOptions(args []specArg) (FamilyOptions, error) {
 			key = "d"
 		}
 		if seen[key] {
-			return o, specError(a.column, "%s is given twice", a.key)
+			return o, specError(a.column, "%q is given twice", a.key)
 		}
 		seen[key] = true
 		if err := o.set(key, a.value); err != nil {

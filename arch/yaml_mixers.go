@@ -65,6 +65,8 @@ func mixerKinds() []string {
 func (m *yamlMap) source(key string, d *yamlMixer) {
 	if !m.str(key, &d.source) || d.source == "" {
 		m.fail(m.line, "%s is missing: the label of the layer it reads", key)
+	} else if !isName(d.source) {
+		m.fail(m.line, "%s: %q is not a label", key, d.source)
 	}
 }
 

@@ -250,6 +250,17 @@ func FuzzYAML(f *testing.F) {
 	f.Add([]byte(hybridYAML))
 	f.Add([]byte("width: 8\nvocab: 8\nlayout: (a b)*2\nmixers: {a: {kind: none, ffn: {kind: mlp, inner: 3}}, b: {kind: mamba2, head_dim: 4}}\n"))
 	f.Add([]byte("width: 8\nvocab: 8\nlayout: a@x s s\nmixers:\n  a: {kind: gated_deltanet, k_heads: 1, k_dim: 2}\n  s: {kind: sigmoid_gmu, memory: x}\n"))
+	for _, name := range []string{"sambay-2", "sambay-mlp", "transformer-ls"} {
+		m, err := BuildFamily(name, FamilyOptions{Depth: 8})
+		if err != nil {
+			f.Fatal(err)
+		}
+		var b bytes.Buffer
+		if err := m.WriteYAML(&b); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b.Bytes())
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := ParseYAML("f.yaml", data)
 		if err != nil {

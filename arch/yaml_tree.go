@@ -150,7 +150,7 @@ func (f *yamlFile) mapping(what string, n ast.Node) *yamlMap {
 		}
 		name := key.GetToken().Value
 		if _, ok := m.find(name); ok {
-			f.fail(line, "%s: %s is given twice", what, name)
+			f.fail(line, "%s: %q is given twice", what, name)
 		}
 		m.fields = append(m.fields, yamlField{name, line, v.Value})
 	}

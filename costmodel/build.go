@@ -21,6 +21,7 @@ type builder struct {
 	blocks map[block][2]int // ops already listed, when grouped
 	err    error
 	scanFd map[int]bool // layers whose scan output is some GMU's memory
+	early  map[int]bool // … of a GMU that a skipping prefill runs on all rows
 	mixFd  map[int]bool // layers whose mixer output is a sigmoid GMU's mix
 }
 
@@ -45,23 +46,24 @@ func Ops(m *arch.Model, o Options, skip bool) ([]Op, error) {
 
 // buildOps lists the operations, one by one or, grouped, once for all layers alike.
 func buildOps(m *arch.Model, o Options, f formats, skip, grouped bool) ([]OpGroup, error) {
-	b := &builder{m: m, o: o, f: f, tp: max(o.TP, 1), scanFd: map[int]bool{}, mixFd: map[int]bool{}}
+	b := &builder{m: m, o: o, f: f, tp: max(o.TP, 1), scanFd: map[int]bool{}, early: map[int]bool{}, mixFd: map[int]bool{}}
 	if grouped {
 		b.blocks = map[block][2]int{}
-	}
-	for _, l := range m.Layers {
-		for _, p := range arch.Parts(l.Mixer) {
-			if g, ok := p.(*arch.GMU); ok {
-				s, _ := g.Memory.Layer()
-				b.scanFd[s] = b.scanFd[s] || g.From == arch.ScanMemory
-				b.mixFd[s] = b.mixFd[s] || g.From == arch.OutputMemory
-			}
-		}
 	}
 	from := len(m.Layers)
 	if skip {
 		if s, ok := SkipFrom(m); ok {
 			from, b.skip = s, true
+		}
+	}
+	for i, l := range m.Layers {
+		for _, p := range arch.Parts(l.Mixer) {
+			if g, ok := p.(*arch.GMU); ok {
+				s, _ := g.Memory.Layer()
+				b.scanFd[s] = b.scanFd[s] || g.From == arch.ScanMemory
+				b.early[s] = b.early[s] || g.From == arch.ScanMemory && i < from
+				b.mixFd[s] = b.mixFd[s] || g.From == arch.OutputMemory
+			}
 		}
 	}
 	b.layer = -1
@@ -268,8 +270,8 @@ func ownsCache(m arch.Mixer) bool {
 // block identifies the operations of a mixer or an FFN: layers with equal blocks have
 // equal operations. The part is a comparable copy, its references cleared.
 type block struct {
-	part                               any
-	cross, last, owner, scanFed, mixed bool
+	part                                      any
+	cross, last, owner, scanFed, early, mixed bool
 }
 
 func (b *builder) mixerBlock(m arch.Mixer, owner bool) (k block) {
@@ -289,7 +291,8 @@ func (b *builder) mixerBlock(m arch.Mixer, owner bool) (k block) {
 	case *arch.GatedDeltaNet:
 		k.part = *m
 	}
-	k.last, k.owner, k.scanFed, k.mixed = b.last, owner, b.scanFd[b.layer], b.mixFd[b.layer]
+	k.last, k.owner = b.last, owner
+	k.scanFed, k.early, k.mixed = b.scanFd[b.layer], b.early[b.layer], b.mixFd[b.layer]
 	return k
 }
 

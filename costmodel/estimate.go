@@ -140,6 +140,7 @@ func (b Bound) String() string { return boundNames[b] }
 type OpCost struct {
 	Work
 	Name      string
+	Detail    string // tells operations of one name apart: "window 512", "last row"
 	Class     Class
 	Layers    int
 	Seconds   float64
@@ -159,7 +160,7 @@ func (c *Compiled) Breakdown(w Workload) []OpCost {
 		o := &c.decode[i]
 		// The mean over the steps: every coefficient is linear in visible positions.
 		mean := c.meanWork(&o.Op, w.Batch, lo, hi)
-		oc := OpCost{Name: o.Name, Class: o.Class, Layers: o.Count, Work: mean}
+		oc := OpCost{Name: o.Name, Detail: o.detail(false), Class: o.Class, Layers: o.Count, Work: mean}
 		if o.Class == Attn {
 			v := c.varying(&o.Op)
 			oc.Seconds = v.generation(float64(w.Batch), lo, hi) / g
@@ -180,10 +181,23 @@ func (c *Compiled) PrefillBreakdown(w Workload) []OpCost {
 	for i := range c.prefill {
 		o := &c.prefill[i]
 		work := o.Op.Work(Call{Batch: w.Batch, New: w.Prompt})
-		oc := OpCost{Name: o.Name, Class: o.Class, Layers: o.Count, Work: work, Seconds: c.opSeconds(&o.Op, &work)}
+		oc := OpCost{Name: o.Name, Detail: o.detail(true), Class: o.Class, Layers: o.Count, Work: work, Seconds: c.opSeconds(&o.Op, &work)}
 		out = append(out, c.finish(oc, &o.Op))
 	}
 	return shares(out)
+}
+
+// detail tells operations of one name apart.
+func (o *Op) detail(prefill bool) string {
+	switch {
+	case o.Shape.Window > 0:
+		return fmt.Sprintf("window %d", o.Shape.Window)
+	case o.Shape.WritesMemory:
+		return "to memory"
+	case prefill && o.Shape.RowsAreSeqs:
+		return "last row"
+	}
+	return ""
 }
 
 // finish scales one layer's cost to all that have it and says what binds it.

@@ -106,6 +106,7 @@ type Shape struct {
 	QueryLast               bool
 	Differential            bool
 	RowsAreSeqs             bool // runs on the last position of each sequence only
+	WritesMemory            bool // scan whose output a GMU reads
 	Passes                  int  // plain attention passes the operation is run as
 
 	StateDim      int // d_state, k_dim

@@ -44,6 +44,7 @@ func (b *builder) mamba1(m *arch.Mamba1) {
 	b.weights(o, float64(di*(n+2)))
 	b.act(o, float64(3*di+2*n), float64(di), rows)
 	if b.scanFd[b.layer] {
+		o.Shape.WritesMemory = true
 		b.act(o, 0, float64(di), b.memoryRows())
 	}
 	b.state(o, float64(di*n))
@@ -52,9 +53,9 @@ func (b *builder) mamba1(m *arch.Mamba1) {
 }
 
 // memoryRows is the rows a memory is written for: the last of each sequence where the
-// prefill skips the layers that read it.
+// prefill skips all layers that read it.
 func (b *builder) memoryRows() int {
-	if b.skip {
+	if b.skip && !b.early[b.layer] {
 		return seqs
 	}
 	return rows

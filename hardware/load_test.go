@@ -2,6 +2,7 @@ package hardware
 
 import (
 	"bytes"
+	"context"
 	"strings"
 	"testing"
 
@@ -110,4 +111,28 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q", err)
 		}
 	})
+}
+
+// Measuring gives a profile that loads again, and stops when told to.
+func TestMeasure(t *testing.T) {
+	p, err := Measure(context.Background(), MeasureOptions{Bytes: 1 << 20, GEMM: 64, Repeats: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := p.WriteYAML(&b); err != nil {
+		t.Fatal(err)
+	}
+	q, err := Parse("host.yaml", b.Bytes())
+	if err != nil {
+		t.Fatalf("%v\n%s", err, b.String())
+	}
+	if d := cmp.Diff(p, q); d != "" {
+		t.Error(d)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := Measure(ctx, MeasureOptions{Bytes: 1 << 20, GEMM: 64}); err == nil {
+		t.Error("measured on after it was stopped")
+	}
 }

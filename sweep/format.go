@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -58,7 +59,6 @@ type encoder struct {
 	names [][]byte   // JSON keys, quoted, with their colon
 	vals  [][][]byte // axis values as the format writes them
 	fixed [][]byte   // values of the fixed columns
-	batch int        // which fixed or axis column is the batch, to say what max was
 	num   []byte
 }
 
@@ -139,6 +139,8 @@ func (e *encoder) row(b *bytes.Buffer, i int, at []int, r *result) {
 	put(e.f.text(oneLine(r.reason), false))
 	for k := range r.fig {
 		switch {
+		case r.priced && r.fig[k] == math.Trunc(r.fig[k]) && r.fig[k] < 1<<53:
+			e.num = strconv.AppendInt(e.num[:0], int64(r.fig[k]), 10)
 		case r.priced:
 			e.num = strconv.AppendFloat(e.num[:0], r.fig[k], 'g', -1, 64)
 		case e.f == JSONL:

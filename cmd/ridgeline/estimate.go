@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"ridgeline/costmodel"
+	"ridgeline/reports"
+)
+
+func estimateCommand() *cobra.Command {
+	var (
+		deploy    deployFlags
+		load      loadFlags
+		out       outFlags
+		breakdown bool
+	)
+	c := &cobra.Command{
+		Use:   "estimate MODEL…",
+		Short: "Price models: memory, time to first token, time per token, throughput",
+		Example: `  ridgeline estimate phi4-mini-flash --on h200 --batch 16
+  ridgeline estimate phi4-mini-flash --breakdown
+  ridgeline estimate llama-3.1-70b --on h100-sxm --tp 4 --weights fp8 --format json
+  ridgeline estimate 'sambay(d=16)' --gmu-ratio 1 --batch max`,
+		Args:              needArgs(1, -1, "at least one model"),
+		ValidArgsFunction: modelNames,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := out.check(); err != nil {
+				return err
+			}
+			f, w, err := load.workload()
+			if err != nil {
+				return err
+			}
+			cs, err := deploy.compile(c, args)
+			if err != nil {
+				return err
+			}
+			var tables []*reports.Table
+			var js []reports.EstimateJSON
+			for _, x := range cs {
+				ts, j, err := estimateOne(c, x, f, w, breakdown)
+				if err != nil {
+					return err
+				}
+				tables, js = append(tables, ts...), append(js, j)
+			}
+			switch {
+			case out.format == "csv" && !breakdown:
+				return out.to(c, func(w io.Writer) error { return reports.WriteCSV(w, js) })
+			case out.format == "csv":
+				return out.to(c, func(w io.Writer) error { return reports.WriteCSV(w, reports.Operations(js)) })
+			case len(js) == 1:
+				return out.write(c, tables, js[0])
+			}
+			return out.write(c, tables, js)
+		},
+	}
+	deploy.register(c)
+	load.register(c)
+	out.register(c)
+	c.Flags().BoolVar(&breakdown, "breakdown", false, "show each operation's share of time, FLOPs, bytes and what binds it")
+	return c
+}
+
+// estimateOne prices the workload on one model; batch 0 is the largest that fits.
+func estimateOne(c *cobra.Command, x *costmodel.Compiled, f costmodel.Fidelity, w costmodel.Workload, breakdown bool) ([]*reports.Table, reports.EstimateJSON, error) {
+	if w.Batch == 0 {
+		w.Batch = max(x.MaxBatch(w.Prompt, w.Generate), 1)
+	}
+	e, err := x.Estimate(f, w)
+	if err != nil {
+		return nil, reports.EstimateJSON{}, err
+	}
+	if !e.Memory.Fits {
+		warn(c.ErrOrStderr(), "%s %s", x.Model.Name, reports.Misfit(e))
+	}
+	tables := []*reports.Table{reports.EstimateTable(x, e)}
+	if !breakdown {
+		return tables, reports.Estimate(x, e, nil), nil
+	}
+	ops := x.Breakdown(w)
+	title := fmt.Sprintf("Mean decode step at roofline, batch %d, by operation", w.Batch)
+	tables = append(tables, reports.BreakdownTable(title, ops))
+	if pre := x.PrefillBreakdown(w); pre != nil {
+		tables = append(tables, reports.BreakdownTable("Prefill at roofline, by operation", pre))
+	}
+	return tables, reports.Estimate(x, e, ops), nil
+}

@@ -1,0 +1,283 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ridgeline/arch"
+	"ridgeline/costmodel"
+	"ridgeline/hardware"
+	"ridgeline/precision"
+	"ridgeline/reports"
+	"ridgeline/reports/atomicfile"
+)
+
+// deployFlags say what runs where and how.
+type deployFlags struct {
+	on                                       string
+	weights, kv, state, activations, compute string
+	kvRead, diffKernel, prefill              string
+	tp                                       int
+	memoryFraction, gmuRatio                 float64
+}
+
+func (d *deployFlags) register(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&d.on, "on", "a100-80gb", "hardware: a name (ridgeline hardware lists them) or a profile file")
+	f.StringVar(&d.weights, "weights", "", "storage format of the weights (default: the checkpoint's, else bf16)")
+	f.StringVar(&d.kv, "kv", "", "storage format of the KV cache (default: the activations')")
+	f.StringVar(&d.state, "state", "", "storage format of recurrent states (default: the checkpoint's, else the activations')")
+	f.StringVar(&d.activations, "activations", "", "format of activations (default bf16)")
+	f.StringVar(&d.compute, "compute", "", "format matrix products run in (default: the activations')")
+	f.IntVar(&d.tp, "tp", 1, "tensor-parallel devices")
+	f.StringVar(&d.prefill, "prefill", "skip", "skip (cross-decoder runs for the last position) or full")
+	f.StringVar(&d.kvRead, "kv-read", "packed", "how often kernels read K and V: packed, per_query_head, packed_unless_windowed")
+	f.StringVar(&d.diffKernel, "diff-kernel", "fused", "differential attention: fused or four_pass")
+	f.Float64Var(&d.memoryFraction, "memory-fraction", 1, "part of the device's memory that may be used")
+	f.Float64Var(&d.gmuRatio, "gmu-ratio", math.NaN(), "replace this share of the cross-decoder's mixers by GMUs (0 to 1)")
+	f.Lookup("gmu-ratio").DefValue = "as the model has it"
+	complete(c, "on", hardware.Names)
+	complete(c, "prefill", costmodel.PrefillModes)
+	complete(c, "kv-read", costmodel.KVReads)
+	complete(c, "diff-kernel", costmodel.DiffKernels)
+	for _, n := range []string{"weights", "kv", "state", "activations", "compute"} {
+		complete(c, n, func() []string {
+			var names []string
+			for _, d := range precision.Storable() {
+				names = append(names, d.String())
+			}
+			return names
+		})
+	}
+}
+
+func complete(c *cobra.Command, flag string, values func() []string) {
+	// The only error is a flag that does not exist, and a test asks for every completion.
+	_ = c.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return values(), cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+// options reads the deployment; errors name the flag.
+func (d *deployFlags) options(c *cobra.Command) (o costmodel.Options, err error) {
+	for _, f := range []struct {
+		name, v string
+		to      *precision.DType
+	}{{"weights", d.weights, &o.Weights}, {"kv", d.kv, &o.KV}, {"state", d.state, &o.State}, {"activations", d.activations, &o.Activations}, {"compute", d.compute, &o.Compute}} {
+		if f.v == "" {
+			continue
+		}
+		if *f.to, err = precision.Parse(f.v); err != nil {
+			return o, fmt.Errorf("--%s: %w", f.name, err)
+		}
+	}
+	if d.tp < 1 {
+		return o, fmt.Errorf("--tp %d: must be 1 or more", d.tp)
+	}
+	o.TP = d.tp
+	if !(d.memoryFraction > 0 && d.memoryFraction <= 1) {
+		return o, fmt.Errorf("--memory-fraction %g: must be above 0 and at most 1", d.memoryFraction)
+	}
+	o.MemoryFraction = d.memoryFraction
+	if o.Prefill, err = costmodel.ParsePrefillMode(d.prefill); err != nil {
+		return o, fmt.Errorf("--%w", err)
+	}
+	if o.KVRead, err = costmodel.ParseKVRead(d.kvRead); err != nil {
+		return o, fmt.Errorf("--%w", err)
+	}
+	if o.Diff, err = costmodel.ParseDiffKernel(d.diffKernel); err != nil {
+		return o, fmt.Errorf("--%w", err)
+	}
+	if c.Flags().Changed("gmu-ratio") && !(d.gmuRatio >= 0 && d.gmuRatio <= 1) {
+		return o, fmt.Errorf("--gmu-ratio %g: must be from 0 to 1", d.gmuRatio)
+	}
+	return o, nil
+}
+
+// models opens the models, with the gmu ratio where one is asked for, and prints what
+// their files left open.
+func (d *deployFlags) models(c *cobra.Command, names []string) ([]*arch.Model, error) {
+	var ms []*arch.Model
+	ratio := c.Flags().Changed("gmu-ratio")
+	took := false
+	var refused error
+	for _, n := range names {
+		m, err := arch.Open(n)
+		if err != nil {
+			return nil, err
+		}
+		for _, note := range m.Notes {
+			warn(c.ErrOrStderr(), "%s: %s", m.Name, note)
+		}
+		if ratio {
+			x, err := arch.WithGMURatio(m, d.gmuRatio)
+			if err == nil {
+				took = true
+				m = x
+			} else {
+				refused = err
+				if _, has := m.GMURatio(); has {
+					return nil, err
+				}
+				defer func() {
+					if took {
+						warn(c.ErrOrStderr(), "%v", err)
+					}
+				}()
+			}
+		}
+		ms = append(ms, m)
+	}
+	if ratio && !took && refused != nil {
+		return nil, fmt.Errorf("--gmu-ratio: %w", refused)
+	}
+	return ms, nil
+}
+
+// compile opens and compiles the models on the hardware.
+func (d *deployFlags) compile(c *cobra.Command, names []string) ([]*costmodel.Compiled, error) {
+	o, err := d.options(c)
+	if err != nil {
+		return nil, err
+	}
+	hw, err := hardware.Open(d.on)
+	if err != nil {
+		return nil, fmt.Errorf("--on: %w", err)
+	}
+	ms, err := d.models(c, names)
+	if err != nil {
+		return nil, err
+	}
+	var cs []*costmodel.Compiled
+	for _, m := range ms {
+		x, err := costmodel.Compile(m, hw, o)
+		if err != nil {
+			return nil, err
+		}
+		if want, used, fell := x.ComputeFallback(); fell {
+			warn(c.ErrOrStderr(), "%s cannot compute in %s: %s is priced in %s (--compute chooses)", hw.Name, want, m.Name, used)
+		}
+		cs = append(cs, x)
+	}
+	return cs, nil
+}
+
+// loadFlags say what is asked of a deployment.
+type loadFlags struct {
+	prompt, generate length
+	batch            batchSize
+	fidelity         string
+}
+
+func (l *loadFlags) register(c *cobra.Command) {
+	l.prompt, l.generate, l.batch = 2000, 32000, 1
+	f := c.Flags()
+	f.Var(&l.prompt, "prompt", "prompt tokens: 2000, 2k (2,000), 32Ki (32,768)")
+	f.Var(&l.generate, "generate", "tokens to generate")
+	f.Var(&l.batch, "batch", "sequences at once, or max: the largest that fits")
+	f.StringVar(&l.fidelity, "fidelity", costmodel.Roofline.String(), strings.Join(costmodel.Fidelities(), " or "))
+	complete(c, "fidelity", costmodel.Fidelities)
+}
+
+// workload reads the flags; batch 0 is max.
+func (l *loadFlags) workload() (costmodel.Fidelity, costmodel.Workload, error) {
+	w := costmodel.Workload{Prompt: int(l.prompt), Generate: int(l.generate), Batch: int(l.batch)}
+	f, err := costmodel.ParseFidelity(l.fidelity)
+	if err != nil {
+		return f, w, fmt.Errorf("--%w", err)
+	}
+	if w.Generate < 1 {
+		return f, w, fmt.Errorf("--generate %d: must be 1 or more", w.Generate)
+	}
+	return f, w, nil
+}
+
+// outFlags say how a result is written.
+type outFlags struct {
+	format, file string
+	extra        []string // formats beside table, markdown, csv and json
+}
+
+func (o *outFlags) register(c *cobra.Command, extra ...string) {
+	o.extra = extra
+	names := append([]string{"table", "markdown", "csv", "json"}, extra...)
+	c.Flags().StringVar(&o.format, "format", "table", strings.Join(names, ", "))
+	c.Flags().StringVarP(&o.file, "output", "o", "", "write to FILE, whole or not at all")
+	complete(c, "format", func() []string { return names })
+}
+
+// check refuses an unknown format before any work is done.
+func (o *outFlags) check() error {
+	names := append([]string{"table", "markdown", "csv", "json"}, o.extra...)
+	if !slices.Contains(names, o.format) {
+		return fmt.Errorf("--format %q is not one of %s", o.format, strings.Join(names, ", "))
+	}
+	return nil
+}
+
+// to writes with fn to the file or to stdout.
+func (o *outFlags) to(c *cobra.Command, fn func(io.Writer) error) error {
+	if o.file == "" {
+		if err := fn(c.OutOrStdout()); err != nil {
+			return failure{err}
+		}
+		return nil
+	}
+	return atomicfile.Write(o.file, fn)
+}
+
+// write renders tables or the JSON value.
+func (o *outFlags) write(c *cobra.Command, tables []*reports.Table, value any) error {
+	return o.to(c, func(w io.Writer) error {
+		if o.format == "json" {
+			return reports.WriteJSON(w, value)
+		}
+		for i, t := range tables {
+			if i > 0 {
+				if _, err := fmt.Fprintln(w); err != nil {
+					return err
+				}
+			}
+			var err error
+			switch o.format {
+			case "csv":
+				err = t.CSV(w)
+			case "markdown":
+				err = t.Markdown(w)
+			default:
+				err = t.Text(w)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// modelNames completes MODEL arguments.
+func modelNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	for _, p := range arch.Presets() {
+		names = append(names, p.Name)
+	}
+	for _, f := range arch.Families() {
+		names = append(names, f.Name+"(d=16)")
+	}
+	return names, cobra.ShellCompDirectiveDefault
+}
+
+// needArgs is cobra's argument check in one line of our words.
+func needArgs(low, high int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < low || (high >= 0 && len(args) > high) {
+			return fmt.Errorf("%s takes %s, got %d: see ridgeline %s --help", c.Name(), what, len(args), c.Name())
+		}
+		return nil
+	}
+}

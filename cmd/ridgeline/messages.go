@@ -1,0 +1,54 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"unicode"
+
+	"golang.org/x/term"
+)
+
+// messages is stderr. Warnings are kept until the verb is done: bad input is to leave
+// one line, not a warning and a line.
+type messages struct {
+	io.Writer
+	warnings []string
+}
+
+// warn keeps a warning, once.
+func warn(w io.Writer, format string, args ...any) {
+	text := "ridgeline: warning: " + oneLine(fmt.Sprintf(format, args...))
+	m, ok := w.(*messages)
+	if !ok {
+		fmt.Fprintln(w, text)
+	} else if !slices.Contains(m.warnings, text) {
+		m.warnings = append(m.warnings, text)
+	}
+}
+
+// flush prints the warnings kept.
+func (m *messages) flush() {
+	for _, w := range m.warnings {
+		fmt.Fprintln(m.Writer, w)
+	}
+	m.warnings = nil
+}
+
+// oneLine keeps a message on one line, whatever was quoted in it.
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool {
+		return unicode.IsSpace(r) && r != '\u00a0' || unicode.IsControl(r)
+	}), " ")
+}
+
+// onTerminal reports whether people are looking at w.
+func onTerminal(w io.Writer) bool {
+	if m, ok := w.(*messages); ok {
+		w = m.Writer
+	}
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

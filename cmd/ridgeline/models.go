@@ -1,0 +1,94 @@
+package main
+
+import (
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"ridgeline/arch"
+	"ridgeline/costmodel"
+	"ridgeline/hardware"
+	"ridgeline/reports"
+)
+
+func modelsCommand() *cobra.Command {
+	var out outFlags
+	c := &cobra.Command{
+		Use:   "models [MODEL]",
+		Short: "List models, or show the layers and parameters of one",
+		Example: `  ridgeline models
+  ridgeline models phi4-mini-flash
+  ridgeline models 'sambay(d=16,gmu_ratio=1)' --format json
+  ridgeline models phi4-mini-flash --format yaml -o mine.yaml`,
+		Args:              needArgs(0, 1, "at most one model"),
+		ValidArgsFunction: modelNames,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := out.check(); err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				return listModels(c, &out)
+			}
+			m, err := arch.Open(args[0])
+			if err != nil {
+				return err
+			}
+			for _, n := range m.Notes {
+				warn(c.ErrOrStderr(), "%s: %s", m.Name, n)
+			}
+			if out.format == "yaml" {
+				return out.to(c, m.WriteYAML)
+			}
+			t := reports.ModelTable(m)
+			x, err := anywhere(m)
+			if err != nil {
+				return err
+			}
+			t.Notes = append(t.Notes, reports.Footprint(x))
+			return out.write(c, []*reports.Table{t}, reports.Model(m))
+		},
+	}
+	out.register(c, "yaml")
+	return c
+}
+
+// anywhere compiles a model on a device that computes in every format: what it keeps and
+// reads is the same on all.
+func anywhere(m *arch.Model) (*costmodel.Compiled, error) {
+	hw, err := hardware.Lookup("b200")
+	if err != nil {
+		return nil, failure{err}
+	}
+	return costmodel.Compile(m, hw, costmodel.Options{})
+}
+
+func listModels(c *cobra.Command, out *outFlags) error {
+	var ms []*arch.Model
+	var docs []string
+	for _, p := range arch.Presets() {
+		m, err := arch.Preset(p.Name)
+		if err != nil {
+			return failure{err}
+		}
+		ms, docs = append(ms, m), append(docs, p.Doc)
+	}
+	type item struct {
+		Name   string `json:"name"`
+		Params int64  `json:"params,omitempty"`
+		Doc    string `json:"doc"`
+	}
+	var list struct {
+		Presets  []item `json:"presets"`
+		Families []item `json:"families"`
+	}
+	for i, m := range ms {
+		list.Presets = append(list.Presets, item{m.Name, m.Params().Total, docs[i]})
+	}
+	for _, f := range arch.Families() {
+		list.Families = append(list.Families, item{f.Name, 0, f.Doc})
+	}
+	if out.format == "yaml" {
+		return out.to(c, func(w io.Writer) error { return reports.WriteJSON(w, list) })
+	}
+	return out.write(c, []*reports.Table{reports.ModelsTable(ms, docs, arch.Families())}, list)
+}

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"io"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+)
+
+// progress returns a callback that draws a bar with rate and time left on w, and a
+// function that clears it; both do nothing unless people are looking.
+func progress(w io.Writer, what string) (step func(done, total int), clear func()) {
+	if !onTerminal(w) {
+		return nil, func() {}
+	}
+	var bar *progressbar.ProgressBar
+	step = func(done, total int) {
+		if bar == nil {
+			bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
+				progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetPredictTime(true),
+				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionSetWidth(24))
+		}
+		_ = bar.Set(done) // a bar that cannot be drawn stops nothing
+	}
+	return step, func() {
+		if bar != nil {
+			_ = bar.Clear()
+		}
+	}
+}

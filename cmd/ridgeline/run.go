@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ridgeline/reports"
+)
+
+// Exit codes: 0 done, 1 a run failed or a check did not hold, 2 bad input.
+const (
+	exitFailed   = 1
+	exitBadInput = 2
+)
+
+// failure is an error of a run, not of its input.
+type failure struct{ error }
+
+func (f failure) Unwrap() error { return f.error }
+
+// run executes one command line and returns its exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := rootCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	errs := &messages{Writer: stderr}
+	root.SetErr(errs)
+	err := root.ExecuteContext(ctx)
+	var f failure
+	failed := errors.As(err, &f) || errors.Is(err, context.Canceled)
+	if err == nil || failed {
+		errs.flush()
+	}
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(stderr, "ridgeline: "+firstLine(err))
+	if failed {
+		return exitFailed
+	}
+	return exitBadInput
+}
+
+// firstLine keeps an error to the one line people are promised.
+func firstLine(err error) string {
+	if errors.Is(err, context.Canceled) {
+		return "stopped"
+	}
+	return oneLine(strings.TrimPrefix(err.Error(), "ridgeline: "))
+}
+
+func rootCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "ridgeline",
+		Short: "What a decoder costs to run, before anyone trains it",
+		Long: `ridgeline prices decoder architectures on accelerators: decode speed, time to first token,
+memory held and moved, and where the time goes. A MODEL is a preset (phi4-mini-flash), a family
+spec ('sambay(d=16,gmu_ratio=0.5)'), a YAML layout or a Hugging Face config.json.`,
+		Example: `  ridgeline compare phi4-mini phi4-mini-flash --on a100-80gb --prompt 2k --generate 32k
+  ridgeline estimate phi4-mini-flash --breakdown
+  ridgeline models
+  ridgeline hardware`,
+		SilenceUsage: true, SilenceErrors: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownVerb(cmd, args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	c.SetFlagErrorFunc(flagError)
+	c.SetUsageTemplate(strings.ReplaceAll(c.UsageTemplate(), ".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", reports.Width)))
+	c.AddCommand(modelsCommand(), hardwareCommand(), estimateCommand(), compareCommand(), sweepCommand(), plotCommand(), reportCommand(), validateCommand())
+	c.InitDefaultCompletionCmd()
+	c.SetHelpCommand(helpCommand(c))
+	for _, sub := range c.Commands() {
+		sub.Long = wrapLines(sub.Long)
+		if sub.Name() == "completion" {
+			sub.Args = knownShell
+			sub.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
+	return c
+}
+
+// knownShell refuses arguments that are no subcommand of completion.
+func knownShell(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("completion: no shell %q: write completion bash, zsh, fish or powershell", args[0])
+	}
+	return nil
+}
+
+// wrapLines breaks the lines of a help text that are too long.
+func wrapLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		if len(l) > reports.Width {
+			lines[i] = reports.Wrap(l)
+		}
+	}
+	return strings.Join(lines, "\n")
+}

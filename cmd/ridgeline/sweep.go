@@ -1,0 +1,299 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ridgeline/reports"
+	"ridgeline/reports/atomicfile"
+	"ridgeline/sweep"
+)
+
+type sweepFlags struct {
+	vary, where              []string
+	fixed                    map[string]*string
+	iso, shard, pareto, best string
+	by, out, format          string
+	resume, restart          bool
+}
+
+func sweepCommand() *cobra.Command {
+	s := &sweepFlags{fixed: map[string]*string{}}
+	c := &cobra.Command{
+		Use:   "sweep [GRID.yaml]",
+		Short: "Price a grid of designs, devices and workloads",
+		Long: `Prices every combination of the varied parameters, on all cores, in a fixed order, into a
+.csv or .jsonl file. A killed run goes on with --resume; --shard i/n splits a grid over machines and
+sweep merge joins the shards. Rows that cannot be are rows with a reason.
+
+Parameters: ` + strings.Join(sweep.ParamNames(), ", ") + `.
+Figures (for --where, --pareto, --by): ` + strings.Join(sweep.Figures(), ", ") + `.`,
+		Example: `  ridgeline sweep --model 'sambay(d=16)' --vary gmu_ratio=0:1:0.1 --vary batch=1,8,64 -o a.csv
+  ridgeline sweep --model phi4-mini,phi4-mini-flash --vary generate=1k:64k:*2 -o b.jsonl
+  ridgeline sweep grid.yaml --where 'tpot<=50ms' --pareto tokens_per_second,params -o c.csv
+  ridgeline sweep grid.yaml --shard 3/16 -o part3.csv
+  ridgeline sweep merge part*.csv -o all.csv`,
+		Args: needArgs(0, 1, "at most one grid file"),
+		RunE: func(c *cobra.Command, args []string) error { return s.run(c, args) },
+	}
+	f := c.Flags()
+	f.StringArrayVar(&s.vary, "vary", nil, "NAME=LIST, NAME=FROM:TO:STEP or NAME=FROM:TO:*FACTOR (both ends included)")
+	f.StringArrayVar(&s.where, "where", nil, "keep rows that meet this: fits, tpot<=50ms, params≈3.8B (within 5 %)")
+	f.StringVar(&s.iso, "iso-params", "", "solve each family's width for this many parameters, such as 3.8B")
+	f.StringVar(&s.shard, "shard", "", "i/n: only the i-th of n parts of the grid")
+	f.BoolVar(&s.resume, "resume", false, "go on with an unfinished run")
+	f.BoolVar(&s.restart, "restart", false, "discard an unfinished run")
+	f.StringVar(&s.pareto, "pareto", "", "print the rows no other beats in these figures (comma list; +NAME more is better, -NAME less)")
+	f.StringVar(&s.best, "best-per", "", "print the best row for each value of this column")
+	f.StringVar(&s.by, "by", "tokens_per_second", "the figure --best-per goes by")
+	f.StringVar(&s.format, "format", "table", "of picked rows: table, markdown, csv")
+	f.StringVarP(&s.out, "output", "o", "", ".csv or .jsonl file (default: CSV on stdout)")
+	for _, p := range sweep.ParamNames() {
+		s.fixed[p] = f.String(strings.ReplaceAll(p, "_", "-"), "", "fixed value of "+p)
+	}
+	c.AddCommand(mergeCommand())
+	return c
+}
+
+// grid reads the file and the flags; flags add to the file and win over it.
+func (s *sweepFlags) grid(args []string) (*sweep.Grid, error) {
+	g := &sweep.Grid{Fixed: map[string]string{}}
+	if len(args) == 1 {
+		b, err := os.ReadFile(args[0])
+		if err != nil {
+			return nil, err
+		}
+		if g, err = sweep.ParseYAML(args[0], b); err != nil {
+			return nil, err
+		}
+	}
+	for name, v := range s.fixed {
+		switch {
+		case *v == "":
+		case name == "model" && strings.Contains(*v, ",") || name == "on" && strings.Contains(*v, ","):
+			a, err := sweep.ParseAxis(name + "=" + *v)
+			if err != nil {
+				return nil, err
+			}
+			if len(a.Values) > 1 {
+				g.Axes = append([]sweep.Axis{a}, g.Axes...)
+				continue
+			}
+			g.Fixed[name] = *v
+		default:
+			g.Fixed[name] = *v
+		}
+	}
+	for _, v := range s.vary {
+		a, err := sweep.ParseAxis(v)
+		if err != nil {
+			return nil, fmt.Errorf("--%w", err)
+		}
+		g.Axes = append(g.Axes, a)
+	}
+	for _, w := range s.where {
+		x, err := sweep.ParseConstraint(w)
+		if err != nil {
+			return nil, fmt.Errorf("--%w", err)
+		}
+		g.Where = append(g.Where, x)
+	}
+	if s.iso != "" {
+		var err error
+		if g.IsoParams, err = sweep.ParseParamTarget(s.iso); err != nil {
+			return nil, fmt.Errorf("--iso-params: %w", err)
+		}
+	}
+	return g, g.Normalise()
+}
+
+func (s *sweepFlags) run(c *cobra.Command, args []string) (err error) {
+	g, err := s.grid(args)
+	if err != nil {
+		return err
+	}
+	file := &sweep.File{Path: s.out, Grid: g, Resume: s.resume, Restart: s.restart}
+	if s.shard != "" {
+		if n, err := fmt.Sscanf(s.shard, "%d/%d", &file.Shard, &file.Of); n != 2 || err != nil || file.Shard < 1 || file.Shard > file.Of ||
+			s.shard != fmt.Sprintf("%d/%d", file.Shard, file.Of) {
+			return fmt.Errorf("--shard %q: write i/n with i from 1 to n", s.shard)
+		}
+	}
+	if !slices.Contains([]string{"table", "markdown", "csv"}, s.format) {
+		return fmt.Errorf("--format %q is not one of table, markdown, csv", s.format)
+	}
+	front, best, err := s.after()
+	if err != nil {
+		return err
+	}
+	if s.out == "" && (s.shard != "" || s.resume || s.restart) {
+		return errors.New("--shard, --resume and --restart need a file: give -o FILE")
+	}
+	bar, clear := progress(c.ErrOrStderr(), "rows")
+	defer clear()
+	if s.out == "" {
+		if front == nil && best == nil {
+			return s.stream(c, g, bar)
+		}
+		dir, err := os.MkdirTemp("", "ridgeline")
+		if err != nil {
+			return failure{err}
+		}
+		defer os.RemoveAll(dir)
+		file.Path = filepath.Join(dir, "rows.csv")
+	}
+	file.Progress = bar
+	rows, err := file.Run(c.Context())
+	clear()
+	switch {
+	case errors.Is(err, context.Canceled):
+		return failure{fmt.Errorf("stopped after %d rows: --resume goes on from %s.partial", rows, s.out)}
+	case err != nil:
+		return err
+	}
+	if s.out != "" {
+		fmt.Fprintf(c.ErrOrStderr(), "%d rows in %s\n", rows, s.out)
+	}
+	return s.pick(c, g, file.Path, front, best)
+}
+
+// stream writes all rows to stdout; nothing if no row meets the constraints.
+func (s *sweepFlags) stream(c *cobra.Command, g *sweep.Grid, bar sweep.Progress) error {
+	w := &lateHeader{w: c.OutOrStdout(), head: sweep.CSV.Header(g)}
+	n, err := sweep.Run(c.Context(), g, sweep.CSV, w, 0, g.Rows(), bar)
+	if err != nil {
+		return failure{err}
+	}
+	if n == 0 {
+		return errors.New("no row meets the constraints")
+	}
+	return nil
+}
+
+type lateHeader struct {
+	w    io.Writer
+	head string
+}
+
+func (l *lateHeader) Write(b []byte) (int, error) {
+	if l.head != "" {
+		if _, err := io.WriteString(l.w, l.head); err != nil {
+			return 0, err
+		}
+		l.head = ""
+	}
+	return l.w.Write(b)
+}
+
+// after reads what is to be picked from the rows, before any work is done.
+func (s *sweepFlags) after() (front, best []sweep.Objective, err error) {
+	if s.pareto != "" {
+		if front, err = sweep.ParseObjectives(s.pareto); err != nil {
+			return nil, nil, fmt.Errorf("--pareto: %w", err)
+		}
+	}
+	if s.best != "" {
+		if best, err = sweep.ParseObjectives(s.by); err != nil || len(best) != 1 {
+			return nil, nil, fmt.Errorf("--by %q: one figure is needed", s.by)
+		}
+	}
+	return front, best, nil
+}
+
+// pick prints the Pareto front and the best of each group.
+func (s *sweepFlags) pick(c *cobra.Command, g *sweep.Grid, path string, front, best []sweep.Objective) error {
+	if front != nil {
+		rows, err := sweep.Pareto(path, front)
+		if err != nil {
+			return failure{err}
+		}
+		if err := s.print(c, g, rows, front); err != nil {
+			return err
+		}
+	}
+	if best != nil {
+		rows, err := sweep.BestPer(path, s.best, best[0])
+		if err != nil {
+			return err
+		}
+		return s.print(c, g, rows, best)
+	}
+	return nil
+}
+
+// print writes picked rows: whole as CSV, or as a table of what varies, what they were
+// picked by, and what people ask next.
+func (s *sweepFlags) print(c *cobra.Command, g *sweep.Grid, rows []sweep.Row, obj []sweep.Objective) error {
+	if len(rows) == 0 {
+		return failure{errors.New("no row fits its device: nothing to pick from")}
+	}
+	if s.format == "csv" {
+		w := csv.NewWriter(c.OutOrStdout())
+		if err := w.Write(rows[0].Columns); err != nil {
+			return failure{err}
+		}
+		for _, r := range rows {
+			if err := w.Write(r.Values); err != nil {
+				return failure{err}
+			}
+		}
+		w.Flush()
+		return w.Error()
+	}
+	t := &reports.Table{Columns: []reports.Column{{Name: "row"}}}
+	names := []string{"row"}
+	for _, a := range g.Axes {
+		names = append(names, a.Name)
+		t.Columns = append(t.Columns, reports.Column{Name: a.Name, Left: true})
+	}
+	for _, f := range append(obj, sweep.Objective{Figure: "tokens_per_second"}, sweep.Objective{Figure: "tpot_seconds"}, sweep.Objective{Figure: "max_batch"}) {
+		if !slices.Contains(names, f.Figure) {
+			names = append(names, f.Figure)
+			t.Columns = append(t.Columns, reports.Column{Name: strings.ReplaceAll(f.Figure, "_", "\n"), Scale: f.Figure != "max_batch"})
+		}
+	}
+	for _, r := range rows {
+		var cells []reports.Cell
+		for i, n := range names {
+			v := r.Get(n)
+			if x, err := strconv.ParseFloat(v, 64); err == nil && i > len(g.Axes) {
+				cells = append(cells, reports.Num(x))
+			} else {
+				cells = append(cells, reports.Txt(v))
+			}
+		}
+		t.Add(cells...)
+	}
+	if s.format == "markdown" {
+		return t.Markdown(c.OutOrStdout())
+	}
+	return t.Text(c.OutOrStdout())
+}
+
+func mergeCommand() *cobra.Command {
+	var out string
+	c := &cobra.Command{
+		Use:     "merge SHARD…",
+		Short:   "Join the shards of one grid; refuses gaps, overlaps and shards of another grid",
+		Example: `  ridgeline sweep merge part*.csv -o all.csv`,
+		Args:    needArgs(1, -1, "the shards"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if out == "" {
+				return sweep.Merge(c.OutOrStdout(), args)
+			}
+			return atomicfile.Write(out, func(w io.Writer) error { return sweep.Merge(w, args) })
+		},
+	}
+	c.Flags().StringVarP(&out, "output", "o", "", "write to FILE, whole or not at all")
+	return c
+}

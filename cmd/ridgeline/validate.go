@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ridgeline/kernels/crosscheck"
+	"ridgeline/reports"
+)
+
+func validateCommand() *cobra.Command {
+	var out outFlags
+	var o crosscheck.Options
+	var dir string
+	c := &cobra.Command{
+		Use:   "validate",
+		Short: "Hold the predictions against execution on this machine",
+		Long: `Runs what the cost model prices, for real, and says how far they agree:
+
+  golden   kernels against tensors of independent implementations
+  counts   bytes and FLOPs counted while running against predicted, integer for integer
+  time     kernels that stream from memory: predicted against measured seconds
+  speedup  whole decoders at growing context: predicted against measured speedup
+
+Exits 1 if a part does not hold. Ctrl-C prints what is done so far.`,
+		Example: `  ridgeline validate --quick
+  ridgeline validate --only golden,counts
+  ridgeline validate --only golden --golden my/tensors --format json`,
+		Args: needArgs(0, 0, "no arguments"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := out.check(); err != nil {
+				return err
+			}
+			if dir != "" {
+				if s, err := os.Stat(dir); err != nil || !s.IsDir() {
+					return fmt.Errorf("--golden %s is not a folder", dir)
+				}
+				o.Golden = os.DirFS(dir)
+			}
+			part, clear := "", func() {}
+			var step func(done, total int)
+			o.Progress = func(p string, done, total int) {
+				if p != part {
+					clear()
+					part = p
+					step, clear = progress(c.ErrOrStderr(), p)
+				}
+				if step != nil {
+					step(done, total)
+				}
+			}
+			r, err := crosscheck.Run(c.Context(), o)
+			clear()
+			if err != nil && !errors.Is(err, context.Canceled) {
+				return err
+			}
+			if w := out.write(c, reports.ValidateTables(r), r); w != nil {
+				return w
+			}
+			if err == nil && len(r.Failed) > 0 {
+				err = fmt.Errorf("%s does not hold", strings.Join(r.Failed, ", "))
+			}
+			if err != nil {
+				return failure{err}
+			}
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.StringSliceVar(&o.Only, "only", nil, "parts to run: "+strings.Join(crosscheck.Parts(), ", "))
+	f.BoolVar(&o.Quick, "quick", false, "fewer shapes and repeats: under a minute")
+	f.StringVar(&dir, "golden", "", "folder of safetensors (default: the embedded ones)")
+	complete(c, "only", crosscheck.Parts)
+	out.register(c)
+	return c
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"ridgeline/arch"
+	"ridgeline/hardware"
+	"ridgeline/reports"
+)
+
+// Everything people read fits 100 columns: help, lists, and the tables of every model and
+// device there is.
+func TestWidth(t *testing.T) {
+	var lines [][]string
+	for _, c := range rootCommand().Commands() {
+		lines = append(lines, []string{c.Name(), "--help"})
+		for _, sub := range c.Commands() {
+			if c.Name() != "completion" { // cobra's own words
+				lines = append(lines, []string{c.Name(), sub.Name(), "--help"})
+			}
+		}
+	}
+	lines = append(lines, []string{"--help"}, []string{"models"}, []string{"hardware"},
+		[]string{"compare", "phi4-mini", "phi4-mini-flash", "--batch", "max"},
+		[]string{"compare", "phi4-mini", "sambay(d=16,gmu_ratio=0.25,window=256,heads=16,kv_heads=4,head_dim=128,vocab=64000)"})
+	all := []string{"compare", "phi4-mini"}
+	for _, p := range arch.Presets() {
+		all = append(all, p.Name)
+		lines = append(lines, []string{"models", p.Name}, []string{"estimate", p.Name, "--batch", "16", "--breakdown"},
+			[]string{"compare", "phi4-mini", p.Name, "--batch", "64"})
+	}
+	for _, p := range hardware.All() {
+		lines = append(lines, []string{"hardware", p.Name}, []string{"compare", "phi4-mini", "phi4-mini-flash", "--on", p.Name})
+	}
+	for _, args := range append(lines, all) {
+		var out, errs bytes.Buffer
+		if code := run(context.Background(), args, &out, &errs); code != 0 {
+			t.Errorf("%v: exit %d: %s", args, code, errs.String())
+		}
+		for _, l := range strings.Split(out.String(), "\n") {
+			if n := utf8.RuneCountInString(l); n > reports.Width {
+				t.Errorf("%s\nprints %d columns: %s", strings.Join(args, " "), n, l)
+			}
+		}
+	}
+}
+
+// An interrupted run says so in one line and exits 1.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var out, errs bytes.Buffer
+	code := run(ctx, []string{"hardware", "measure"}, &out, &errs)
+	if code != exitFailed || out.Len() > 0 || errs.String() != "ridgeline: stopped\n" {
+		t.Errorf("exit %d, stdout %q, stderr %q", code, out.String(), errs.String())
+	}
+}

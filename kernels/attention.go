@@ -1,0 +1,303 @@
+package kernels
+
+import (
+	"math"
+
+	"ridgeline/arch"
+)
+
+// attention is softmax attention: full, windowed, cross, grouped, differential.
+type attention struct {
+	*arch.Attention
+	// qkv rows: q, then the output gate if there is one, then k, then v.
+	qkv, out     linear
+	qNorm, kNorm *norm
+	sinks        []float32
+	lambda       float32 // differential: λ of the layer
+	lambdaInit   float32
+	diffNorm     norm
+	passes       []pass
+}
+
+// pass is one sweep over the keys and values of some kv heads for some query heads.
+type pass struct {
+	keys   []passKeys
+	values []passValues
+	heads  []int // all query heads of the pass, in the order of keys
+}
+
+type passKeys struct {
+	kv    int
+	heads []int
+}
+
+type passValues struct {
+	kv     int
+	offset int // where in a head's output its product goes
+}
+
+// attentionPasses plans which cache rows are swept for which heads.
+//
+//	plain         per kv head: its K and V for its group of heads
+//	differential  per pair of kv heads: both K for the even and odd heads of the group
+//	              and both V side by side, in one sweep (fused) or in one for each
+//	              pair of a K and a V (four passes)
+//
+// With perHead each query head (pair) sweeps for itself.
+func attentionPasses(heads, kv int, differential, fourPass, perHead bool) []pass {
+	var out []pass
+	sub := func(heads []int, size int) [][]int {
+		if !perHead {
+			return [][]int{heads}
+		}
+		var parts [][]int
+		for i := 0; i < len(heads); i += size {
+			parts = append(parts, heads[i:i+size])
+		}
+		return parts
+	}
+	if !differential {
+		group := heads / kv
+		for k := range kv {
+			for _, hs := range sub(span(k*group, group), 1) {
+				out = append(out, pass{keys: []passKeys{{k, hs}}, values: []passValues{{k, 0}}, heads: hs})
+			}
+		}
+		return out
+	}
+	group := heads / kv // query pairs of a kv pair
+	for p := range kv / 2 {
+		for _, hs := range sub(span(2*p*group, 2*group), 2) {
+			even, odd := every2(hs, 0), every2(hs, 1)
+			if !fourPass {
+				out = append(out, pass{
+					keys:   []passKeys{{2 * p, even}, {2*p + 1, odd}},
+					values: []passValues{{2 * p, 0}, {2*p + 1, 1}},
+					heads:  append(append([]int{}, even...), odd...),
+				})
+				continue
+			}
+			for e, side := range [2][]int{even, odd} {
+				for v := range 2 {
+					out = append(out, pass{
+						keys:   []passKeys{{2*p + e, side}},
+						values: []passValues{{2*p + v, v}},
+						heads:  side,
+					})
+				}
+			}
+		}
+	}
+	return out
+}
+
+func span(from, n int) []int {
+	s := make([]int, n)
+	for i := range s {
+		s[i] = from + i
+	}
+	return s
+}
+
+func every2(s []int, from int) []int {
+	var out []int
+	for i := from; i < len(s); i += 2 {
+		out = append(out, s[i])
+	}
+	return out
+}
+
+// lambdaInit is λ_init of a differential layer (Ye et al., arXiv:2410.05258).
+func lambdaInit(layer int) float64 { return 0.8 - 0.6*math.Exp(-0.3*float64(layer)) }
+
+// diffLambda is λ from the four vectors q1, k1, q2, k2 of w.
+func diffLambda(w []float32, init float64) float64 {
+	n := len(w) / 4
+	var a, b float64
+	for i := range n {
+		a += float64(w[i]) * float64(w[n+i])
+		b += float64(w[2*n+i]) * float64(w[3*n+i])
+	}
+	return math.Exp(a) - math.Exp(b) + init
+}
+
+func (m *attention) run(c *call, x mat) {
+	r, s := c.r, c.s
+	inner, wide := m.Inner(), m.KVHeads*m.HeadDim
+	qRows := inner
+	if m.OutputGate {
+		qRows *= 2
+	}
+	var q, k, v mat
+	switch {
+	case m.Cross():
+		q = c.mat(x.rows, qRows)
+		c.op("attn.q", func(t *tally) { r.linear(t, m.qkv, x, q, epilogue{}) })
+	case c.lastQuery:
+		kv := c.mat(x.rows, 2*wide)
+		c.op("attn.kv", func(t *tally) { r.linear(t, m.qkv.part(qRows, m.qkv.out), x, kv, epilogue{}) })
+		k, v = kv.part(0, wide), kv.part(wide, wide)
+		c.x = c.x.last(c.T)
+		q = c.mat(c.x.rows, qRows)
+		c.op("attn.q", func(t *tally) { r.linear(t, m.qkv.part(0, qRows), x.last(c.T), q, epilogue{}) })
+	default:
+		qkv := c.mat(x.rows, m.qkv.out)
+		c.op("attn.qkv", func(t *tally) { r.linear(t, m.qkv, x, qkv, epilogue{}) })
+		q, k, v = qkv.part(0, qRows), qkv.part(qRows, wide), qkv.part(qRows+wide, wide)
+	}
+	var gate mat
+	if m.OutputGate {
+		gate = q.part(inner, inner)
+	}
+	q = q.part(0, inner)
+	if m.QKNorm {
+		c.op("attn.qk_norm", func(t *tally) {
+			headNorm(r, t, q, m.qNorm, m.HeadDim)
+			if !m.Cross() {
+				headNorm(r, t, k, m.kNorm, m.HeadDim)
+			}
+		})
+	}
+	nq := q.rows / s.batch
+	if m.RotaryDim > 0 {
+		rot := s.rotary(m.RotaryDim, m.RotaryBase)
+		c.op("attn.rope", func(t *tally) {
+			rot.rotate(r, t, q, m.HeadDim, c.n0+c.T-nq, nq)
+			if !m.Cross() {
+				rot.rotate(r, t, k, m.HeadDim, c.n0, c.T)
+			}
+		})
+	}
+	cache := s.layers[c.layer].mixers[c.mixer].cache
+	if !m.Cross() {
+		c.op("attn.kv_write", func(t *tally) { cache.append(t, k, v, c.n0, c.T) })
+	}
+	o := m.core(c, q, cache, c.n0+c.T, nq)
+	if m.OutputGate {
+		gated := c.mat(q.rows, inner)
+		c.op("attn.gate", func(t *tally) { r.outputGate(t, gate, o, gated) })
+		o = gated
+	}
+	c.residual("attn.out", m.out, o)
+}
+
+// core runs the attention itself and, where it is differential, joins the maps.
+func (m *attention) core(c *call, q mat, cache *kvCache, n, nq int) mat {
+	r := c.r
+	width := 1
+	if m.Differential {
+		width = 2
+	}
+	var maps mat
+	if m.Differential {
+		maps = c.mat(q.rows, 2*m.Inner())
+	} else {
+		maps = c.keep(arch.AttentionMemory, q.rows, m.Inner())
+	}
+	c.op("attn.core", func(t *tally) {
+		core := attentionCore{
+			q: q, out: maps, cache: cache, passes: m.passes, sinks: m.sinks, batch: c.s.batch,
+			heads: m.Heads, dim: m.HeadDim, width: width, window: m.Window, n: n, nq: nq,
+		}
+		core.run(r, t)
+	})
+	if !m.Differential {
+		return maps
+	}
+	o := c.keep(arch.AttentionMemory, q.rows, m.Inner())
+	c.op("attn.combine", func(t *tally) { m.combine(r, t, maps, o) })
+	return o
+}
+
+// combine joins the two maps of each pair: RMSNorm(a1 − λ·a2)·(1−λ_init).
+func (m *attention) combine(r *runner, t *tally, maps, o mat) {
+	t.read(Weights, len(m.diffNorm.w))
+	pair := 2 * m.HeadDim
+	count, rows := pieces(o.rows, 8*o.cols, 1)
+	r.split(count, t, func(p int, t *tally) {
+		for i := p * rows; i < min(o.rows, (p+1)*rows); i++ {
+			in, out := maps.row(i), o.row(i)
+			for j := range m.Heads / 2 {
+				a1, a2 := in[2*j*pair:(2*j+1)*pair], in[(2*j+1)*pair:(2*j+2)*pair]
+				to := out[j*pair : (j+1)*pair]
+				t.read(Activations, len(a1)+len(a2))
+				for e := range to {
+					to[e] = a1[e] - m.lambda*a2[e]
+				}
+				_, sq := moments(to, 0)
+				s := rsqrtMean(sq, pair, m.diffNorm.eps)
+				for e := range to {
+					to[e] = to[e] * s * m.diffNorm.w[e] * (1 - m.lambdaInit)
+				}
+				t.flops((2 + 4 + 1) * len(to))
+				t.write(Activations, len(to))
+			}
+		}
+	})
+}
+
+// headNorm normalises each head of the rows of x in place.
+func headNorm(r *runner, t *tally, x mat, n *norm, dim int) {
+	t.read(Weights, len(n.w))
+	count, rows := pieces(x.rows, 8*x.cols, 1)
+	r.split(count, t, func(p int, t *tally) {
+		for i := p * rows; i < min(x.rows, (p+1)*rows); i++ {
+			for h := x.row(i); len(h) > 0; h = h[dim:] {
+				n.row(t, h[:dim], h[:dim])
+			}
+		}
+	})
+}
+
+// outputGate sets dst = sigmoid(gate)·o.
+func (r *runner) outputGate(t *tally, gate, o, dst mat) {
+	for i := range o.rows {
+		t.read(Activations, len(gate.row(i))+len(o.row(i)))
+		sigmoidMuls(dst.row(i), gate.row(i), o.row(i))
+		t.flops(2 * len(o.row(i)))
+		t.write(Activations, len(dst.row(i)))
+	}
+}
+
+// rotary is a table of cos and sin by position (Su et al., arXiv:2104.09864).
+type rotary struct {
+	dim      int
+	cos, sin []float32 // [positions][dim/2]
+}
+
+func newRotary(dim int, base float64, positions int) *rotary {
+	half := dim / 2
+	r := &rotary{dim: dim, cos: make([]float32, positions*half), sin: make([]float32, positions*half)}
+	for i := range half {
+		f := math.Pow(base, -float64(2*i)/float64(dim))
+		for p := range positions {
+			sin, cos := math.Sincos(float64(p) * f)
+			r.cos[p*half+i], r.sin[p*half+i] = float32(cos), float32(sin)
+		}
+	}
+	return r
+}
+
+// rotate turns the first dims of every head in place, halves against each other
+// (NeoX); row i is at position from + i mod T.
+func (ro *rotary) rotate(r *runner, t *tally, x mat, headDim, from, T int) {
+	half := ro.dim / 2
+	count, rows := pieces(x.rows, 4*x.cols, 1)
+	r.split(count, t, func(p int, t *tally) {
+		for i := p * rows; i < min(x.rows, (p+1)*rows); i++ {
+			at := (from + i%T) * half
+			cos, sin := ro.cos[at:at+half], ro.sin[at:at+half]
+			for h := x.row(i); len(h) > 0; h = h[headDim:] {
+				a, b := h[:half], h[half:ro.dim]
+				t.read(Activations, len(a)+len(b))
+				for j, c := range cos {
+					u, v := a[j], b[j]
+					a[j] = u*c - v*sin[j]
+					b[j] = v*c + u*sin[j]
+				}
+				t.flops(3 * (len(a) + len(b)))
+				t.write(Activations, len(a)+len(b))
+			}
+		}
+	})
+}

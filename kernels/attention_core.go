@@ -1,0 +1,207 @@
+package kernels
+
+import "math"
+
+// attentionCore is softmax(q·Kᵀ/√d)·V over a cache. Keys are swept in blocks; every
+// query that sees a block uses it while it is in cache, with a running maximum and
+// sum (Milakov & Gimelshein, arXiv:1805.02867), so that a pass streams K and V once
+// whatever the number of queries.
+type attentionCore struct {
+	q, out mat // out: heads·width·dim a row
+	cache  *kvCache
+	passes []pass
+	sinks  []float32
+	batch  int
+	heads  int
+	dim    int
+	width  int // heads of V side by side: 2 for differential
+	window int // 0 is all
+	n      int // positions in the cache
+	nq     int // the last nq of them ask
+}
+
+const (
+	coreBlock = 128  // most keys swept at a time
+	coreTile  = 8192 // elements of K, and of V, swept at a time
+	coreChunk = 1024 // keys of one piece of a decode step, joined afterwards
+)
+
+func (a *attentionCore) run(r *runner, t *tally) {
+	if a.sinks != nil {
+		t.read(Weights, len(a.sinks))
+	}
+	for i := range a.q.rows {
+		t.read(Activations, len(a.q.row(i)))
+	}
+	lo := a.first(a.n - a.nq)
+	chunks, size := 1, a.n-lo
+	if a.nq == 1 && size > coreChunk {
+		chunks, size = (size+coreChunk-1)/coreChunk, coreChunk
+	}
+	units := a.batch * len(a.passes)
+	parts := make([]*partial, units*chunks)
+	r.split(units*chunks, t, func(i int, t *tally) {
+		u, ch := i/chunks, i%chunks
+		b, p := u/len(a.passes), &a.passes[u%len(a.passes)]
+		parts[i] = a.sweep(t, b, p, lo+ch*size, min(a.n, lo+(ch+1)*size))
+		if chunks == 1 && parts[i] != nil {
+			a.store(b, p, parts[i:i+1])
+			parts[i] = nil
+		}
+	})
+	if r.stopped() {
+		return
+	}
+	if chunks > 1 {
+		r.split(units, nil, func(u int, _ *tally) {
+			a.store(u/len(a.passes), &a.passes[u%len(a.passes)], parts[u*chunks:(u+1)*chunks])
+		})
+	}
+	for i := range a.out.rows {
+		t.write(Activations, len(a.out.row(i)))
+	}
+}
+
+// first is the first position that the query at position p sees.
+func (a *attentionCore) first(p int) int {
+	if a.window > 0 {
+		return max(0, p-a.window+1)
+	}
+	return 0
+}
+
+// partial is the running state of the queries of one pass over some of the keys, by
+// query and head: maximum, sum, and Σ exp(s−max)·v.
+type partial struct {
+	max, sum, o []float32
+	q           []float32 // the queries, scaled
+}
+
+func (a *attentionCore) newPartial(b int, p *pass) *partial {
+	heads := len(p.heads)
+	n := a.nq * heads
+	wide := len(p.values) * a.dim
+	buf := make([]float32, n*(2+wide+a.dim))
+	s := &partial{max: buf[:n], sum: buf[n : 2*n], o: buf[2*n : 2*n+n*wide], q: buf[2*n+n*wide:]}
+	scale := float32(1 / math.Sqrt(float64(a.dim)))
+	for i := range a.nq {
+		row := a.q.row(b*a.nq + i)
+		for j, h := range p.heads {
+			s.max[i*heads+j] = float32(math.Inf(-1))
+			to := s.q[(i*heads+j)*a.dim : (i*heads+j+1)*a.dim]
+			for e, v := range row[h*a.dim : (h+1)*a.dim] {
+				to[e] = v * scale
+			}
+		}
+	}
+	return s
+}
+
+func (a *attentionCore) sweep(t *tally, b int, p *pass, lo, hi int) *partial {
+	s := a.newPartial(b, p)
+	scores := make([]float32, len(p.heads)*coreBlock)
+	var ks, vs [2][]float32
+	block := min(coreBlock, max(8, coreTile/a.dim&^7))
+	for at := lo; at < hi; {
+		n := 0
+		for i, k := range p.keys {
+			ks[i], _, n = a.cache.rows(b, k.kv, at, min(hi, at+block))
+			t.read(Cache, len(ks[i]))
+		}
+		for i, v := range p.values {
+			_, vs[i], n = a.cache.rows(b, v.kv, at, min(hi, at+block))
+			t.read(Cache, len(vs[i]))
+		}
+		var next ahead
+		if at+n < hi && a.nq == 1 {
+			next.next, _, _ = a.cache.rows(b, p.keys[0].kv, at+n, min(hi, at+n+block))
+		}
+		for i := range a.nq {
+			pos := a.n - a.nq + i
+			from, to := max(at, a.first(pos)), min(at+n, pos+1)
+			if from < to {
+				a.visit(t, p, s, i, &ks, &vs, scores, from-at, to-at, next)
+			}
+		}
+		at += n
+	}
+	return s
+}
+
+// visit lets query i use rows from to to of a block.
+func (a *attentionCore) visit(t *tally, p *pass, s *partial, i int, ks, vs *[2][]float32, scores []float32, from, to int, next ahead) {
+	n, heads := to-from, len(p.heads)
+	h0 := 0
+	for j, k := range p.keys {
+		nh := len(k.heads)
+		qs := newMat(s.q[(i*heads+h0)*a.dim:], nh, a.dim)
+		soon := ahead{vs[0]} // while this block of keys is used, fetch what comes next
+		if j+1 < len(p.keys) {
+			soon.next = ks[j+1]
+		}
+		if a.nq > 1 {
+			soon = ahead{}
+		}
+		dots(ks[j][from*a.dim:], a.dim, n, qs, 0, nh, scores[h0*coreBlock:], coreBlock, soon)
+		t.flops(2 * n * nh * a.dim)
+		h0 += nh
+	}
+	wide := len(p.values) * a.dim
+	for h := range heads {
+		sc := scores[h*coreBlock : h*coreBlock+n]
+		e := i*heads + h
+		if m := maximum(sc); m > s.max[e] {
+			f := exp32(s.max[e] - m)
+			s.sum[e] *= f
+			o := s.o[e*wide : (e+1)*wide]
+			for c := range o {
+				o[c] *= f
+			}
+			s.max[e] = m
+		}
+		s.sum[e] += softmaxPart(sc, s.max[e])
+	}
+	for j := range p.values {
+		o := s.o[i*heads*wide+j*a.dim:]
+		soon := next
+		if a.nq == 1 && j+1 < len(p.values) {
+			soon = ahead{vs[j+1]}
+		}
+		axpys(o, wide, heads, vs[j][from*a.dim:], a.dim, n, a.dim, scores, coreBlock, soon)
+		t.flops(2 * n * heads * a.dim)
+	}
+}
+
+// store joins the parts of a pass, earliest keys first, and writes its output.
+func (a *attentionCore) store(b int, p *pass, parts []*partial) {
+	heads, wide := len(p.heads), len(p.values)*a.dim
+	for i := range a.nq {
+		row := a.out.row(b*a.nq + i)
+		for j, h := range p.heads {
+			e := i*heads + j
+			m := float32(math.Inf(-1))
+			for _, s := range parts {
+				m = max(m, s.max[e])
+			}
+			var sum float32
+			if a.sinks != nil {
+				m = max(m, a.sinks[h])
+				sum = exp32(a.sinks[h] - m)
+			}
+			for _, s := range parts {
+				sum += s.sum[e] * exp32(s.max[e]-m)
+			}
+			for v, value := range p.values {
+				at := (h*a.width + value.offset) * a.dim
+				to := row[at : at+a.dim]
+				clear(to)
+				for _, s := range parts {
+					f := exp32(s.max[e]-m) / sum
+					for c, x := range s.o[e*wide+v*a.dim : e*wide+(v+1)*a.dim] {
+						to[c] += f * x
+					}
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,43 @@
+package crosscheck
+
+import (
+	"fmt"
+
+	"ridgeline/arch"
+)
+
+// smallFamilies are all families at a size that runs in milliseconds, those with a
+// cross-decoder at more GMU ratios.
+func smallFamilies() ([]*arch.Model, error) {
+	var out []*arch.Model
+	for _, f := range arch.Families() {
+		m, err := arch.BuildFamily(f.Name, arch.FamilyOptions{Depth: 8, Width: 32, Heads: 4, KVHeads: 2, HeadDim: 8, Vocab: 61})
+		if err != nil {
+			return nil, fmt.Errorf("crosscheck: %w", err)
+		}
+		shrink(m)
+		out = append(out, m)
+		if _, ok := m.GMURatio(); !ok {
+			continue
+		}
+		for _, r := range []float64{0, 1. / 3, 1} {
+			if v, err := arch.WithGMURatio(m, r); err == nil { // some families have one ratio
+				v.Name = fmt.Sprintf("%s gmu_ratio %.2g", f.Name, r)
+				out = append(out, v)
+			}
+		}
+	}
+	return out, nil
+}
+
+// shrink makes windows that a short run passes, and small states.
+func shrink(m *arch.Model) {
+	for _, l := range m.Layers {
+		switch mx := l.Mixer.(type) {
+		case *arch.Attention:
+			mx.Window = min(mx.Window, 7)
+		case *arch.Mamba2:
+			mx.DState = min(mx.DState, 16)
+		}
+	}
+}

@@ -1,0 +1,150 @@
+// Package layouts draws small random models of every mixer and FFN, for the laws that
+// all of them must obey.
+package layouts
+
+import "ridgeline/arch"
+
+// Draw returns a number from lo to hi; what names the choice.
+type Draw func(what string, lo, hi int) int
+
+// Random is a small model, valid by construction: a self-decoder of any mixers, then
+// perhaps a cross-decoder of GMUs and cross-attention.
+func Random(n Draw) *arch.Model {
+	yes := func(what string) bool { return n(what, 0, 1) == 1 }
+	m := &arch.Model{
+		Width: 4 * n("width/4", 2, 9), Vocab: n("vocab", 5, 40), Tied: yes("tied"), HeadBias: yes("head_bias"),
+		Norm: arch.NormKind(n("norm", 0, 1)),
+	}
+	attention := func(i int) *arch.Attention {
+		a := &arch.Attention{KVHeads: n("kv", 1, 3), HeadDim: 2 * n("hd/2", 1, 9), Differential: yes("diff")}
+		if a.Differential {
+			a.KVHeads = 2 * n("kv pairs", 1, 2)
+		}
+		a.Heads = a.KVHeads * n("group", 1, 4)
+		a.QKVBias, a.OutBias, a.QKNorm = yes("qkv_bias"), yes("out_bias"), yes("qk_norm")
+		a.OutputGate, a.Sinks = yes("output_gate"), yes("sinks")
+		if yes("windowed") {
+			a.Window = n("window", 1, 9)
+		}
+		if yes("rope") {
+			a.RotaryDim, a.RotaryBase = 2*n("rotary/2", 1, a.HeadDim/2), 10000
+		}
+		return a
+	}
+	recurrent := func() arch.Mixer {
+		switch n("recurrent", 0, 2) {
+		case 0:
+			return &arch.Mamba1{
+				DInner: n("d_inner", 1, 40), DState: n("d_state", 1, 17), DConv: n("d_conv", 1, 5), DtRank: n("dt_rank", 1, 5),
+				ConvBias: yes("conv_bias"), ProjBias: yes("proj_bias"), InnerNorms: yes("inner_norms"),
+			}
+		case 1:
+			g := n("groups", 1, 2)
+			return &arch.Mamba2{
+				Heads: g * n("heads", 1, 3), HeadDim: n("head_dim", 1, 9), DState: n("d_state", 1, 17), Groups: g, DConv: n("d_conv", 1, 5),
+				ConvBias: yes("conv_bias"), ProjBias: yes("proj_bias"), NoNorm: yes("no_norm"),
+			}
+		}
+		k := n("k_heads", 1, 2)
+		return &arch.GatedDeltaNet{
+			KHeads: k, VHeads: k * n("v_heads", 1, 2), KDim: n("k_dim", 1, 17), VDim: n("v_dim", 1, 9), DConv: n("d_conv", 1, 5),
+			NoNorm: yes("no_norm"),
+		}
+	}
+	gmu := func(i int) arch.Mixer {
+		type src struct {
+			layer int
+			kind  arch.MemoryKind
+		}
+		var all []src
+		for s := range i {
+			for _, k := range []arch.MemoryKind{arch.ScanMemory, arch.AttentionMemory, arch.MLPMemory, arch.OutputMemory} {
+				if m.MemoryWidth(s, k) > 0 {
+					all = append(all, src{s, k})
+				}
+			}
+		}
+		if len(all) == 0 {
+			return nil
+		}
+		s := all[n("memory", 0, len(all)-1)]
+		g := &arch.GMU{Memory: arch.To(s.layer), From: s.kind, DMem: m.MemoryWidth(s.layer, s.kind), Normed: yes("normed")}
+		if s.kind == arch.OutputMemory {
+			g.Variant, g.Normed = arch.SigmoidGMU, false
+		}
+		return g
+	}
+	cross := func(i int) arch.Mixer {
+		var all []int
+		for s := range i {
+			for _, p := range arch.Parts(m.Layers[s].Mixer) {
+				if a, ok := p.(*arch.Attention); ok && !a.Cross() {
+					all = append(all, s)
+					break
+				}
+			}
+		}
+		if len(all) == 0 {
+			return nil
+		}
+		s := all[n("source", 0, len(all)-1)]
+		for _, p := range arch.Parts(m.Layers[s].Mixer) {
+			if owner, ok := p.(*arch.Attention); ok && !owner.Cross() {
+				a := *owner
+				a.KVSource = arch.To(s)
+				a.Heads = a.KVHeads * n("group", 1, 3)
+				a.OutputGate, a.Sinks, a.QKVBias = yes("output_gate"), yes("sinks"), yes("qkv_bias")
+				if a.Window > 1 && yes("narrower") {
+					a.Window = n("narrow", 1, a.Window)
+				}
+				return &a
+			}
+		}
+		return nil
+	}
+	ffn := func() arch.FFN {
+		act := arch.Activation(n("act", 0, 3))
+		switch n("ffn", 0, 3) {
+		case 0:
+			return nil
+		case 1:
+			e := n("experts", 1, 6)
+			f := &arch.MoE{
+				Experts: e, TopK: n("top_k", 1, e), Inner: n("inner", 1, 20), Gated: yes("gated"), Act: act, Bias: yes("bias"), RouterBias: yes("router_bias"),
+			}
+			if yes("shared") {
+				f.SharedInner, f.SharedGate = n("shared_inner", 1, 20), yes("shared_gate")
+			}
+			return f
+		}
+		return &arch.MLP{Inner: n("inner", 1, 40), Gated: yes("gated"), Act: act, Bias: yes("bias")}
+	}
+	layers, tail := n("layers", 1, 4), n("cross layers", 0, 3)
+	for i := range layers + tail {
+		var mx arch.Mixer
+		if i >= layers {
+			if yes("gmu") {
+				mx = gmu(i)
+			} else {
+				mx = cross(i)
+			}
+		} else {
+			switch n("mixer", 0, 6) {
+			case 0, 1:
+				mx = attention(i)
+			case 2, 3:
+				mx = recurrent()
+			case 4:
+				mx = &arch.Parallel{Mixers: []arch.Mixer{attention(i), recurrent()}}
+			case 5:
+				mx = gmu(i)
+			}
+		}
+		l := arch.Layer{Mixer: mx, FFN: ffn()}
+		if l.Mixer == nil && l.FFN == nil {
+			l.FFN = &arch.MLP{Inner: 8, Gated: true}
+		}
+		m.Layers = append(m.Layers, l)
+	}
+	return m
+}

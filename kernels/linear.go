@@ -1,0 +1,127 @@
+package kernels
+
+// linear is y = x·Wᵀ (+ bias) with W [out, in].
+type linear struct {
+	w, bias []float32 // bias may be nil
+	out, in int
+}
+
+// part is the linear map of rows from from to to of W.
+func (l *linear) part(from, to int) linear {
+	p := linear{w: l.w[from*l.in : to*l.in], out: to - from, in: l.in}
+	if l.bias != nil {
+		p.bias = l.bias[from:to]
+	}
+	return p
+}
+
+// epilogue says what a linear does with its result instead of storing it.
+type epilogue struct {
+	add     bool      // add it to dst (the residual stream) instead of replacing
+	rows    []int32   // row of dst each row goes to; nil is the same row
+	scale   []float32 // factor of each row; nil is none
+	keep    mat       // also store it here (a sigmoid GMU's mix)
+	keepAdd bool      // add to keep (a later part of a parallel mixer)
+}
+
+const (
+	linearBlock = 32   // most weight rows of a block
+	linearTile  = 8192 // elements of a block
+)
+
+// linear computes dst = x·Wᵀ + bias on the rows of x.
+//
+// Each weight row is streamed once: in blocks, all rows of x pass over a block while
+// it is in cache, and the next block is fetched meanwhile.
+func (r *runner) linear(t *tally, l linear, x, dst mat, ep epilogue) {
+	for i := range x.rows {
+		t.read(Activations, len(x.row(i)))
+	}
+	n, rows := l.pieces(r.cores, x.rows)
+	r.split(n, t, func(i int, t *tally) {
+		l.block(t, i*rows, min(l.out, (i+1)*rows), x, dst, &ep)
+	})
+}
+
+// pieces cuts the weight rows for the cores: pieces large enough that starting one does
+// not show, several a core where there are enough. Results do not depend on the cut.
+func (l *linear) pieces(cores, rows int) (count, each int) {
+	const least, most = 1 << 15, 1 << 19 // operations of a piece
+	work := l.in * max(rows, 1)
+	each = l.out / (4 * cores)
+	each = min(max(each, least/work), max(most/work, 1))
+	each = max(1, (each+linearBlock-1)/linearBlock) * linearBlock
+	return (l.out + each - 1) / each, each
+}
+
+func (l *linear) block(t *tally, from, to int, x, dst mat, ep *epilogue) {
+	const blockX = 12
+	var out [blockX * linearBlock]float32
+	step := linearBlock
+	for step > 8 && step*l.in > linearTile {
+		step /= 2
+	}
+	for o := from; o < to; o += step {
+		nr := min(step, to-o)
+		w := l.w[o*l.in : (o+nr)*l.in]
+		t.read(Weights, len(w))
+		var bias []float32
+		if l.bias != nil {
+			bias = l.bias[o : o+nr]
+			t.read(Weights, len(bias))
+		}
+		var next ahead
+		if o+nr < to && x.rows <= blockX {
+			next.next = l.w[(o+nr)*l.in : min(to, o+2*nr)*l.in]
+		}
+		for i := 0; i < x.rows; i += blockX {
+			nx := min(blockX, x.rows-i)
+			dots(w, l.in, nr, x, i, nx, out[:], linearBlock, next)
+			t.flops(2 * len(w) * nx)
+			for e := range nx {
+				l.finish(t, out[e*linearBlock:e*linearBlock+nr], bias, dst, i+e, o, ep)
+			}
+		}
+	}
+}
+
+func (l *linear) finish(t *tally, y, bias []float32, dst mat, i, o int, ep *epilogue) {
+	if bias != nil {
+		for j, b := range bias {
+			y[j] += b
+		}
+		t.flops(len(y))
+	}
+	if ep.scale != nil {
+		s := ep.scale[i]
+		for j := range y {
+			y[j] *= s
+		}
+		t.flops(len(y))
+	}
+	if ep.keep.data != nil {
+		keep := ep.keep.row(i)[o : o+len(y)]
+		for j, v := range y {
+			if ep.keepAdd {
+				v += keep[j]
+			}
+			keep[j] = v
+		}
+		t.write(Activations, len(y))
+	}
+	to := i
+	if ep.rows != nil {
+		to = int(ep.rows[i])
+	}
+	d := dst.row(to)[o : o+len(y)]
+	t.write(Activations, len(d))
+	if !ep.add {
+		copy(d, y)
+		return
+	}
+	t.read(Activations, len(d))
+	t.flops(len(d))
+	for j, v := range y {
+		d[j] += v
+	}
+}

@@ -1,0 +1,145 @@
+package kernels
+
+import "ridgeline/arch"
+
+// mamba1 is the selective state-space mixer (Gu & Dao, arXiv:2312.00752).
+type mamba1 struct {
+	*arch.Mamba1
+	in, x, dt, out linear
+	conv           conv
+	a, d, dtBias   []float32 // a = −exp(a_log)
+	norms          []norm    // on dt, B and C; nil without inner norms
+}
+
+// scanChannels is how many channels one piece of the scan takes.
+const scanChannels = 64
+
+// selectiveScan is what the scan of one call reads and writes; rows are sequences
+// times positions.
+//
+//	Δ = softplus(delta + bias)
+//	h = exp(Δ·A) ⊙ h + Δ·u·B,  m = h·C + D·u,  y = m·silu(z)
+type selectiveScan struct {
+	u, delta, z, b, c mat // z.data may be nil: no gate
+	y                 mat
+	memory            mat // m of every step-th row, where step > 0
+	step              int
+	state             []float32 // [batch][channels][states]
+	a, d, bias        []float32 // d and bias may be nil
+	states, batch     int
+	plainDelta        bool // delta is Δ already
+}
+
+func (s *selectiveScan) run(r *runner, t *tally) {
+	channels := s.u.cols
+	blocks := (channels + scanChannels - 1) / scanChannels
+	T := s.u.rows / s.batch
+	t.read(Weights, len(s.a)+len(s.d)+len(s.bias))
+	for i := range s.b.rows {
+		t.read(Activations, len(s.b.row(i))+len(s.c.row(i)))
+	}
+	r.split(s.batch*blocks, t, func(i int, t *tally) {
+		b, lo := i/blocks, i%blocks*scanChannels
+		hi := min(channels, lo+scanChannels)
+		s.block(t, b, b*T, T, lo, hi)
+	})
+}
+
+func (s *selectiveScan) block(t *tally, b, row0, T, lo, hi int) {
+	var dtBuf, dtuBuf, yBuf, zero [scanChannels]float32
+	n, channels := hi-lo, s.u.cols
+	dt, dtu, y := dtBuf[:n], dtuBuf[:n], yBuf[:n]
+	bias, d := zero[:n], zero[:n]
+	if s.bias != nil {
+		bias = s.bias[lo:hi]
+	}
+	if s.d != nil {
+		d = s.d[lo:hi]
+	}
+	h := s.state[(b*channels+lo)*s.states : (b*channels+hi)*s.states]
+	a := s.a[lo*s.states : hi*s.states]
+	t.read(State, len(h))
+	for i := row0; i < row0+T; i++ {
+		u, delta := s.u.row(i)[lo:hi], s.delta.row(i)[lo:hi]
+		t.read(Activations, len(u)+len(delta))
+		if s.plainDelta {
+			for j := range dt {
+				dt[j] = delta[j] + bias[j]
+			}
+		} else {
+			softplusAdds(dt, delta, bias)
+		}
+		for j := range dtu {
+			dtu[j] = dt[j] * u[j]
+		}
+		t.flops(3 * n)
+		scanRows(h, a, s.b.row(i), s.c.row(i), dt, dtu, y)
+		t.flops(7 * len(h))
+		mulAdds(y, d, u)
+		t.flops(2 * n)
+		if s.step > 0 && (i+1)%s.step == 0 {
+			copy(s.memory.row(i / s.step)[lo:hi], y)
+			t.write(Activations, n)
+		}
+		out := s.y.row(i)[lo:hi]
+		if s.z.data != nil {
+			z := s.z.row(i)[lo:hi]
+			t.read(Activations, len(z))
+			siluMuls(out, z, y)
+			t.flops(3 * n)
+		} else {
+			copy(out, y)
+		}
+		t.write(Activations, len(out))
+	}
+	t.write(State, len(h))
+}
+
+// scanRows is one position: h = exp(dt·a)·h + dtu·b, y = h·c, by channel.
+func scanRows(h, a, b, c, dt, dtu, y []float32) {
+	n := len(b)
+	if fast && n%8 == 0 {
+		scanRow(&h[0], &a[0], &b[0], &c[0], &dt[0], &dtu[0], &y[0], len(y), n)
+		return
+	}
+	for ch := range y {
+		hr, ar := h[ch*n:(ch+1)*n], a[ch*n:(ch+1)*n]
+		var sum float32
+		for i := range hr {
+			hr[i] = exp32(dt[ch]*ar[i])*hr[i] + dtu[ch]*b[i]
+			sum += hr[i] * c[i]
+		}
+		y[ch] = sum
+	}
+}
+
+func (m *mamba1) run(c *call, x mat) {
+	r, s := c.r, c.s
+	st := &s.layers[c.layer].mixers[c.mixer]
+	xz := c.mat(x.rows, 2*m.DInner)
+	c.op("mamba1.in", func(t *tally) { r.linear(t, m.in, x, xz, epilogue{}) })
+	u := c.mat(x.rows, m.DInner)
+	c.op("mamba1.conv", func(t *tally) { m.conv.run(r, t, xz.part(0, m.DInner), u, st.conv, s.batch) })
+	proj := c.mat(x.rows, m.DtRank+2*m.DState)
+	c.op("mamba1.x", func(t *tally) { r.linear(t, m.x, u, proj, epilogue{}) })
+	low, B, C := proj.part(0, m.DtRank), proj.part(m.DtRank, m.DState), proj.part(m.DtRank+m.DState, m.DState)
+	if m.norms != nil {
+		c.op("mamba1.inner_norm", func(t *tally) {
+			for i, p := range []mat{low, B, C} {
+				m.norms[i].rows(r, t, p, p)
+			}
+		})
+	}
+	delta := c.mat(x.rows, m.DInner)
+	c.op("mamba1.dt", func(t *tally) { r.linear(t, m.dt, low, delta, epilogue{}) })
+	y := c.mat(x.rows, m.DInner)
+	memory, step := c.remember(arch.ScanMemory, x.rows, m.DInner)
+	c.op("mamba1.scan", func(t *tally) {
+		scan := selectiveScan{
+			u: u, delta: delta, z: xz.part(m.DInner, m.DInner), b: B, c: C, y: y, memory: memory, step: step,
+			state: st.state, a: m.a, d: m.d, bias: m.dtBias, states: m.DState, batch: s.batch,
+		}
+		scan.run(r, t)
+	})
+	c.residual("mamba1.out", m.out, y)
+}

@@ -1,0 +1,81 @@
+package kernels
+
+import (
+	"math"
+
+	"ridgeline/arch"
+)
+
+// mlp is a dense feed-forward network, gated (act(g)⊙u) or plain.
+type mlp struct {
+	*arch.MLP
+	up, down linear
+}
+
+// activationFLOPs is the cost of an activation on one element (docs/accounting.md).
+func activationFLOPs(a arch.Activation) int {
+	if a == arch.ReLU {
+		return 1
+	}
+	return 2
+}
+
+// activate sets dst = act(x), or act(gate half)⊙(linear half) of x where gated.
+func activate(r *runner, t *tally, x, dst mat, act arch.Activation, gated bool) {
+	count, rows := pieces(x.rows, 8*x.cols, 1)
+	r.split(count, t, func(p int, t *tally) {
+		for i := p * rows; i < min(x.rows, (p+1)*rows); i++ {
+			in, y := x.row(i), dst.row(i)
+			g, u := in, []float32(nil)
+			if gated {
+				g, u = in[:len(y)], in[len(y):]
+			}
+			t.read(Activations, len(in))
+			switch {
+			case act == arch.SiLU && gated:
+				siluMuls(y, g, u)
+			default:
+				activateRow(y, g, act)
+				for j := range u {
+					y[j] *= u[j]
+				}
+			}
+			t.flops(activationFLOPs(act)*len(g) + len(u))
+			t.write(Activations, len(y))
+		}
+	})
+}
+
+func activateRow(y, x []float32, act arch.Activation) {
+	switch act {
+	case arch.SiLU:
+		silus(y, x)
+	case arch.ReLU:
+		for i, v := range x {
+			y[i] = max(v, 0)
+		}
+	case arch.ReLU2:
+		for i, v := range x {
+			v = max(v, 0)
+			y[i] = v * v
+		}
+	case arch.GELU:
+		for i, v := range x {
+			y[i] = v * float32(0.5+0.5*math.Erf(float64(v)/math.Sqrt2))
+		}
+	}
+}
+
+func (m *mlp) run(c *call, x mat) {
+	r := c.r
+	var up mat
+	if m.Gated {
+		up = c.keepWide(arch.MLPMemory, x.rows, m.up.out, m.Inner)
+	} else {
+		up = c.mat(x.rows, m.up.out)
+	}
+	c.op("mlp.up", func(t *tally) { r.linear(t, m.up, x, up, epilogue{}) })
+	y := c.mat(x.rows, m.Inner)
+	c.op("mlp.act", func(t *tally) { activate(r, t, up, y, m.Act, m.Gated) })
+	c.op("mlp.down", func(t *tally) { r.linear(t, m.down, y, c.x, epilogue{add: true}) })
+}

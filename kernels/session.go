@@ -1,0 +1,382 @@
+package kernels
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"ridgeline/arch"
+)
+
+// Session is a batch of sequences being decoded together. It is not for concurrent use.
+type Session struct {
+	// Meter counts what the next calls do; nil counts nothing.
+	Meter *Meter
+
+	model      *Model
+	batch      int
+	maxContext int
+	n          int // positions done
+	broken     bool
+
+	layers   []layerState
+	memories map[memoryKey]*memory
+	rotaries map[string]*rotary
+	scratch  arena
+	stream   []float32
+}
+
+type layerState struct{ mixers []mixerState }
+
+type mixerState struct {
+	cache       *kvCache // shared with the layers that read it
+	conv, state []float32
+}
+
+// memory is what a layer handed on in the current call.
+type memory struct {
+	buf []float32
+	mat mat
+}
+
+// Start makes a session of batch sequences of up to maxContext positions.
+func (m *Model) Start(batch, maxContext int) (*Session, error) {
+	if batch <= 0 || maxContext <= 0 {
+		return nil, fmt.Errorf("kernels: batch %d and context %d must be positive", batch, maxContext)
+	}
+	if bytes := m.sessionBytes(batch, maxContext); bytes > float64(m.opts.MaxBytes) {
+		return nil, fmt.Errorf("kernels: caches for batch %d and context %d take %.0f MiB, more than %d MiB",
+			batch, maxContext, bytes/(1<<20), m.opts.MaxBytes>>20)
+	}
+	s := &Session{
+		model: m, batch: batch, maxContext: maxContext,
+		layers: make([]layerState, len(m.layers)), memories: map[memoryKey]*memory{}, rotaries: map[string]*rotary{},
+	}
+	for i, l := range m.arch.Layers {
+		for _, p := range arch.Parts(l.Mixer) {
+			s.layers[i].mixers = append(s.layers[i].mixers, s.newState(p))
+		}
+	}
+	for key := range m.memories {
+		s.memories[key] = &memory{}
+	}
+	return s, nil
+}
+
+func (m *Model) sessionBytes(batch, maxContext int) float64 {
+	var n float64
+	for _, l := range m.arch.Layers {
+		for _, p := range arch.Parts(l.Mixer) {
+			if a, ok := p.(*arch.Attention); ok && !a.Cross() {
+				size := maxContext
+				if a.Window > 0 {
+					size = min(size, a.Window)
+				}
+				n += float64(size) * float64(a.KVElements())
+			}
+		}
+	}
+	return 4 * n * float64(batch)
+}
+
+func (s *Session) newState(p arch.Mixer) mixerState {
+	b := s.batch
+	switch p := p.(type) {
+	case *arch.Mamba1:
+		return mixerState{conv: make([]float32, b*p.DInner*(p.DConv-1)), state: make([]float32, b*p.DInner*p.DState)}
+	case *arch.Mamba2:
+		return mixerState{conv: make([]float32, b*p.ConvChannels()*(p.DConv-1)), state: make([]float32, b*p.DInner()*p.DState)}
+	case *arch.GatedDeltaNet:
+		return mixerState{conv: make([]float32, b*p.ConvChannels()*(p.DConv-1)), state: make([]float32, b*p.VHeads*p.KDim*p.VDim)}
+	case *arch.Attention:
+		if src, ok := p.KVSource.Layer(); ok {
+			for _, st := range s.layers[src].mixers {
+				if st.cache != nil && !s.crossPart(src, st.cache) {
+					return mixerState{cache: st.cache}
+				}
+			}
+		}
+		return mixerState{cache: newCache(b, p.KVHeads, p.HeadDim, p.Window, s.maxContext)}
+	}
+	return mixerState{}
+}
+
+// crossPart reports whether a cache that layer i holds is another layer's.
+func (s *Session) crossPart(i int, cache *kvCache) bool {
+	for j := range i {
+		for _, st := range s.layers[j].mixers {
+			if st.cache == cache {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Positions is how many positions of each sequence are done.
+func (s *Session) Positions() int { return s.n }
+
+// Prefill runs the next positions of every sequence, as many of each, and returns the
+// logits after the last, by sequence.
+func (s *Session) Prefill(ctx context.Context, tokens [][]int) ([][]float32, error) {
+	c := call{skip: s.model.opts.Prefill == Skip && s.model.skipFrom > 0}
+	return s.forward(ctx, &c, tokens)
+}
+
+// Step runs one more position of every sequence and returns its logits.
+func (s *Session) Step(ctx context.Context, tokens []int) ([][]float32, error) {
+	rows := make([][]int, len(tokens))
+	for i := range tokens {
+		rows[i] = tokens[i : i+1]
+	}
+	return s.forward(ctx, &call{}, rows)
+}
+
+// Trace is what Forward saw: by layer the residual stream after it, and the logits of
+// every position; rows are sequence after sequence.
+type Trace struct {
+	Hidden [][]float32
+	Logits [][]float32
+}
+
+// Forward runs the next positions with nothing skipped, and keeps everything.
+func (s *Session) Forward(ctx context.Context, tokens [][]int) (*Trace, error) {
+	tr := &Trace{}
+	logits, err := s.forward(ctx, &call{trace: tr}, tokens)
+	if err != nil {
+		return nil, err
+	}
+	tr.Logits = logits
+	return tr, nil
+}
+
+// call is one pass over the model.
+type call struct {
+	s            *Session
+	r            *runner
+	layer, mixer int
+	n0, T        int
+	skip         bool
+	lastQuery    bool // attention: keys for all rows, queries for the last
+	x            mat  // residual stream
+	trace        *Trace
+}
+
+// op runs and counts one operation of the current layer.
+func (c *call) op(name string, f func(*tally)) {
+	if !c.r.stopped() {
+		c.s.Meter.measure(c.layer, name, f)
+	}
+}
+
+func (c *call) mat(rows, cols int) mat { return c.s.scratch.mat(rows, cols) }
+
+func (s *Session) checkTokens(tokens [][]int) error {
+	if s.broken {
+		return fmt.Errorf("kernels: the session was stopped in the middle of a call")
+	}
+	if len(tokens) != s.batch {
+		return fmt.Errorf("kernels: %d sequences given to a batch of %d", len(tokens), s.batch)
+	}
+	T := len(tokens[0])
+	if T == 0 {
+		return fmt.Errorf("kernels: no tokens")
+	}
+	if s.n+T > s.maxContext {
+		return fmt.Errorf("kernels: %d positions are more than the session's %d", s.n+T, s.maxContext)
+	}
+	for _, seq := range tokens {
+		if len(seq) != T {
+			return fmt.Errorf("kernels: sequences of %d and %d tokens in one call", T, len(seq))
+		}
+		for _, id := range seq {
+			if id < 0 || id >= s.model.arch.Vocab {
+				return fmt.Errorf("kernels: token %d is outside the vocabulary of %d", id, s.model.arch.Vocab)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Session) forward(ctx context.Context, c *call, tokens [][]int) ([][]float32, error) {
+	if err := s.checkTokens(tokens); err != nil {
+		return nil, err
+	}
+	m := s.model
+	c.s, c.r, c.n0, c.T, c.layer = s, newRunner(ctx, m.opts.Cores), s.n, len(tokens[0]), Outside
+	rows, w := s.batch*c.T, m.arch.Width
+	if len(s.stream) < rows*w {
+		s.stream = make([]float32, rows*w)
+	}
+	c.x = newMat(s.stream, rows, w)
+	c.op("embed", func(t *tally) { embed(t, m.embed, tokens, c.x) })
+	for i := range m.layers {
+		s.scratch.reset()
+		c.layer = i
+		c.runLayer(&m.layers[i])
+		if c.trace != nil {
+			hidden := make([]float32, 0, c.x.rows*w)
+			for r := range c.x.rows {
+				hidden = append(hidden, c.x.row(r)...)
+			}
+			c.trace.Hidden = append(c.trace.Hidden, hidden)
+		}
+	}
+	c.layer = Outside
+	s.scratch.reset()
+	x := c.x
+	if per := x.rows / s.batch; per > 1 && c.trace == nil {
+		x = x.last(per)
+	}
+	normed := c.mat(x.rows, w)
+	c.op("final_norm", func(t *tally) { m.finalNorm.rows(c.r, t, x, normed) })
+	logits := newMat(make([]float32, x.rows*m.arch.Vocab), x.rows, m.arch.Vocab)
+	c.op("lm_head", func(t *tally) { c.r.linear(t, m.head, normed, logits, epilogue{}) })
+	if err := ctx.Err(); err != nil {
+		s.broken = true
+		return nil, err
+	}
+	s.n += c.T
+	out := make([][]float32, x.rows)
+	for i := range out {
+		out[i] = logits.row(i)
+	}
+	return out, nil
+}
+
+func (c *call) runLayer(l *layer) {
+	if c.skip && c.layer == c.s.model.skipFrom && c.x.rows > c.s.batch {
+		c.x = c.x.last(c.T)
+	}
+	if len(l.mixers) > 0 {
+		c.lastQuery = false
+		if a, ok := l.mixers[0].(*attention); ok && c.skip && c.layer == c.s.model.skipFrom-1 && len(l.mixers) == 1 {
+			c.lastQuery = !a.Cross()
+		}
+		x := c.mat(c.x.rows, c.x.cols)
+		c.op("mixer_norm", func(t *tally) { l.mixerNorm.rows(c.r, t, c.x, x) })
+		for i, mx := range l.mixers {
+			c.mixer = i
+			mx.run(c, x)
+		}
+	}
+	if l.ffn != nil {
+		x := c.mat(c.x.rows, c.x.cols)
+		c.op("ffn_norm", func(t *tally) { l.ffnNorm.rows(c.r, t, c.x, x) })
+		l.ffn.run(c, x)
+	}
+}
+
+// embed gathers the rows of the table.
+func embed(t *tally, table []float32, tokens [][]int, x mat) {
+	i := 0
+	for _, seq := range tokens {
+		for _, id := range seq {
+			row := table[id*x.cols : (id+1)*x.cols]
+			t.read(Weights, len(row))
+			t.write(Activations, copy(x.row(i), row))
+			i++
+		}
+	}
+}
+
+// residual adds the linear map of y into the residual stream, keeping it as memory
+// where a sigmoid GMU mixes it.
+func (c *call) residual(name string, l linear, y mat) {
+	ep := epilogue{add: true}
+	if m, _ := c.source(arch.OutputMemory); m != nil {
+		ep.keep = m.sized(y.rows, l.out)
+		ep.keepAdd = c.mixer > 0
+	}
+	c.op(name, func(t *tally) { c.r.linear(t, l, y, c.x, ep) })
+}
+
+// source is the memory this layer hands on of a kind, or nil; readerAll says that a
+// layer that runs on all rows reads it.
+func (c *call) source(kind arch.MemoryKind) (m *memory, readAll bool) {
+	key := memoryKey{c.layer, kind}
+	m = c.s.memories[key]
+	if m == nil || !c.handsOn(kind) {
+		return nil, false
+	}
+	return m, !c.skip || c.s.model.memories[key] < c.s.model.skipFrom
+}
+
+// handsOn reports whether the current mixer is the part of its layer that makes the
+// memory: the first of the right kind, or every one for outputs.
+func (c *call) handsOn(kind arch.MemoryKind) bool {
+	if kind == arch.OutputMemory || kind == arch.MLPMemory {
+		return true
+	}
+	for i, mx := range c.s.model.layers[c.layer].mixers {
+		_, attn := mx.(*attention)
+		_, g := mx.(*gmu)
+		_, sg := mx.(*sigmoidGMU)
+		if (kind == arch.AttentionMemory) == attn && !g && !sg {
+			return i == c.mixer
+		}
+	}
+	return false
+}
+
+// remember is where every step-th of rows rows goes into a memory of a kind: all of
+// them, or the last of each sequence. step is 0 where no GMU reads it.
+func (c *call) remember(kind arch.MemoryKind, rows, cols int) (to mat, step int) {
+	m, readAll := c.source(kind)
+	if m == nil {
+		return mat{}, 0
+	}
+	step = 1
+	if !readAll {
+		step = rows / c.s.batch
+	}
+	return m.sized(rows/step, cols), step
+}
+
+func (m *memory) sized(rows, cols int) mat {
+	if len(m.buf) < rows*cols {
+		m.buf = make([]float32, rows*cols)
+	}
+	m.mat = newMat(m.buf, rows, cols)
+	return m.mat
+}
+
+// keep is a matrix for a tensor that is itself the memory where a GMU reads it.
+func (c *call) keep(kind arch.MemoryKind, rows, cols int) mat {
+	return c.keepWide(kind, rows, cols, cols)
+}
+
+// keepWide is keep where only the last some columns are the memory.
+func (c *call) keepWide(kind arch.MemoryKind, rows, cols, some int) mat {
+	m, _ := c.source(kind)
+	if m == nil {
+		return c.mat(rows, cols)
+	}
+	all := m.sized(rows, cols)
+	m.mat = all.part(cols-some, some)
+	return all
+}
+
+// memory is the memory of a layer at the rows that the current layer runs on.
+func (c *call) memory(from arch.Ref, kind arch.MemoryKind, rows int) mat {
+	s, _ := from.Layer()
+	m := c.s.memories[memoryKey{s, kind}].mat
+	if m.rows > rows {
+		return m.last(m.rows / rows)
+	}
+	return m
+}
+
+// rotary is the table of a rotary embedding, made once.
+func (s *Session) rotary(dim int, base float64) *rotary {
+	if base == 0 {
+		base = 10000
+	}
+	key := strconv.Itoa(dim) + "/" + strconv.FormatFloat(base, 'g', -1, 64)
+	r := s.rotaries[key]
+	if r == nil {
+		r = newRotary(dim, base, s.maxContext)
+		s.rotaries[key] = r
+	}
+	return r
+}

@@ -1,0 +1,176 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+
+	"ridgeline/costmodel"
+)
+
+// CompareTable lays a comparison out: a row a model, the first the baseline.
+func CompareTable(rows []costmodel.Row) *Table {
+	b := rows[0].Workload.Batch
+	same := true
+	for _, r := range rows {
+		same = same && r.Workload.Batch == b
+	}
+	at := fmt.Sprintf("tok/s\nbatch %d", b)
+	if !same {
+		at = "tok/s\nbatch"
+	}
+	t := &Table{Turn: true, Columns: []Column{
+		{Name: "model", CSV: "model", Left: true},
+		{Name: "params", CSV: "params", Scale: true},
+		{Name: "KV\nstored", Unit: "B/tok", CSV: "cache_bytes_per_token"},
+		{Name: "KV\nread", Unit: "B/tok", CSV: "cache_read_bytes_per_token"},
+		{Name: "state", Unit: "B/seq", CSV: "state_bytes_per_sequence", Scale: true},
+		{Name: "largest\nbatch", CSV: "max_batch"},
+		{Name: "TTFT", Unit: "s", CSV: "ttft_seconds", Scale: true},
+		{Name: "TPOT", Unit: "s", CSV: "tpot_seconds", Scale: true},
+		{Name: at, CSV: "tokens_per_second", Plain: true},
+		{Name: "tok/s\nlargest", CSV: "tokens_per_second_at_max_batch", Plain: true},
+		{Name: "speedup", CSV: "speedup"},
+	}}
+	for i := range rows {
+		r := &rows[i]
+		tps := Num(r.Decode.TokensPerSecond)
+		if !same {
+			tps = Shown(tps.V, fmt.Sprintf("%s @%d", Digits(tps.V), r.Workload.Batch))
+		}
+		t.Add(Txt(r.Compiled.Model.Name), Num(float64(r.Compiled.Model.Params().Total)), Num(r.Memory.CacheBytesPerToken),
+			Num(r.Memory.CacheReadBytesPerToken), Num(r.Memory.StateBytesPerSequence), Num(float64(r.Memory.MaxBatch)),
+			Num(r.TTFTSeconds), Num(r.TPOTSeconds), tps, Num(r.TokensPerSecondAtMax), Shown(r.Speedup, ratio(r.Speedup)))
+		if !r.Memory.Fits {
+			t.Notes = append(t.Notes, r.Compiled.Model.Name+" "+Misfit(r.Estimate))
+		}
+	}
+	t.Notes = append([]string{Verdict(rows)}, t.Notes...)
+	t.Notes = append(t.Notes, Setting(rows[0].Compiled, rows[0].Estimate))
+	return t
+}
+
+func ratio(v float64) string {
+	switch {
+	case v >= 100:
+		return fmt.Sprintf("%.0f×", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f×", v)
+	}
+	return fmt.Sprintf("%.2f×", v)
+}
+
+// Misfit says how far a batch is from fitting.
+func Misfit(e costmodel.Estimate) string {
+	if e.Memory.MaxBatch == 0 {
+		return fmt.Sprintf("does not fit: batch %s lacks %s, not even one sequence fits (times are as if it did)", Int(float64(e.Workload.Batch)), SI(e.Memory.MissingBytes, "B"))
+	}
+	return fmt.Sprintf("does not fit: batch %s lacks %s, the largest that fits is %s (times are as if it did)", Int(float64(e.Workload.Batch)), SI(e.Memory.MissingBytes, "B"), Int(float64(e.Memory.MaxBatch)))
+}
+
+// Setting names what a figure stands on.
+func Setting(c *costmodel.Compiled, e costmodel.Estimate) string {
+	s := fmt.Sprintf("%s tokens prompt + %s generated on %s", Int(float64(e.Workload.Prompt)), Int(float64(e.Workload.Generate)), c.Hardware.Name)
+	if c.TP() > 1 {
+		s += fmt.Sprintf(" × %d", c.TP())
+	}
+	s += fmt.Sprintf(". Fidelity %s, basis: %s. %s; KV %s", e.Fidelity, e.Basis, c.Formats(), c.Options.KVRead)
+	if c.Options.Diff != costmodel.Fused {
+		s += ", differential " + c.Options.Diff.String()
+	}
+	return s + ", prefill " + c.Options.Prefill.String() + "."
+}
+
+// Verdict says in one sentence what makes the difference between the baseline and the
+// model furthest from it, all of it from the rows' figures.
+func Verdict(rows []costmodel.Row) string {
+	if len(rows) < 2 {
+		r := rows[0]
+		b, share := largest(r.Time)
+		return fmt.Sprintf("%s decodes %s tok/s at batch %d; %s take %.0f %% of a mean step.", r.Compiled.Model.Name,
+			Digits(r.Decode.TokensPerSecond), r.Workload.Batch, noun(b), 100*share)
+	}
+	base, other := rows[0], rows[1]
+	for _, r := range rows[2:] {
+		// What does not fit says little; among the others the furthest from the baseline.
+		if r.Memory.Fits != other.Memory.Fits {
+			if r.Memory.Fits {
+				other = r
+			}
+		} else if math.Abs(math.Log(r.Speedup)) > math.Abs(math.Log(other.Speedup)) {
+			other = r
+		}
+	}
+	bn, on := base.Compiled.Model.Name, other.Compiled.Model.Name
+	where := "at batch " + Int(float64(base.Workload.Batch))
+	if other.Workload.Batch != base.Workload.Batch {
+		where = fmt.Sprintf("at batch %s against %s", Int(float64(other.Workload.Batch)), Int(float64(base.Workload.Batch)))
+	}
+	lead := fmt.Sprintf("%s decodes %s as fast as %s %s", on, ratio(other.Speedup), bn, where)
+	if math.Abs(other.Speedup-1) < 0.005 {
+		lead = fmt.Sprintf("%s and %s decode equally fast %s", on, bn, where)
+	}
+	// What changed most in time per token, in the direction of the whole, and what a step
+	// spends most on now.
+	perToken := func(r costmodel.Row, b costmodel.Bound) float64 { return r.Time[b] / float64(r.Workload.Batch) }
+	net := 0.0
+	for _, b := range costmodel.Bounds() {
+		net += perToken(base, b) - perToken(other, b)
+	}
+	most := costmodel.Bound(0)
+	gain := func(b costmodel.Bound) float64 {
+		return math.Copysign(1, net) * (perToken(base, b) - perToken(other, b))
+	}
+	for _, b := range costmodel.Bounds() {
+		if gain(b) > gain(most) {
+			most = b
+		}
+	}
+	was, is, of := base.Time[most], other.Time[most], "of a step"
+	if other.Workload.Batch != base.Workload.Batch {
+		was, is, of = perToken(base, most), perToken(other, most), "per token"
+	}
+	why := fmt.Sprintf("most of the difference is %s: %s against %s %s", noun(most), SI(is, "s"), SI(was, "s"), of)
+	if gain(most) < 0.005*base.Decode.MeanStepSeconds/float64(base.Workload.Batch) {
+		why = "no part of a step takes longer on one than on the other"
+	} else if base.Fidelity != costmodel.Roofline {
+		why += " at roofline"
+	}
+	if most == costmodel.BoundCache {
+		if o, b := other.Memory.CacheReadBytesPerToken, base.Memory.CacheReadBytesPerToken; o > 0 && b > 0 && o != b {
+			why += fmt.Sprintf(" (it reads %s B of cache per token of context, not %s: %s)", Int(o), Int(b), times(b/o))
+		}
+	}
+	rest, share := largest(other.Time)
+	tail := fmt.Sprintf("%s now take %.0f %% of its step", noun(rest), 100*share)
+	atMax := base.Workload.Batch == base.Memory.MaxBatch && other.Workload.Batch == other.Memory.MaxBatch
+	if !atMax && base.TokensPerSecondAtMax > 0 && other.TokensPerSecondAtMax > 0 {
+		tail += fmt.Sprintf(", and at each one's largest batch (%s against %s) it makes %s the tokens per second",
+			Int(float64(other.Memory.MaxBatch)), Int(float64(base.Memory.MaxBatch)), ratio(other.TokensPerSecondAtMax/base.TokensPerSecondAtMax))
+	}
+	return lead + ": " + why + "; " + tail + "."
+}
+
+func times(r float64) string {
+	if r >= 1 {
+		return fmt.Sprintf("%.1f× less", r)
+	}
+	return fmt.Sprintf("%.1f× more", 1/r)
+}
+
+func noun(b costmodel.Bound) string {
+	return map[costmodel.Bound]string{costmodel.BoundWeights: "weight reads", costmodel.BoundCache: "cache reads",
+		costmodel.BoundState: "recurrent states", costmodel.BoundActivations: "activations",
+		costmodel.BoundCompute: "compute-bound operations", costmodel.BoundLink: "collectives"}[b]
+}
+
+// largest returns what takes most of a step and its share.
+func largest(t [6]float64) (costmodel.Bound, float64) {
+	best, sum := 0, 0.0
+	for b, v := range t {
+		sum += v
+		if v > t[best] {
+			best = b
+		}
+	}
+	return costmodel.Bound(best), t[best] / sum
+}

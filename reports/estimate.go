@@ -1,0 +1,93 @@
+package reports
+
+import (
+	"fmt"
+	"sort"
+
+	"ridgeline/costmodel"
+)
+
+// EstimateTable lays one estimate out as a list of figures.
+func EstimateTable(c *costmodel.Compiled, e costmodel.Estimate) *Table {
+	t := &Table{Title: c.Model.Name + ": " + c.Model.Summary(), Columns: []Column{
+		{Name: "", CSV: "group", Left: true}, {Name: "figure", CSV: "figure", Left: true}, {Name: "value", CSV: "value"}}}
+	group := ""
+	add := func(g, name, v string) {
+		if g == group {
+			g = " "
+		} else {
+			group = g
+		}
+		t.Add(Txt(g), Txt(name), Txt(v))
+	}
+	p, m, d := c.Model.Params(), e.Memory, e.Decode
+	add("model", "parameters", SI(float64(p.Total), ""))
+	if active := c.Model.ActiveParams().Total; active != p.Total {
+		add("model", "active per token", SI(float64(active), ""))
+	}
+	per := ""
+	if c.TP() > 1 {
+		per = " (per device)"
+	}
+	add("memory"+per, "weights", SI(m.WeightsBytes, "B"))
+	add("memory"+per, "KV stored per token", Int(m.CacheBytesPerToken)+" B")
+	add("memory"+per, "KV read per token of context", Int(m.CacheReadBytesPerToken)+" B")
+	add("memory"+per, "window caches per sequence", SI(m.WindowCacheBytesPerSequence, "B"))
+	add("memory"+per, "recurrent state per sequence", SI(m.StateBytesPerSequence, "B"))
+	add("memory"+per, fmt.Sprintf("in use at batch %d, of %s", e.Workload.Batch, SI(m.CapacityBytes, "B")), SI(m.TotalBytes, "B"))
+	add("memory"+per, "largest batch that fits", Int(float64(m.MaxBatch)))
+	add("prefill", "time to first token", SI(e.TTFTSeconds, "s"))
+	add("prefill", "arithmetic", SI(e.Prefill.FLOPs, "FLOP"))
+	add("prefill", "bytes moved", SI(e.Prefill.Bytes, "B"))
+	add("decode", "first step", SI(d.FirstStepSeconds, "s"))
+	add("decode", "last step", SI(d.LastStepSeconds, "s"))
+	add("decode", "mean step (TPOT)", SI(d.MeanStepSeconds, "s"))
+	add("decode", "throughput", Digits(d.TokensPerSecond)+" tok/s")
+	add("decode", "arithmetic per token", SI(d.FLOPsPerToken, "FLOP"))
+	add("decode", "bytes per token", SI(d.BytesPerToken, "B"))
+	add("decode", "most time is bound by", d.Bound)
+	add("request", fmt.Sprintf("%s + %s tokens", Int(float64(e.Workload.Prompt)), Int(float64(e.Workload.Generate))), SI(e.RequestSeconds, "s"))
+	if !e.Memory.Fits {
+		t.Notes = append(t.Notes, c.Model.Name+" "+Misfit(e))
+	}
+	t.Notes = append(t.Notes, Setting(c, e))
+	return t
+}
+
+// BreakdownTable lists operations by share of time; small ones share a last row.
+func BreakdownTable(title string, ops []costmodel.OpCost) *Table {
+	ops = append([]costmodel.OpCost(nil), ops...)
+	sort.SliceStable(ops, func(i, j int) bool { return ops[i].Seconds > ops[j].Seconds })
+	t := &Table{Title: title, Columns: []Column{
+		{Name: "operation", CSV: "operation", Left: true}, {Name: "layers", CSV: "layers"},
+		{Name: "time", Unit: "s", CSV: "seconds", Scale: true}, {Name: "share", CSV: "share"},
+		{Name: "work", Unit: "FLOP", CSV: "flops", Scale: true}, {Name: "moved", Unit: "B", CSV: "bytes", Scale: true},
+		{Name: "intens.\nFLOP/B", CSV: "flops_per_byte"}, {Name: "ridge\nFLOP/B", CSV: "ridge_flops_per_byte"},
+		{Name: "bound by", CSV: "bound", Left: true}}}
+	var sum costmodel.OpCost
+	for _, o := range ops {
+		name := o.Name
+		if o.Detail != "" {
+			name += ", " + o.Detail
+		}
+		t.Add(Txt(name), Num(float64(o.Layers)), Num(o.Seconds), Shown(o.Share, percent(o.Share)), Num(o.FLOPs), Num(o.Total()),
+			Shown(o.Intensity, Digits(o.Intensity)), Shown(o.Ridge, Digits(o.Ridge)), Txt(o.Bound.String()))
+		sum.Seconds += o.Seconds
+		sum.Share += o.Share
+		sum.FLOPs += o.FLOPs
+		for k := range sum.Bytes {
+			sum.Bytes[k] += o.Bytes[k]
+		}
+	}
+	intensity := sum.FLOPs / max(sum.Total(), 1)
+	t.Add(Txt("sum"), Txt(" "), Num(sum.Seconds), Shown(sum.Share, percent(sum.Share)), Num(sum.FLOPs), Num(sum.Total()),
+		Shown(intensity, Digits(intensity)), Txt(" "), Txt(" "))
+	return t
+}
+
+func percent(s float64) string {
+	if s < 0.0005 {
+		return "<0.1 %"
+	}
+	return fmt.Sprintf("%.1f %%", 100*s)
+}

@@ -1,0 +1,174 @@
+package reports
+
+import (
+	"encoding/json"
+	"io"
+
+	"ridgeline/arch"
+	"ridgeline/costmodel"
+)
+
+// WriteJSON writes v indented, with a newline at the end.
+func WriteJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// EstimateJSON is an estimate as the command line prints it: stable, fields are added but
+// never renamed. Units are bytes, seconds, FLOPs and tokens.
+type EstimateJSON struct {
+	Model          string                   `json:"model"`
+	Hardware       string                   `json:"hardware"`
+	Fidelity       string                   `json:"fidelity"`
+	Basis          string                   `json:"basis"`
+	Formats        string                   `json:"formats"`
+	TP             int                      `json:"tp"`
+	Workload       costmodel.Workload       `json:"workload"`
+	Params         ParamsJSON               `json:"params"`
+	Memory         costmodel.Memory         `json:"memory"`
+	Prefill        costmodel.PrefillSummary `json:"prefill"`
+	Decode         costmodel.Decode         `json:"decode"`
+	TTFTSeconds    float64                  `json:"ttft_seconds"`
+	TPOTSeconds    float64                  `json:"tpot_seconds"`
+	RequestSeconds float64                  `json:"request_seconds"`
+	Interval       costmodel.Interval       `json:"interval"`
+	Breakdown      []OpJSON                 `json:"breakdown,omitempty"`
+}
+
+// ParamsJSON counts parameters.
+type ParamsJSON struct {
+	Total        int64 `json:"total"`
+	Embedding    int64 `json:"embedding"`
+	NonEmbedding int64 `json:"non_embedding"`
+	Active       int64 `json:"active"`
+}
+
+// OpJSON is an operation of a mean decode step.
+type OpJSON struct {
+	Operation string             `json:"operation"`
+	Detail    string             `json:"detail,omitempty"`
+	Class     string             `json:"class"`
+	Layers    int                `json:"layers"`
+	Seconds   float64            `json:"seconds"`
+	Share     float64            `json:"share"`
+	FLOPs     float64            `json:"flops"`
+	Bytes     float64            `json:"bytes"`
+	BytesBy   map[string]float64 `json:"bytes_by_kind"`
+	Intensity float64            `json:"flops_per_byte"`
+	Ridge     float64            `json:"ridge_flops_per_byte"`
+	Bound     string             `json:"bound"`
+}
+
+func paramsJSON(m *arch.Model) ParamsJSON {
+	p := m.Params()
+	return ParamsJSON{p.Total, p.Embedding, p.NonEmbedding, m.ActiveParams().Total}
+}
+
+// Estimate makes the JSON of an estimate; ops may be nil.
+func Estimate(c *costmodel.Compiled, e costmodel.Estimate, ops []costmodel.OpCost) EstimateJSON {
+	j := EstimateJSON{Model: c.Model.Name, Hardware: c.Hardware.Name, Fidelity: e.Fidelity.String(), Basis: e.Basis,
+		Formats: c.Formats(), TP: c.TP(), Workload: e.Workload, Params: paramsJSON(c.Model), Memory: e.Memory,
+		Prefill: e.Prefill, Decode: e.Decode, TTFTSeconds: e.TTFTSeconds, TPOTSeconds: e.TPOTSeconds,
+		RequestSeconds: e.RequestSeconds, Interval: e.Interval}
+	for _, o := range ops {
+		by := map[string]float64{}
+		for k, b := range o.Bytes {
+			if b > 0 {
+				by[costmodel.Kind(k).String()] = b
+			}
+		}
+		j.Breakdown = append(j.Breakdown, OpJSON{o.Name, o.Detail, o.Class.String(), o.Layers, o.Seconds, o.Share, o.FLOPs, o.Total(), by, o.Intensity, o.Ridge, o.Bound.String()})
+	}
+	return j
+}
+
+// CompareJSON is a comparison.
+type CompareJSON struct {
+	Baseline string    `json:"baseline"`
+	Verdict  string    `json:"verdict"`
+	Rows     []RowJSON `json:"rows"`
+}
+
+// RowJSON is one model of it.
+type RowJSON struct {
+	EstimateJSON
+	TokensPerSecondAtMaxBatch float64 `json:"tokens_per_second_at_max_batch"`
+	Speedup                   float64 `json:"speedup"`
+}
+
+// Compare makes the JSON of a comparison.
+func Compare(rows []costmodel.Row) CompareJSON {
+	j := CompareJSON{Baseline: rows[0].Compiled.Model.Name, Verdict: Verdict(rows)}
+	for _, r := range rows {
+		j.Rows = append(j.Rows, RowJSON{Estimate(r.Compiled, r.Estimate, nil), r.TokensPerSecondAtMax, r.Speedup})
+	}
+	return j
+}
+
+// ModelJSON describes a model.
+type ModelJSON struct {
+	Name     string      `json:"name"`
+	Family   string      `json:"family,omitempty"`
+	Layout   string      `json:"layout"`
+	DModel   int         `json:"d_model"`
+	Vocab    int         `json:"vocab"`
+	Tied     bool        `json:"tied"`
+	GMURatio *float64    `json:"gmu_ratio"`
+	Layers   []LayerJSON `json:"layers"`
+	Params   struct {
+		ParamsJSON
+		CountingForm *int64           `json:"counting_form"`
+		Parts        map[string]int64 `json:"parts"`
+	} `json:"params"`
+	Notes []string `json:"notes,omitempty"`
+}
+
+// LayerJSON is a layer; the references are 0-based layers or null.
+type LayerJSON struct {
+	Mixer         string `json:"mixer"`
+	FFN           string `json:"ffn"`
+	ReadsCacheOf  *int   `json:"reads_cache_of"`
+	ReadsMemoryOf *int   `json:"reads_memory_of"`
+}
+
+// Model makes the JSON of a model.
+func Model(m *arch.Model) ModelJSON {
+	j := ModelJSON{Name: m.Name, Family: m.Family, Layout: m.Summary(), DModel: m.Width, Vocab: m.Vocab, Tied: m.Tied, Notes: m.Notes}
+	if r, ok := m.GMURatio(); ok {
+		j.GMURatio = &r
+	}
+	for _, l := range m.Layers {
+		x := LayerJSON{Mixer: l.MixerName(), FFN: l.FFNName()}
+		x.ReadsCacheOf, x.ReadsMemoryOf = reads(l)
+		j.Layers = append(j.Layers, x)
+	}
+	j.Params.ParamsJSON = paramsJSON(m)
+	p := m.Params()
+	j.Params.Parts = map[string]int64{"norms": p.Norms}
+	for _, part := range append(p.Mixers, p.FFNs...) {
+		j.Params.Parts[part.Kind] += part.Params
+	}
+	if m.CountingForm > 0 {
+		j.Params.CountingForm = &m.CountingForm
+	}
+	return j
+}
+
+// reads finds whose cache and memory a layer reads.
+func reads(l arch.Layer) (cache, memory *int) {
+	for _, p := range arch.Parts(l.Mixer) {
+		switch p := p.(type) {
+		case *arch.Attention:
+			if s, ok := p.KVSource.Layer(); ok {
+				cache = &s
+			}
+		case *arch.GMU:
+			if s, ok := p.Memory.Layer(); ok {
+				memory = &s
+			}
+		}
+	}
+	return cache, memory
+}

@@ -1,0 +1,138 @@
+package reports
+
+import (
+	"fmt"
+	"slices"
+
+	"ridgeline/kernels/crosscheck"
+	tensors "ridgeline/kernels/golden"
+)
+
+// ValidateTables show what a cross-check found, one table a part.
+func ValidateTables(r *crosscheck.Report) []*Table {
+	var out []*Table
+	if r.Golden != nil {
+		out = append(out, goldenTable(r.Golden))
+	}
+	if r.Counts != nil {
+		out = append(out, countsTable(r.Counts))
+	}
+	if r.Time != nil {
+		out = append(out, timeTable(r))
+	}
+	if r.SpeedupResult != nil {
+		out = append(out, speedupTable(r.SpeedupResult), crossingTable(r.Crossings))
+	}
+	return out
+}
+
+func goldenTable(rs []tensors.Result) *Table {
+	t := &Table{Title: "Golden tensors: kernels against independent implementations", Columns: []Column{
+		{Name: "file", CSV: "file", Left: true}, {Name: "op", CSV: "op", Left: true},
+		{Name: "relative\nerror", CSV: "max_rel_err"}, {Name: "", CSV: "ok", Left: true},
+	}}
+	skipped := 0
+	for _, r := range rs {
+		verdict, e := "ok", Shown(r.MaxRelErr, fmt.Sprintf("%.1e", r.MaxRelErr))
+		switch {
+		case r.Skipped:
+			verdict, e = "skipped", Txt("–")
+			skipped++
+		case !r.OK:
+			verdict = "FAILS at " + r.Worst
+		}
+		t.Add(Txt(r.File), Txt(r.Op), e, Txt(verdict))
+	}
+	t.Notes = append(t.Notes, fmt.Sprintf("An operation holds below %.0e, a whole model below %.0e.", tensors.OpTolerance, tensors.ModelTolerance))
+	if skipped > 0 {
+		t.Notes = append(t.Notes, fmt.Sprintf("%d skipped: no kernel for their op.", skipped))
+	}
+	return t
+}
+
+func countsTable(c *crosscheck.CountsResult) *Table {
+	t := &Table{Title: "Counts: bytes and FLOPs counted while running against predicted", Columns: []Column{
+		{Name: "layouts", CSV: "cases"}, {Name: "calls", CSV: "calls"}, {Name: "operations", CSV: "operations"}, {Name: "mismatches", CSV: "mismatches"},
+	}}
+	t.Add(Num(float64(c.Cases)), Num(float64(c.Calls)), Num(float64(c.Operations)), Num(float64(c.Mismatches)))
+	if c.FirstMismatch != "" {
+		t.Notes = append(t.Notes, "First: "+c.FirstMismatch)
+	}
+	return t
+}
+
+func timeTable(r *crosscheck.Report) *Table {
+	t := &Table{Title: "Time: kernels that stream from memory", Columns: []Column{
+		{Name: "kernel", CSV: "kernel", Left: true}, {Name: "shape", CSV: "shape", Left: true},
+		{Name: "predicted", Unit: "s", CSV: "predicted_seconds", Scale: true}, {Name: "measured", Unit: "s", CSV: "measured_seconds", Scale: true},
+		{Name: "ratio", CSV: "ratio"},
+	}}
+	for _, x := range r.Time {
+		t.Add(Txt(x.Kernel), Txt(x.Shape), Num(x.Predicted), Num(x.Measured), Shown(x.Ratio, fmt.Sprintf("%.2f", x.Ratio)))
+	}
+	if h := r.Host; h != nil {
+		t.Notes = append(t.Notes, fmt.Sprintf("Host: %s reads %s, multiplies at %s; an operation costs %s at least.",
+			h.Title, SI(h.Bandwidth, "B/s"), SI(h.Peak, "FLOP/s"), SI(h.CallSeconds, "s")))
+	}
+	return t
+}
+
+func speedupTable(s *crosscheck.SpeedupResult) *Table {
+	t := &Table{Title: "Speedup: decoding for real, caches filled to the context", Columns: []Column{
+		{Name: "baseline", CSV: "baseline", Left: true}, {Name: "model", CSV: "model", Left: true}, {Name: "context", CSV: "context"},
+		{Name: "baseline", Unit: "tok/s", CSV: "baseline_tokens_per_second", Scale: true}, {Name: "model", Unit: "tok/s", CSV: "model_tokens_per_second", Scale: true},
+		{Name: "measured", CSV: "measured"}, {Name: "predicted", CSV: "predicted"}, {Name: "off", CSV: "error"},
+	}}
+	rows := slices.Clone(s.Rows)
+	slices.SortStableFunc(rows, func(a, b crosscheck.SpeedupRow) int {
+		switch {
+		case a.Baseline+a.Model == b.Baseline+b.Model:
+			return 0
+		case first(s.Rows, a) < first(s.Rows, b):
+			return -1
+		}
+		return 1
+	})
+	for _, r := range rows {
+		off := fmt.Sprintf("%.0f %%", 100*r.Error())
+		if !r.PastCache {
+			off += " *"
+		}
+		t.Add(Txt(r.Baseline), Txt(r.Model), Num(float64(r.Context)), Num(r.BaselineTokens), Num(r.ModelTokens),
+			Shown(r.Measured, fmt.Sprintf("%.2f×", r.Measured)), Shown(r.Predicted, fmt.Sprintf("%.2f×", r.Predicted)), Shown(r.Error(), off))
+	}
+	t.Notes = append(t.Notes, fmt.Sprintf("Prediction is off by %.1f %% in the median, %.1f %% at worst, where steps stream more than the last-level cache; it holds within %.0f %% in the median.",
+		100*s.MedianError, 100*s.WorstError, 100*crosscheck.Tolerance))
+	for _, r := range rows {
+		if !r.PastCache {
+			t.Notes = append(t.Notes, "* not past the last-level cache: not counted.")
+			break
+		}
+	}
+	return t
+}
+
+// first is where a row's pair comes first.
+func first(rows []crosscheck.SpeedupRow, x crosscheck.SpeedupRow) int {
+	return slices.IndexFunc(rows, func(r crosscheck.SpeedupRow) bool { return r.Baseline == x.Baseline && r.Model == x.Model })
+}
+
+func crossingTable(cs []crosscheck.Crossing) *Table {
+	t := &Table{Title: "Context from which a pair is faster by more than", Columns: []Column{
+		{Name: "baseline", CSV: "baseline", Left: true}, {Name: "model", CSV: "model", Left: true},
+		{Name: "2×", CSV: "context_2x"}, {Name: "5×", CSV: "context_5x"}, {Name: "10×", CSV: "context_10x"}, {Name: "tends to", CSV: "limit"},
+	}}
+	for i := 0; i+2 < len(cs); i += 3 {
+		cells := []Cell{Txt(cs[i].Baseline), Txt(cs[i].Model)}
+		for _, c := range cs[i : i+3] {
+			if c.Context == 0 {
+				cells = append(cells, Txt("never"))
+			} else {
+				cells = append(cells, Num(float64(c.Context)))
+			}
+		}
+		t.Add(append(cells, Shown(cs[i].Limit, fmt.Sprintf("%.2f×", cs[i].Limit)))...)
+	}
+	t.Notes = append(t.Notes, "Predicted, one sequence.")
+	return t
+}
