@@ -85,7 +85,7 @@ func Fit(ctx context.Context, tables []Table, hw *hardware.Profile, o Options) (
 			te := tableError(&t, own, p.basis[t.Class].String())
 			r.add(&t, own, te)
 			p.from[t.Class] = Provenance{
-				File: t.File, Source: o.Source, Commit: o.Commit, Engine: o.Engine, License: o.License,
+				File: t.File, Source: o.Source, Commit: o.Commit, Engine: o.engine(t.Class), License: o.License,
 				Rows: len(t.Rows), MAPE: significant(te.MAPE, 4), MedianAPE: significant(te.MedianAPE, 4),
 				P90APE: significant(te.P90APE, 4), Folds: o.folds(),
 			}

@@ -18,9 +18,9 @@ type stored struct {
 	Data   string     `yaml:"data"`
 }
 
-// finest is the smallest step of a stored correction: 2 %, half of it at most being lost to rounding, well under what timings of
-// one cell scatter by.
-const finest = 0.02
+// finest is the smallest step of a stored correction, 2.4 %: what rounding to it loses is
+// well under what timings of one cell scatter by, and it keeps a profile below 64 KB.
+const finest = 0.024
 
 // maxNodes bounds a table that is read from a file.
 const maxNodes = 1 << 20

@@ -14,6 +14,7 @@ const formats = 2
 // device is what a physical model needs to know of a GPU: datasheet figures only, so
 // that curves fitted on one can be asked about another.
 type device struct {
+	Arch      string           `yaml:"arch"`
 	Peak      [formats]float64 `yaml:"peak_flops"` // dense FLOP/s in 16-bit, in 8-bit
 	Bandwidth float64          `yaml:"bandwidth"`  // bytes/s of memory
 	Cache     float64          `yaml:"cache"`      // bytes of last-level cache
@@ -25,7 +26,7 @@ type device struct {
 // the same bandwidth: 8-bit no faster than 16-bit, 100 units, 32 MiB of cache.
 func newDevice(hw *hardware.Profile) device {
 	d := device{
-		Bandwidth: hw.MemoryBandwidth.Value, Cache: hw.Cache.Value,
+		Arch: hw.Arch, Bandwidth: hw.MemoryBandwidth.Value, Cache: hw.Cache.Value,
 		Units: hw.Units.Value, Link: hw.LinkBandwidth.Value,
 	}
 	d.Peak[0] = max(hw.Peak[precision.BF16].Value, hw.Peak[precision.FP16].Value)

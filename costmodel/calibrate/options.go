@@ -8,8 +8,10 @@ type Options struct {
 	// Progress, when set, is called as parts of the work are done.
 	Progress func(done, total int, what string)
 
-	// Where the measurements are from, for the profile's provenance.
+	// Where the measurements are from, for the profile's provenance. EngineOf overrides
+	// Engine for one class.
 	Source, Commit, Engine, License string
+	EngineOf                        map[Class]string
 }
 
 func (o *Options) folds() int {
@@ -24,4 +26,11 @@ func (o *Options) evaluations() int {
 		return o.Evaluations
 	}
 	return 900
+}
+
+func (o *Options) engine(c Class) string {
+	if e, ok := o.EngineOf[c]; ok {
+		return e
+	}
+	return o.Engine
 }

@@ -58,6 +58,22 @@ func newRecurrentModel() recurrentModel {
 	return m
 }
 
+// take copies one kernel's curve, and its slice of the correction when keep is set.
+func (m *recurrentModel) take(k Kernel, from *recurrentModel, keep bool) {
+	m.Curves[k] = from.Curves[k]
+	for i := range m.Corrections {
+		to, src := &m.Corrections[i], &from.Corrections[i]
+		if !keep || len(src.values) == 0 {
+			continue
+		}
+		to.Axes = src.Axes
+		if n := to.shape(); len(to.values) != n {
+			to.values = make([]float32, n)
+		}
+		copy(to.values[int(k)*to.slice:(int(k)+1)*to.slice], src.values[int(k)*to.slice:])
+	}
+}
+
 func (m *recurrentModel) curve(s *Recurrent) int { return int(s.Kernel) }
 func (m *recurrentModel) curves() int            { return len(m.Curves) }
 func (m *recurrentModel) params(i int) []param   { return m.Curves[i].params() }

@@ -102,6 +102,14 @@ func (k Kernel) String() string {
 // Step says whether the kernel advances one token of each sequence.
 func (k Kernel) Step() bool { return k&1 == 1 }
 
+// class returns the class whose files time the kernel.
+func (k Kernel) class() Class {
+	if k >= MambaConvContext {
+		return ClassMamba2
+	}
+	return ClassDeltaNet
+}
+
 // Recurrent is one call of a recurrent kernel, in 16-bit with a 32-bit state.
 //
 // A Gated DeltaNet layer has KeyHeads heads of KeyDim and ValueHeads of ValueDim; its

@@ -68,12 +68,15 @@ func measureSpread(rows []left) spread {
 	return s
 }
 
-// widen scales the log width of every bound.
+// widen adds a further uncertainty, in the logarithm, that is independent of the bounds.
 func (s *spread) widen(by float64) spread {
+	if by == 0 {
+		return *s
+	}
 	w := spread{Low: make([]float64, len(s.Low)), High: make([]float64, len(s.High))}
 	for i := range s.Low {
-		w.Low[i] = round(math.Pow(s.Low[i], by))
-		w.High[i] = round(math.Pow(s.High[i], by))
+		w.Low[i] = round(math.Exp(-math.Hypot(math.Log(s.Low[i]), by)))
+		w.High[i] = round(math.Exp(math.Hypot(math.Log(s.High[i]), by)))
 	}
 	return w
 }
