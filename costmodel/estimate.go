@@ -81,7 +81,7 @@ func (c *Compiled) Estimate(f Fidelity, w Workload) (Estimate, error) {
 	if err := w.Check(); err != nil {
 		return Estimate{}, err
 	}
-	e := Estimate{Workload: w, Fidelity: f, Basis: DatasheetOnly}
+	e := Estimate{Workload: w, Fidelity: f, Basis: c.Basis(f)}
 	e.Memory = c.Memory(w.Batch, w.Prompt, w.Generate)
 	tp := float64(c.tp)
 	p := c.Prefill(f, w.Batch, w.Prompt)
@@ -95,6 +95,12 @@ func (c *Compiled) Estimate(f Fidelity, w Workload) (Estimate, error) {
 		flops += o.FLOPs
 		bytes += o.Total()
 		by[o.Bound] += o.Seconds
+	}
+	if f == Calibrated {
+		i := c.calibration().interval(float64(w.Batch), float64(w.Prompt)+(g+1)/2)
+		scale := total / g / i.Seconds
+		low, high := i.Low*scale, i.High*scale
+		e.Interval = Interval{&low, &high}
 	}
 	d := &e.Decode
 	d.FirstStepSeconds = c.DecodeStep(f, w.Batch, w.Prompt+1)

@@ -45,3 +45,11 @@ func (s *Sum) Estimate() Estimate {
 		High:    s.seconds + math.Sqrt((s.high*s.high+s.highSquare)/2),
 	}
 }
+
+// AtLeast raises an estimate to a time that it cannot be below.
+func (e Estimate) AtLeast(seconds float64) Estimate {
+	if e.Seconds >= seconds {
+		return e
+	}
+	return Estimate{seconds, max(e.Low, seconds), max(e.High, seconds*e.High/e.Seconds)}
+}

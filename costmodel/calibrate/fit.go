@@ -20,6 +20,7 @@ type fitted[S any] interface {
 	locate(i int, s *S) (slice int, x [axes]float64) // in correction i
 	stiffness() smoothing
 	errors() *spread
+	lattice(pair func(small, large S))
 }
 
 // fewest is how many rows a curve of its own takes; with fewer it keeps its family's.
@@ -110,8 +111,10 @@ func fitClass[S any](ctx context.Context, m fitted[S], d *device, rows []Row, o 
 	if err != nil {
 		return nil, err
 	}
+	if err := correct(ctx, m, d, rows); err != nil {
+		return nil, err
+	}
 	*m.errors() = measureSpread(errs)
-	smoothAll(m, m.corrections(), d, rows, nil)
 	return errs, nil
 }
 
@@ -124,43 +127,48 @@ func residuals[S any](m fitted[S], d *device, rows []Row) []float64 {
 	return out
 }
 
-// smoothAll fits tables, of the model's form, one after the other to what those before
-// leave unexplained of the rows not in the fold that is out.
-func smoothAll[S any](m fitted[S], tables []table, d *device, rows []Row, out func(i int) bool) (unexplained []float64) {
-	unexplained = residuals(m, d, rows)
+// correct fits the corrections, one after the other to what physics and those before
+// leave unexplained, and straightens them.
+func correct[S any](ctx context.Context, m fitted[S], d *device, rows []Row) error {
+	smoothAll(m, d, rows)
+	return straighten(ctx, m, d, rows)
+}
+
+func smoothAll[S any](m fitted[S], d *device, rows []Row) {
+	unexplained := residuals(m, d, rows)
+	tables := m.corrections()
+	at := make([]sample, len(rows))
 	for n := range tables {
 		t := &tables[n]
-		at := make([]sample, len(rows))
-		var train []sample
 		for i := range rows {
 			at[i].slice, at[i].x = m.locate(n, m.shape(&rows[i]))
 			at[i].residual = unexplained[i]
-			if out == nil || !out(i) {
-				train = append(train, at[i])
-			}
 		}
-		t.smooth(train, m.stiffness())
+		t.smooth(at, m.stiffness())
 		t.quantise()
 		for i := range rows {
 			unexplained[i] -= t.at(at[i].slice, &at[i].x)
 		}
 	}
-	return unexplained
 }
 
 // crossValidate predicts every row from corrections fitted without its fold. The
-// physics, a handful of parameters, is kept.
+// physics, a handful of parameters, is kept. It leaves the last fold's corrections.
 func crossValidate[S any](ctx context.Context, m fitted[S], d *device, rows []Row, folds int) ([]left, error) {
-	tables := append([]table(nil), m.corrections()...)
 	out := make([]left, 0, len(rows))
 	for f := range folds {
-		if err := ctx.Err(); err != nil {
+		train := make([]Row, 0, len(rows))
+		for i := range rows {
+			if fold(i, folds) != f {
+				train = append(train, rows[i])
+			}
+		}
+		if err := correct(ctx, m, d, train); err != nil {
 			return nil, err
 		}
-		errs := smoothAll(m, tables, d, rows, func(i int) bool { return fold(i, folds) == f })
-		for i, e := range errs {
+		for i := range rows {
 			if fold(i, folds) == f {
-				out = append(out, left{rows[i].Seconds / math.Exp(e), e, i})
+				out = append(out, newLeft(&rows[i], math.Exp(logTime(m, d, m.shape(&rows[i]))), i))
 			}
 		}
 	}

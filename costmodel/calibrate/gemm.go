@@ -42,7 +42,7 @@ var tiles = [...]struct{ m, n float64 }{{16, 64}, {64, 64}, {64, 128}, {128, 128
 
 // seconds returns the time of a product on d.
 func (c *gemmCurve) seconds(d *device, s *GEMM) float64 {
-	format := formatOf(s.DType)
+	format := s.format()
 	elem := 2.0
 	if format == 1 {
 		elem = 1
@@ -91,7 +91,7 @@ func newGEMMModel() gemmModel {
 	return m
 }
 
-func (m *gemmModel) curve(s *GEMM) int    { return formatOf(s.DType) }
+func (m *gemmModel) curve(s *GEMM) int    { return s.format() }
 func (m *gemmModel) curves() int          { return formats }
 func (m *gemmModel) params(i int) []param { return m.Curves[i].params() }
 func (m *gemmModel) inherit(i, from int)  { m.Curves[i] = m.Curves[from] }
@@ -105,7 +105,7 @@ func (m *gemmModel) stiffness() smoothing {
 }
 
 func (m *gemmModel) physics(d *device, s *GEMM) float64 {
-	return m.Curves[formatOf(s.DType)].seconds(d, s)
+	return m.Curves[s.format()].seconds(d, s)
 }
 
 func (m *gemmModel) locate(_ int, s *GEMM) (int, [axes]float64) {
@@ -113,7 +113,7 @@ func (m *gemmModel) locate(_ int, s *GEMM) (int, [axes]float64) {
 	if s.M != 8*math.Floor(s.M/8) {
 		ragged = 2
 	}
-	return formatOf(s.DType), [axes]float64{ragged, s.M, s.N, s.K}
+	return s.format(), [axes]float64{ragged, s.M, s.N, s.K}
 }
 
 // correct returns the sum of the corrections of a shape's log time.

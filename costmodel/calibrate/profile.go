@@ -100,22 +100,20 @@ func (p *Profile) AllReduce(s AllReduce) Estimate {
 	return p.allReduce.Spread.estimate(p.allReduce.physics(&p.device, &s) * math.Exp(p.allReduce.correct(&s)))
 }
 
-// Elementwise predicts a kernel that only streams. None were measured: it costs what
-// the smallest matrix product costs, and its bytes at the bandwidth that large matrix
-// products reach,
+// Stream predicts a kernel that only streams: norms, activations, rotary, embedding. None
+// were measured: it costs what a launch costs the engine, and its bytes at the bandwidth
+// that large matrix products reach,
 //
-//	t = gemm(1×32×32) + bytes / (bandwidth_fraction · BW)
-func (p *Profile) Elementwise(s Elementwise) Estimate {
-	tiny := p.GEMM(GEMM{M: 1, N: 32, K: 32, DType: smallest})
-	stream := s.Bytes / (p.gemm.Curves[0].Bandwidth * p.device.Bandwidth)
-	t := tiny.Seconds + stream
-	return Estimate{t, t * elementwiseLow, t * elementwiseHigh}
+//	t = launch + bytes / (bandwidth_fraction · BW)
+func (p *Profile) Stream(bytes, launch float64) Estimate {
+	t := launch + bytes/(p.gemm.Curves[0].Bandwidth*p.device.Bandwidth)
+	return Estimate{t, t * streamLow, t * streamHigh}
 }
 
-// Elementwise kernels are unmeasured; a third either way is our guess, not a figure.
+// Streaming kernels are unmeasured; a third either way is our guess, not a figure.
 const (
-	elementwiseLow  = 0.67
-	elementwiseHigh = 1.5
+	streamLow  = 0.67
+	streamHigh = 1.5
 )
 
 func (s *spread) estimate(seconds float64) Estimate {

@@ -6,7 +6,16 @@ import "ridgeline/precision"
 // is M = tokens, N = out, K = in.
 type GEMM struct {
 	M, N, K float64
-	DType   precision.DType // of weights and activations: BF16 or FP8
+	DType   precision.DType // of the weights, and of all else where Compute is unset
+	Compute precision.DType // what the product runs in when weights are widened on the way
+}
+
+// format returns which curves the product runs on.
+func (s *GEMM) format() int {
+	if s.Compute != precision.Unset {
+		return formatOf(s.Compute)
+	}
+	return formatOf(s.DType)
 }
 
 // FLOPs returns 2·M·N·K.
@@ -159,9 +168,6 @@ func (s Recurrent) FLOPs() float64 {
 		return 4 * tokens * s.State()
 	}
 }
-
-// Elementwise is a kernel that only streams: norms, activations, residual additions.
-type Elementwise struct{ Bytes float64 }
 
 // AllReduce sums Bytes of 16-bit values over GPUs devices of one fabric.
 type AllReduce struct {
