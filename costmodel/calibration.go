@@ -121,15 +121,20 @@ func (c *calibration) generation(b, lo, hi float64) float64 {
 	}
 	t := c.steady(b) * (hi - lo + 1)
 	for i := range c.vary {
-		k := &c.vary[i]
-		for start := lo; start <= hi; {
-			end := min(hi, math.Exp2(math.Floor(math.Log2(start))+1)-1)
-			if w := k.floor.window; start <= w {
-				end = min(end, w)
-			}
-			t += c.piece(k, b, start, end)
-			start = end + 1
+		t += c.grow(&c.vary[i], b, lo, hi)
+	}
+	return t
+}
+
+// grow sums a kernel over the steps that see lo … hi positions.
+func (c *calibration) grow(k *kernel, b, lo, hi float64) (t float64) {
+	for start := lo; start <= hi; {
+		end := min(hi, math.Exp2(math.Floor(math.Log2(start))+1)-1)
+		if w := k.floor.window; start <= w {
+			end = min(end, w)
 		}
+		t += c.piece(k, b, start, end)
+		start = end + 1
 	}
 	return t
 }
@@ -147,6 +152,28 @@ func (c *calibration) piece(k *kernel, b, lo, hi float64) (sum float64) {
 		sum += gaussW[i] * c.seconds(k, b, mid+half*x)
 	}
 	return half * sum
+}
+
+// calibratedOp is the fitted time in seconds of an operation in the mean step of a
+// workload, all its layers taken together.
+func (c *Compiled) calibratedOp(g *OpGroup, w Workload) float64 {
+	k := c.calibration()
+	if k.profile == nil {
+		return 0
+	}
+	x := c.kernelOf(g)
+	lo, n := float64(w.Prompt+1), float64(w.Generate)
+	if x.class == kernelAttention {
+		return k.grow(&x, float64(w.Batch), lo, lo+n-1) / n
+	}
+	return k.seconds(&x, float64(w.Batch), 1)
+}
+
+// EngineSeconds is what the engine adds to the kernels of a step of batch sequences, in
+// calibrated times.
+func (c *Compiled) EngineSeconds(batch int) float64 {
+	k := c.calibration()
+	return k.perStep + k.engine.Sequence*float64(batch)
 }
 
 // prompt is the estimated time of a prefill.

@@ -1,7 +1,10 @@
 package costmodel
 
 import (
+	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"ridgeline/arch"
 	"ridgeline/costmodel/calibrate"
@@ -131,4 +134,105 @@ func (g *ServedGroup) Errors(e *calibrate.Engine) []float64 {
 		out[i] = max(d, -d)
 	}
 	return out
+}
+
+// ServedCheck is the error of one group of served runs.
+type ServedCheck struct {
+	Model    string  `json:"model"`
+	Hardware string  `json:"hardware"`
+	Engine   string  `json:"engine"`
+	Version  string  `json:"version"`
+	Weights  string  `json:"weights"`
+	Runs     int     `json:"runs"`
+	MAPE     float64 `json:"mape"`
+	Fitted   bool    `json:"fitted"` // its runs are among those engines are fitted to
+	Note     string  `json:"note"`
+}
+
+// fewestServed is how many runs a group needs to be fitted to: fewer are one-off settings.
+const fewestServed = 10
+
+// usable reports whether a group's runs are of one steady kind.
+func (g *ServedGroup) usable() bool {
+	return !g.Elsewhere && !g.Erratic && len(g.Runs) >= fewestServed
+}
+
+func (g *ServedGroup) note() string {
+	switch {
+	case g.Erratic:
+		return "not fitted: runs of one setting differ by more than twice"
+	case g.Elsewhere:
+		return "not fitted: prompts ran elsewhere or were cached"
+	case len(g.Runs) < fewestServed:
+		return "not fitted: too few runs"
+	}
+	return "fitted"
+}
+
+// CheckServed predicts every group with the engine of its name.
+func CheckServed(groups []*ServedGroup, engine func(name string) (*calibrate.Engine, error)) ([]ServedCheck, error) {
+	var out []ServedCheck
+	for _, g := range groups {
+		e, err := engine(g.Engine)
+		if err != nil {
+			return nil, err
+		}
+		c := ServedCheck{Model: g.Model, Hardware: g.Hardware, Engine: g.Engine, Version: g.Version, Weights: g.Precision, Runs: len(g.Runs), Fitted: g.usable(), Note: g.note()}
+		for _, x := range g.Errors(e) {
+			c.MAPE += x / float64(len(g.Runs))
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// ServedTables gives the errors of served runs, by hardware, as tables of class serving;
+// groups whose runs contradict each other are left out.
+func ServedTables(file string, groups []*ServedGroup, engine func(name string) (*calibrate.Engine, error)) ([]calibrate.TableError, error) {
+	type key struct{ hw, basis string }
+	var order []key
+	errs := map[key][]calibrate.ServedError{}
+	for _, g := range groups {
+		if g.Erratic {
+			continue
+		}
+		e, err := engine(g.Engine)
+		if err != nil {
+			return nil, err
+		}
+		k := key{g.Hardware, g.Basis}
+		if errs[k] == nil {
+			order = append(order, k)
+		}
+		for i, x := range g.Errors(e) {
+			errs[k] = append(errs[k], calibrate.ServedError{Seconds: g.Runs[i].TPOT, APE: x})
+		}
+	}
+	var out []calibrate.TableError
+	for _, k := range order {
+		out = append(out, calibrate.ServedTableError(file, k.hw, k.basis, errs[k]))
+	}
+	return out, nil
+}
+
+// FitEngines fits each engine to the groups that are of one steady kind, in name order.
+func FitEngines(ctx context.Context, groups []*ServedGroup) ([]calibrate.Engine, error) {
+	parts := map[string][]calibrate.ServedParts{}
+	for _, g := range groups {
+		if g.usable() {
+			parts[g.Engine] = append(parts[g.Engine], g.Parts...)
+		}
+	}
+	var out []calibrate.Engine
+	for _, name := range slices.Sorted(maps.Keys(parts)) {
+		e, err := calibrate.FitEngine(ctx, name, parts[name])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, e)
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("no engine has %d served runs of one kind", fewestServed)
+	}
+	return out, nil
 }

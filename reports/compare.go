@@ -73,7 +73,11 @@ func Setting(c *costmodel.Compiled, e costmodel.Estimate) string {
 	if c.TP() > 1 {
 		s += fmt.Sprintf(" × %d", c.TP())
 	}
-	s += fmt.Sprintf(". Fidelity %s, basis: %s. %s; KV %s", e.Fidelity, e.Basis, c.Formats(), c.Options.KVRead)
+	s += fmt.Sprintf(". Fidelity %s, basis: %s. ", e.Fidelity, e.Basis)
+	if e.Engine != "" {
+		s += "Engine " + e.Engine + "; "
+	}
+	s += fmt.Sprintf("%s; KV %s", c.Formats(), c.Options.KVRead)
 	if c.Options.Diff != costmodel.Fused {
 		s += ", differential " + c.Options.Diff.String()
 	}

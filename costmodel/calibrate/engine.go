@@ -4,7 +4,9 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"io"
 	"math"
+	"sort"
 	"strings"
 	"sync"
 
@@ -138,4 +140,77 @@ func FitEngine(ctx context.Context, name string, runs []ServedParts) (Engine, er
 		*v = significant(*v, 3)
 	}
 	return e, nil
+}
+
+// EagerGap is what a kernel costs more when it is launched by itself instead of from a
+// CUDA graph: the median, over tables of all-reduces and counts of GPUs, of the
+// difference at the smallest message timed both ways. ok is false without such a pair.
+func EagerGap(tables []Table) (seconds float64, ok bool) {
+	type key struct {
+		file        string
+		gpus, bytes float64
+	}
+	var gaps []float64
+	for _, t := range tables {
+		if t.Class != ClassAllReduce {
+			continue
+		}
+		graph := map[key]float64{}
+		for _, r := range t.Rows {
+			if !r.AllReduce.Eager {
+				graph[key{t.File, r.AllReduce.GPUs, r.AllReduce.Bytes}] = r.Seconds
+			}
+		}
+		least := map[key]float64{} // smallest message of each (file, GPUs), and its gap
+		gap := map[key]float64{}
+		for _, r := range t.Rows {
+			if !r.AllReduce.Eager {
+				continue
+			}
+			g, both := graph[key{t.File, r.AllReduce.GPUs, r.AllReduce.Bytes}]
+			k := key{t.File, r.AllReduce.GPUs, 0}
+			if b, seen := least[k]; both && (!seen || r.AllReduce.Bytes < b) {
+				least[k], gap[k] = r.AllReduce.Bytes, max(r.Seconds-g, 0)
+			}
+		}
+		for _, g := range gap {
+			gaps = append(gaps, g)
+		}
+	}
+	if len(gaps) == 0 {
+		return 0, false
+	}
+	sort.Float64s(gaps)
+	return significant(quantile(gaps, 0.5), 2), true
+}
+
+// WithDerived adds the engines that no served run stands for: vLLM without CUDA graphs,
+// which is vLLM and a gap behind every kernel, and one that adds nothing. vLLM, whose
+// kernels the profiles were fitted to, comes first.
+func WithDerived(fitted []Engine, eagerGap float64, source string) []Engine {
+	out := append([]Engine(nil), fitted...)
+	for i := range out {
+		out[i].Source = source
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].Name == "vllm" && out[j].Name != "vllm" })
+	for _, e := range fitted {
+		if e.Name == "vllm" && eagerGap > 0 {
+			e.Name, e.Gap, e.Rows, e.MAPE = "vllm-eager", eagerGap, 0, 0
+			e.Source = "vllm, and the gap between all-reduces launched one by one and from a CUDA graph; no served run was measured"
+			out = append(out, e)
+		}
+	}
+	return append(out, Engine{Name: "ideal", Interleave: 1, Source: "adds nothing"})
+}
+
+// WriteEngines writes engines as ParseEngines reads them.
+func WriteEngines(w io.Writer, es []Engine) error {
+	b, err := yaml.Marshal(struct {
+		Engines []Engine `yaml:"engines"`
+	}{es})
+	if err != nil {
+		return fmt.Errorf("writing engines: %w", err)
+	}
+	_, err = w.Write(b)
+	return err
 }

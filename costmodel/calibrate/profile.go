@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -149,6 +150,15 @@ func (p *Profile) WriteYAML(w io.Writer) error {
 	}
 	_, err = w.Write(b)
 	return err
+}
+
+// ReadProfile reads a profile file.
+func ReadProfile(path string) (*Profile, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, b)
 }
 
 // Parse reads a profile. Classes it does not hold are unfitted and say so. name is what

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -23,12 +24,7 @@ type ServedRun struct {
 }
 
 // Hardware is the profile name of the run's system.
-func (r *ServedRun) Hardware() string {
-	if n, ok := map[string]string{"h200_sxm": "h200", "a100_sxm": "a100-80gb", "b200_sxm": "b200"}[r.System]; ok {
-		return n
-	}
-	return strings.ReplaceAll(r.System, "_", "-")
-}
+func (r *ServedRun) Hardware() string { return LongName(r.System) }
 
 // ReadServing reads a table of served runs. name is what errors call the file.
 func ReadServing(in io.Reader, name string) ([]ServedRun, error) {
@@ -83,4 +79,21 @@ func (r *record) milliseconds(column string) float64 {
 		r.fail(column, "%s is not a positive time", t)
 	}
 	return v * 1e-3
+}
+
+// ServedError is the error of one served run.
+type ServedError struct{ Seconds, APE float64 }
+
+// ServedTableError sums up errors of served runs, as class "serving".
+func ServedTableError(file, hardware, basis string, errs []ServedError) TableError {
+	te := TableError{File: file, Hardware: hardware, Class: "serving", Rows: len(errs), Basis: basis}
+	apes := make([]float64, len(errs))
+	for i, e := range errs {
+		apes[i] = e.APE
+	}
+	te.MAPE = mean(apes)
+	te.MAPEOver20 = te.MAPE
+	sort.Float64s(apes)
+	te.MedianAPE, te.P90APE = quantile(apes, 0.5), quantile(apes, 0.9)
+	return te
 }

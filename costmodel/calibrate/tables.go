@@ -60,7 +60,9 @@ type Table struct {
 
 // shortNames maps the GPU of a file name to the profile it was measured on, where the
 // two differ.
-var shortNames = map[string]string{"a100": "a100-80gb", "h100": "h100-sxm"}
+var shortNames = map[string]string{
+	"a100": "a100-80gb", "a100_sxm": "a100-80gb", "h100": "h100-sxm", "h100_sxm": "h100-sxm", "h200_sxm": "h200", "b200_sxm": "b200",
+}
 
 // ReadDir reads every CLASS_GPU.csv in a directory, in name order. Files of other
 // names (serving.csv, notes) are passed over.
@@ -111,10 +113,7 @@ func classify(base string) (Class, string, bool) {
 	}
 	for c := range classes {
 		if gpu, ok := strings.CutPrefix(stem, c.String()+"_"); ok && gpu != "" {
-			if long, ok := shortNames[gpu]; ok {
-				gpu = long
-			}
-			return c, gpu, true
+			return c, LongName(gpu), true
 		}
 	}
 	return 0, "", false
@@ -322,4 +321,22 @@ func (r *record) kernel(known []kernelName) Kernel {
 	}
 	r.fail("kernel", "%q is none of %s", t, strings.Join(names, ", "))
 	return 0
+}
+
+// LongName is the profile name of a GPU that files and people name shortly.
+func LongName(gpu string) string {
+	if long, ok := shortNames[gpu]; ok {
+		return long
+	}
+	return gpu
+}
+
+// ParseClass reads the name of a class.
+func ParseClass(s string) (Class, error) {
+	for c := range classes {
+		if c.String() == s {
+			return c, nil
+		}
+	}
+	return 0, fmt.Errorf("class %q is not one of %s", s, strings.Join(classNames[:], ", "))
 }
