@@ -134,6 +134,27 @@ func (k *kernel) step(p *calibrate.Profile, e *calibrate.Engine, tp, b, n float6
 	return p.Stream(k.fixed+k.perRow*b, e.Stream)
 }
 
+// stepSeconds is step without bounds.
+func (k *kernel) stepSeconds(p *calibrate.Profile, e *calibrate.Engine, tp, b, n float64) float64 {
+	switch k.class {
+	case kernelGEMM:
+		s := k.gemm
+		s.M = b
+		return p.GEMMSeconds(&s)
+	case kernelAttention:
+		s := k.attention
+		s.Batch, s.Context = b, n
+		return p.DecodeSeconds(&s)
+	case kernelRecurrent:
+		s := k.recurrent
+		s.Batch, s.Tokens = b, 1
+		return p.RecurrentSeconds(&s)
+	case kernelStream:
+		return p.StreamSeconds(k.fixed+k.perRow*b, e.Stream)
+	}
+	return k.step(p, e, tp, b, n).Seconds
+}
+
 // experts is the grouped product of r rows.
 func (k *kernel) experts(p *calibrate.Profile, r float64) calibrate.Estimate {
 	s := &k.op.Shape

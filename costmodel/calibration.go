@@ -29,7 +29,11 @@ type calibration struct {
 	profile *calibrate.Profile // nil where no measured GPU is a relative
 	engine  *calibrate.Engine
 	fixed   []kernel // whose time does not depend on the context
-	vary    []kernel
+	vary    []kernel // attention
+	streams []kernel // streaming kernels, which sum up to:
+	launch  float64  // launches
+	stream0 float64  // bytes
+	stream1 float64  // bytes per sequence
 	prefill []kernel
 	tp      float64
 	perStep float64 // seconds of the engine: host, and gaps between kernels
@@ -49,9 +53,15 @@ func (c *Compiled) calibrate() *calibration {
 	for i := range c.decode {
 		x := c.kernelOf(&c.decode[i])
 		k.perStep += x.layers * x.launches * k.engine.Gap
-		if x.class == kernelAttention {
+		switch {
+		case x.class == kernelAttention:
 			k.vary = append(k.vary, x)
-		} else {
+		case x.class == kernelStream && x.floor.c1 <= x.floor.m1:
+			k.streams = append(k.streams, x)
+			k.launch += x.layers
+			k.stream0 += x.layers * x.fixed
+			k.stream1 += x.layers * x.perRow
+		default:
 			k.fixed = append(k.fixed, x)
 		}
 	}
@@ -67,7 +77,7 @@ func (c *Compiled) calibrate() *calibration {
 // their roofline: timings of one kernel repeated find in cache what a whole step does
 // not.
 func (c *calibration) seconds(k *kernel, b, n float64) float64 {
-	return k.layers * max(k.launches*k.step(c.profile, c.engine, c.tp, b, n).Seconds, c.least(k, b, n))
+	return k.layers * max(k.launches*k.stepSeconds(c.profile, c.engine, c.tp, b, n), c.least(k, b, n))
 }
 
 // least is the roofline time of one layer's operation.
@@ -94,7 +104,7 @@ func (c *calibration) step(b, n float64) float64 {
 
 // steady is the part of a step that does not depend on the context.
 func (c *calibration) steady(b float64) float64 {
-	t := c.perStep + c.engine.Sequence*b
+	t := c.perStep + c.engine.Sequence*b + c.profile.StreamSeconds(c.stream0+c.stream1*b, c.launch*c.engine.Stream)
 	for i := range c.fixed {
 		t += c.seconds(&c.fixed[i], b, 1)
 	}
@@ -199,7 +209,7 @@ func (c *calibration) interval(b, n float64) calibrate.Estimate {
 	}
 	var sum calibrate.Sum
 	sum.AddExact(c.perStep + c.engine.Sequence*b)
-	for _, ks := range [][]kernel{c.fixed, c.vary} {
+	for _, ks := range [][]kernel{c.fixed, c.streams, c.vary} {
 		for i := range ks {
 			k := &ks[i]
 			sum.Add(k.step(c.profile, c.engine, c.tp, b, n).AtLeast(c.least(k, b, n) / k.launches).Times(k.layers * k.launches))

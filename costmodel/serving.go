@@ -32,7 +32,7 @@ func (c *Compiled) served(r *calibrate.ServedRun) calibrate.ServedParts {
 	p := calibrate.ServedParts{Generate: float64(r.Generate), Concurrency: float64(r.Concurrency), TPOT: r.TPOT}
 	p.Step = c.Generation(Calibrated, r.Concurrency, r.Prompt, r.Generate) / float64(r.Generate)
 	p.Prompt = c.Prefill(Calibrated, 1, r.Prompt).Seconds
-	for _, ks := range [][]kernel{k.fixed, k.vary} {
+	for _, ks := range [][]kernel{k.fixed, k.streams, k.vary} {
 		for i := range ks {
 			p.StepKernels += ks[i].layers * ks[i].launches
 			if ks[i].class == kernelStream {

@@ -68,7 +68,9 @@ func (c *gemmCurve) seconds(d *device, s *GEMM) float64 {
 		depth := s.K / split
 		compute := waves * (c.Start + depth*max(t.m*t.n*perFLOP, (t.m+t.n)*perByte))
 		memory := bytes / min(c.Bandwidth*d.Bandwidth, c.Unit*min(blocks, d.Units))
-		fastest = min(fastest, extra+blend(compute, memory))
+		if extra+max(compute, memory) < fastest { // what overlaps imperfectly takes longer yet
+			fastest = min(fastest, extra+blend(compute, memory))
+		}
 	}
 	return c.Launch + fastest + s.M*(c.Row+c.Convert*s.K)
 }

@@ -74,13 +74,21 @@ func (p *Profile) Basis(c Class) Basis { return p.basis[c] }
 func (p *Profile) Provenance(c Class) Provenance { return p.from[c] }
 
 // GEMM predicts a matrix product.
-func (p *Profile) GEMM(s GEMM) Estimate {
-	return p.gemm.Spread.estimate(p.gemm.physics(&p.device, &s) * math.Exp(p.gemm.correct(&s)))
+func (p *Profile) GEMM(s GEMM) Estimate { return p.gemm.Spread.estimate(p.GEMMSeconds(&s)) }
+
+// GEMMSeconds is GEMM without bounds.
+func (p *Profile) GEMMSeconds(s *GEMM) float64 {
+	return p.gemm.physics(&p.device, s) * math.Exp(p.gemm.correct(s))
 }
 
 // DecodeAttention predicts one decode step of attention.
 func (p *Profile) DecodeAttention(s DecodeAttention) Estimate {
-	return p.decode.Spread.estimate(p.decode.physics(&p.device, &s) * math.Exp(p.decode.correct(&s)))
+	return p.decode.Spread.estimate(p.DecodeSeconds(&s))
+}
+
+// DecodeSeconds is DecodeAttention without bounds.
+func (p *Profile) DecodeSeconds(s *DecodeAttention) float64 {
+	return p.decode.physics(&p.device, s) * math.Exp(p.decode.correct(s))
 }
 
 // PrefillAttention predicts causal attention over prompts.
@@ -90,7 +98,12 @@ func (p *Profile) PrefillAttention(s PrefillAttention) Estimate {
 
 // Recurrent predicts one call of a recurrent kernel.
 func (p *Profile) Recurrent(s Recurrent) Estimate {
-	return p.recurrent.Spread.estimate(p.recurrent.physics(&p.device, &s) * math.Exp(p.recurrent.correct(&s)))
+	return p.recurrent.Spread.estimate(p.RecurrentSeconds(&s))
+}
+
+// RecurrentSeconds is Recurrent without bounds.
+func (p *Profile) RecurrentSeconds(s *Recurrent) float64 {
+	return p.recurrent.physics(&p.device, s) * math.Exp(p.recurrent.correct(s))
 }
 
 // AllReduce predicts one all-reduce; over one device it is nothing.
@@ -107,8 +120,13 @@ func (p *Profile) AllReduce(s AllReduce) Estimate {
 //
 //	t = launch + bytes / (bandwidth_fraction · BW)
 func (p *Profile) Stream(bytes, launch float64) Estimate {
-	t := launch + bytes/(p.gemm.Curves[0].Bandwidth*p.device.Bandwidth)
+	t := p.StreamSeconds(bytes, launch)
 	return Estimate{t, t * streamLow, t * streamHigh}
+}
+
+// StreamSeconds is Stream without bounds.
+func (p *Profile) StreamSeconds(bytes, launch float64) float64 {
+	return launch + bytes/(p.gemm.Curves[0].Bandwidth*p.device.Bandwidth)
 }
 
 // Streaming kernels are unmeasured; a third either way is our guess, not a figure.

@@ -224,7 +224,7 @@ func (r *record) seconds() float64 {
 	case !(v > 0) || v > 1e12:
 		r.fail(column, "%s is not a positive time", t)
 	}
-	return v * 1e-6
+	return v / 1e6
 }
 
 func (r *record) dtype(column string) precision.DType {

@@ -8,8 +8,9 @@ import (
 	"ridgeline/costmodel/calibrate"
 )
 
-// Residuals draws measured over predicted against the measured time, class by class:
-// the median, and the band that nine of ten left-out rows lie in.
+// Residuals draws how far left-out timings are from their predictions, class by class
+// against the time measured: the mean absolute error, and the median of measured over
+// predicted.
 func Residuals(r *calibrate.Report) *Figure {
 	by := map[calibrate.Class][]calibrate.Point{}
 	var order []calibrate.Class
@@ -19,31 +20,28 @@ func Residuals(r *calibrate.Report) *Figure {
 		}
 		by[p.Class] = append(by[p.Class], p)
 	}
-	var panels []*Axes
+	size := &Axes{Heading: "Mean |predicted − measured| / measured", XLabel: "measured time (s)", YLabel: "error (%)", X: Log10, Y: Linear, FromZero: true}
+	bias := &Axes{Heading: "Bias: above 1 is slower than predicted", XLabel: "measured time (s)", YLabel: "median measured / predicted", X: Log10, Y: Linear}
 	for _, c := range order {
-		a := &Axes{XLabel: c.String() + ": measured (µs)", YLabel: "measured / predicted", X: Log10, Y: Linear, Indexed: true,
-			Levels: []Level{{"", 1}}}
 		pts := by[c]
 		sort.Slice(pts, func(i, j int) bool { return pts[i].Measured < pts[j].Measured })
-		n := max(1, min(24, len(pts)/20))
-		lines := []Series{{Name: "median", Index: 0}, {Name: "5 of 100 below", Index: 1}, {Name: "5 of 100 above", Index: 2}}
+		n := max(1, min(16, len(pts)/20))
+		e, m := Series{Name: c.String()}, Series{Name: c.String()}
 		for b := range n {
 			part := pts[b*len(pts)/n : (b+1)*len(pts)/n]
 			ratios := make([]float64, len(part))
-			x := 0.0
+			x, sum := 0.0, 0.0
 			for i, p := range part {
 				ratios[i] = p.Measured / p.Predicted
-				x += math.Log(p.Measured*1e6) / float64(len(part))
+				x += math.Log(p.Measured) / float64(len(part))
+				sum += 100 * math.Abs(p.Predicted/p.Measured-1) / float64(len(part))
 			}
 			sort.Float64s(ratios)
-			for i, q := range []float64{0.5, 0.05, 0.95} {
-				lines[i].X = append(lines[i].X, math.Exp(x))
-				lines[i].Y = append(lines[i].Y, ratios[int(q*float64(len(ratios)-1)+0.5)])
-			}
+			e.X, e.Y = append(e.X, math.Exp(x)), append(e.Y, sum)
+			m.X, m.Y = append(m.X, math.Exp(x)), append(m.Y, ratios[len(ratios)/2])
 		}
-		a.Series = lines
-		panels = append(panels, a)
+		size.Series, bias.Series = append(size.Series, e), append(bias.Series, m)
 	}
-	f := Lines("Left-out timings on "+r.Hardware, fmt.Sprintf("%d rows, none used for its own prediction", len(r.Points)), "Measured over predicted time by class and size.", panels...)
+	f := Lines("Left-out timings on "+r.Hardware, fmt.Sprintf("%d timings, none used for its own prediction", len(r.Points)), "Mean error and bias of predicted times, by class and size.", size, bias)
 	return f
 }
