@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"ridgeline/costmodel"
 )
@@ -45,8 +46,37 @@ func CompareTable(rows []costmodel.Row) *Table {
 		}
 	}
 	t.Notes = append([]string{Verdict(rows)}, t.Notes...)
+	t.Notes = append(t.Notes, calibratedNotes(rows)...)
 	t.Notes = append(t.Notes, Setting(rows[0].Compiled, rows[0].Estimate))
 	return t
+}
+
+// calibratedNotes say how sure calibrated rows are, what the datasheet alone would say,
+// and where a row rests on something else than the baseline does.
+func calibratedNotes(rows []costmodel.Row) []string {
+	if rows[0].Roofline == nil {
+		return nil
+	}
+	var spans, roofs, notes []string
+	base := rows[0].Roofline.Decode.TokensPerSecond
+	for i := range rows {
+		r := &rows[i]
+		name := r.Compiled.Model.Name
+		if r.Interval.Low != nil {
+			spans = append(spans, name+" "+span(*r.Interval.Low, *r.Interval.High, "s"))
+		}
+		if i > 0 && r.Roofline != nil {
+			roofs = append(roofs, name+" "+ratio(r.Roofline.Decode.TokensPerSecond/base))
+		}
+		if r.Basis != rows[0].Basis {
+			notes = append(notes, fmt.Sprintf("%s rests on: %s.", name, r.Basis))
+		}
+	}
+	first := "Nine in ten measurements of TPOT would lie in: " + strings.Join(spans, ", ") + "."
+	if len(roofs) > 0 {
+		first += " Speedup at roofline: " + strings.Join(roofs, ", ") + "."
+	}
+	return append([]string{first}, notes...)
 }
 
 func ratio(v float64) string {

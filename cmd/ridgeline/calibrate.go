@@ -25,7 +25,13 @@ func calibrateCommand() *cobra.Command {
 		Short: "Fit times to measured kernels, and say how far predictions are from them",
 		Long: `Works on tables of kernel timings, files CLASS_GPU.csv in one folder, and serving.csv, whole
 served runs; docs/calibration.md lists their columns.`,
-		Args: needArgs(0, 0, "fit, check, holdout or engines"),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("calibrate %s: want fit, check, holdout or engines", args[0])
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(calibrateFit(), calibrateCheck(), calibrateHoldout(), calibrateEngines())
 	return c

@@ -17,6 +17,7 @@ type TableError struct {
 	P90APE     float64 `json:"p90_ape"`
 	MAPEOver20 float64 `json:"mape_over_20us"` // rows that took more than 20 µs; 0 where none did
 	Coverage   float64 `json:"coverage"`       // share of rows inside the 90 % interval
+	Roofline   float64 `json:"roofline_mape"`  // the same error of max(FLOPs/peak, bytes/bandwidth)
 	Basis      string  `json:"basis"`
 }
 
@@ -58,10 +59,42 @@ func Check(p *Profile, tables []Table) []TableError {
 			}
 		}
 		te := tableError(t, errs, p.basis[t.Class].String())
+		te.Roofline = rooflineError(&p.device, t)
 		te.Coverage = float64(inside) / float64(len(t.Rows))
 		out = append(out, te)
 	}
 	return out
+}
+
+// rooflineError is the mean absolute percentage error of the datasheet's roofline.
+func rooflineError(d *device, t *Table) float64 {
+	sum := 0.0
+	for i := range t.Rows {
+		r := &t.Rows[i]
+		sum += math.Abs(d.roofline(t.Class, r)/r.Seconds - 1)
+	}
+	return sum / float64(len(t.Rows))
+}
+
+// roofline is max(FLOPs/peak, bytes/bandwidth), for an all-reduce what a ring sends over
+// the link.
+func (d *device) roofline(c Class, r *Row) float64 {
+	switch c {
+	case ClassGEMM:
+		return max(r.GEMM.FLOPs()/d.Peak[r.GEMM.format()], r.GEMM.Bytes()/d.Bandwidth)
+	case ClassDecode:
+		return max(r.Decode.FLOPs()/d.Peak[0], r.Decode.Bytes()/d.Bandwidth)
+	case ClassPrefill:
+		return max(r.Prefill.FLOPs()/d.Peak[0], r.Prefill.Bytes()/d.Bandwidth)
+	case ClassDeltaNet, ClassMamba2:
+		return max(r.Recurrent.FLOPs()/d.Peak[0], r.Recurrent.Bytes()/d.Bandwidth)
+	}
+	link := d.Link
+	if link == 0 {
+		link = hostLink
+	}
+	g := r.AllReduce.GPUs
+	return 2 * (g - 1) / g * r.AllReduce.Bytes / link
 }
 
 // tableError sums up errors of the rows of a table.

@@ -18,12 +18,13 @@ import (
 const dip = 0.005
 
 // rounds of pulling.
-const rounds = 10
+const rounds = 12
 
 // straighten invents rows at the shapes of a lattice where the fitted model has more
 // work take less time, and smooths the corrections with them.
 func straighten[S any](ctx context.Context, m fitted[S], d *device, rows []Row) error {
 	rows = rows[:len(rows):len(rows)]
+	before := math.MaxInt
 	invent := func(s S, log float64) {
 		var r Row
 		*m.shape(&r) = s
@@ -43,9 +44,10 @@ func straighten[S any](ctx context.Context, m fitted[S], d *device, rows []Row) 
 				invent(large, (a+b)/2+dip)
 			}
 		})
-		if found == 0 {
-			break
+		if found == 0 || float64(found) > 0.97*float64(before) {
+			break // nothing left, or what is left is the physics': tiles, waves, splits
 		}
+		before = found
 		smoothAll(m, d, rows)
 	}
 	return nil
