@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"ridgeline/costmodel"
 	"ridgeline/units"
@@ -46,8 +47,37 @@ func CompareTable(rows []costmodel.Row) *Table {
 		}
 	}
 	t.Notes = append([]string{Verdict(rows)}, t.Notes...)
+	t.Notes = append(t.Notes, calibratedNotes(rows)...)
 	t.Notes = append(t.Notes, Setting(rows[0].Compiled, rows[0].Estimate))
 	return t
+}
+
+// calibratedNotes say how sure calibrated rows are, what the datasheet alone would say,
+// and where a row rests on something else than the baseline does.
+func calibratedNotes(rows []costmodel.Row) []string {
+	if rows[0].Roofline == nil {
+		return nil
+	}
+	var spans, roofs, notes []string
+	base := rows[0].Roofline.Decode.TokensPerSecond
+	for i := range rows {
+		r := &rows[i]
+		name := r.Compiled.Model.Name
+		if r.Interval.Low != nil {
+			spans = append(spans, name+" "+span(*r.Interval.Low, *r.Interval.High, "s"))
+		}
+		if i > 0 && r.Roofline != nil {
+			roofs = append(roofs, name+" "+ratio(r.Roofline.Decode.TokensPerSecond/base))
+		}
+		if r.Basis != rows[0].Basis {
+			notes = append(notes, fmt.Sprintf("%s rests on: %s.", name, r.Basis))
+		}
+	}
+	first := "Nine in ten measurements of TPOT would lie in: " + strings.Join(spans, ", ") + "."
+	if len(roofs) > 0 {
+		first += " Speedup at roofline: " + strings.Join(roofs, ", ") + "."
+	}
+	return append([]string{first}, notes...)
 }
 
 func ratio(v float64) string { return units.Ratio(v) }
@@ -66,7 +96,11 @@ func Setting(c *costmodel.Compiled, e costmodel.Estimate) string {
 	if c.TP() > 1 {
 		s += fmt.Sprintf(" × %d", c.TP())
 	}
-	s += fmt.Sprintf(". Fidelity %s, basis: %s. %s; KV %s", e.Fidelity, e.Basis, c.Formats(), c.Options.KVRead)
+	s += fmt.Sprintf(". Fidelity %s, basis: %s. ", e.Fidelity, e.Basis)
+	if e.Engine != "" {
+		s += "Engine " + e.Engine + "; "
+	}
+	s += fmt.Sprintf("%s; KV %s", c.Formats(), c.Options.KVRead)
 	if c.Options.Diff != costmodel.Fused {
 		s += ", differential " + c.Options.Diff.String()
 	}
