@@ -7,9 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"ridgeline/costmodel"
 	"ridgeline/costmodel/calibrate"
@@ -303,34 +306,18 @@ GPU from the profiles of the others. Takes minutes a GPU.`,
 			if err != nil {
 				return err
 			}
-			var all []calibrate.TableError
-			step, clear := progress(c.ErrOrStderr(), "holding out")
-			defer clear()
-			for i := range tables {
-				t := &tables[i]
-				hw, err := hardware.Lookup(t.Hardware)
-				if err != nil {
-					return fmt.Errorf("%s: %w", t.File, err)
-				}
-				for h := calibrate.Cells; h <= calibrate.Contexts; h++ {
-					te, ok, err := calibrate.LeaveOut(c.Context(), t, hw, h, calibrate.Options{Folds: 5, Evaluations: 450})
-					if err != nil {
-						return failure{err}
-					}
-					if ok {
-						all = append(all, te)
-					}
-				}
-				if step != nil {
-					step(i+1, len(tables))
-				}
+			all, err := holdOut(c, tables)
+			if err != nil {
+				return err
 			}
 			for _, p := range calibrate.Embedded() {
 				if only == "" || only == p.Hardware() {
 					all = append(all, calibrate.WithoutGPU(p.Hardware(), tables)...)
 				}
 			}
-			clear()
+			if c.Context().Err() != nil {
+				warn(c.ErrOrStderr(), "stopped: what follows is what was finished")
+			}
 			return out.write(c, []*reports.Table{reports.ErrorTable("Errors of what was left out", all)}, reports.CheckJSON{Tables: all})
 		},
 	}
@@ -339,6 +326,50 @@ GPU from the profiles of the others. Takes minutes a GPU.`,
 	complete(c, "hardware", hardware.Names)
 	out.register(c)
 	return c
+}
+
+// holdOut leaves out every group of every table, as many at once as there are cores, and
+// returns what was finished when the context ended, in the order of the tables.
+func holdOut(c *cobra.Command, tables []calibrate.Table) ([]calibrate.TableError, error) {
+	kinds := int(calibrate.Contexts) + 1
+	found := make([]*calibrate.TableError, len(tables)*kinds)
+	g, ctx := errgroup.WithContext(c.Context())
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	step, clear := progress(c.ErrOrStderr(), "holding out")
+	defer clear()
+	var mu sync.Mutex
+	done := 0
+	for i := range tables {
+		t := &tables[i]
+		hw, err := hardware.Lookup(t.Hardware)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", t.File, err)
+		}
+		for k := range kinds {
+			g.Go(func() error {
+				te, ok, err := calibrate.LeaveOut(ctx, t, hw, calibrate.Holdout(k), calibrate.Options{Evaluations: 450, Rounds: 3})
+				if err == nil && ok {
+					found[i*kinds+k] = &te
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if done++; step != nil {
+					step(done, len(found))
+				}
+				return err
+			})
+		}
+	}
+	if err := g.Wait(); err != nil && c.Context().Err() == nil {
+		return nil, failure{err}
+	}
+	var all []calibrate.TableError
+	for _, te := range found {
+		if te != nil {
+			all = append(all, *te)
+		}
+	}
+	return all, nil
 }
 
 func calibrateEngines() *cobra.Command {

@@ -107,11 +107,11 @@ func fitClass[S any](ctx context.Context, m fitted[S], d *device, rows []Row, o 
 	if err := fitCurves(ctx, m, d, rows, o.evaluations()); err != nil {
 		return nil, err
 	}
-	errs, err := crossValidate(ctx, m, d, rows, o.folds())
+	errs, err := crossValidate(ctx, m, d, rows, o)
 	if err != nil {
 		return nil, err
 	}
-	if err := correct(ctx, m, d, rows); err != nil {
+	if err := correct(ctx, m, d, rows, o); err != nil {
 		return nil, err
 	}
 	*m.errors() = measureSpread(errs)
@@ -129,9 +129,9 @@ func residuals[S any](m fitted[S], d *device, rows []Row) []float64 {
 
 // correct fits the corrections, one after the other to what physics and those before
 // leave unexplained, and straightens them.
-func correct[S any](ctx context.Context, m fitted[S], d *device, rows []Row) error {
+func correct[S any](ctx context.Context, m fitted[S], d *device, rows []Row, o *Options) error {
 	smoothAll(m, d, rows)
-	return straighten(ctx, m, d, rows)
+	return straighten(ctx, m, d, rows, o.rounds())
 }
 
 func smoothAll[S any](m fitted[S], d *device, rows []Row) {
@@ -154,7 +154,8 @@ func smoothAll[S any](m fitted[S], d *device, rows []Row) {
 
 // crossValidate predicts every row from corrections fitted without its fold. The
 // physics, a handful of parameters, is kept. It leaves the last fold's corrections.
-func crossValidate[S any](ctx context.Context, m fitted[S], d *device, rows []Row, folds int) ([]left, error) {
+func crossValidate[S any](ctx context.Context, m fitted[S], d *device, rows []Row, o *Options) ([]left, error) {
+	folds := o.folds()
 	out := make([]left, 0, len(rows))
 	for f := range folds {
 		train := make([]Row, 0, len(rows))
@@ -163,7 +164,7 @@ func crossValidate[S any](ctx context.Context, m fitted[S], d *device, rows []Ro
 				train = append(train, rows[i])
 			}
 		}
-		if err := correct(ctx, m, d, train); err != nil {
+		if err := correct(ctx, m, d, train, o); err != nil {
 			return nil, err
 		}
 		for i := range rows {

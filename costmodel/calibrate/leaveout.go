@@ -81,7 +81,7 @@ func LeaveOut(ctx context.Context, t *Table, hw *hardware.Profile, h Holdout, o 
 	progress := o.Progress
 	o.Progress = nil
 	if o.Folds == 0 {
-		o.Folds = 5
+		o.Folds = 2 // of the rows that are in, for the intervals
 	}
 	for n, k := range keys {
 		if progress != nil {

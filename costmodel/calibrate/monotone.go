@@ -17,12 +17,9 @@ import (
 // dip is how much less, in the logarithm, the larger shape may take.
 const dip = 0.005
 
-// rounds of pulling.
-const rounds = 12
-
 // straighten invents rows at the shapes of a lattice where the fitted model has more
 // work take less time, and smooths the corrections with them.
-func straighten[S any](ctx context.Context, m fitted[S], d *device, rows []Row) error {
+func straighten[S any](ctx context.Context, m fitted[S], d *device, rows []Row, rounds int) error {
 	rows = rows[:len(rows):len(rows)]
 	before := math.MaxInt
 	invent := func(s S, log float64) {

@@ -4,6 +4,7 @@ package calibrate
 type Options struct {
 	Folds       int // of cross-validation; 0 = 10
 	Evaluations int // of the loss for each curve; 0 = 900
+	Rounds      int // of straightening at most; 0 = 12
 
 	// Progress, when set, is called as parts of the work are done.
 	Progress func(done, total int, what string)
@@ -26,6 +27,13 @@ func (o *Options) evaluations() int {
 		return o.Evaluations
 	}
 	return 900
+}
+
+func (o *Options) rounds() int {
+	if o.Rounds > 0 {
+		return o.Rounds
+	}
+	return 12
 }
 
 func (o *Options) engine(c Class) string {
