@@ -42,6 +42,7 @@ const (
 //   - Fused differential attention is plain attention over the same heads; as four
 //     passes it is four of half the heads.
 //   - Attention that reads the cache per query head is attention without groups.
+//   - The scans of Mamba-2 were not timed: Gated DeltaNet's kernels stand in for them.
 //   - Mamba-1's step is Mamba-2's step kernel (selective_state_update serves both) with
 //     heads of 64 channels; its prompt scan streams.
 //   - Gates, norms, rotary and embedding stream.

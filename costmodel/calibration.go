@@ -267,11 +267,13 @@ func measured(o *Op) (calibrate.Class, bool) {
 		return calibrate.ClassGEMM, false
 	case Attn:
 		return calibrate.ClassDecode, !o.Shape.Differential
-	case Scan, Conv:
+	case Scan: // of Mamba layers only the convolution was timed
+		return calibrate.ClassDeltaNet, strings.HasPrefix(o.Name, "gdn")
+	case Conv:
 		if strings.HasPrefix(o.Name, "gdn") {
 			return calibrate.ClassDeltaNet, true
 		}
-		return calibrate.ClassMamba2, !strings.HasPrefix(o.Name, "mamba1.scan")
+		return calibrate.ClassMamba2, true
 	case Collective:
 		return calibrate.ClassAllReduce, true
 	}

@@ -30,8 +30,8 @@ func FormatOf(path string) (Format, error) {
 	return 0, fmt.Errorf("%s: rows are written as .csv or .jsonl", path)
 }
 
-// leading are the columns before a grid's own axes.
-func (g *Grid) columns() []string {
+// Columns are the names of a row's fields, in order.
+func (g *Grid) Columns() []string {
 	cols := []string{"row"}
 	for _, a := range g.Axes {
 		cols = append(cols, a.Name)
@@ -49,7 +49,7 @@ func (f Format) Header(g *Grid) string {
 	if f == JSONL {
 		return ""
 	}
-	return strings.Join(g.columns(), ",") + "\n"
+	return strings.Join(g.Columns(), ",") + "\n"
 }
 
 // encoder writes rows; one for each worker.
@@ -64,7 +64,7 @@ type encoder struct {
 
 func (f Format) encoder(g *Grid) *encoder {
 	e := &encoder{f: f, g: g}
-	for _, c := range g.columns() {
+	for _, c := range g.Columns() {
 		k, _ := json.Marshal(c)
 		e.names = append(e.names, append(k, ':'))
 	}

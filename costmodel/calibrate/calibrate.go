@@ -14,6 +14,7 @@ package calibrate
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"ridgeline/hardware"
 )
@@ -60,8 +61,10 @@ func Fit(ctx context.Context, tables []Table, hw *hardware.Profile, o Options) (
 		case ClassGEMM:
 			errs, err = fitClass(ctx, &p.gemm, &p.device, rows, &o)
 		case ClassDecode:
+			p.decode.HeadDims = distinct(rows, func(r *Row) float64 { return r.Decode.HeadDim })
 			errs, err = fitClass(ctx, &p.decode, &p.device, rows, &o)
 		case ClassPrefill:
+			p.prefill.HeadDims = distinct(rows, func(r *Row) float64 { return r.Prefill.HeadDim })
 			errs, err = fitClass(ctx, &p.prefill, &p.device, rows, &o)
 		case ClassDeltaNet:
 			errs, err = fitClass(ctx, &p.recurrent, &p.device, rows, &o)
@@ -96,4 +99,16 @@ func Fit(ctx context.Context, tables []Table, hw *hardware.Profile, o Options) (
 		o.Progress(total, total, "done")
 	}
 	return p, r, nil
+}
+
+// distinct returns the different values of the rows, ascending.
+func distinct(rows []Row, of func(*Row) float64) []float64 {
+	var out []float64
+	for i := range rows {
+		if v := of(&rows[i]); !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	slices.Sort(out)
+	return out
 }

@@ -83,6 +83,7 @@ type decodeModel struct {
 	Curves      [formats * 2 * windows]decodeCurve `yaml:"curves"`
 	Corrections [2]table                           `yaml:"corrections"`
 	Spread      spread                             `yaml:"spread"`
+	HeadDims    []float64                          `yaml:"head_dims,flow"` // those fitted to
 }
 
 func newDecodeModel() decodeModel {
@@ -114,7 +115,7 @@ func (m *decodeModel) donor(f int) int               { return f ^ 1 }
 func (m *decodeModel) family(i int) int              { return i % formats }
 func (m *decodeModel) shape(r *Row) *DecodeAttention { return &r.Decode }
 func (m *decodeModel) stiffness() smoothing {
-	return smoothing{Axis: [axes]float64{.005, .06, .06, .04}, Slice: .005, Ridge: 1e-3, Tail: .05}
+	return smoothing{Axis: [axes]float64{.05, .06, .06, .04}, Slice: .005, Ridge: 1e-3, Tail: .05}
 }
 
 func (m *decodeModel) physics(d *device, s *DecodeAttention) float64 {

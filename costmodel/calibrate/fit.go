@@ -176,7 +176,12 @@ func crossValidate[S any](ctx context.Context, m fitted[S], d *device, rows []Ro
 	return out, nil
 }
 
-// fold deals rows into folds by a hash of their position, the same on every machine.
+// fold deals rows into folds by a hash of their position (Steele, Lea & Flood's
+// SplitMix64), the same on every machine.
 func fold(i, folds int) int {
-	return int(uint32(i) * 2654435761 >> 12 % uint32(folds))
+	z := uint64(i) + 0x9e3779b97f4a7c15
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	z ^= z >> 31
+	return int(z % uint64(folds))
 }

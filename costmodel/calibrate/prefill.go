@@ -48,6 +48,7 @@ type prefillModel struct {
 	Curves      [2 * windows]prefillCurve `yaml:"curves"`
 	Corrections [2]table                  `yaml:"corrections"`
 	Spread      spread                    `yaml:"spread"`
+	HeadDims    []float64                 `yaml:"head_dims,flow"` // those fitted to
 }
 
 func newPrefillModel() prefillModel {
@@ -79,7 +80,7 @@ func (m *prefillModel) donor(f int) int                { return f }
 func (m *prefillModel) family(int) int                 { return 0 }
 func (m *prefillModel) shape(r *Row) *PrefillAttention { return &r.Prefill }
 func (m *prefillModel) stiffness() smoothing {
-	return smoothing{Axis: [axes]float64{.002, .05, .05, .02}, Slice: .002, Ridge: 1e-3, Tail: .05}
+	return smoothing{Axis: [axes]float64{.08, .05, .05, .02}, Slice: .002, Ridge: 1e-3, Tail: .05}
 }
 
 func (m *prefillModel) physics(d *device, s *PrefillAttention) float64 {

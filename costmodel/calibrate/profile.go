@@ -83,7 +83,7 @@ func (p *Profile) GEMMSeconds(s *GEMM) float64 {
 
 // DecodeAttention predicts one decode step of attention.
 func (p *Profile) DecodeAttention(s DecodeAttention) Estimate {
-	return p.decode.Spread.estimate(p.DecodeSeconds(&s))
+	return p.decode.Spread.estimate(p.DecodeSeconds(&s)).unless(p.decode.HeadDims, s.HeadDim)
 }
 
 // DecodeSeconds is DecodeAttention without bounds.
@@ -93,7 +93,7 @@ func (p *Profile) DecodeSeconds(s *DecodeAttention) float64 {
 
 // PrefillAttention predicts causal attention over prompts.
 func (p *Profile) PrefillAttention(s PrefillAttention) Estimate {
-	return p.prefill.Spread.estimate(p.prefill.physics(&p.device, &s) * math.Exp(p.prefill.correct(&s)))
+	return p.prefill.Spread.estimate(p.prefill.physics(&p.device, &s)*math.Exp(p.prefill.correct(&s))).unless(p.prefill.HeadDims, s.HeadDim)
 }
 
 // Recurrent predicts one call of a recurrent kernel.

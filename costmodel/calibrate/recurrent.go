@@ -4,7 +4,7 @@ import "math"
 
 // recurrentCurve is the physics of one recurrent kernel: blocks of work (sequences ×
 // heads, or sequences × channels / 128 for the convolutions) that walk their tokens in
-// chunks of 64,
+// chunks of 64 (the convolutions: in one go),
 //
 //	path   = waves · ⌈tokens/64⌉ · Chunk
 //	memory = bytes / (Bandwidth · BW)
@@ -30,8 +30,11 @@ func (c *recurrentCurve) seconds(d *device, s *Recurrent) float64 {
 	blocks := s.Batch * s.ValueHeads
 	chunks := math.Ceil(s.Tokens / 64)
 	switch s.Kernel {
-	case DeltaConvContext, DeltaConvStep, MambaConvContext, MambaConvStep:
+	case DeltaConvContext: // cuts the tokens up
 		blocks = s.Batch * s.Channels() / 128 * chunks
+		chunks = 1
+	case MambaConvContext, DeltaConvStep, MambaConvStep: // a block walks all its tokens
+		blocks = s.Batch * s.Channels() / 128
 		chunks = 1
 	}
 	waves := max(1, blocks/(d.Units*c.Occupancy))

@@ -2,6 +2,7 @@ package calibrate
 
 import (
 	"math"
+	"slices"
 	"sort"
 )
 
@@ -79,6 +80,20 @@ func (s *spread) widen(by float64) spread {
 		w.High[i] = round(math.Exp(math.Hypot(math.Log(s.High[i]), by)))
 	}
 	return w
+}
+
+// unseen is how much wider, in the logarithm, attention of a head dimension is that the
+// fit never saw; from leaving each dimension out.
+const unseen = 0.25
+
+// unless widens an estimate unless the head dimension was among those fitted to.
+func (e Estimate) unless(dims []float64, dim float64) Estimate {
+	if len(dims) == 0 || slices.Contains(dims, dim) {
+		return e
+	}
+	e.Low = e.Seconds * math.Exp(-math.Hypot(math.Log(e.Seconds/e.Low), unseen))
+	e.High = e.Seconds * math.Exp(math.Hypot(math.Log(e.High/e.Seconds), unseen))
+	return e
 }
 
 // quantile interpolates in a sorted slice.

@@ -3,6 +3,7 @@ package figure
 import (
 	"fmt"
 	"sort"
+	"slices"
 	"strings"
 
 	"ridgeline/arch"
@@ -40,7 +41,19 @@ func (s *Setup) setting(parts ...string) string {
 			out = append(out, fmt.Sprintf("%s generated", short(s.Load.Generate)))
 		}
 	}
-	return strings.Join(append(out, c.Formats(), fmt.Sprintf("KV %s, fidelity %s (%s)", c.Options.KVRead, s.Fidelity, costmodel.DatasheetOnly)), " · ")
+	return strings.Join(append(out, c.Formats(), fmt.Sprintf("KV %s, fidelity %s (%s)", c.Options.KVRead, s.Fidelity, s.basis())), " · ")
+}
+
+// basis is what the models' times rest on, each said once.
+func (s *Setup) basis() string {
+	var all []string
+	for _, c := range s.Compiled {
+		b, _, _ := strings.Cut(c.Basis(s.Fidelity), " (")
+		if !slices.Contains(all, b) {
+			all = append(all, b)
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 func short(n int) string {

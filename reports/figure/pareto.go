@@ -9,10 +9,10 @@ import (
 	"ridgeline/sweep"
 )
 
-// maxGroups bounds the series of a scatter, maxPoints what it draws: a million dots are
+// MaxGroups bounds the series of a scatter, maxPoints what it draws: a million dots are
 // a blot.
 const (
-	maxGroups = 8
+	MaxGroups = 8
 	maxPoints = 20000
 )
 
@@ -62,8 +62,8 @@ func SweepPlot(path, x, y, by string, pareto bool) (*Figure, error) {
 		}
 		s := groups[k]
 		if s == nil {
-			if len(order) == maxGroups {
-				return fmt.Errorf("%s has more than %d values in %s: a figure tells no more apart", path, maxGroups, by)
+			if len(order) == MaxGroups {
+				return fmt.Errorf("%s has more than %d values in %s: a figure tells no more apart", path, MaxGroups, by)
 			}
 			s = &Series{Name: k, Points: pareto || by == "", Index: len(order)}
 			groups[k] = s
@@ -115,6 +115,7 @@ func SweepPlot(path, x, y, by string, pareto bool) (*Figure, error) {
 	} else {
 		for i := range a.Series {
 			sortByX(&a.Series[i])
+			a.Series[i].Points = a.Series[i].Points || repeats(a.Series[i].X)
 		}
 	}
 	sub := fmt.Sprintf("%d rows of a sweep", n)
@@ -122,6 +123,17 @@ func SweepPlot(path, x, y, by string, pareto bool) (*Figure, error) {
 		sub += fmt.Sprintf(", %d left out (invalid, not fitting, or past the first %d)", skipped, maxPoints)
 	}
 	return Lines(strings.ReplaceAll(y+" against "+x, "_", " "), sub, "Rows of a sweep, "+y+" over "+x, a), nil
+}
+
+// repeats reports whether sorted figures hold one twice: rows that differ in something
+// the figure does not show, which no line may join.
+func repeats(x []float64) bool {
+	for i := 1; i < len(x); i++ {
+		if x[i] == x[i-1] {
+			return true
+		}
+	}
+	return false
 }
 
 func sortByX(s *Series) {
