@@ -64,7 +64,7 @@ func calibratedNotes(rows []costmodel.Row) []string {
 		r := &rows[i]
 		name := r.Compiled.Model.Name
 		if r.Interval.Low != nil {
-			spans = append(spans, name+" "+span(*r.Interval.Low, *r.Interval.High, "s"))
+			spans = append(spans, name+" "+Span(*r.Interval.Low, *r.Interval.High, "s"))
 		}
 		if i > 0 && r.Roofline != nil {
 			roofs = append(roofs, name+" "+ratio(r.Roofline.Decode.TokensPerSecond/base))

@@ -61,7 +61,7 @@ func EstimateTable(c *costmodel.Compiled, e costmodel.Estimate) *Table {
 	timed("decode", "last step", func(e costmodel.Estimate) string { return SI(e.Decode.LastStepSeconds, "s") })
 	timed("decode", "mean step (TPOT)", func(e costmodel.Estimate) string { return SI(e.TPOTSeconds, "s") })
 	if e.Interval.Low != nil {
-		add("decode", "90 % of measurements would lie in", span(*e.Interval.Low, *e.Interval.High, "s"))
+		add("decode", "90 % of measurements would lie in", Span(*e.Interval.Low, *e.Interval.High, "s"))
 	}
 	timed("decode", "throughput", func(e costmodel.Estimate) string { return Digits(e.Decode.TokensPerSecond) + " tok/s" })
 	if e.Workload.Batch > 1 && e.ServedTPOTSeconds > 0 {
@@ -78,8 +78,8 @@ func EstimateTable(c *costmodel.Compiled, e costmodel.Estimate) *Table {
 	return t
 }
 
-// span is an interval in one unit.
-func span(low, high float64, unit string) string {
+// Span is an interval in one unit.
+func Span(low, high float64, unit string) string {
 	prefix, scale := prefixFor(unit, high)
 	return fmt.Sprintf("%s–%s %s%s", Digits(low/scale), Digits(high/scale), prefix, unit)
 }

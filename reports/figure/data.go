@@ -2,8 +2,8 @@ package figure
 
 import (
 	"fmt"
-	"sort"
 	"slices"
+	"sort"
 	"strings"
 
 	"ridgeline/arch"

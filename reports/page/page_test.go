@@ -1,0 +1,181 @@
+package page
+
+import (
+	"bytes"
+	"context"
+	"regexp"
+	"strings"
+	"testing"
+
+	"ridgeline/arch"
+	"ridgeline/costmodel"
+	"ridgeline/hardware"
+	"ridgeline/reports/figure"
+)
+
+func build(t *testing.T, f costmodel.Fidelity, on string, models ...string) *Page {
+	t.Helper()
+	hw, err := hardware.Lookup(on)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &figure.Setup{Devices: []*hardware.Profile{hw}, Fidelity: f, Load: costmodel.Workload{Prompt: 2000, Generate: 32000, Batch: 16}}
+	for _, name := range models {
+		m, err := arch.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := costmodel.Compile(m, hw, costmodel.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Compiled = append(s.Compiled, c)
+	}
+	p, err := Build(context.Background(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func html(t *testing.T, p *Page) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := p.HTML(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestSameInputSameBytes(t *testing.T) {
+	a := html(t, build(t, costmodel.Calibrated, "a100-80gb", "phi4-mini", "phi4-mini-flash"))
+	b := html(t, build(t, costmodel.Calibrated, "a100-80gb", "phi4-mini", "phi4-mini-flash"))
+	if a != b {
+		t.Error("two reports of one input differ")
+	}
+}
+
+// What a reader is told, and in which order.
+func TestOrder(t *testing.T) {
+	p := build(t, costmodel.Roofline, "h100-sxm", "phi4-mini", "phi4-mini-flash")
+	if strings.Count(strings.TrimSuffix(p.Verdict, "."), ". ") != 0 {
+		t.Errorf("the verdict is more than a sentence: %s", p.Verdict)
+	}
+	doc := html(t, p)
+	at := 0
+	for _, mark := range []string{p.Verdict[:40], `id="comparison"`, `id="throughput"`, `id="time"`, `id="fits"`, `id="gmu-ratio"`, `id="claims"`, `id="method"`} {
+		i := strings.Index(doc[at:], mark)
+		if i < 0 {
+			t.Fatalf("%s does not follow what comes before it", mark)
+		}
+		at += i
+	}
+	for _, say := range []string{"Fidelity: roofline", "arXiv:2507.06607", "datasheet only", "NVIDIA H100"} {
+		if !strings.Contains(doc[at:], say) {
+			t.Errorf("the method does not say %q", say)
+		}
+	}
+}
+
+func TestCalibratedSaysWhatItRestsOn(t *testing.T) {
+	doc := html(t, build(t, costmodel.Calibrated, "a100-80gb", "phi4-mini", "phi4-mini-flash"))
+	for _, say := range []string{"aiconfigurator", "fitted on this GPU", "mamba1.scan unmeasured", "nine in ten"} {
+		if !strings.Contains(doc, say) {
+			t.Errorf("a calibrated report does not say %q", say)
+		}
+	}
+	if strings.Contains(doc, "no measurement of the device enters") {
+		t.Error("a calibrated report says that nothing was measured")
+	}
+}
+
+// Nothing is fetched: the file works from disk without a network.
+func TestSelfContained(t *testing.T) {
+	doc := html(t, build(t, costmodel.Calibrated, "a100-80gb", "phi4-mini", "phi4-mini-flash"))
+	for _, re := range []string{`(?i)\bsrc\s*=`, `(?i)<link`, `(?i)<script`, `(?i)<iframe`, `(?i)@import`, `(?i)url\((?:["']?)(?:https?:|//)`, `(?i)xlink:href="https?:`} {
+		if m := regexp.MustCompile(re).FindString(doc); m != "" {
+			t.Errorf("the page fetches something: %s", m)
+		}
+	}
+	for _, m := range regexp.MustCompile(`href="([^"]*)"`).FindAllStringSubmatch(doc, -1) {
+		if !strings.HasPrefix(m[1], "#") {
+			t.Errorf("a link leaves the page: %s", m[1])
+		}
+	}
+}
+
+func TestAccessible(t *testing.T) {
+	doc := html(t, build(t, costmodel.Calibrated, "a100-80gb", "phi4-mini", "phi4-mini-flash"))
+	for _, want := range []string{`<html lang="en">`, `prefers-color-scheme: dark`, `@media print`, `name="viewport"`, `class="skip"`, `<main id="main">`} {
+		if !strings.Contains(doc, want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	if n := strings.Count(doc, "<h1"); n != 1 {
+		t.Errorf("%d first headings", n)
+	}
+	level := 0
+	for _, m := range regexp.MustCompile(`<h([1-6])`).FindAllStringSubmatch(doc, -1) {
+		l := int(m[1][0] - '0')
+		if l > level+1 {
+			t.Errorf("a heading of level %d follows one of level %d", l, level)
+		}
+		level = l
+	}
+	if figures, named := strings.Count(doc, "<figure"), len(regexp.MustCompile(`<figure role="img" aria-label="[^"]{20,}"`).FindAllString(doc, -1)); figures == 0 || figures != named {
+		t.Errorf("%d of %d figures say what they show", named, figures)
+	}
+	if tables, scopes := strings.Count(doc, "<table>"), strings.Count(doc, `<thead><tr><th scope="col"`); tables == 0 || tables != scopes {
+		t.Errorf("%d of %d tables have headers with a scope", scopes, tables)
+	}
+	ids := map[string]bool{}
+	for _, m := range regexp.MustCompile(`\bid="([^"]*)"`).FindAllStringSubmatch(doc, -1) {
+		if ids[m[1]] {
+			t.Errorf("two elements are called %s", m[1])
+		}
+		ids[m[1]] = true
+	}
+	for _, m := range regexp.MustCompile(`href="#([^"]*)"`).FindAllStringSubmatch(doc, -1) {
+		if !ids[m[1]] {
+			t.Errorf("a link goes to #%s, which is not there", m[1])
+		}
+	}
+}
+
+// A model whose name is markup is text.
+func TestNamesAreEscaped(t *testing.T) {
+	p := build(t, costmodel.Roofline, "a100-80gb", "phi4-mini")
+	p.Title = "<img onerror=x>"
+	p.Sections[0].Tables[0].Columns[0].Cells[0].Text = "<script>alert(1)</script>"
+	if doc := html(t, p); strings.Contains(doc, "<img") || strings.Contains(doc, "<script>alert") {
+		t.Error("a name became markup")
+	}
+}
+
+func TestMarkdown(t *testing.T) {
+	p := build(t, costmodel.Calibrated, "a100-80gb", "phi4-mini", "phi4-mini-flash")
+	var b bytes.Buffer
+	if err := p.Markdown(&b); err != nil {
+		t.Fatal(err)
+	}
+	md := b.String()
+	at := 0
+	for _, s := range p.Sections {
+		i := strings.Index(md[at:], "## "+s.Heading)
+		if i < 0 {
+			t.Fatalf("section %q is missing or out of order", s.Heading)
+		}
+		at += i
+	}
+	if !strings.Contains(md, "| phi4-mini-flash |") {
+		t.Error("no table has a row of phi4-mini-flash")
+	}
+}
+
+// A report of models without a cross-decoder says so instead of a figure.
+func TestNoCrossDecoder(t *testing.T) {
+	doc := html(t, build(t, costmodel.Roofline, "a100-80gb", "llama-3.1-8b"))
+	if !strings.Contains(doc, "None of these models has a cross-decoder") {
+		t.Error("the GMU ratio of a transformer is not explained")
+	}
+}
