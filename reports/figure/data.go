@@ -110,7 +110,7 @@ func Throughput(s *Setup) *Figure {
 
 // TPOT draws the time of a decode step against the context it sees.
 func TPOT(s *Setup) *Figure {
-	a := &Axes{XLabel: "context, tokens", YLabel: "time per output token, ms", X: Log2, FromZero: true}
+	a := &Axes{XLabel: "context, tokens", YLabel: "time per output token, ms", X: Log2, Y: Log10}
 	for _, c := range s.Compiled {
 		line := Series{Name: c.Model.Name}
 		for _, n := range doubled(512, 2*s.longest()) {
@@ -126,7 +126,7 @@ func TPOT(s *Setup) *Figure {
 
 // Memory draws what a device holds against context, with its capacity.
 func Memory(s *Setup) *Figure {
-	a := &Axes{XLabel: "context, tokens", YLabel: "memory of a device, GB", X: Log2, FromZero: true}
+	a := &Axes{XLabel: "context, tokens", YLabel: "memory of a device, GB", X: Log2, Y: Log10}
 	b := max(s.Load.Batch, 1)
 	for _, c := range s.Compiled {
 		line := Series{Name: c.Model.Name}
@@ -195,7 +195,7 @@ func Breakdown(s *Setup) *Figure {
 	for _, c := range s.Compiled {
 		w := s.Load
 		w.Batch = max(s.batch(c, w.Prompt, w.Generate), 1)
-		ops := c.Breakdown(w)
+		ops := s.timed(c, w)
 		ms = append(ms, model{c.Model.Name, ops})
 		for _, o := range ops {
 			total[opName(o)] += o.Share
@@ -234,6 +234,25 @@ func Breakdown(s *Setup) *Figure {
 	}
 	return Stacked("Where a decode step goes", s.setting("prompt", "generate", "batch"),
 		"Stacked bars of the share of time and of bytes by operation, for each model", parts, bars)
+}
+
+// timed is the breakdown of a mean step in the times of the setup's fidelity; what the
+// serving engine adds to calibrated ones is an operation of its own.
+func (s *Setup) timed(c *costmodel.Compiled, w costmodel.Workload) []costmodel.OpCost {
+	ops := c.Breakdown(w)
+	if s.Fidelity != costmodel.Calibrated || ops[0].Calibrated == 0 {
+		return ops
+	}
+	ops = append(ops, costmodel.OpCost{Name: "engine", Calibrated: c.EngineSeconds(w.Batch)})
+	sum := 0.0
+	for i := range ops {
+		ops[i].Seconds = ops[i].Calibrated
+		sum += ops[i].Seconds
+	}
+	for i := range ops {
+		ops[i].Share = ops[i].Seconds / sum
+	}
+	return ops
 }
 
 func opName(o costmodel.OpCost) string {
