@@ -157,8 +157,7 @@ func (x *search) run(target float64) (*arch.Model, error) {
 		return nil, x.wrap(err)
 	}
 	if c > target*(1+1e-12) {
-		return nil, fmt.Errorf("%s: no %s matches: already at %d its %s is %s, and %s is asked for",
-			x.name, x.solve, x.at(least), x.setting.By, x.show(c), x.show(target))
+		return nil, fmt.Errorf("%s: no %s gives %s of %s: the least, %d, gives %s", x.name, x.solve, x.setting.By, x.show(target), x.at(least), x.show(c))
 	}
 	lo, hi := 0, 1 // lo does not reach the target, hi does
 	var best *arch.Model
@@ -168,7 +167,7 @@ func (x *search) run(target float64) (*arch.Model, error) {
 			if hi == 1 || x.step*hi <= x.limit {
 				return nil, x.wrap(err)
 			}
-			return nil, fmt.Errorf("%s: no %s up to %d matches: %s %s is asked for", x.name, x.solve, x.limit, x.setting.By, x.show(target))
+			return nil, fmt.Errorf("%s: no %s up to %d gives %s of %s", x.name, x.solve, x.limit, x.setting.By, x.show(target))
 		}
 		if reached(c) {
 			hi, best = k, m

@@ -137,6 +137,11 @@ func TestMatchLaws(t *testing.T) {
 		}
 		m, err := s.Solve(fmt.Sprintf("%s(d=%d)", family, d), target, solve, step)
 		if err != nil {
+			if s.By == DecodeBytes || s.By == Throughput { // its cache alone may be too much
+				if strings.Contains(err.Error(), "gives "+s.By.String()) {
+					return
+				}
+			}
 			t.Fatal(err)
 		}
 		sign := 1.0
@@ -223,11 +228,11 @@ func TestSolveErrors(t *testing.T) {
 		{by(Params), "sambay", 1e9, Width, 0, "depth is missing"},
 		{by(Params), "sambay(d=16)", 1e9, Width, -2, "multiple -2"},
 		{by(Params), "sambay(d=18)", 1e9, Width, 0, "not a multiple of 4"},
-		{by(Params), "sambay(d=16)", 1e4, Width, 0, "no width matches: already at 1 its params is"},
-		{by(Params), "sambay(d=16)", 1e30, Width, 0, "sambay(d=16): "},
-		{by(Params), "sambay(d=16)", 1e5, Depth, 0, "no depth matches: already at 8"},
-		{by(DecodeBytes), "transformer++(d=64)", 1e6, Width, 0, "no width matches"},
-		{by(Throughput), "transformer++(d=64)", 1e9, Width, 0, "tok/s is asked for"},
+		{by(Params), "sambay(d=16)", 1e4, Width, 0, "no width gives params of 1e+04: the least, 1, gives 7.072e+04"},
+		{by(Params), "sambay(d=16)", 1e30, Width, 0, "no width up to 1048576 gives params of 1e+30"},
+		{by(Params), "sambay(d=16)", 1e5, Depth, 0, "no depth gives params of 1e+05: the least, 8, gives"},
+		{by(DecodeBytes), "transformer++(d=64)", 1e6, Width, 0, "no width gives decode-bytes of 1e+06 B: the least, 1, gives"},
+		{by(Throughput), "transformer++(d=64)", 1e9, Width, 0, "no width gives throughput of 1e+09 tok/s"},
 		{by(CountingForm), "sambay(d=16,mlp=4096)", 1e9, Width, 0, "no counting form"},
 		{by(CountingForm), "sambay(d=16,kv_heads=8)", 1e9, Width, 0, "no counting form"},
 	} {

@@ -3,6 +3,7 @@ package scaling
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/gonum/stat"
 
@@ -143,4 +144,16 @@ func ranks(x []float64) []float64 {
 		i = j
 	}
 	return r
+}
+
+// WithScan is the tokens per second of a run once the Mamba-1 scans take the time they
+// took in the paper's runs. ok is false for models without one and for devices other
+// than A100, to which the figure does not carry over.
+func WithScan(t *Training, r Run, hw *hardware.Profile) (speed float64, ok bool) {
+	n := ScanElements(t.Model)
+	if n == 0 || !strings.HasPrefix(hw.Name, "a100") {
+		return 0, false
+	}
+	devices := float64(r.Devices)
+	return devices / (devices/r.TokensPerSecond + ScanSeconds*n), true
 }
