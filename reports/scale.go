@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"ridgeline/arch"
 	"ridgeline/scaling"
@@ -81,7 +82,7 @@ func ScaleTable(j ScaleJSON, setting string) *Table {
 		}
 		off := Txt("–")
 		if i > 0 {
-			off = Shown(r.Off, fmt.Sprintf("%+.2f %%", 100*r.Off))
+			off = Shown(r.Off, signed(r.Off, 2))
 		}
 		cells := []Cell{Txt(r.Model), Num(float64(r.Depth)), Num(float64(r.Width)),
 			Shown(r.AspectRatio, trim(r.AspectRatio)), solved, Num(float64(r.Params))}
@@ -93,6 +94,15 @@ func ScaleTable(j ScaleJSON, setting string) *Table {
 	}
 	t.Notes = append(t.Notes, setting)
 	return t
+}
+
+// signed prints a difference in percent with its sign, 0 without one.
+func signed(v float64, decimals int) string {
+	s := fmt.Sprintf("%+.*f", decimals, 100*v)
+	if strings.Trim(s, "+-0.") == "" {
+		s = s[1:]
+	}
+	return s + " %"
 }
 
 // trim prints a ratio with two decimals where it has any.

@@ -138,7 +138,7 @@ func SpeedsTable(j SpeedsJSON) *Table {
 		{Name: "table", CSV: "table"}, {Name: "model", CSV: "model", Left: true}, col("measured", "measured_tokens_per_second"),
 		col("FLOPs\nalone", "flops_tokens_per_second"), col("roofline", "roofline_tokens_per_second"), col("FLOPs\nand scan", "with_scan_tokens_per_second"), {Name: "off", CSV: "with_scan_off"}}}
 	for _, r := range j.Rows {
-		off := fmt.Sprintf("%+.1f %%", 100*r.Off)
+		off := signed(r.Off, 1)
 		if r.Fitted {
 			off = "fitted"
 		}

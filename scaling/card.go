@@ -34,10 +34,10 @@ func (t *Transfer) Budget() Budget {
 
 // Difference is one figure that two rules disagree on.
 type Difference struct {
-	What  string  `json:"what"`
-	Paper float64 `json:"mup++"`
-	Card  float64 `json:"card"`
-	Ratio float64 `json:"card_over_mup++"`
+	What  string   `json:"what"`
+	Paper float64  `json:"mup++"`
+	Card  float64  `json:"card"`
+	Ratio *float64 `json:"card_over_mup++"` // null where μP++ has 0
 }
 
 // Differences lists where the card's rule departs from μP++, and by how much. What the
@@ -52,7 +52,8 @@ func (t *Transfer) Differences() []Difference {
 		}
 		d := Difference{What: what, Paper: paper, Card: card}
 		if paper != 0 {
-			d.Ratio = card / paper
+			r := card / paper
+			d.Ratio = &r
 		}
 		out = append(out, d)
 	}

@@ -68,7 +68,8 @@ const (
 	PaperWeightDecay  = 0.1
 )
 
-func paperFixed() Fixed {
+// AdamW is what the paper trains with.
+func AdamW() Fixed {
 	return Fixed{Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, WarmupTokens: 1e9, Schedule: "linear to zero"}
 }
 
@@ -121,15 +122,15 @@ type Transfer struct {
 func (t *Transfer) Check() error {
 	switch {
 	case !(t.LearningRate > 0 && t.LearningRate <= 10):
-		return fmt.Errorf("learning rate %g is not above 0 and at most 10", t.LearningRate)
+		return fmt.Errorf("lr %g is not above 0 and at most 10", t.LearningRate)
 	case t.BatchTokens < 1 || t.BatchTokens > 1e12:
-		return fmt.Errorf("base batch %d is not from 1 to 1e12 tokens", t.BatchTokens)
+		return fmt.Errorf("base-batch %d is not from 1 to 1e12 tokens", t.BatchTokens)
 	case t.Batch < 0 || t.Batch > 1e12:
 		return fmt.Errorf("batch %d is not from 1 to 1e12 tokens", t.Batch)
 	case t.Tokens < 1 || t.Tokens > 1e16:
-		return fmt.Errorf("base tokens %d is not from 1 to 1e16", t.Tokens)
+		return fmt.Errorf("base-tokens %d is not from 1 to 1e16", t.Tokens)
 	case !(t.WeightDecay >= 0 && t.WeightDecay <= 10):
-		return fmt.Errorf("weight decay %g is not from 0 to 10", t.WeightDecay)
+		return fmt.Errorf("weight-decay %g is not from 0 to 10", t.WeightDecay)
 	}
 	return nil
 }
@@ -201,7 +202,7 @@ func (t *Transfer) Hyper(r Rule) Hyper {
 		h.Tokens = int64(math.Round(float64(t.Tokens) * g.Params))
 	}
 	h.Steps = max((h.Tokens+batch/2)/batch, 1)
-	h.WarmupSteps = min((paperFixed().WarmupTokens+batch/2)/batch, h.Steps)
+	h.WarmupSteps = min((AdamW().WarmupTokens+batch/2)/batch, h.Steps)
 	h.Groups = groups(t.Target)
 	for i := range h.Groups {
 		p := &h.Groups[i]

@@ -71,10 +71,10 @@ func TestCard(t *testing.T) {
 	for _, d := range tr.Differences() {
 		byWhat[d.What] = d
 	}
-	if d := byWhat["learning rate of matrices"]; !near(d.Ratio, 1/math.Sqrt(1.5), 1e-12) {
+	if d := byWhat["learning rate of matrices"]; !near(*d.Ratio, 1/math.Sqrt(1.5), 1e-12) {
 		t.Errorf("%+v", d)
 	}
-	if d := byWhat["learning rate of vectors"]; !near(d.Ratio, 1/(2*math.Sqrt(1.5)), 1e-12) {
+	if d := byWhat["learning rate of vectors"]; !near(*d.Ratio, 1/(2*math.Sqrt(1.5)), 1e-12) {
 		t.Errorf("%+v", d)
 	}
 	if d := byWhat["depth at equal FLOPs"]; !near(d.Card, 16, 1e-12) {
@@ -128,11 +128,11 @@ func TestTransferLaws(t *testing.T) {
 
 func TestTransferErrors(t *testing.T) {
 	for want, change := range map[string]func(*Transfer){
-		"learning rate": func(t *Transfer) { t.LearningRate = math.NaN() },
-		"base batch":    func(t *Transfer) { t.BatchTokens = 0 },
-		"batch -1":      func(t *Transfer) { t.Batch = -1 },
-		"base tokens":   func(t *Transfer) { t.Tokens = 0 },
-		"weight decay":  func(t *Transfer) { t.WeightDecay = -1 },
+		"lr NaN":          func(t *Transfer) { t.LearningRate = math.NaN() },
+		"base-batch 0":    func(t *Transfer) { t.BatchTokens = 0 },
+		"batch -1":        func(t *Transfer) { t.Batch = -1 },
+		"base-tokens 0":   func(t *Transfer) { t.Tokens = 0 },
+		"weight-decay -1": func(t *Transfer) { t.WeightDecay = -1 },
 	} {
 		tr := transfer(t, "sambay(d=24)", "sambay(d=16)")
 		change(tr)

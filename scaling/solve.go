@@ -103,6 +103,9 @@ func (s *Setting) Solve(what string, target float64, solve Dimension, step int) 
 		return Match{}, err
 	}
 	out := Match{Name: what, Family: family, Spec: m.Name, Model: m, Value: v, Off: v/target - 1}
+	if solve == Depth && math.Abs(out.Off) > 0.05 {
+		out.Notes = append(out.Notes, fmt.Sprintf("%s: a depth is a coarse step, %+.1f %% off; solving the width of %s(d=%d) comes closer.", what, 100*out.Off, family, len(m.Layers)))
+	}
 	if solve == Width && s.By == CountingForm {
 		out.Root = root(family, o, target)
 		if step == 0 {
