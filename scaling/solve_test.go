@@ -47,12 +47,8 @@ func TestAspectRatios(t *testing.T) {
 		for _, d := range []int{8, 12, 16, 20, 24, 32, 64} {
 			o := fmt.Sprintf("(d=%d)", d)
 			what := family + o
-			if family == "sambay+da" {
-				what = fmt.Sprintf("%s(d=%d,kv_heads=%d)", family, d, d/2)
-				if d%8 != 0 {
-					continue
-				}
-				what = family + o
+			if family == "sambay+da" && d%8 != 0 { // d/4 kv heads do not pair up
+				continue
 			}
 			m := match(t, setting(t, CountingForm), what, "transformer++"+o, Width, 0)
 			if m.Model.Width != want*d || m.AspectRatio() != float64(want) {
@@ -184,6 +180,33 @@ func TestMatchLaws(t *testing.T) {
 		}
 		if sign*(v-target) >= 0 {
 			t.Fatalf("%s: %s %g, yet one step less has %g of %g", m.Spec, s.By, m.Value, v, target)
+		}
+	})
+}
+
+// Every measure grows with the width, and throughput falls.
+func TestMeasuresAreMonotone(t *testing.T) {
+	hw, err := hardware.Lookup("a100-80gb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		family := rapid.SampledFrom([]string{"transformer++", "samba", "sambay", "mambay", "gdny", "sambay-aa"}).Draw(t, "family")
+		w := 64 * rapid.IntRange(8, 60).Draw(t, "w/64")
+		by := Measure(rapid.IntRange(0, len(measureNames)-1).Draw(t, "by"))
+		s := &Setting{By: by, Sequence: 2048, Hardware: hw, Load: costmodel.Workload{Prompt: 1000, Generate: 1000, Batch: 4}}
+		var v [2]float64
+		for i := range v {
+			m, err := arch.BuildFamily(family, arch.FamilyOptions{Depth: 16, Width: w + 64*i})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v[i], err = s.Value(m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if (v[0] < v[1]) == (by == Throughput) {
+			t.Fatalf("%s of %s: %g at width %d, %g at %d", by, family, v[0], w, v[1], w+64)
 		}
 	})
 }
