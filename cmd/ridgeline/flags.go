@@ -30,6 +30,14 @@ type deployFlags struct {
 }
 
 func (d *deployFlags) register(c *cobra.Command) {
+	d.registerDevice(c)
+	f := c.Flags()
+	f.Float64Var(&d.gmuRatio, "gmu-ratio", math.NaN(), "replace this share of the cross-decoder's mixers by GMUs (0 to 1)")
+	f.Lookup("gmu-ratio").DefValue = "as the model has it"
+}
+
+// registerDevice leaves out what changes the model.
+func (d *deployFlags) registerDevice(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&d.on, "on", "a100-80gb", "hardware: a name (ridgeline hardware lists them) or a profile file")
 	f.StringVar(&d.weights, "weights", "", "storage format of the weights (default: the checkpoint's, else bf16)")
@@ -44,8 +52,6 @@ func (d *deployFlags) register(c *cobra.Command) {
 	f.StringVar(&d.engine, "engine", calibrate.EngineNames()[0], "whose step overhead calibrated times include: "+strings.Join(calibrate.EngineNames(), ", "))
 	f.StringVar(&d.calibration, "calibration", "", "a profile of ridgeline calibrate fit, before those built in")
 	f.Float64Var(&d.memoryFraction, "memory-fraction", 1, "part of the device's memory that may be used")
-	f.Float64Var(&d.gmuRatio, "gmu-ratio", math.NaN(), "replace this share of the cross-decoder's mixers by GMUs (0 to 1)")
-	f.Lookup("gmu-ratio").DefValue = "as the model has it"
 	complete(c, "on", hardware.Names)
 	complete(c, "prefill", costmodel.PrefillModes)
 	complete(c, "kv-read", costmodel.KVReads)
