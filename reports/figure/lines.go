@@ -166,6 +166,8 @@ func (a *Axes) draw(t Theme, c draw.Canvas) error {
 	}
 	a.X.apply(&p.X)
 	a.Y.apply(&p.Y)
+	c = a.reach(p, c)
+	p.BackgroundColor = nil // the figure has one, and the canvas now overlaps its title
 	p.Draw(c)
 	data := p.DataCanvas(c)
 	s := style(t, tickSize, false, 0, 0)
@@ -174,6 +176,24 @@ func (a *Axes) draw(t Theme, c draw.Canvas) error {
 	}
 	place(t, data, p, a.Labels)
 	return nil
+}
+
+// reach grows the canvas of a plot with logarithmic axes until its data fills the one
+// given: gonum keeps room for an axis label about the arithmetic middle of its range,
+// which on a logarithmic axis is near the end, and leaves that blank.
+func (a *Axes) reach(p *plot.Plot, c draw.Canvas) draw.Canvas {
+	const topRoom, rightRoom = 6, 16 // half a tick label
+	top, right := c.Max.Y, c.Max.X
+	for range 4 {
+		d := p.DataCanvas(c)
+		if a.Y != Linear && p.Title.Text == "" {
+			c.Max.Y += max(0, top-topRoom-d.Max.Y)
+		}
+		if a.X != Linear {
+			c.Max.X += max(0, right-rightRoom-d.Max.X)
+		}
+	}
+	return c
 }
 
 // extend gives a flat range some room, and starts from zero where that is asked.
