@@ -35,7 +35,7 @@ func calibratedCases(t testing.TB, f func(name string, c *Compiled)) {
 			t.Logf("no preset %s", m)
 			continue
 		}
-		for _, on := range []string{"a100-80gb", "h100-sxm", "mi300x", "tpu-v5e"} {
+		for _, on := range []string{"a100-80gb", "h100-sxm", "b200", "l40s", "mi300x", "tpu-v5e"} {
 			f(m+" on "+on, compiled(t, m, on, Options{}))
 		}
 	}
@@ -186,4 +186,21 @@ func BenchmarkCalibratedGeneration(b *testing.B) {
 	for b.Loop() {
 		c.Generation(Calibrated, 8, 2000, 32000)
 	}
+}
+
+// A step with twice the sequences or twice the context takes no less time, beyond 2 %.
+func TestCalibratedStepsGrow(t *testing.T) {
+	calibratedCases(t, func(name string, c *Compiled) {
+		for b := 1; b <= 256; b *= 2 {
+			for n := 64; n <= 1<<17; n *= 2 {
+				a := c.DecodeStep(Calibrated, b, n)
+				if l := c.DecodeStep(Calibrated, 2*b, n); l < 0.98*a {
+					t.Errorf("%s, context %d: batch %d takes %.3g s, %d takes %.3g (%.3f×)", name, n, b, a, 2*b, l, l/a)
+				}
+				if l := c.DecodeStep(Calibrated, b, 2*n); l < 0.98*a {
+					t.Errorf("%s, batch %d: context %d takes %.3g s, %d takes %.3g (%.3f×)", name, b, n, a, 2*n, l, l/a)
+				}
+			}
+		}
+	})
 }
