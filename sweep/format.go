@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -30,8 +31,9 @@ func FormatOf(path string) (Format, error) {
 	return 0, fmt.Errorf("%s: rows are written as .csv or .jsonl", path)
 }
 
-// leading are the columns before a grid's own axes.
-func (g *Grid) columns() []string {
+// Columns lists a row's columns in order: its number, what varies, the settings people ask
+// for though they are fixed, the verdict, the figures.
+func (g *Grid) Columns() []string {
 	cols := []string{"row"}
 	for _, a := range g.Axes {
 		cols = append(cols, a.Name)
@@ -44,12 +46,23 @@ func (g *Grid) columns() []string {
 	return append(append(cols, "status", "reason"), figures...)
 }
 
+// Column finds the column a name means: the column itself, another spelling of a parameter
+// (hardware is on) or a figure's short name (tpot is tpot_seconds).
+func Column(name string, columns []string) (string, bool) {
+	for _, n := range []string{name, aliases[name], shortNames[name]} {
+		if n != "" && slices.Contains(columns, n) {
+			return n, true
+		}
+	}
+	return name, false
+}
+
 // Header is the first line of a file, "" where the format has none.
 func (f Format) Header(g *Grid) string {
 	if f == JSONL {
 		return ""
 	}
-	return strings.Join(g.columns(), ",") + "\n"
+	return strings.Join(g.Columns(), ",") + "\n"
 }
 
 // encoder writes rows; one for each worker.
@@ -64,7 +77,7 @@ type encoder struct {
 
 func (f Format) encoder(g *Grid) *encoder {
 	e := &encoder{f: f, g: g}
-	for _, c := range g.columns() {
+	for _, c := range g.Columns() {
 		k, _ := json.Marshal(c)
 		e.names = append(e.names, append(k, ':'))
 	}
