@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -30,7 +31,8 @@ func FormatOf(path string) (Format, error) {
 	return 0, fmt.Errorf("%s: rows are written as .csv or .jsonl", path)
 }
 
-// Columns are the names of a row's fields, in order.
+// Columns lists a row's columns in order: its number, what varies, the settings people ask
+// for though they are fixed, the verdict, the figures.
 func (g *Grid) Columns() []string {
 	cols := []string{"row"}
 	for _, a := range g.Axes {
@@ -42,6 +44,17 @@ func (g *Grid) Columns() []string {
 		}
 	}
 	return append(append(cols, "status", "reason"), figures...)
+}
+
+// Column finds the column a name means: the column itself, another spelling of a parameter
+// (hardware is on) or a figure's short name (tpot is tpot_seconds).
+func Column(name string, columns []string) (string, bool) {
+	for _, n := range []string{name, aliases[name], shortNames[name]} {
+		if n != "" && slices.Contains(columns, n) {
+			return n, true
+		}
+	}
+	return name, false
 }
 
 // Header is the first line of a file, "" where the format has none.

@@ -13,8 +13,11 @@ import (
 	"ridgeline/reports/figure"
 )
 
-// plotKinds are the figures about models, and the sweep's.
-var plotKinds = []string{"throughput", "tpot", "gmu-ratio", "roofline", "breakdown", "memory", "speedup", "pareto"}
+// plotKinds are the figures about models, and those of a sweep's rows.
+var plotKinds = []string{"throughput", "tpot", "gmu-ratio", "roofline", "breakdown", "memory", "speedup", "sweep", "pareto"}
+
+// fromRows reports whether a kind draws a sweep's file, not models.
+func fromRows(kind string) bool { return kind == "sweep" || kind == "pareto" }
 
 type plotFlags struct {
 	deploy         deployFlags
@@ -30,18 +33,24 @@ func plotCommand() *cobra.Command {
 		Short: "Draw a figure of models or of a sweep",
 		Long: `KIND is ` + strings.Join(plotKinds, ", ") + `.
 Draws a figure in the format the file's ending names (.svg, .png, .pdf). roofline takes several
-devices in --on. pareto draws the rows of a sweep: --from rows.csv --x FIGURE --y FIGURE.`,
+devices in --on.
+
+sweep and pareto draw the rows of a sweep: --from rows.csv --x NAME --y NAME, and --by NAME for a
+series for each of its values. sweep draws lines along a parameter, through the best row at each of
+its values, and points along a figure. pareto draws points and joins those no other row beats.
+Past 20,000 points they are thinned evenly, and the figure says so.`,
 		Example: `  ridgeline plot throughput phi4-mini phi4-mini-flash --on a100-80gb --prompt 2k -o p.svg
   ridgeline plot gmu-ratio phi4-mini-flash --batch 16 -o ratio.png
   ridgeline plot roofline phi4-mini-flash --on a100-80gb,h200,b200 -o roofline.svg --theme dark
+  ridgeline plot sweep --from rows.csv --x generate --y tokens_per_second --by on -o lines.svg
   ridgeline plot pareto --from rows.csv --x params --y tokens_per_second -o front.svg`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 || !slices.Contains(plotKinds, args[0]) {
 				return fmt.Errorf("plot takes a kind first, one of %s", strings.Join(plotKinds, ", "))
 			}
-			if (args[0] == "pareto") == (len(args) > 1) {
-				if args[0] == "pareto" {
-					return fmt.Errorf("plot pareto draws a sweep's rows: give --from FILE, no models")
+			if fromRows(args[0]) == (len(args) > 1) {
+				if fromRows(args[0]) {
+					return fmt.Errorf("plot %s draws a sweep's rows: give --from FILE, no models", args[0])
 				}
 				return fmt.Errorf("plot %s needs a model", args[0])
 			}
@@ -60,10 +69,10 @@ devices in --on. pareto draws the rows of a sweep: --from rows.csv --x FIGURE --
 	f := c.Flags()
 	f.StringVarP(&p.out, "output", "o", "", "file to draw into: "+figure.Formats)
 	f.StringVar(&p.theme, "theme", "light", "light or dark")
-	f.StringVar(&p.from, "from", "", "pareto: the file of a sweep")
-	f.StringVar(&p.x, "x", "params", "pareto: figure along x")
-	f.StringVar(&p.y, "y", "tokens_per_second", "pareto: figure along y")
-	f.StringVar(&p.by, "by", "", "pareto: a colour for each value of this column")
+	f.StringVar(&p.from, "from", "", "sweep, pareto: the file of a sweep")
+	f.StringVar(&p.x, "x", "params", "sweep, pareto: column along x")
+	f.StringVar(&p.y, "y", "tokens_per_second", "sweep, pareto: figure along y")
+	f.StringVar(&p.by, "by", "", "sweep, pareto: a series for each value of this column")
 	complete(c, "theme", func() []string { return []string{"light", "dark"} })
 	return c
 }
@@ -87,11 +96,11 @@ func (p *plotFlags) run(c *cobra.Command, args []string) error {
 }
 
 func (p *plotFlags) figure(c *cobra.Command, kind string, names []string) (*figure.Figure, error) {
-	if kind == "pareto" {
+	if fromRows(kind) {
 		if p.from == "" {
-			return nil, fmt.Errorf("plot pareto: give --from FILE, the rows of a sweep")
+			return nil, fmt.Errorf("plot %s: give --from FILE, the rows of a sweep", kind)
 		}
-		return figure.SweepPlot(p.from, p.x, p.y, p.by, true)
+		return figure.SweepPlot(p.from, figure.Rows{X: p.x, Y: p.y, By: p.by, Front: kind == "pareto"})
 	}
 	s, err := p.setup(c, kind, names)
 	if err != nil {

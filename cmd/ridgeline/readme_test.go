@@ -50,7 +50,7 @@ func TestReadme(t *testing.T) {
 			ran++
 			command := words(args)
 			for i := range command[:len(command)-1] {
-				if command[i] == "-o" || command[i] == "--figure" { // leave the checkout as it is
+				if command[i] == "-o" || command[i] == "--plot-out" { // leave the checkout as it is
 					command[i+1] = filepath.Join(t.TempDir(), command[i+1])
 				}
 			}

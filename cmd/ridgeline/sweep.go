@@ -25,7 +25,7 @@ type sweepFlags struct {
 	fixed                    map[string]*string
 	iso, shard, pareto, best string
 	by, out, format          string
-	plot, figure, theme      string
+	plot, plotOut, plotTheme string
 	resume, restart          bool
 }
 
@@ -38,14 +38,17 @@ func sweepCommand() *cobra.Command {
 .csv or .jsonl file. A killed run goes on with --resume; --shard i/n splits a grid over machines and
 sweep merge joins the shards. Rows that cannot be are rows with a reason.
 
+--plot x=NAME,y=NAME,by=NAME draws the rows into --plot-out as ridgeline plot sweep does: lines
+along a parameter, points along a figure, a series for each value of by.
+
 Parameters: ` + strings.Join(sweep.ParamNames(), ", ") + `.
 Figures (for --where, --pareto, --by): ` + strings.Join(sweep.Figures(), ", ") + `.`,
 		Example: `  ridgeline sweep --model 'sambay(d=16)' --vary gmu_ratio=0:1:0.1 --vary batch=1,8,64 -o a.csv
   ridgeline sweep --model phi4-mini,phi4-mini-flash --vary generate=1k:64k:*2 -o b.jsonl
   ridgeline sweep grid.yaml --where 'tpot<=50ms' --pareto tokens_per_second,params -o c.csv
+  ridgeline sweep --model phi4-mini-flash --vary on=l4,h200 --vary generate=1k:64k:*2 \
+      --plot x=generate,y=tokens_per_second,by=on --plot-out lines.svg
   ridgeline sweep grid.yaml --shard 3/16 -o part3.csv
-  ridgeline sweep --vary gmu_ratio=0:1:0.1 --vary batch=1,16 --model 'sambay(d=16)' \
-    --plot x=gmu_ratio,y=tokens_per_second,by=batch -o e.csv --figure e.svg
   ridgeline sweep merge part*.csv -o all.csv`,
 		Args: needArgs(0, 1, "at most one grid file"),
 		RunE: func(c *cobra.Command, args []string) error { return s.run(c, args) },
@@ -60,11 +63,11 @@ Figures (for --where, --pareto, --by): ` + strings.Join(sweep.Figures(), ", ") +
 	f.StringVar(&s.pareto, "pareto", "", "print the rows no other beats in these figures (comma list; +NAME more is better, -NAME less)")
 	f.StringVar(&s.best, "best-per", "", "print the best row for each value of this column")
 	f.StringVar(&s.by, "by", "tokens_per_second", "the figure --best-per goes by")
-	f.StringVar(&s.plot, "plot", "", "draw the rows: x=COLUMN,y=COLUMN and, a colour for each value, by=COLUMN")
-	f.StringVar(&s.figure, "figure", "", "file of --plot: "+figure.Formats+" (default: the rows' name with .svg)")
-	f.StringVar(&s.theme, "theme", "light", "of --plot: light or dark")
 	f.StringVar(&s.format, "format", "table", "of picked rows: table, markdown, csv")
 	f.StringVarP(&s.out, "output", "o", "", ".csv or .jsonl file (default: CSV on stdout)")
+	f.StringVar(&s.plot, "plot", "", "draw the rows: x=NAME,y=NAME and, for a series for each of its values, by=NAME")
+	f.StringVar(&s.plotOut, "plot-out", "", "file to draw --plot into: "+figure.Formats)
+	f.StringVar(&s.plotTheme, "plot-theme", "light", "light or dark")
 	for _, p := range sweep.ParamNames() {
 		s.fixed[p] = f.String(strings.ReplaceAll(p, "_", "-"), "", "fixed value of "+p)
 	}
@@ -143,17 +146,17 @@ func (s *sweepFlags) run(c *cobra.Command, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	draw, err := s.drawing(g)
-	if err != nil {
-		return err
-	}
 	if s.out == "" && (s.shard != "" || s.resume || s.restart) {
 		return errors.New("--shard, --resume and --restart need a file: give -o FILE")
+	}
+	plot, err := s.figure(g)
+	if err != nil {
+		return err
 	}
 	bar, clear := progress(c.ErrOrStderr(), "rows")
 	defer clear()
 	if s.out == "" {
-		if front == nil && best == nil && draw == nil {
+		if front == nil && best == nil && plot == nil {
 			return s.stream(c, g, bar)
 		}
 		dir, err := os.MkdirTemp("", "ridgeline")
@@ -175,62 +178,54 @@ func (s *sweepFlags) run(c *cobra.Command, args []string) (err error) {
 	if s.out != "" {
 		fmt.Fprintf(c.ErrOrStderr(), "%d rows in %s\n", rows, s.out)
 	}
-	if draw != nil {
-		if err := draw(file.Path); err != nil {
-			return err
+	if plot != nil {
+		if err := plot(file.Path); err != nil {
+			return failure{err}
 		}
 	}
 	return s.pick(c, g, file.Path, front, best)
 }
 
-// drawing reads --plot, before any work is done; nil where nothing is to be drawn.
-func (s *sweepFlags) drawing(g *sweep.Grid) (func(path string) error, error) {
+// figure checks what --plot asks for, before any work is done, and returns what draws the
+// rows of a file; nil if nothing is to be drawn.
+func (s *sweepFlags) figure(g *sweep.Grid) (func(rows string) error, error) {
 	if s.plot == "" {
-		if s.figure != "" {
-			return nil, errors.New("--figure: nothing is drawn without --plot x=COLUMN,y=COLUMN")
+		if s.plotOut != "" {
+			return nil, errors.New("--plot-out: say what to draw with --plot x=NAME,y=NAME")
 		}
 		return nil, nil
 	}
-	columns := g.Columns()
-	col := map[string]string{}
-	for _, part := range strings.Split(s.plot, ",") {
-		k, v, ok := strings.Cut(strings.TrimSpace(part), "=")
-		if !ok || !slices.Contains([]string{"x", "y", "by"}, k) || col[k] != "" || v == "" {
-			return nil, fmt.Errorf("--plot %q: write x=COLUMN,y=COLUMN or x=COLUMN,y=COLUMN,by=COLUMN", s.plot)
-		}
-		if !slices.Contains(columns, v) {
-			return nil, fmt.Errorf("--plot %s=%s: the rows have no such column (they have %s)", k, v, strings.Join(columns, ", "))
-		}
-		col[k] = v
-	}
-	if col["x"] == "" || col["y"] == "" {
-		return nil, fmt.Errorf("--plot %q: write x=COLUMN,y=COLUMN or x=COLUMN,y=COLUMN,by=COLUMN", s.plot)
-	}
-	for _, a := range g.Axes {
-		if a.Name == col["by"] && len(a.Values) > figure.MaxGroups {
-			return nil, fmt.Errorf("--plot by=%s: it takes %d values, a figure tells at most %d apart", a.Name, len(a.Values), figure.MaxGroups)
-		}
-	}
-	out := s.figure
-	if out == "" {
-		if s.out == "" {
-			return nil, errors.New("--plot: give --figure FILE (" + figure.Formats + ")")
-		}
-		out = strings.TrimSuffix(s.out, filepath.Ext(s.out)) + ".svg"
-	}
-	if err := figure.Supported(out); err != nil {
-		return nil, fmt.Errorf("--figure: %w", err)
-	}
-	theme, err := figure.ParseTheme(s.theme)
+	r, err := figure.ParseRows(s.plot)
 	if err != nil {
-		return nil, fmt.Errorf("--%w", err)
+		return nil, fmt.Errorf("--plot %w", err)
 	}
-	return func(path string) error {
-		f, err := figure.SweepPlot(path, col["x"], col["y"], col["by"], false)
+	if r, err = r.Of(g); err != nil {
+		return nil, fmt.Errorf("--plot: %w", err)
+	}
+	if s.shard != "" {
+		return nil, errors.New("--plot would draw a part of the grid: sweep merge the shards, then ridgeline plot sweep --from")
+	}
+	theme, err := figure.ParseTheme(s.plotTheme)
+	if err != nil {
+		return nil, fmt.Errorf("--plot-%w", err)
+	}
+	if s.plotOut == "" {
+		return nil, fmt.Errorf("--plot: give --plot-out FILE (%s)", figure.Formats)
+	}
+	if err := figure.Supported(s.plotOut); err != nil {
+		return nil, fmt.Errorf("--plot-out: %w", err)
+	}
+	probe, err := atomicfile.Create(s.plotOut)
+	if err != nil {
+		return nil, fmt.Errorf("--plot-out: %w", err)
+	}
+	probe.Discard()
+	return func(rows string) error {
+		f, err := figure.SweepPlot(rows, r)
 		if err != nil {
 			return err
 		}
-		return atomicfile.Write(out, func(w io.Writer) error { return f.Write(w, out, theme) })
+		return atomicfile.Write(s.plotOut, func(w io.Writer) error { return f.Write(w, s.plotOut, theme) })
 	}, nil
 }
 

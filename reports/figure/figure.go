@@ -74,6 +74,7 @@ type Key struct {
 	Index int  // of the colour, dash and marker
 	Bar   bool // a filled box instead of a line
 	Line  bool // a line without a marker
+	Point bool // a marker without a line
 }
 
 // panel draws one set of axes.
@@ -243,7 +244,9 @@ func (k Key) sample(t Theme, c draw.Canvas, x0, x1, y vg.Length) {
 		c.Fill(rectangle(vg.Rectangle{Min: vg.Point{X: x0 + 5, Y: y - 4}, Max: vg.Point{X: x1 - 5, Y: y + 4}}))
 		return
 	}
-	c.StrokeLine2(lineStyle(t, k.Index), x0, y, x1, y)
+	if !k.Point {
+		c.StrokeLine2(lineStyle(t, k.Index), x0, y, x1, y)
+	}
 	if !k.Line {
 		c.DrawGlyph(glyph(t, k.Index), vg.Point{X: (x0 + x1) / 2, Y: y})
 	}

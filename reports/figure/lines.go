@@ -70,7 +70,7 @@ func Lines(title, subtitle, alt string, panels ...*Axes) *Figure {
 			}
 			if s.Name != "" && !seen[s.Name] {
 				seen[s.Name] = true
-				f.Legend = append(f.Legend, Key{Name: s.Name, Index: p.Series[i].Index, Line: s.Bare})
+				f.Legend = append(f.Legend, Key{Name: s.Name, Index: p.Series[i].Index, Line: s.Bare, Point: s.Points})
 			}
 		}
 		f.panels = append(f.panels, p)
@@ -143,7 +143,11 @@ func (a *Axes) draw(t Theme, c draw.Canvas) error {
 		if !s.Points {
 			p.Add(line)
 		}
-		if !s.Bare && len(xy) <= 40 {
+		switch {
+		case s.Points && len(xy) > 400:
+			points.GlyphStyle.Radius = 1.2
+			p.Add(points)
+		case s.Points || !s.Bare && len(xy) <= 40:
 			p.Add(points)
 		}
 	}

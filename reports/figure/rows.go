@@ -1,0 +1,274 @@
+package figure
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ridgeline/sweep"
+)
+
+// maxGroups bounds the series of a figure of rows, maxPoints what it draws and holds: a
+// million dots are a blot.
+const (
+	maxGroups = 8
+	maxPoints = 20000
+)
+
+// Rows says what of a sweep's rows makes a figure.
+type Rows struct {
+	X, Y string // columns that hold numbers; Y is a figure
+	By   string // a series for each value of this column, "" for one of all
+	// Front draws every row as a point and joins those that no other beats.
+	Front bool
+}
+
+// ParseRows reads x=NAME,y=NAME or x=NAME,y=NAME,by=NAME.
+func ParseRows(s string) (Rows, error) {
+	var r Rows
+	for _, part := range strings.Split(s, ",") {
+		key, name, _ := strings.Cut(strings.TrimSpace(part), "=")
+		to := map[string]*string{"x": &r.X, "y": &r.Y, "by": &r.By}[key]
+		if to == nil || name == "" || *to != "" {
+			return r, fmt.Errorf("%q: write x=NAME,y=NAME,by=NAME, each once", s)
+		}
+		*to = name
+	}
+	if r.X == "" || r.Y == "" {
+		return r, fmt.Errorf("%q: write x=NAME,y=NAME, and by=NAME for a line for each value", s)
+	}
+	return r, nil
+}
+
+// In finds the columns among those a file has.
+func (r Rows) In(columns []string) (Rows, error) {
+	for _, c := range []struct {
+		key  string
+		name *string
+	}{{"x", &r.X}, {"y", &r.Y}, {"by", &r.By}} {
+		if *c.name == "" {
+			continue
+		}
+		n, ok := sweep.Column(*c.name, columns)
+		if !ok {
+			return r, fmt.Errorf("no column %s for %s (has %s)", strconv.Quote(*c.name), c.key, strings.Join(columns, ", "))
+		}
+		*c.name = n
+	}
+	if figures := sweep.Figures(); !slices.Contains(figures, r.Y) {
+		return r, fmt.Errorf("y must be a figure, %s is none (have %s)", r.Y, strings.Join(figures, ", "))
+	}
+	return r, nil
+}
+
+// Of finds the columns among those of a grid, and refuses before any work is done what
+// its rows could not draw.
+func (r Rows) Of(g *sweep.Grid) (Rows, error) {
+	r, err := r.In(g.Columns())
+	if err != nil {
+		return r, err
+	}
+	xs, bys := []string{g.Fixed[r.X]}, 1
+	for _, a := range g.Axes {
+		if a.Name == r.X {
+			xs = a.Values
+		}
+		if a.Name == r.By {
+			bys = len(a.Values)
+		}
+	}
+	for _, v := range xs {
+		if _, err := strconv.ParseFloat(v, 64); err != nil && !r.computedX() {
+			return r, fmt.Errorf("x must hold numbers, %s has %q", r.X, v)
+		}
+	}
+	if bys > maxGroups {
+		return r, fmt.Errorf("%s has %d values: a figure tells no more than %d apart", r.By, bys, maxGroups)
+	}
+	return r, nil
+}
+
+// computedX reports whether x is a result; then rows are points, not lines.
+func (r Rows) computedX() bool { return slices.Contains(sweep.Figures(), r.X) }
+
+// SweepPlot draws the rows of a sweep's file. Along a parameter it draws lines through the
+// best row at each of its values, along a figure every row as a point. What it holds is
+// bounded whatever the file's length.
+func SweepPlot(path string, r Rows) (*Figure, error) {
+	r, p, err := r.read(path)
+	if err != nil {
+		return nil, err
+	}
+	series, xs, ys := p.series(r)
+	if len(xs) == 0 {
+		return nil, fmt.Errorf("%s has no row that fits its device: nothing to draw", path)
+	}
+	a := &Axes{XLabel: words(r.X), YLabel: words(r.Y), X: scaleFor(xs), Y: scaleFor(ys), FromZero: true, Series: series, Indexed: true}
+	if a.X == Log10 && powersOfTwo(xs) {
+		a.X = Log2
+	}
+	if r.Front {
+		f, err := front(path, r.X, r.Y)
+		if err != nil {
+			return nil, err
+		}
+		f.Index = len(series)
+		a.Series = append(a.Series, f)
+	}
+	title := words(r.Y + " against " + r.X)
+	return Lines(strings.ToUpper(title[:1])+title[1:], p.subtitle(), "Rows of a sweep, "+words(r.Y)+" over "+words(r.X), a), nil
+}
+
+func words(column string) string { return strings.ReplaceAll(column, "_", " ") }
+
+func powersOfTwo(v []float64) bool {
+	return !slices.ContainsFunc(v, func(x float64) bool { f, _ := math.Frexp(x); return f != 0.5 })
+}
+
+// key is what a point stands for: a row, or along a parameter the best row at an x.
+type key struct {
+	group int
+	x     float64
+	row   int // 0 where rows of one x are merged
+}
+
+// points is what is kept of the rows. Of more than maxPoints those with the smallest
+// hashes stay: spread over the grid, and the same every time.
+type points struct {
+	lines   bool
+	more    bool // of y is better
+	groups  []string
+	y       map[key]float64
+	limit   uint64
+	rows    int // read
+	unfit   int
+	dropped int
+	merged  bool // some x had several rows
+}
+
+func (r Rows) read(path string) (Rows, *points, error) {
+	p := &points{y: map[key]float64{}, limit: math.MaxUint64}
+	err := sweep.Read(path, func(row sweep.Row) (err error) {
+		if p.rows == 0 {
+			if r, err = r.In(row.Columns); err != nil {
+				return fmt.Errorf("%s: %w", path, err)
+			}
+			obj, err := sweep.ParseObjectives(r.Y)
+			if err != nil {
+				return err
+			}
+			p.more, p.lines = obj[0].More, !r.Front && !r.computedX()
+		}
+		p.rows++
+		if row.Get("status") != "ok" {
+			p.unfit++
+			return nil
+		}
+		x, y, err := xy(row, r.X, r.Y)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		g := ""
+		if r.By != "" {
+			g = words(r.By) + " " + row.Get(r.By)
+		}
+		i := slices.Index(p.groups, g)
+		if i < 0 {
+			if i = len(p.groups); i == maxGroups {
+				return fmt.Errorf("%s has more than %d values in %s: a figure tells no more apart", path, maxGroups, r.By)
+			}
+			p.groups = append(p.groups, g)
+		}
+		p.add(i, x, y)
+		return nil
+	})
+	return r, p, err
+}
+
+func xy(r sweep.Row, x, y string) (vx, vy float64, err error) {
+	vx, errx := strconv.ParseFloat(r.Get(x), 64)
+	vy, erry := strconv.ParseFloat(r.Get(y), 64)
+	if errx != nil || erry != nil {
+		return 0, 0, fmt.Errorf("columns %s and %s must hold numbers", x, y)
+	}
+	return vx, vy, nil
+}
+
+func (p *points) add(group int, x, y float64) {
+	k := key{group: group, x: x, row: p.rows}
+	if p.lines {
+		k.row = 0
+	}
+	if k.hash() > p.limit {
+		p.dropped++
+		return
+	}
+	if old, ok := p.y[k]; ok {
+		p.merged = true
+		if (y > old) != p.more {
+			return
+		}
+	}
+	p.y[k] = y
+	for len(p.y) > maxPoints {
+		p.limit /= 2
+		for k := range p.y {
+			if k.hash() > p.limit {
+				delete(p.y, k)
+				p.dropped++
+			}
+		}
+	}
+}
+
+// hash mixes x and the row (splitmix64), not the group: lines lose the same places.
+func (k key) hash() uint64 {
+	h := math.Float64bits(k.x) + uint64(k.row)*0x9e3779b97f4a7c15
+	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
+	h = (h ^ h>>27) * 0x94d049bb133111eb
+	return h ^ h>>31
+}
+
+// series sorts the points into lines or clouds.
+func (p *points) series(r Rows) (out []Series, xs, ys []float64) {
+	for i, g := range p.groups {
+		out = append(out, Series{Name: g, Points: !p.lines, Index: i})
+	}
+	keys := make([]key, 0, len(p.y))
+	for k := range p.y {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b key) int { return cmp.Or(cmp.Compare(a.x, b.x), cmp.Compare(a.row, b.row)) })
+	for _, k := range keys {
+		s := &out[k.group]
+		s.X, s.Y = append(s.X, k.x), append(s.Y, p.y[k])
+		xs, ys = append(xs, k.x), append(ys, p.y[k])
+	}
+	return out, xs, ys
+}
+
+func (p *points) subtitle() string {
+	s := fmt.Sprintf("%s rows of a sweep", thousands(p.rows))
+	if p.unfit > 0 {
+		s += fmt.Sprintf(" · %s left out: invalid, or not fitting the device", thousands(p.unfit))
+	}
+	if p.merged {
+		s += " · of the rows at one x, the best is drawn"
+	}
+	if p.dropped > 0 {
+		s += fmt.Sprintf(" · thinned evenly to %s points", thousands(len(p.y)))
+	}
+	return s
+}
+
+// thousands writes 1234567 as 1,234,567.
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
