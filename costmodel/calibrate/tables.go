@@ -142,7 +142,11 @@ func eachRecord(r io.Reader, name string, f func(*record) error) error {
 		return fmt.Errorf("%s:1: empty file, want a header line", name)
 	}
 	rec := record{file: name, line: 1, column: map[string]int{}}
-	for i, h := range split(s.Text()) {
+	header := split(s.Text())
+	for i, h := range header {
+		if _, twice := rec.column[h]; twice {
+			return fmt.Errorf("%s:1: %q: two columns of this name", name, h)
+		}
 		rec.column[h] = i
 	}
 	n := 0
@@ -154,8 +158,8 @@ func eachRecord(r io.Reader, name string, f func(*record) error) error {
 		}
 		n++
 		rec.field = split(text)
-		if len(rec.field) != len(rec.column) {
-			return fmt.Errorf("%s:%d: %d fields, the header has %d", name, rec.line, len(rec.field), len(rec.column))
+		if len(rec.field) != len(header) {
+			return fmt.Errorf("%s:%d: %d fields, the header has %d", name, rec.line, len(rec.field), len(header))
 		}
 		if err := f(&rec); err != nil {
 			return err
