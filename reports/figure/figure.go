@@ -11,6 +11,7 @@ import (
 	"image/color"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -77,8 +78,14 @@ type Key struct {
 	Point bool // a marker without a line
 }
 
+// Empty reports whether a panel has nothing to draw: Write would return ErrEmpty.
+func (f *Figure) Empty() bool {
+	return slices.ContainsFunc(f.panels, panel.empty)
+}
+
 // panel draws one set of axes.
 type panel interface {
+	empty() bool
 	draw(t Theme, c draw.Canvas) error
 }
 

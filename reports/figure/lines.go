@@ -3,6 +3,7 @@ package figure
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -94,6 +95,10 @@ func (a *Axes) usable(s Series) plotter.XYs {
 // ErrEmpty is a figure none of whose points can be drawn.
 var ErrEmpty = fmt.Errorf("nothing to draw: no point is finite (and, on a log scale, positive)")
 
+func (a *Axes) empty() bool {
+	return !slices.ContainsFunc(a.Series, func(s Series) bool { return len(a.usable(s)) > 0 })
+}
+
 func newPlot(t Theme, xlabel, ylabel string) *plot.Plot {
 	p := plot.New()
 	p.BackgroundColor = t.Back
@@ -128,13 +133,14 @@ func (a *Axes) draw(t Theme, c draw.Canvas) error {
 	grid.Horizontal = draw.LineStyle{Color: t.Faint, Width: 0.5}
 	grid.Vertical = grid.Horizontal
 	p.Add(grid)
-	drawn := 0
+	if a.empty() {
+		return ErrEmpty
+	}
 	for _, s := range a.Series {
 		xy := a.usable(s)
 		if len(xy) == 0 {
 			continue
 		}
-		drawn += len(xy)
 		line, points, err := plotter.NewLinePoints(xy)
 		if err != nil {
 			return err
@@ -150,9 +156,6 @@ func (a *Axes) draw(t Theme, c draw.Canvas) error {
 		case s.Points || !s.Bare && len(xy) <= 40:
 			p.Add(points)
 		}
-	}
-	if drawn == 0 {
-		return ErrEmpty
 	}
 	for _, l := range a.Levels {
 		if l.Y > 0 {

@@ -78,7 +78,19 @@ func Build(s *figure.Setup) (*Page, error) {
 	return p, nil
 }
 
-func (p *Page) add(s Section) { p.Sections = append(p.Sections, s) }
+// add keeps a section; where no sequence fits the device a figure would be empty.
+func (p *Page) add(s Section) {
+	var drawn []*figure.Figure
+	for _, f := range s.Figures {
+		if f.Empty() {
+			s.Text = append(s.Text, "Not drawn, "+f.Title+": not even one sequence fits.")
+			continue
+		}
+		drawn = append(drawn, f)
+	}
+	s.Figures = drawn
+	p.Sections = append(p.Sections, s)
+}
 
 // topOps is how many operations a table of the report lists.
 const topOps = 8
