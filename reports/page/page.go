@@ -49,7 +49,7 @@ func Build(s *figure.Setup) (*Page, error) {
 		names = append(names, c.Model.Name)
 	}
 	compare := reports.CompareTable(rows)
-	compare.Notes = nil
+	compare.Title, compare.Notes = "What each costs; the first is the baseline", nil
 	p := &Page{
 		Title:   "What a token costs: " + strings.Join(names, ", "),
 		Verdict: reports.Verdict(rows),
@@ -194,8 +194,12 @@ func svg(f *figure.Figure, theme string) (template.HTML, error) {
 	if i < 0 {
 		return "", fmt.Errorf("a figure drew no svg")
 	}
-	// The drawing is ours, names in it are escaped by the canvas.
-	return template.HTML(strings.Replace(s[i:], "<svg", `<svg aria-hidden="true" focusable="false"`, 1)), nil
+	// The drawing is ours, names in it are escaped by the canvas. Every figure gets the
+	// same size of letters, whatever its width: 14 px at most, and on a narrow screen it
+	// scrolls rather than shrink below 9 px. At 1 rem = 16 px.
+	const largest, least = 1.62 / 16, 1.06 / 16
+	style := fmt.Sprintf(`<svg aria-hidden="true" focusable="false" style="max-width:%.1frem;min-width:%.1frem"`, largest*f.Width.Points(), least*f.Width.Points())
+	return template.HTML(strings.Replace(s[i:], "<svg", style, 1)), nil
 }
 
 // tableHTML writes a table with scopes, so that a screen reader names row and column.
