@@ -2,6 +2,7 @@ package figure
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -76,6 +77,18 @@ func (s *Setup) longest() int {
 	return n
 }
 
+// spread picks a log scale where one model is so far from another that a linear axis shows
+// but one of them.
+func spread(a *Axes) {
+	var tops []float64
+	for _, s := range a.Series {
+		if len(s.Y) > 0 {
+			tops = append(tops, slices.Max(s.Y))
+		}
+	}
+	a.Y = scaleFor(tops)
+}
+
 // Throughput draws decode throughput against generation length.
 func Throughput(s *Setup) *Figure {
 	a := &Axes{XLabel: "tokens generated", YLabel: "decode throughput, tokens/s", X: Log2, FromZero: true}
@@ -91,6 +104,7 @@ func Throughput(s *Setup) *Figure {
 		}
 		a.Series = append(a.Series, line)
 	}
+	spread(a)
 	return Lines("Decode throughput against generation length", s.setting("prompt", "batch"),
 		"Lines of tokens per second over tokens generated, one for each model", a)
 }
@@ -108,6 +122,7 @@ func TPOT(s *Setup) *Figure {
 		}
 		a.Series = append(a.Series, line)
 	}
+	spread(a)
 	return Lines("Time per output token against context", s.setting("batch"), "Lines of milliseconds per decode step over context, one for each model", a)
 }
 
@@ -124,10 +139,18 @@ func Memory(s *Setup) *Figure {
 		a.Series = append(a.Series, line)
 	}
 	room := s.Compiled[0].Memory(1, 0, 1).CapacityBytes
+	a.Top = 2 * room / 1e9
+	for _, l := range a.Series {
+		a.Top = max(a.Top, 1.3*l.Y[0])
+	}
 	a.Levels = []Level{{fmt.Sprintf("capacity of %s, %.3g GB", s.Compiled[0].Hardware.Name, room/1e9), room / 1e9}}
 	t := *s
 	t.Load.Batch = b
-	return Lines("Memory against context", t.setting("batch"), "Lines of bytes held over context, one for each model, and the device's capacity", a)
+	sub := t.setting("batch")
+	if slices.ContainsFunc(a.Series, func(l Series) bool { return slices.Max(l.Y) > a.Top }) {
+		sub += " · far above the capacity, lines are cut off"
+	}
+	return Lines("Memory against context", sub, "Lines of bytes held over context, one for each model, and the device's capacity", a)
 }
 
 // GMURatio draws what replacing cross-attention by GMUs does to throughput, cache reads
