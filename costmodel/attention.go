@@ -75,30 +75,19 @@ func (b *builder) core(a *arch.Attention, h, k int) {
 			reads, flops, passes = 2, 8, 4
 		}
 	}
-	if b.perQueryHead(a) {
-		reads *= float64(h) / float64(k)
-	}
 	o := b.op("attn.core", Attn)
 	o.KV = b.f.kv
 	o.Shape = Shape{Heads: h, KVHeads: k, HeadDim: hd, Window: a.Window, Differential: a.Differential,
-		QueryLast: r == seqs, RowsAreSeqs: r == seqs, Passes: passes, Out: int(out)}
+		QueryLast: r == seqs, RowsAreSeqs: r == seqs, Passes: passes, Out: int(out), Windowed: a.Window > 0 || a.DeclaredWindow > 0}
+	if b.o.perQueryHead(&o.Shape) {
+		reads *= float64(h) / float64(k)
+	}
 	if a.Sinks {
 		b.weights(o, float64(h))
 	}
 	b.act(o, q, out, r)
 	o.Bytes[CacheRead][kvRows] = reads * float64(2*k*hd) * b.f.kv.Bytes()
 	o.FLOPs[pairs] = flops * q
-}
-
-// perQueryHead reports whether the kernel reads K and V once per query head.
-func (b *builder) perQueryHead(a *arch.Attention) bool {
-	switch b.o.KVRead {
-	case PerQueryHead:
-		return true
-	case PackedUnlessWindowed:
-		return a.Window > 0 || a.DeclaredWindow > 0
-	}
-	return false
 }
 
 // splitKV divides kv heads over the ranks, replicated past their number. Differential

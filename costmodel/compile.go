@@ -7,23 +7,25 @@ import (
 	"sort"
 
 	"ridgeline/arch"
+	"ridgeline/costmodel/calibrate"
 	"ridgeline/hardware"
 )
 
 // Fidelity is how a cost becomes a time.
 type Fidelity uint8
 
-// The fidelities, coarsest first. Limit ≤ Roofline for every call.
+// The fidelities, coarsest first. Limit ≤ Roofline ≤ Calibrated for every call.
 const (
 	Limit Fidelity = iota
 	Roofline
+	Calibrated
 )
 
-var fidelityNames = []string{"limit", "roofline"}
+var fidelityNames = []string{"limit", "roofline", "calibrated"}
 
 func (f Fidelity) String() string { return fidelityNames[f] }
 
-// ParseFidelity reads limit or roofline.
+// ParseFidelity reads limit, roofline or calibrated.
 func ParseFidelity(s string) (Fidelity, error) {
 	v, err := parseName("fidelity", s, fidelityNames)
 	return Fidelity(v), err
@@ -53,6 +55,9 @@ type Compiled struct {
 	experts  []expertOp  // weights depend on how many experts the batch hits
 	windows  []windowSum // the same, summed per window, for Limit
 	mem      memoryTable
+
+	engine *calibrate.Engine
+	cal    *lazyCalibration
 }
 
 // fixedOps are the operations whose time does not depend on the context: each takes
@@ -97,6 +102,9 @@ func Compile(m *arch.Model, hw *hardware.Profile, o Options) (*Compiled, error) 
 	}
 	c := &Compiled{Model: m, Hardware: hw, Options: o, f: f, tp: max(o.TP, 1),
 		bw: hw.MemoryBandwidth.Value, link: hw.LinkBandwidth.Value}
+	if c.engine, err = calibrate.EngineNamed(o.Engine); err != nil {
+		return nil, err
+	}
 	if c.tp > 1 && c.link <= 0 {
 		return nil, fmt.Errorf("tp %d: %s has no link_bandwidth figure for its all-reduces", c.tp, hw.Name)
 	}
@@ -119,6 +127,7 @@ func Compile(m *arch.Model, hw *hardware.Profile, o Options) (*Compiled, error) 
 	}
 	c.reduce()
 	c.mem = c.memoryTable()
+	c.cal = &lazyCalibration{}
 	return c, nil
 }
 

@@ -24,6 +24,9 @@ func (e *expertOp) bytes(b float64) float64 {
 // positions, the new one included.
 func (c *Compiled) DecodeStep(f Fidelity, batch, context int) float64 {
 	b, n := float64(batch), float64(context)
+	if f == Calibrated {
+		return c.calibration().step(b, n)
+	}
 	if f == Limit {
 		ct, mt, lt := c.limitFixed(b)
 		for i := range c.windows {
@@ -69,8 +72,11 @@ func (c *Compiled) Generation(f Fidelity, batch, prompt, generate int) float64 {
 		return 0
 	}
 	b, lo, hi := float64(batch), float64(prompt+1), float64(prompt+generate)
-	if f == Limit {
+	switch f {
+	case Limit:
 		return c.limitGeneration(b, lo, hi)
+	case Calibrated:
+		return c.calibration().generation(b, lo, hi)
 	}
 	g := float64(generate)
 	t := c.fixed.seconds(b) * g

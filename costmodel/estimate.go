@@ -70,6 +70,11 @@ type Estimate struct {
 	TPOTSeconds    float64
 	RequestSeconds float64
 	Interval       Interval
+
+	// Calibrated only.
+	Engine            string
+	ServedTPOTSeconds float64   // with Batch requests always in flight, their prompts worked in between
+	Roofline          *Estimate // the same workload without measurements
 }
 
 // DatasheetOnly is the basis of the fidelities that no measurement enters.
@@ -81,7 +86,7 @@ func (c *Compiled) Estimate(f Fidelity, w Workload) (Estimate, error) {
 	if err := w.Check(); err != nil {
 		return Estimate{}, err
 	}
-	e := Estimate{Workload: w, Fidelity: f, Basis: DatasheetOnly}
+	e := Estimate{Workload: w, Fidelity: f, Basis: c.Basis(f)}
 	e.Memory = c.Memory(w.Batch, w.Prompt, w.Generate)
 	tp := float64(c.tp)
 	p := c.Prefill(f, w.Batch, w.Prompt)
@@ -95,6 +100,19 @@ func (c *Compiled) Estimate(f Fidelity, w Workload) (Estimate, error) {
 		flops += o.FLOPs
 		bytes += o.Total()
 		by[o.Bound] += o.Seconds
+	}
+	if f == Calibrated {
+		i := c.calibration().interval(float64(w.Batch), float64(w.Prompt)+(g+1)/2)
+		scale := total / g / i.Seconds
+		low, high := i.Low*scale, i.High*scale
+		e.Interval = Interval{&low, &high}
+		e.Engine = c.engine.Name
+		e.ServedTPOTSeconds = c.ServedTPOT(w.Prompt, w.Generate, w.Batch)
+		r, err := c.Estimate(Roofline, w)
+		if err != nil {
+			return e, err
+		}
+		e.Roofline = &r
 	}
 	d := &e.Decode
 	d.FirstStepSeconds = c.DecodeStep(f, w.Batch, w.Prompt+1)
@@ -139,15 +157,18 @@ func (b Bound) String() string { return boundNames[b] }
 // have it taken together, on one device.
 type OpCost struct {
 	Work
-	Name      string
-	Detail    string // tells operations of one name apart: "window 512", "last row"
-	Class     Class
-	Layers    int
-	Seconds   float64
-	Share     float64 // of the sum over operations
-	Intensity float64 // FLOPs per byte
-	Ridge     float64 // FLOPs per byte from which its peak binds
-	Bound     Bound
+	Name    string
+	Detail  string // tells operations of one name apart: "window 512", "last row"
+	Class   Class
+	Layers  int
+	Seconds float64
+	Share   float64 // of the sum over operations
+	// Calibrated is the fitted time in seconds; 0 where the device has no measured
+	// relative.
+	Calibrated float64
+	Intensity  float64 // FLOPs per byte
+	Ridge      float64 // FLOPs per byte from which its peak binds
+	Bound      Bound
 }
 
 // Breakdown is the mean decode step of a workload by operation at roofline, in the order
@@ -160,7 +181,7 @@ func (c *Compiled) Breakdown(w Workload) []OpCost {
 		o := &c.decode[i]
 		// The mean over the steps: every coefficient is linear in visible positions.
 		mean := c.meanWork(&o.Op, w.Batch, lo, hi)
-		oc := OpCost{Name: o.Name, Detail: o.detail(false), Class: o.Class, Layers: o.Count, Work: mean}
+		oc := OpCost{Name: o.Name, Detail: o.detail(false), Class: o.Class, Layers: o.Count, Work: mean, Calibrated: c.calibratedOp(o, w)}
 		if o.Class == Attn {
 			v := c.varying(&o.Op)
 			oc.Seconds = v.generation(float64(w.Batch), lo, hi) / g

@@ -108,6 +108,7 @@ type Shape struct {
 	RowsAreSeqs             bool // runs on the last position of each sequence only
 	WritesMemory            bool // scan whose output a GMU reads
 	Passes                  int  // plain attention passes the operation is run as
+	Windowed                bool // attention whose layer has a window or declares one
 
 	StateDim      int // d_state, k_dim
 	Experts, TopK int

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"ridgeline/arch"
+	"ridgeline/costmodel/calibrate"
 	"ridgeline/hardware"
 	"ridgeline/precision"
 )
@@ -96,6 +97,10 @@ type Options struct {
 	Prefill PrefillMode
 	KVRead  KVRead
 	Diff    DiffKernel
+	// Engine is whose per-step overhead the calibrated fidelity adds; "" is the default.
+	Engine string
+	// Calibration is a fitted profile put before those that come with ridgeline.
+	Calibration *calibrate.Profile
 	// MemoryFraction is the part of the device's memory that may be used; 0 is all of it.
 	MemoryFraction float64
 }

@@ -41,10 +41,19 @@ func (c *Compiled) Prefill(f Fidelity, batch, prompt int) Cost {
 	if prompt <= 0 {
 		return Cost{}
 	}
-	return c.cost(f, c.prefill, Call{Batch: batch, New: prompt})
+	call := Call{Batch: batch, New: prompt}
+	p := c.cost(f, c.prefill, call)
+	if f == Calibrated {
+		p.Seconds = c.calibration().prompt(call).Seconds
+	}
+	return p
 }
 
 // Step is the cost of one decode step: DecodeStep with its work.
 func (c *Compiled) Step(f Fidelity, batch, context int) Cost {
-	return c.cost(f, c.decode, Call{Batch: batch, New: 1, Past: context - 1})
+	p := c.cost(f, c.decode, Call{Batch: batch, New: 1, Past: context - 1})
+	if f == Calibrated {
+		p.Seconds = c.DecodeStep(f, batch, context)
+	}
+	return p
 }

@@ -3,8 +3,10 @@ package reports
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"ridgeline/costmodel"
+	"ridgeline/units"
 )
 
 // CompareTable lays a comparison out: a row a model, the first the baseline.
@@ -45,19 +47,40 @@ func CompareTable(rows []costmodel.Row) *Table {
 		}
 	}
 	t.Notes = append([]string{Verdict(rows)}, t.Notes...)
+	t.Notes = append(t.Notes, calibratedNotes(rows)...)
 	t.Notes = append(t.Notes, Setting(rows[0].Compiled, rows[0].Estimate))
 	return t
 }
 
-func ratio(v float64) string {
-	switch {
-	case v >= 100:
-		return fmt.Sprintf("%.0f×", v)
-	case v >= 10:
-		return fmt.Sprintf("%.1f×", v)
+// calibratedNotes say how sure calibrated rows are, what the datasheet alone would say,
+// and where a row rests on something else than the baseline does.
+func calibratedNotes(rows []costmodel.Row) []string {
+	if rows[0].Roofline == nil {
+		return nil
 	}
-	return fmt.Sprintf("%.2f×", v)
+	var spans, roofs, notes []string
+	base := rows[0].Roofline.Decode.TokensPerSecond
+	for i := range rows {
+		r := &rows[i]
+		name := r.Compiled.Model.Name
+		if r.Interval.Low != nil {
+			spans = append(spans, name+" "+Span(*r.Interval.Low, *r.Interval.High, "s"))
+		}
+		if i > 0 && r.Roofline != nil {
+			roofs = append(roofs, name+" "+ratio(r.Roofline.Decode.TokensPerSecond/base))
+		}
+		if r.Basis != rows[0].Basis {
+			notes = append(notes, fmt.Sprintf("%s rests on: %s.", name, r.Basis))
+		}
+	}
+	first := "Nine in ten measurements of TPOT would lie in: " + strings.Join(spans, ", ") + "."
+	if len(roofs) > 0 {
+		first += " Speedup at roofline: " + strings.Join(roofs, ", ") + "."
+	}
+	return append([]string{first}, notes...)
 }
+
+func ratio(v float64) string { return units.Ratio(v) }
 
 // Misfit says how far a batch is from fitting.
 func Misfit(e costmodel.Estimate) string {
@@ -73,7 +96,11 @@ func Setting(c *costmodel.Compiled, e costmodel.Estimate) string {
 	if c.TP() > 1 {
 		s += fmt.Sprintf(" × %d", c.TP())
 	}
-	s += fmt.Sprintf(". Fidelity %s, basis: %s. %s; KV %s", e.Fidelity, e.Basis, c.Formats(), c.Options.KVRead)
+	s += fmt.Sprintf(". Fidelity %s, basis: %s. ", e.Fidelity, e.Basis)
+	if e.Engine != "" {
+		s += "Engine " + e.Engine + "; "
+	}
+	s += fmt.Sprintf("%s; KV %s", c.Formats(), c.Options.KVRead)
 	if c.Options.Diff != costmodel.Fused {
 		s += ", differential " + c.Options.Diff.String()
 	}

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 
 	"ridgeline/costmodel"
@@ -11,6 +12,11 @@ import (
 func EstimateTable(c *costmodel.Compiled, e costmodel.Estimate) *Table {
 	t := &Table{Title: c.Model.Name + ": " + c.Model.Summary(), Columns: []Column{
 		{Name: "", CSV: "group", Left: true}, {Name: "figure", CSV: "figure", Left: true}, {Name: "value", CSV: "value"}}}
+	r := e.Roofline
+	if r != nil {
+		t.Columns[2] = Column{Name: "calibrated", CSV: "calibrated"}
+		t.Columns = append(t.Columns, Column{Name: "roofline", CSV: "roofline"})
+	}
 	group := ""
 	add := func(g, name, v string) {
 		if g == group {
@@ -18,7 +24,19 @@ func EstimateTable(c *costmodel.Compiled, e costmodel.Estimate) *Table {
 		} else {
 			group = g
 		}
-		t.Add(Txt(g), Txt(name), Txt(v))
+		cells := []Cell{Txt(g), Txt(name), Txt(v)}
+		if r != nil {
+			cells = append(cells, Txt(" "))
+		}
+		t.Add(cells...)
+	}
+	// timed is a figure that depends on the fidelity.
+	timed := func(g, name string, v func(costmodel.Estimate) string) {
+		add(g, name, v(e))
+		if r != nil {
+			last := &t.Columns[3]
+			last.Cells[len(last.Cells)-1] = Txt(v(*r))
+		}
 	}
 	p, m, d := c.Model.Params(), e.Memory, e.Decode
 	add("model", "parameters", SI(float64(p.Total), ""))
@@ -36,22 +54,34 @@ func EstimateTable(c *costmodel.Compiled, e costmodel.Estimate) *Table {
 	add("memory"+per, "recurrent state per sequence", SI(m.StateBytesPerSequence, "B"))
 	add("memory"+per, fmt.Sprintf("in use at batch %d, of %s", e.Workload.Batch, SI(m.CapacityBytes, "B")), SI(m.TotalBytes, "B"))
 	add("memory"+per, "largest batch that fits", Int(float64(m.MaxBatch)))
-	add("prefill", "time to first token", SI(e.TTFTSeconds, "s"))
+	timed("prefill", "time to first token", func(e costmodel.Estimate) string { return SI(e.TTFTSeconds, "s") })
 	add("prefill", "arithmetic", SI(e.Prefill.FLOPs, "FLOP"))
 	add("prefill", "bytes moved", SI(e.Prefill.Bytes, "B"))
-	add("decode", "first step", SI(d.FirstStepSeconds, "s"))
-	add("decode", "last step", SI(d.LastStepSeconds, "s"))
-	add("decode", "mean step (TPOT)", SI(d.MeanStepSeconds, "s"))
-	add("decode", "throughput", Digits(d.TokensPerSecond)+" tok/s")
+	timed("decode", "first step", func(e costmodel.Estimate) string { return SI(e.Decode.FirstStepSeconds, "s") })
+	timed("decode", "last step", func(e costmodel.Estimate) string { return SI(e.Decode.LastStepSeconds, "s") })
+	timed("decode", "mean step (TPOT)", func(e costmodel.Estimate) string { return SI(e.TPOTSeconds, "s") })
+	if e.Interval.Low != nil {
+		add("decode", "90 % of measurements would lie in", Span(*e.Interval.Low, *e.Interval.High, "s"))
+	}
+	timed("decode", "throughput", func(e costmodel.Estimate) string { return Digits(e.Decode.TokensPerSecond) + " tok/s" })
+	if e.Workload.Batch > 1 && e.ServedTPOTSeconds > 0 {
+		add("decode", fmt.Sprintf("TPOT with %s requests always in flight", Int(float64(e.Workload.Batch))), SI(e.ServedTPOTSeconds, "s"))
+	}
 	add("decode", "arithmetic per token", SI(d.FLOPsPerToken, "FLOP"))
 	add("decode", "bytes per token", SI(d.BytesPerToken, "B"))
 	add("decode", "most time is bound by", d.Bound)
-	add("request", fmt.Sprintf("%s + %s tokens", Int(float64(e.Workload.Prompt)), Int(float64(e.Workload.Generate))), SI(e.RequestSeconds, "s"))
+	timed("request", fmt.Sprintf("%s + %s tokens", Int(float64(e.Workload.Prompt)), Int(float64(e.Workload.Generate))), func(e costmodel.Estimate) string { return SI(e.RequestSeconds, "s") })
 	if !e.Memory.Fits {
 		t.Notes = append(t.Notes, c.Model.Name+" "+Misfit(e))
 	}
 	t.Notes = append(t.Notes, Setting(c, e))
 	return t
+}
+
+// Span is an interval in one unit.
+func Span(low, high float64, unit string) string {
+	prefix, scale := prefixFor(unit, high)
+	return fmt.Sprintf("%s–%s %s%s", Digits(low/scale), Digits(high/scale), prefix, unit)
 }
 
 // BreakdownTable lists operations by share of time; small ones share a last row.
@@ -61,6 +91,7 @@ func BreakdownTable(title string, ops []costmodel.OpCost) *Table {
 	t := &Table{Title: title, Columns: []Column{
 		{Name: "operation", CSV: "operation", Left: true}, {Name: "layers", CSV: "layers"},
 		{Name: "time", Unit: "s", CSV: "seconds", Scale: true}, {Name: "share", CSV: "share"},
+		{Name: "cali-\nbrated", Unit: "s", CSV: "calibrated_seconds", Scale: true},
 		{Name: "work", Unit: "FLOP", CSV: "flops", Scale: true}, {Name: "moved", Unit: "B", CSV: "bytes", Scale: true},
 		{Name: "intens.\nFLOP/B", CSV: "flops_per_byte"}, {Name: "ridge\nFLOP/B", CSV: "ridge_flops_per_byte"},
 		{Name: "bound by", CSV: "bound", Left: true}}}
@@ -70,18 +101,25 @@ func BreakdownTable(title string, ops []costmodel.OpCost) *Table {
 		if o.Detail != "" {
 			name += ", " + o.Detail
 		}
-		t.Add(Txt(name), Num(float64(o.Layers)), Num(o.Seconds), Shown(o.Share, percent(o.Share)), Num(o.FLOPs), Num(o.Total()),
+		t.Add(Txt(name), Num(float64(o.Layers)), Num(o.Seconds), Shown(o.Share, percent(o.Share)), Num(o.Calibrated), Num(o.FLOPs), Num(o.Total()),
 			Shown(o.Intensity, Digits(o.Intensity)), Shown(o.Ridge, Digits(o.Ridge)), Txt(o.Bound.String()))
 		sum.Seconds += o.Seconds
 		sum.Share += o.Share
+		sum.Calibrated += o.Calibrated
 		sum.FLOPs += o.FLOPs
 		for k := range sum.Bytes {
 			sum.Bytes[k] += o.Bytes[k]
 		}
 	}
+	drop := 8 // the ridge: there is no room for it beside the fitted times
+	if sum.Calibrated == 0 {
+		drop = 4
+	}
+	t.Columns = slices.Delete(t.Columns, drop, drop+1)
 	intensity := sum.FLOPs / max(sum.Total(), 1)
-	t.Add(Txt("sum"), Txt(" "), Num(sum.Seconds), Shown(sum.Share, percent(sum.Share)), Num(sum.FLOPs), Num(sum.Total()),
-		Shown(intensity, Digits(intensity)), Txt(" "), Txt(" "))
+	total := []Cell{Txt("sum"), Txt(" "), Num(sum.Seconds), Shown(sum.Share, percent(sum.Share)), Num(sum.Calibrated), Num(sum.FLOPs), Num(sum.Total()),
+		Shown(intensity, Digits(intensity)), Txt(" "), Txt(" ")}
+	t.Add(slices.Delete(total, drop, drop+1)...)
 	return t
 }
 

@@ -34,7 +34,19 @@ type EstimateJSON struct {
 	TPOTSeconds    float64                  `json:"tpot_seconds"`
 	RequestSeconds float64                  `json:"request_seconds"`
 	Interval       costmodel.Interval       `json:"interval"`
-	Breakdown      []OpJSON                 `json:"breakdown,omitempty"`
+	// Of a calibrated estimate: whose overhead it has, the time per token with Batch
+	// requests always in flight, and the datasheet's times beside it.
+	Engine            string        `json:"engine,omitempty"`
+	ServedTPOTSeconds float64       `json:"served_tpot_seconds,omitempty"`
+	Roofline          *RooflineJSON `json:"roofline,omitempty"`
+	Breakdown         []OpJSON      `json:"breakdown,omitempty"`
+}
+
+// RooflineJSON is the times of a workload at roofline.
+type RooflineJSON struct {
+	TTFTSeconds     float64 `json:"ttft_seconds"`
+	TPOTSeconds     float64 `json:"tpot_seconds"`
+	TokensPerSecond float64 `json:"tokens_per_second"`
 }
 
 // ParamsJSON counts parameters.
@@ -59,6 +71,7 @@ type OpJSON struct {
 	Intensity float64            `json:"flops_per_byte"`
 	Ridge     float64            `json:"ridge_flops_per_byte"`
 	Bound     string             `json:"bound"`
+	Fitted    float64            `json:"calibrated_seconds,omitempty"`
 }
 
 func paramsJSON(m *arch.Model) ParamsJSON {
@@ -72,6 +85,10 @@ func Estimate(c *costmodel.Compiled, e costmodel.Estimate, ops []costmodel.OpCos
 		Formats: c.Formats(), TP: c.TP(), Workload: e.Workload, Params: paramsJSON(c.Model), Memory: e.Memory,
 		Prefill: e.Prefill, Decode: e.Decode, TTFTSeconds: e.TTFTSeconds, TPOTSeconds: e.TPOTSeconds,
 		RequestSeconds: e.RequestSeconds, Interval: e.Interval}
+	j.Engine, j.ServedTPOTSeconds = e.Engine, e.ServedTPOTSeconds
+	if r := e.Roofline; r != nil {
+		j.Roofline = &RooflineJSON{r.TTFTSeconds, r.TPOTSeconds, r.Decode.TokensPerSecond}
+	}
 	for _, o := range ops {
 		by := map[string]float64{}
 		for k, b := range o.Bytes {
@@ -79,7 +96,7 @@ func Estimate(c *costmodel.Compiled, e costmodel.Estimate, ops []costmodel.OpCos
 				by[costmodel.Kind(k).String()] = b
 			}
 		}
-		j.Breakdown = append(j.Breakdown, OpJSON{o.Name, o.Detail, o.Class.String(), o.Layers, o.Seconds, o.Share, o.FLOPs, o.Total(), by, o.Intensity, o.Ridge, o.Bound.String()})
+		j.Breakdown = append(j.Breakdown, OpJSON{o.Name, o.Detail, o.Class.String(), o.Layers, o.Seconds, o.Share, o.FLOPs, o.Total(), by, o.Intensity, o.Ridge, o.Bound.String(), o.Calibrated})
 	}
 	return j
 }

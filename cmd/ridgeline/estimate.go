@@ -83,7 +83,12 @@ func estimateOne(c *cobra.Command, x *costmodel.Compiled, f costmodel.Fidelity, 
 	}
 	ops := x.Breakdown(w)
 	title := fmt.Sprintf("Mean decode step at roofline, batch %d, by operation", w.Batch)
-	tables = append(tables, reports.BreakdownTable(title, ops))
+	steps := reports.BreakdownTable(title, ops)
+	if f == costmodel.Calibrated {
+		steps.Title += ", with each one's fitted time"
+		steps.Notes = append(steps.Notes, fmt.Sprintf("Engine %s adds %s to a step.", e.Engine, reports.SI(x.EngineSeconds(w.Batch), "s")))
+	}
+	tables = append(tables, steps)
 	if pre := x.PrefillBreakdown(w); pre != nil {
 		tables = append(tables, reports.BreakdownTable("Prefill at roofline, by operation", pre))
 	}

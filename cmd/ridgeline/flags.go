@@ -8,9 +8,11 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"ridgeline/arch"
 	"ridgeline/costmodel"
+	"ridgeline/costmodel/calibrate"
 	"ridgeline/hardware"
 	"ridgeline/precision"
 	"ridgeline/reports"
@@ -22,11 +24,20 @@ type deployFlags struct {
 	on                                       string
 	weights, kv, state, activations, compute string
 	kvRead, diffKernel, prefill              string
+	engine, calibration                      string
 	tp                                       int
 	memoryFraction, gmuRatio                 float64
 }
 
 func (d *deployFlags) register(c *cobra.Command) {
+	d.registerDevice(c)
+	f := c.Flags()
+	f.Float64Var(&d.gmuRatio, "gmu-ratio", math.NaN(), "replace this share of the cross-decoder's mixers by GMUs (0 to 1)")
+	f.Lookup("gmu-ratio").DefValue = "as the model has it"
+}
+
+// registerDevice leaves out what changes the model.
+func (d *deployFlags) registerDevice(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&d.on, "on", "a100-80gb", "hardware: a name (ridgeline hardware lists them) or a profile file")
 	f.StringVar(&d.weights, "weights", "", "storage format of the weights (default: the checkpoint's, else bf16)")
@@ -38,13 +49,14 @@ func (d *deployFlags) register(c *cobra.Command) {
 	f.StringVar(&d.prefill, "prefill", "skip", "skip (cross-decoder runs for the last position) or full")
 	f.StringVar(&d.kvRead, "kv-read", "packed", "how often kernels read K and V: packed, per_query_head, packed_unless_windowed")
 	f.StringVar(&d.diffKernel, "diff-kernel", "fused", "differential attention: fused or four_pass")
+	f.StringVar(&d.engine, "engine", calibrate.EngineNames()[0], "whose step overhead calibrated times include: "+strings.Join(calibrate.EngineNames(), ", "))
+	f.StringVar(&d.calibration, "calibration", "", "a profile of ridgeline calibrate fit, before those built in")
 	f.Float64Var(&d.memoryFraction, "memory-fraction", 1, "part of the device's memory that may be used")
-	f.Float64Var(&d.gmuRatio, "gmu-ratio", math.NaN(), "replace this share of the cross-decoder's mixers by GMUs (0 to 1)")
-	f.Lookup("gmu-ratio").DefValue = "as the model has it"
 	complete(c, "on", hardware.Names)
 	complete(c, "prefill", costmodel.PrefillModes)
 	complete(c, "kv-read", costmodel.KVReads)
 	complete(c, "diff-kernel", costmodel.DiffKernels)
+	complete(c, "engine", calibrate.EngineNames)
 	for _, n := range []string{"weights", "kv", "state", "activations", "compute"} {
 		complete(c, n, func() []string {
 			var names []string
@@ -92,6 +104,15 @@ func (d *deployFlags) options(c *cobra.Command) (o costmodel.Options, err error)
 	}
 	if o.Diff, err = costmodel.ParseDiffKernel(d.diffKernel); err != nil {
 		return o, fmt.Errorf("--%w", err)
+	}
+	o.Engine = d.engine
+	if _, err = calibrate.EngineNamed(d.engine); err != nil {
+		return o, fmt.Errorf("--%w", err)
+	}
+	if d.calibration != "" {
+		if o.Calibration, err = calibrate.ReadProfile(d.calibration); err != nil {
+			return o, fmt.Errorf("--calibration: %w", err)
+		}
 	}
 	if c.Flags().Changed("gmu-ratio") && !(d.gmuRatio >= 0 && d.gmuRatio <= 1) {
 		return o, fmt.Errorf("--gmu-ratio %g: must be from 0 to 1", d.gmuRatio)
@@ -172,29 +193,59 @@ type loadFlags struct {
 	prompt, generate length
 	batch            batchSize
 	fidelity         string
+	flags            *pflag.FlagSet
 }
 
 func (l *loadFlags) register(c *cobra.Command) {
+	l.flags = c.Flags()
 	l.prompt, l.generate, l.batch = 2000, 32000, 1
 	f := c.Flags()
 	f.Var(&l.prompt, "prompt", "prompt tokens: 2000, 2k (2,000), 32Ki (32,768)")
 	f.Var(&l.generate, "generate", "tokens to generate")
 	f.Var(&l.batch, "batch", "sequences at once, or max: the largest that fits")
-	f.StringVar(&l.fidelity, "fidelity", costmodel.Roofline.String(), strings.Join(costmodel.Fidelities(), " or "))
+	f.StringVar(&l.fidelity, "fidelity", "", strings.Join(costmodel.Fidelities(), ", "))
+	f.Lookup("fidelity").DefValue = "calibrated where the device was measured, else roofline"
 	complete(c, "fidelity", costmodel.Fidelities)
 }
 
 // workload reads the flags; batch 0 is max.
 func (l *loadFlags) workload() (costmodel.Fidelity, costmodel.Workload, error) {
 	w := costmodel.Workload{Prompt: int(l.prompt), Generate: int(l.generate), Batch: int(l.batch)}
-	f, err := costmodel.ParseFidelity(l.fidelity)
-	if err != nil {
-		return f, w, fmt.Errorf("--%w", err)
+	f := l.usual()
+	if l.fidelity != "" {
+		var err error
+		if f, err = costmodel.ParseFidelity(l.fidelity); err != nil {
+			return f, w, fmt.Errorf("--%w", err)
+		}
 	}
 	if w.Generate < 1 {
 		return f, w, fmt.Errorf("--generate %d: must be 1 or more", w.Generate)
 	}
 	return f, w, nil
+}
+
+// usual is the fidelity where none is asked for: calibrated if every device was measured
+// or a calibration is given, else roofline.
+func (l *loadFlags) usual() costmodel.Fidelity {
+	if f := l.flags.Lookup("calibration"); f != nil && f.Value.String() != "" {
+		return costmodel.Calibrated
+	}
+	on := l.flags.Lookup("on")
+	if on == nil {
+		return costmodel.Roofline
+	}
+	names := []string{on.Value.String()}
+	if many, ok := on.Value.(pflag.SliceValue); ok {
+		names = many.GetSlice()
+	}
+	for _, n := range names {
+		// A name that opens nothing is reported when it is compiled for.
+		hw, err := hardware.Open(strings.TrimSpace(n))
+		if err != nil || !calibrate.IsFitted(hw) {
+			return costmodel.Roofline
+		}
+	}
+	return costmodel.Calibrated
 }
 
 // outFlags say how a result is written.

@@ -19,6 +19,18 @@ var promised = []struct {
 		"baseline rows[].speedup rows[].tokens_per_second_at_max_batch rows[]." + strings.ReplaceAll(estimateFields, " ", " rows[].")},
 	{[]string{"models", "phi4-mini-flash"}, `name d_model layers[].mixer layers[].ffn layers[].reads_cache_of
 		layers[].reads_memory_of params.total params.embedding params.non_embedding params.counting_form`},
+	{[]string{"claims"}, `hardware judge claims[].id claims[].source claims[].verdict claims[].claimed claims[].limit claims[].roofline
+		claims[].calibrated claims[].simulated claims[].reason claims[].statement claims[].setting claims[].working`},
+	{[]string{"advise", "phi4-mini-flash"}, `model hardware fidelity basis workload.batch warnings advice[].id advice[].severity
+		advice[].source advice[].measured advice[].value advice[].unit`},
+	{[]string{"scale", "sambay(d=16)", "--match", "transformer++(d=16)", "--by", "counting-form"},
+		"by solve reference.model rows[].model rows[].spec rows[].depth rows[].width rows[].aspect_ratio rows[].params rows[].counting_form rows[].value rows[].off"},
+	{[]string{"scale", "mup", "sambay(d=24)"}, `model depth width base.learning_rate rule learning_rate groups[].name groups[].learning_rate
+		groups[].weight_decay groups[].init.distribution residual_multiplier logit_multiplier batch_tokens tokens steps warmup_steps
+		beta1 beta2 epsilon schedule alternatives[].rule alternatives[].learning_rate equal_flops.card.depth differences[].what`},
+	{[]string{"scale", "train", "sambay(d=16)"}, `rows[].model rows[].forward_flops_per_token rows[].backward_flops_per_token rows[].kinds[].kind
+		rows[].kinds[].share rows[].tokens rows[].flops rows[].gpu_hours rows[].utilisation`},
+	{[]string{"scale", "train", "--speeds"}, "rows[].model rows[].measured_tokens_per_second rank_correlation_flops rank_correlation_with_scan"},
 	{[]string{"hardware", "a100-80gb"}, `name title vendor arch peak_flops.bf16.value peak_flops.bf16.source
 		memory_bandwidth.value memory_capacity.value cache.value units.value link_bandwidth.value tdp.value sources.datasheet`},
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -47,8 +48,14 @@ func TestReadme(t *testing.T) {
 				continue
 			}
 			ran++
+			command := words(args)
+			for i := range command[:len(command)-1] {
+				if command[i] == "-o" || command[i] == "--plot-out" { // leave the checkout as it is
+					command[i+1] = filepath.Join(t.TempDir(), command[i+1])
+				}
+			}
 			var out, errs bytes.Buffer
-			if code := run(context.Background(), words(args), &out, &errs); code != 0 {
+			if code := run(context.Background(), command, &out, &errs); code != 0 {
 				t.Errorf("%s\nexit %d: %s", line, code, errs.String())
 			}
 			last = out.String()

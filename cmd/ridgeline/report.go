@@ -23,7 +23,7 @@ func reportCommand() *cobra.Command {
 		Short: "Write a report with verdict, tables and figures, as one file",
 		Long: `Writes one self-contained HTML file (no network, light and dark, prints well) or Markdown: the
 verdict, the comparison, throughput against generation length, where the time goes, what fits, the
-GMU ratio, and how the figures were made.`,
+GMU ratio, the claims of the sources, and how the figures were made.`,
 		Example: `  ridgeline report phi4-mini phi4-mini-flash --on a100-80gb --batch 16 -o report.html
   ridgeline report phi4-mini phi4-mini-flash --format markdown`,
 		Args:              needArgs(1, -1, "models, the first the baseline"),
@@ -43,7 +43,7 @@ GMU ratio, and how the figures were made.`,
 			if err != nil {
 				return err
 			}
-			p, err := page.Build(&figure.Setup{Compiled: cs, Devices: []*hardware.Profile{cs[0].Hardware}, Fidelity: f, Load: w})
+			p, err := page.Build(c.Context(), &figure.Setup{Compiled: cs, Devices: []*hardware.Profile{cs[0].Hardware}, Fidelity: f, Load: w})
 			if err != nil {
 				return err
 			}
@@ -52,7 +52,10 @@ GMU ratio, and how the figures were made.`,
 				write = p.Markdown
 			}
 			if out == "" {
-				return write(c.OutOrStdout())
+				if err := write(c.OutOrStdout()); err != nil {
+					return failure{err}
+				}
+				return nil
 			}
 			return atomicfile.Write(out, func(w io.Writer) error { return write(w) })
 		},

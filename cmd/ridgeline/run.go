@@ -76,7 +76,7 @@ spec ('sambay(d=16,gmu_ratio=0.5)'), a YAML layout or a Hugging Face config.json
 	}
 	c.SetFlagErrorFunc(flagError)
 	c.SetUsageTemplate(strings.ReplaceAll(c.UsageTemplate(), ".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", reports.Width)))
-	c.AddCommand(modelsCommand(), hardwareCommand(), estimateCommand(), compareCommand(), sweepCommand(), plotCommand(), reportCommand(), validateCommand())
+	c.AddCommand(modelsCommand(), hardwareCommand(), estimateCommand(), compareCommand(), sweepCommand(), scaleCommand(), plotCommand(), reportCommand(), validateCommand(), calibrateCommand(), claimsCommand(), adviseCommand())
 	c.InitDefaultCompletionCmd()
 	c.SetHelpCommand(helpCommand(c))
 	for _, sub := range c.Commands() {

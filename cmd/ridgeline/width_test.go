@@ -8,8 +8,10 @@ import (
 	"unicode/utf8"
 
 	"ridgeline/arch"
+	"ridgeline/claims"
 	"ridgeline/hardware"
 	"ridgeline/reports"
+	"ridgeline/scaling"
 )
 
 // Everything people read fits 100 columns: help, lists, and the tables of every model and
@@ -25,13 +27,25 @@ func TestWidth(t *testing.T) {
 		}
 	}
 	lines = append(lines, []string{"--help"}, []string{"models"}, []string{"hardware"},
+		[]string{"advise", "sambay(d=16,gmu_ratio=0.25,window=1024)"}, []string{"claims"}, []string{"claims", "--id", strings.Join(claims.IDs(), ",")},
+		[]string{"claims", "--on", "h200", "--kv-read", "packed_unless_windowed", "--diff-kernel", "four_pass"},
 		[]string{"compare", "phi4-mini", "phi4-mini-flash", "--batch", "max"},
 		[]string{"compare", "phi4-mini", "sambay(d=16,gmu_ratio=0.25,window=256,heads=16,kv_heads=4,head_dim=128,vocab=64000)"})
+	lines = append(lines, []string{"scale", "train", "--speeds"}, []string{"scale", "mup", "sambay(d=24)", "--batch", "4Mi"},
+		[]string{"scale", "mup", "sambay(d=24,tied=false,window=256,heads=16,kv_heads=4,head_dim=128)", "--rule", "card"})
+	everyFamily := []string{"scale", "--match", "transformer++(d=16)", "--by", "counting-form"}
+	for _, f := range arch.Families() {
+		everyFamily = append(everyFamily, f.Name+"(d=16)")
+	}
+	lines = append(lines, everyFamily)
+	for _, by := range scaling.Measures() {
+		lines = append(lines, []string{"scale", "sambay(d=16,window=256,heads=16,kv_heads=4,head_dim=128)", "--match", "transformer++(d=16)", "--by", by})
+	}
 	all := []string{"compare", "phi4-mini"}
 	for _, p := range arch.Presets() {
 		all = append(all, p.Name)
-		lines = append(lines, []string{"models", p.Name}, []string{"estimate", p.Name, "--batch", "16", "--breakdown"},
-			[]string{"compare", "phi4-mini", p.Name, "--batch", "64"})
+		lines = append(lines, []string{"advise", p.Name, "--batch", "16"}, []string{"models", p.Name}, []string{"estimate", p.Name, "--batch", "16", "--breakdown"},
+			[]string{"compare", "phi4-mini", p.Name, "--batch", "64"}, []string{"scale", "train", p.Name})
 	}
 	for _, p := range hardware.All() {
 		lines = append(lines, []string{"hardware", p.Name}, []string{"compare", "phi4-mini", "phi4-mini-flash", "--on", p.Name})

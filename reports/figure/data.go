@@ -41,7 +41,19 @@ func (s *Setup) setting(parts ...string) string {
 			out = append(out, fmt.Sprintf("%s generated", short(s.Load.Generate)))
 		}
 	}
-	return strings.Join(append(out, c.Formats(), fmt.Sprintf("KV %s, fidelity %s (%s)", c.Options.KVRead, s.Fidelity, costmodel.DatasheetOnly)), " · ")
+	return strings.Join(append(out, c.Formats(), fmt.Sprintf("KV %s, fidelity %s (%s)", c.Options.KVRead, s.Fidelity, s.basis())), " · ")
+}
+
+// basis is what the models' times rest on, each said once.
+func (s *Setup) basis() string {
+	var all []string
+	for _, c := range s.Compiled {
+		b, _, _ := strings.Cut(c.Basis(s.Fidelity), " (")
+		if !slices.Contains(all, b) {
+			all = append(all, b)
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 func short(n int) string {
@@ -111,7 +123,7 @@ func Throughput(s *Setup) *Figure {
 
 // TPOT draws the time of a decode step against the context it sees.
 func TPOT(s *Setup) *Figure {
-	a := &Axes{XLabel: "context, tokens", YLabel: "time per output token, ms", X: Log2, FromZero: true}
+	a := &Axes{XLabel: "context, tokens", YLabel: "time per output token, ms", X: Log2, Y: Log10}
 	for _, c := range s.Compiled {
 		line := Series{Name: c.Model.Name}
 		for _, n := range doubled(512, 2*s.longest()) {
@@ -122,13 +134,12 @@ func TPOT(s *Setup) *Figure {
 		}
 		a.Series = append(a.Series, line)
 	}
-	spread(a)
 	return Lines("Time per output token against context", s.setting("batch"), "Lines of milliseconds per decode step over context, one for each model", a)
 }
 
 // Memory draws what a device holds against context, with its capacity.
 func Memory(s *Setup) *Figure {
-	a := &Axes{XLabel: "context, tokens", YLabel: "memory of a device, GB", X: Log2, FromZero: true}
+	a := &Axes{XLabel: "context, tokens", YLabel: "memory of a device, GB", X: Log2, Y: Log10}
 	b := max(s.Load.Batch, 1)
 	for _, c := range s.Compiled {
 		line := Series{Name: c.Model.Name}
@@ -139,18 +150,10 @@ func Memory(s *Setup) *Figure {
 		a.Series = append(a.Series, line)
 	}
 	room := s.Compiled[0].Memory(1, 0, 1).CapacityBytes
-	a.Top = 2 * room / 1e9
-	for _, l := range a.Series {
-		a.Top = max(a.Top, 1.3*l.Y[0])
-	}
 	a.Levels = []Level{{fmt.Sprintf("capacity of %s, %.3g GB", s.Compiled[0].Hardware.Name, room/1e9), room / 1e9}}
 	t := *s
 	t.Load.Batch = b
-	sub := t.setting("batch")
-	if slices.ContainsFunc(a.Series, func(l Series) bool { return slices.Max(l.Y) > a.Top }) {
-		sub += " · far above the capacity, lines are cut off"
-	}
-	return Lines("Memory against context", sub, "Lines of bytes held over context, one for each model, and the device's capacity", a)
+	return Lines("Memory against context", t.setting("batch"), "Lines of bytes held over context, one for each model, and the device's capacity", a)
 }
 
 // GMURatio draws what replacing cross-attention by GMUs does to throughput, cache reads
@@ -205,7 +208,7 @@ func Breakdown(s *Setup) *Figure {
 	for _, c := range s.Compiled {
 		w := s.Load
 		w.Batch = max(s.batch(c, w.Prompt, w.Generate), 1)
-		ops := c.Breakdown(w)
+		ops := s.timed(c, w)
 		ms = append(ms, model{c.Model.Name, ops})
 		for _, o := range ops {
 			total[opName(o)] += o.Share
@@ -244,6 +247,25 @@ func Breakdown(s *Setup) *Figure {
 	}
 	return Stacked("Where a decode step goes", s.setting("prompt", "generate", "batch"),
 		"Stacked bars of the share of time and of bytes by operation, for each model", parts, bars)
+}
+
+// timed is the breakdown of a mean step in the times of the setup's fidelity; what the
+// serving engine adds to calibrated ones is an operation of its own.
+func (s *Setup) timed(c *costmodel.Compiled, w costmodel.Workload) []costmodel.OpCost {
+	ops := c.Breakdown(w)
+	if s.Fidelity != costmodel.Calibrated || ops[0].Calibrated == 0 {
+		return ops
+	}
+	ops = append(ops, costmodel.OpCost{Name: "engine", Calibrated: c.EngineSeconds(w.Batch)})
+	sum := 0.0
+	for i := range ops {
+		ops[i].Seconds = ops[i].Calibrated
+		sum += ops[i].Seconds
+	}
+	for i := range ops {
+		ops[i].Share = ops[i].Seconds / sum
+	}
+	return ops
 }
 
 func opName(o costmodel.OpCost) string {

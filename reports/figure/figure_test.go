@@ -174,22 +174,6 @@ func TestTicks(t *testing.T) {
 	}
 }
 
-// A line far above the capacity does not flatten the others, and the figure says so.
-func TestMemoryIsCut(t *testing.T) {
-	cut := "lines are cut off"
-	s := setup(t, "phi4-mini", "phi4-mini-flash")
-	s.Load.Batch = 64
-	f := Memory(s)
-	a := f.panels[0].(*Axes)
-	if !strings.Contains(f.Subtitle, cut) || a.Top > 3*a.Levels[0].Y {
-		t.Errorf("drawn up to %g GB of %g: %s", a.Top, a.Levels[0].Y, f.Subtitle)
-	}
-	s.Load.Batch = 1
-	if f := Memory(s); strings.Contains(f.Subtitle, cut) {
-		t.Errorf("nothing is cut: %s", f.Subtitle)
-	}
-}
-
 // Labels of a crowded panel cover neither each other nor the lines, and stay inside.
 func TestLabelsFindRoom(t *testing.T) {
 	a := &Axes{Series: []Series{{Name: "a", X: []float64{0, 1, 2, 3}, Y: []float64{0, 1, 2, 3}, Bare: true}}}

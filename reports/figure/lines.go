@@ -37,9 +37,8 @@ type Axes struct {
 	Heading        string
 	XLabel, YLabel string
 	X, Y           Scale
-	FromZero       bool    // a linear y axis begins at 0
-	Top            float64 // if positive, lines that go higher leave through the top
-	Indexed        bool    // the series say their own Index
+	FromZero       bool // a linear y axis begins at 0
+	Indexed        bool // the series say their own Index
 	Series         []Series
 	Levels         []Level
 	Labels         []Label
@@ -173,9 +172,6 @@ func (a *Axes) draw(t Theme, c draw.Canvas) error {
 		if l.Y > 0 {
 			p.Y.Max, p.Y.Min = math.Max(p.Y.Max, l.Y*1.04), math.Min(p.Y.Min, l.Y)
 		}
-	}
-	if a.Top > 0 {
-		p.Y.Max = min(p.Y.Max, a.Top)
 	}
 	a.extend(p)
 	for _, l := range a.Levels {

@@ -1,11 +1,12 @@
 // Package page makes the report: one self-contained HTML file, or Markdown, that answers
 // in this order what the verdict is, how the models compare, how throughput falls with
-// generation length, where the time goes, what fits, what the GMU ratio buys, and how the
-// figures were made.
+// generation length, where the time goes, what fits, what the GMU ratio buys, which claims
+// of the sources hold, and how the figures were made.
 package page
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"fmt"
 	"html/template"
@@ -13,7 +14,10 @@ import (
 	"sort"
 	"strings"
 
+	"gonum.org/v1/plot/vg"
+
 	"ridgeline/arch"
+	"ridgeline/claims"
 	"ridgeline/costmodel"
 	"ridgeline/reports"
 	"ridgeline/reports/figure"
@@ -36,10 +40,11 @@ type Section struct {
 	Text        []string
 	Tables      []*reports.Table
 	Figures     []*figure.Figure
+	After       []string // text below the tables
 }
 
 // Build prices the models of the setup and lays the report out.
-func Build(s *figure.Setup) (*Page, error) {
+func Build(ctx context.Context, s *figure.Setup) (*Page, error) {
 	rows, err := costmodel.Compare(s.Compiled, s.Fidelity, s.Load)
 	if err != nil {
 		return nil, err
@@ -74,8 +79,21 @@ func Build(s *figure.Setup) (*Page, error) {
 	} else {
 		p.add(Section{ID: "gmu-ratio", Heading: "The GMU ratio", Text: []string{"None of these models has a cross-decoder, so there is nothing for Gated Memory Units to replace."}})
 	}
-	p.add(method(s))
+	audit, err := claims.Run(ctx, claims.Options{Hardware: s.Compiled[0].Hardware})
+	if err != nil {
+		return nil, err
+	}
+	p.add(claimed(audit))
+	p.add(method(s, rows))
 	return p, nil
+}
+
+// claimed is the audit of the sources' claims on the report's device.
+func claimed(r *claims.Report) Section {
+	t := reports.ClaimsTable(r)
+	notes := t.Notes
+	t.Notes = nil
+	return Section{ID: "claims", Heading: "What the sources claim", Tables: []*reports.Table{t}, After: notes}
 }
 
 // add keeps a section; where no sequence fits the device a figure would be empty.
@@ -153,13 +171,29 @@ func ratioTable(s *figure.Setup) (*reports.Table, error) {
 	return nil, nil
 }
 
-func method(s *figure.Setup) Section {
+// fidelities say in words what a time is.
+var fidelities = map[costmodel.Fidelity]string{
+	costmodel.Limit:      "limit is max(ΣFLOPs/peak, Σbytes/bandwidth) for a step, the speed of light; no measurement of the device enters, and real kernels are slower.",
+	costmodel.Roofline:   "roofline is the sum over operations of max(FLOPs/peak, bytes/bandwidth); no measurement of the device enters, and real kernels are slower, small batches most of all.",
+	costmodel.Calibrated: "calibrated is the sum over operations of a time fitted to timings of GPU kernels, and what the serving engine adds; nine in ten measurements should lie in its interval. Timings: NVIDIA AIConfigurator, github.com/ai-dynamo/aiconfigurator, commit 095f58a51, Apache-2.0.",
+}
+
+func method(s *figure.Setup, rows []costmodel.Row) Section {
 	c := s.Compiled[0]
 	x := Section{ID: "method", Heading: "How these figures were made", Text: []string{
-		fmt.Sprintf("Fidelity: %s. limit is max(ΣFLOPs/peak, Σbytes/bandwidth) for a step; roofline is the sum over operations of max(FLOPs/peak, bytes/bandwidth). Basis: %s: no measurement of this device enters, and real kernels are slower, small batches most of all.", s.Fidelity, costmodel.DatasheetOnly),
+		fmt.Sprintf("Fidelity: %s. %s", s.Fidelity, fidelities[s.Fidelity]),
 		"Formats: " + c.Formats() + ". Kernels read K and V " + c.Options.KVRead.String() + "; differential attention runs " + c.Options.Diff.String() + "; prefill " + c.Options.Prefill.String() + ".",
 		"What is counted, operation by operation, is a written convention; reference kernels count the same bytes and FLOPs while they run, and tests hold the two equal, integer for integer.",
 	}}
+	sure := &reports.Table{Title: "What each row rests on", Columns: []reports.Column{{Name: "model", Left: true}, {Name: "TPOT, nine in ten"}, {Name: "basis", Left: true}}}
+	for _, r := range rows {
+		span := "no interval"
+		if r.Interval.Low != nil {
+			span = reports.Span(*r.Interval.Low, *r.Interval.High, "s")
+		}
+		sure.Add(reports.Txt(r.Compiled.Model.Name), reports.Txt(span), reports.Txt(r.Basis))
+	}
+	x.Tables = append(x.Tables, sure)
 	t := &reports.Table{Title: "Layouts", Columns: []reports.Column{{Name: "model", Left: true}, {Name: "layout", Left: true}}}
 	for _, c := range s.Compiled {
 		t.Add(reports.Txt(c.Model.Name), reports.Txt(c.Model.Summary()))
@@ -172,12 +206,16 @@ func method(s *figure.Setup) Section {
 // HTML writes the report as one file that needs nothing else: figures inline in both
 // themes, of which the reader's preference shows one.
 func (p *Page) HTML(w io.Writer) error {
-	t, err := template.New("page.html").Funcs(template.FuncMap{"svg": svg, "table": tableHTML}).ParseFS(files, "page.html")
+	t, err := template.New("page.html").Funcs(template.FuncMap{"svg": svg, "table": tableHTML, "rem": rem}).ParseFS(files, "page.html")
 	if err != nil {
 		return err
 	}
 	return t.Execute(w, p)
 }
+
+// rem is the width a figure is shown at, so that text in figures of any width is of one
+// size: 16 cm are 46 rem, and no figure is wider than the page.
+func rem(f *figure.Figure) int { return min(int(46*float64(f.Width/(16*vg.Centimeter))), 60) }
 
 // svg draws a figure for inlining.
 func svg(f *figure.Figure, theme string) (template.HTML, error) {
@@ -194,12 +232,8 @@ func svg(f *figure.Figure, theme string) (template.HTML, error) {
 	if i < 0 {
 		return "", fmt.Errorf("a figure drew no svg")
 	}
-	// The drawing is ours, names in it are escaped by the canvas. Every figure gets the
-	// same size of letters, whatever its width: 14 px at most, and on a narrow screen it
-	// scrolls rather than shrink below 9 px. At 1 rem = 16 px.
-	const largest, least = 1.62 / 16, 1.06 / 16
-	style := fmt.Sprintf(`<svg aria-hidden="true" focusable="false" style="max-width:%.1frem;min-width:%.1frem"`, largest*f.Width.Points(), least*f.Width.Points())
-	return template.HTML(strings.Replace(s[i:], "<svg", style, 1)), nil
+	// The drawing is ours, names in it are escaped by the canvas.
+	return template.HTML(strings.Replace(s[i:], "<svg", `<svg aria-hidden="true" focusable="false"`, 1)), nil
 }
 
 // tableHTML writes a table with scopes, so that a screen reader names row and column.
@@ -255,6 +289,9 @@ func (p *Page) Markdown(w io.Writer) error {
 				return err
 			}
 			b.WriteByte('\n')
+		}
+		for _, t := range s.After {
+			fmt.Fprintf(&b, "%s\n\n", t)
 		}
 	}
 	_, err := w.Write(b.Bytes())

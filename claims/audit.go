@@ -1,0 +1,216 @@
+package claims
+
+import (
+	"context"
+	"fmt"
+
+	"ridgeline/arch"
+	"ridgeline/costmodel"
+	"ridgeline/hardware"
+	"ridgeline/units"
+)
+
+// The workloads of the claims: thousands, as ridgeline reads 2k and 32k.
+var (
+	longGeneration = costmodel.Workload{Prompt: 2000, Generate: 32000}
+	longPrompt     = costmodel.Workload{Prompt: 32000, Generate: 500}
+)
+
+// The paper's clients: throughput up to mostClients, latency averaged over these.
+const mostClients = 16
+
+func averagedClients() []int { return []int{1, 2, 4, 8, 16} }
+
+const (
+	flash     = "phi4-mini-flash"
+	phi       = "phi4-mini"
+	sambaY    = "sambay-3.8b"
+	sambaYOCO = "samba-yoco-3.8b"
+)
+
+// auditor prices what claims ask for, each deployment once.
+type auditor struct {
+	ctx    context.Context
+	hw     *hardware.Profile
+	deploy costmodel.Options
+	price  Pricer
+	serve  Simulator
+	fids   []costmodel.Fidelity // those that have figures for this device, coarsest first
+	judge  costmodel.Fidelity
+	models map[string]*arch.Model
+	priced map[deployment]Price
+}
+
+type deployment struct {
+	model  string
+	deploy costmodel.Options
+}
+
+// based is a price that knows what its figures rest on.
+type based interface {
+	Basis(costmodel.Fidelity) string
+}
+
+func newAuditor(ctx context.Context, o Options) (*auditor, error) {
+	a := &auditor{ctx: ctx, hw: o.Hardware, deploy: o.Deploy, price: o.Price, serve: o.Simulate,
+		models: map[string]*arch.Model{}, priced: map[deployment]Price{}}
+	if a.hw == nil {
+		hw, err := hardware.Open("a100-80gb")
+		if err != nil {
+			return nil, err
+		}
+		a.hw = hw
+	}
+	if a.price == nil {
+		a.price = func(m *arch.Model, hw *hardware.Profile, o costmodel.Options) (Price, error) {
+			return costmodel.Compile(m, hw, o)
+		}
+	}
+	p, err := a.of(flash, a.deploy)
+	if err != nil {
+		return nil, err
+	}
+	for i := range costmodel.Fidelities() {
+		f := costmodel.Fidelity(i)
+		if b, ok := p.(based); ok && f > costmodel.Roofline && b.Basis(f) == costmodel.DatasheetOnly {
+			continue // a finer fidelity with no measurement behind it repeats the roofline
+		}
+		a.fids = append(a.fids, f)
+	}
+	a.judge = a.fids[len(a.fids)-1]
+	if o.Judge == "" {
+		return a, nil
+	}
+	for _, f := range a.fids {
+		if f.String() == o.Judge {
+			a.judge = f
+			return a, nil
+		}
+	}
+	return nil, fmt.Errorf("fidelity %q has no figures for %s", o.Judge, a.hw.Name)
+}
+
+// model opens a model once; put adds those an audit makes.
+func (a *auditor) model(name string) (*arch.Model, error) {
+	if m, ok := a.models[name]; ok {
+		return m, nil
+	}
+	m, err := arch.Open(name)
+	if err == nil {
+		a.models[name] = m
+	}
+	return m, err
+}
+
+func (a *auditor) put(name string, m *arch.Model) string {
+	m.Name = name
+	a.models[name] = m
+	return name
+}
+
+func (a *auditor) of(model string, o costmodel.Options) (Price, error) {
+	k := deployment{model, o}
+	if p, ok := a.priced[k]; ok {
+		return p, nil
+	}
+	m, err := a.model(model)
+	if err != nil {
+		return nil, err
+	}
+	p, err := a.price(m, a.hw, o)
+	if err != nil {
+		return nil, err
+	}
+	a.priced[k] = p
+	return p, nil
+}
+
+// pair prices Phi4-mini-Flash and Phi4-mini as deployed.
+func (a *auditor) pair() (model, baseline Price, err error) {
+	if model, err = a.of(flash, a.deploy); err != nil {
+		return nil, nil, err
+	}
+	baseline, err = a.of(phi, a.deploy)
+	return model, baseline, err
+}
+
+// each fills in a figure for every fidelity and returns the judge's.
+func (a *auditor) each(c *Claim, figure func(costmodel.Fidelity) float64) float64 {
+	judged := 0.0
+	for _, f := range a.fids {
+		v := figure(f)
+		switch f {
+		case costmodel.Limit:
+			c.Limit = &v
+		case costmodel.Roofline:
+			c.Roofline = &v
+		default:
+			c.Calibrated = &v
+		}
+		if f == a.judge {
+			judged = v
+		}
+	}
+	return judged
+}
+
+// latency is the time of w.Batch requests that start together.
+func latency(p Price, f costmodel.Fidelity, w costmodel.Workload) float64 {
+	return p.Prefill(f, w.Batch, w.Prompt).Seconds + p.Generation(f, w.Batch, w.Prompt, w.Generate)
+}
+
+// throughput is the tokens generated a second, prefill included.
+func throughput(p Price, f costmodel.Fidelity, w costmodel.Workload) float64 {
+	return float64(w.Batch) * float64(w.Generate) / latency(p, f, w)
+}
+
+// averageLatency is the latency averaged over the paper's numbers of sequences.
+func averageLatency(p Price, f costmodel.Fidelity, prompt, generate int) float64 {
+	sum, n := 0.0, averagedClients()
+	for _, b := range n {
+		sum += latency(p, f, costmodel.Workload{Prompt: prompt, Generate: generate, Batch: b})
+	}
+	return sum / float64(len(n))
+}
+
+func (c *Claim) step(what string, value float64, unit, how string, args ...any) {
+	c.Working = append(c.Working, Step{what, fmt.Sprintf(how, args...), value, unit})
+}
+
+// span names the batches from 1 to mostClients for which ok holds: "" for none.
+func span(ok func(batch int) bool) string {
+	s := ""
+	for b := 1; b <= mostClients; b++ {
+		if !ok(b) {
+			continue
+		}
+		end := b
+		for end < mostClients && ok(end+1) {
+			end++
+		}
+		if s != "" {
+			s += ", "
+		}
+		if end == b {
+			s += fmt.Sprint(b)
+		} else {
+			s += fmt.Sprintf("%d–%d", b, end)
+		}
+		b = end
+	}
+	return s
+}
+
+// all reports whether a span is every batch.
+func all(s string) bool { return s == fmt.Sprintf("1–%d", mostClients) }
+
+func sequences(s string) string {
+	if s == "1" {
+		return "1 sequence"
+	}
+	return s + " sequences"
+}
+
+func tokens(n int) string { return units.Int(float64(n)) + " tokens" }
+
+func ratio(v float64) string { return units.Ratio(v) }

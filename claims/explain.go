@@ -1,0 +1,331 @@
+package claims
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"ridgeline/arch"
+	"ridgeline/costmodel"
+)
+
+// explanation is one way in which a measured run may have differed from what a datasheet
+// and today's kernels give.
+type explanation struct {
+	name, says string
+	instead    string // of two with the same one applies
+	apply      func(*setup)
+}
+
+// setup is how the two models are compared.
+type setup struct {
+	baseline   string // model
+	deploy     costmodel.Options
+	waits      bool // clients beyond what fits wait
+	unbatched  bool // each model at its own largest batch instead of 1–16
+	mha, equal bool // which baseline
+}
+
+// vllmFraction is vLLM's default gpu_memory_utilization.
+const vllmFraction = 0.9
+
+// explanations lists the ways that the deployment does not already take.
+func explanations(now costmodel.Options) []explanation {
+	var es []explanation
+	for _, k := range []struct {
+		to         costmodel.KVRead
+		name, says string
+	}{
+		{costmodel.Packed, "packed", "K and V are read once for all query heads of a group"},
+		{costmodel.PackedUnlessWindowed, "unpacked", "K and V are read once per query head on layers that have or declare a window, as FlashAttention-2 did when a window was set"},
+		{costmodel.PerQueryHead, "per-query-head", "K and V are read once per query head on every layer of both models"},
+	} {
+		if k.to != now.KVRead {
+			es = append(es, explanation{k.name, k.says, "kernel", func(s *setup) { s.deploy.KVRead = k.to }})
+		}
+	}
+	if now.Diff == costmodel.Fused {
+		es = append(es, explanation{"four-pass", "differential attention runs as four plain passes, K and V read twice", "", func(s *setup) { s.deploy.Diff = costmodel.FourPass }})
+	} else {
+		es = append(es, explanation{"fused", "differential attention reads K and V once", "", func(s *setup) { s.deploy.Diff = costmodel.Fused }})
+	}
+	return append(es,
+		explanation{"capacity", "clients beyond what fits in 90 % of the memory wait", "",
+			func(s *setup) { s.waits, s.deploy.MemoryFraction = true, vllmFraction }},
+		explanation{"mha-baseline", "the baseline has a kv head for every query head", "", func(s *setup) { s.mha = true }},
+		explanation{"equal-parameters", "the baseline's MLP is resized until both models have the same parameters", "", func(s *setup) { s.equal = true }},
+		explanation{"largest-batch", "each model runs as many sequences as fit, not the same 1–16", "",
+			func(s *setup) { s.waits, s.unbatched = true, true }})
+}
+
+// outcome is what a set of explanations gives.
+type outcome struct {
+	names []string
+	peak  map[costmodel.Fidelity]float64 // largest speedup
+	at    map[costmodel.Fidelity]int     // sequences of the model where it is
+	tends map[costmodel.Fidelity]float64 // with ever more sequences
+	cache float64                        // bytes read per token of context, baseline over model
+}
+
+func (o *outcome) name() string {
+	if len(o.names) == 0 {
+		return "as deployed"
+	}
+	return strings.Join(o.names, " + ")
+}
+
+// explain sweeps all sets of explanations, smallest first.
+func (a *auditor) explain(w costmodel.Workload) ([]outcome, error) {
+	es := explanations(a.deploy)
+	var sets [][]explanation
+	for mask := range 1 << len(es) {
+		var set []explanation
+		clash := false
+		for i, e := range es {
+			if mask>>i&1 == 1 {
+				clash = clash || slices.ContainsFunc(set, func(x explanation) bool { return e.instead != "" && x.instead == e.instead })
+				set = append(set, e)
+			}
+		}
+		if !clash {
+			sets = append(sets, set)
+		}
+	}
+	slices.SortStableFunc(sets, func(x, y []explanation) int { return len(x) - len(y) })
+	var out []outcome
+	for _, set := range sets {
+		if err := a.ctx.Err(); err != nil {
+			return nil, err
+		}
+		o, err := a.outcome(set, w)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, o)
+	}
+	return out, nil
+}
+
+func (a *auditor) outcome(set []explanation, w costmodel.Workload) (outcome, error) {
+	s := setup{baseline: phi, deploy: a.deploy}
+	o := outcome{peak: map[costmodel.Fidelity]float64{}, at: map[costmodel.Fidelity]int{}, tends: map[costmodel.Fidelity]float64{}}
+	for _, e := range set {
+		e.apply(&s)
+		o.names = append(o.names, e.name)
+	}
+	if err := a.chooseBaseline(&s); err != nil {
+		return o, err
+	}
+	model, err := a.of(flash, s.deploy)
+	if err != nil {
+		return o, err
+	}
+	base, err := a.of(s.baseline, s.deploy)
+	if err != nil {
+		return o, err
+	}
+	for _, f := range a.fids {
+		for _, n := range s.clients(model, w) {
+			v := s.throughput(model, f, w, n) / s.throughput(base, f, w, n)
+			if v > o.peak[f] {
+				o.peak[f], o.at[f] = v, n
+			}
+		}
+		o.tends[f] = s.throughput(model, f, w, endless) / s.throughput(base, f, w, endless)
+	}
+	o.cache = base.Memory(1, w.Prompt, w.Generate).CacheReadBytesPerToken / model.Memory(1, w.Prompt, w.Generate).CacheReadBytesPerToken
+	return o, nil
+}
+
+// endless stands for ever more sequences: weights are then read for none.
+const endless = 1 << 20
+
+func (s *setup) clients(model Price, w costmodel.Workload) []int {
+	if s.unbatched {
+		return []int{max(model.MaxBatch(w.Prompt, w.Generate), 1)}
+	}
+	var n []int
+	for b := 1; b <= mostClients; b++ {
+		n = append(n, b)
+	}
+	return n
+}
+
+// throughput of a number of clients: those that do not fit wait their turn.
+func (s *setup) throughput(p Price, f costmodel.Fidelity, w costmodel.Workload, clients int) float64 {
+	w.Batch = clients
+	if s.waits {
+		w.Batch = max(min(clients, p.MaxBatch(w.Prompt, w.Generate)), 1)
+	}
+	return throughput(p, f, w)
+}
+
+// chooseBaseline makes the baseline a setup asks for.
+func (a *auditor) chooseBaseline(s *setup) error {
+	if !s.mha && !s.equal {
+		return nil
+	}
+	name := phi
+	if s.mha {
+		name += ", MHA"
+	}
+	if s.equal {
+		name += ", equal parameters"
+	}
+	s.baseline = name
+	if _, ok := a.models[name]; ok {
+		return nil
+	}
+	m, err := a.model(phi)
+	if err != nil {
+		return err
+	}
+	m = m.Clone()
+	if s.mha {
+		for _, l := range m.Layers {
+			for _, p := range arch.Parts(l.Mixer) {
+				if x, ok := p.(*arch.Attention); ok {
+					x.KVHeads = x.Heads
+				}
+			}
+		}
+	}
+	if s.equal {
+		to, err := a.model(flash)
+		if err != nil {
+			return err
+		}
+		resizeMLP(m, to.Params().Total)
+	}
+	a.put(name, m)
+	return m.Check()
+}
+
+// resizeMLP gives every MLP the inner width at which the model has the number of
+// parameters nearest to n: they are linear in it.
+func resizeMLP(m *arch.Model, n int64) {
+	at := func(inner int) int64 {
+		for _, l := range m.Layers {
+			if f, ok := l.FFN.(*arch.MLP); ok {
+				f.Inner = inner
+			}
+		}
+		return m.Params().Total
+	}
+	one := at(1)
+	each := at(2) - one
+	at(max(1+int(math.Round(float64(n-one)/float64(each))), 1))
+}
+
+// smallest is the first of the outcomes, smallest sets first, that reaches the figure
+// among those the filter lets through.
+func (a *auditor) smallest(out []outcome, reach float64, ok func(*outcome) bool) *outcome {
+	var best *outcome
+	for i := range out {
+		o := &out[i]
+		if !ok(o) || o.peak[a.judge] < reach {
+			continue
+		}
+		if best == nil || len(o.names) == len(best.names) && o.peak[a.judge] > best.peak[a.judge] {
+			best = o
+		}
+	}
+	return best
+}
+
+func inSetting(o *outcome) bool { return !slices.Contains(o.names, "largest-batch") }
+
+// greatest is the outcome with the largest speedup.
+func (a *auditor) greatest(out []outcome, ok func(*outcome) bool) *outcome {
+	var best *outcome
+	for i := range out {
+		if o := &out[i]; ok(o) && (best == nil || o.peak[a.judge] > best.peak[a.judge]*(1+1e-9)) {
+			best = o
+		}
+	}
+	return best
+}
+
+// grid shows the single explanations and the sets named.
+func (a *auditor) explainGrid(title string, out []outcome, also ...*outcome) Grid {
+	g := Grid{Title: title, Over: "explanations", Columns: []GridColumn{}}
+	for _, f := range a.fids {
+		g.Columns = append(g.Columns, GridColumn{f.String(), "×"})
+	}
+	g.Columns = append(g.Columns, GridColumn{"at sequences", "count"}, GridColumn{"tends to", "×"}, GridColumn{"cache reads", "×"})
+	seen := map[string]bool{}
+	add := func(o *outcome) {
+		if o == nil || seen[o.name()] {
+			return
+		}
+		seen[o.name()] = true
+		r := GridRow{Name: o.name()}
+		for _, f := range a.fids {
+			r.Values = append(r.Values, o.peak[f])
+		}
+		r.Values = append(r.Values, float64(o.at[a.judge]), o.tends[a.judge], o.cache)
+		g.Rows = append(g.Rows, r)
+	}
+	for i := range out {
+		if len(out[i].names) < 2 {
+			add(&out[i])
+		}
+	}
+	for _, o := range also {
+		add(o)
+	}
+	return g
+}
+
+// means says what the explanations of a set are.
+func (a *auditor) means(o *outcome) string {
+	var s []string
+	for _, n := range o.names {
+		for _, e := range explanations(a.deploy) {
+			if e.name == n {
+				s = append(s, e.says)
+			}
+		}
+	}
+	return strings.Join(s, "; and ")
+}
+
+// batchGrid shows the speedup at the paper's numbers of sequences under some sets.
+func (a *auditor) batchGrid(w costmodel.Workload, sets []*outcome) (Grid, error) {
+	g := Grid{Title: fmt.Sprintf("Speedup by sequences at %s", a.judge), Over: "sequences"}
+	var rows [][]float64
+	for range averagedClients() {
+		rows = append(rows, nil)
+	}
+	for _, o := range sets {
+		if o == nil || !inSetting(o) {
+			continue
+		}
+		g.Columns = append(g.Columns, GridColumn{o.name(), "×"})
+		s := setup{baseline: phi, deploy: a.deploy}
+		for _, e := range explanations(a.deploy) {
+			if slices.Contains(o.names, e.name) {
+				e.apply(&s)
+			}
+		}
+		if err := a.chooseBaseline(&s); err != nil {
+			return g, err
+		}
+		model, err := a.of(flash, s.deploy)
+		if err != nil {
+			return g, err
+		}
+		base, err := a.of(s.baseline, s.deploy)
+		if err != nil {
+			return g, err
+		}
+		for i, n := range averagedClients() {
+			rows[i] = append(rows[i], s.throughput(model, a.judge, w, n)/s.throughput(base, a.judge, w, n))
+		}
+	}
+	for i, n := range averagedClients() {
+		g.Rows = append(g.Rows, GridRow{fmt.Sprint(n), rows[i]})
+	}
+	return g, nil
+}

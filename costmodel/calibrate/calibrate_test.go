@@ -1,0 +1,331 @@
+package calibrate
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"os"
+	"strings"
+	"testing"
+
+	"ridgeline/hardware"
+	"ridgeline/precision"
+)
+
+func lookup(t testing.TB, name string) *hardware.Profile {
+	t.Helper()
+	hw, err := hardware.Lookup(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hw
+}
+
+// synthetic is a table whose times come from known physics, so that a fit can be held to
+// finding them.
+func synthetic(noise float64) []Table {
+	hw, _ := hardware.Lookup("h200")
+	d := newDevice(hw)
+	true_ := newGEMMCurve()
+	true_.Launch, true_.Peak, true_.Bandwidth = 3e-6, 0.6, 0.7
+	t := Table{File: "gemm_h200.csv", Hardware: "h200", Class: ClassGEMM}
+	i := 0
+	for _, m := range []float64{1, 8, 32, 128, 512, 2048, 8192} {
+		for _, n := range []float64{512, 2048, 4096, 16384} {
+			for _, k := range []float64{512, 2048, 4096, 16384} {
+				i++
+				s := GEMM{M: m, N: n, K: k, DType: precision.BF16}
+				wobble := 1 + noise*math.Sin(float64(i)*12.9898)
+				t.Rows = append(t.Rows, Row{Line: i + 1, GEMM: s, Seconds: true_.seconds(&d, &s) * wobble})
+			}
+		}
+	}
+	return []Table{t}
+}
+
+func TestFitFindsKnownPhysics(t *testing.T) {
+	p, r, err := Fit(context.Background(), synthetic(0.02), lookup(t, "h200"), Options{Folds: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := r.Tables[0].MAPE; e > 0.04 {
+		t.Errorf("left-out error %.3f of times with 2 %% noise", e)
+	}
+	c := p.gemm.Curves[0]
+	for _, f := range []struct {
+		name      string
+		got, want float64
+	}{{"launch", c.Launch, 3e-6}, {"peak", c.Peak, 0.6}, {"bandwidth", c.Bandwidth, 0.7}} {
+		if math.Abs(math.Log(f.got/f.want)) > 0.15 {
+			t.Errorf("%s fitted as %g, made with %g", f.name, f.got, f.want)
+		}
+	}
+	// A profile read back predicts the same.
+	var b bytes.Buffer
+	if err := p.WriteYAML(&b); err != nil {
+		t.Fatal(err)
+	}
+	q, err := Parse("x.yaml", b.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range synthetic(0)[0].Rows {
+		s := synthetic(0)[0].Rows[i].GEMM
+		if a, b := p.GEMM(s), q.GEMM(s); math.Abs(a.Seconds/b.Seconds-1) > 1e-4 {
+			t.Fatalf("%+v: %g before writing, %g after", s, a.Seconds, b.Seconds)
+		}
+	}
+	if got := q.Basis(ClassGEMM).Kind; got != Fitted {
+		t.Errorf("basis of the fitted class: %v", got)
+	}
+	if got := q.Basis(ClassDecode).Kind; got != DatasheetOnly {
+		t.Errorf("basis of a class without rows: %v", got)
+	}
+}
+
+func TestOutliersHardlyMoveAFit(t *testing.T) {
+	tabs := synthetic(0.01)
+	for i := 0; i < len(tabs[0].Rows); i += 17 {
+		tabs[0].Rows[i].Seconds *= 5
+	}
+	p, _, err := Fit(context.Background(), tabs, lookup(t, "h200"), Options{Folds: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := p.gemm.Curves[0]; math.Abs(math.Log(c.Bandwidth/0.7)) > 0.2 {
+		t.Errorf("bandwidth fraction %g with 6 %% outliers, made with 0.7", c.Bandwidth)
+	}
+}
+
+func TestFitStopsOnCancel(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, _, err := Fit(ctx, synthetic(0), lookup(t, "h200"), Options{}); err == nil {
+		t.Fatal("a cancelled fit returned a profile")
+	}
+}
+
+func TestEmbeddedProfiles(t *testing.T) {
+	ps := Embedded()
+	var names []string
+	for _, p := range ps {
+		names = append(names, p.Hardware())
+		hw := lookup(t, p.Hardware())
+		if d := newDevice(hw); d != p.device {
+			t.Errorf("%s was fitted on %+v, its datasheet is now %+v: fit it anew", p.Hardware(), p.device, d)
+		}
+		if !IsFitted(hw) {
+			t.Errorf("%s is embedded but not fitted", p.Hardware())
+		}
+		for c := range classes {
+			from := p.Provenance(c)
+			if p.Basis(c).Kind == Fitted && (from.Source == "" || from.Commit == "" || from.Engine == "" || from.License == "" || from.Rows == 0 || from.MAPE == 0) {
+				t.Errorf("%s %v: provenance is incomplete: %+v", p.Hardware(), c, from)
+			}
+		}
+	}
+	if got, want := strings.Join(names, " "), "a100-80gb b200 h200 l40s"; got != want {
+		t.Errorf("embedded profiles: %s, want %s", got, want)
+	}
+	entries, err := os.ReadDir("profiles")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err != nil || info.Size() > 64<<10 {
+			t.Errorf("%s has %d bytes, at most 64 KB (%v)", e.Name(), info.Size(), err)
+		}
+	}
+}
+
+// The figures that issue from left-out cells, as the profiles themselves record them.
+func TestEmbeddedErrors(t *testing.T) {
+	most := map[Class]float64{ClassGEMM: .08, ClassDecode: .08, ClassPrefill: .08, ClassDeltaNet: .12, ClassMamba2: .12}
+	for _, p := range Embedded() {
+		for c, limit := range most {
+			if p.hardware == "l40s" {
+				limit = .12
+			}
+			if from := p.Provenance(c); from.Rows > 0 && from.MAPE > limit {
+				t.Errorf("%s %v: left-out error %.3f, want at most %.2f", p.hardware, c, from.MAPE, limit)
+			}
+		}
+	}
+}
+
+func TestMoreWorkTakesNoLessTime(t *testing.T) {
+	for _, p := range Embedded() {
+		for _, c := range []Class{ClassGEMM, ClassDecode, ClassPrefill} {
+			pairs, dips, worst := p.Dips(c)
+			t.Logf("%s %v: %d of %d pairs dip by more than 2 %%, worst %.3f", p.hardware, c, dips, pairs, worst)
+			if float64(dips) > 0.06*float64(pairs) {
+				t.Errorf("%s %v: %d of %d pairs dip", p.hardware, c, dips, pairs)
+			}
+		}
+	}
+}
+
+func TestRelatives(t *testing.T) {
+	for _, tc := range []struct{ of, want string }{
+		{"h100-sxm", "h200"}, {"h100-pcie", "h200"}, {"gb200", "b200"}, {"a100-40gb", "a100-80gb"}, {"rtx-4090", "l40s"}, {"l4", "l40s"},
+	} {
+		p, err := For(lookup(t, tc.of))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Basis(ClassGEMM); got != (Basis{Transferred, tc.want}) {
+			t.Errorf("%s: %v, want transferred from %s", tc.of, got, tc.want)
+		}
+		own, err := For(lookup(t, tc.want))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := GEMM{M: 16, N: 4096, K: 4096, DType: precision.BF16}
+		a, b := p.GEMM(s), own.GEMM(s)
+		if wide(a) <= wide(b) {
+			t.Errorf("%s: transferred interval %.3f is not wider than the fitted one, %.3f", tc.of, wide(a), wide(b))
+		}
+	}
+	if _, err := For(lookup(t, "tpu-v5e")); err == nil {
+		t.Error("a TPU has no measured relative, yet got a profile")
+	}
+}
+
+func wide(e Estimate) float64 { return math.Log(e.High / e.Low) }
+
+// A GPU of the same architecture with less bandwidth is slower where bandwidth binds and
+// as fast where compute does.
+func TestTransferScalesByDatasheet(t *testing.T) {
+	h100, err := For(lookup(t, "h100-sxm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h200, err := For(lookup(t, "h200"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	thin := GEMM{M: 1, N: 16384, K: 16384, DType: precision.BF16}
+	if r := h100.GEMM(thin).Seconds / h200.GEMM(thin).Seconds; math.Abs(r-4.8/3.35) > 0.12 {
+		t.Errorf("a product bound by memory takes %.2f times as long on the H100, bandwidths differ by %.2f", r, 4.8/3.35)
+	}
+	thick := GEMM{M: 8192, N: 8192, K: 8192, DType: precision.BF16}
+	if r := h100.GEMM(thick).Seconds / h200.GEMM(thick).Seconds; math.Abs(r-1) > 0.02 {
+		t.Errorf("a product bound by compute takes %.3f times as long on the H100", r)
+	}
+}
+
+func TestSumLiesBetweenIndependentAndCommon(t *testing.T) {
+	var s Sum
+	one := Estimate{1, 0.9, 1.2}
+	for range 16 {
+		s.Add(one)
+	}
+	e := s.Estimate()
+	if e.Seconds != 16 {
+		t.Fatalf("sum %g", e.Seconds)
+	}
+	if up := e.High - 16; up <= 0.2*4 || up >= 0.2*16 {
+		t.Errorf("16 errors of 0.2 make %g: want between √16 and 16 of them", up)
+	}
+	if got := one.Times(16); got.High != 16*1.2 {
+		t.Errorf("one operation 16 times: %+v", got)
+	}
+}
+
+func TestAtLeast(t *testing.T) {
+	e := Estimate{2, 1, 3}
+	if got := e.AtLeast(1.5); got != e {
+		t.Errorf("raised to less than itself: %+v", got)
+	}
+	if got := e.AtLeast(4); got.Seconds != 4 || got.Low != 4 || got.High != 6 {
+		t.Errorf("raised to 4: %+v", got)
+	}
+}
+
+func TestEngines(t *testing.T) {
+	if got := EngineNames()[0]; got != "vllm" {
+		t.Errorf("the default engine is %s", got)
+	}
+	for _, n := range []string{"vllm", "vllm-eager", "trtllm", "sglang", "ideal"} {
+		e, err := EngineNamed(n)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if e.Source == "" {
+			t.Errorf("%s does not say where it is from", n)
+		}
+		if e.Rows > 0 && e.MAPE > 0.10 {
+			t.Errorf("%s: mean error of TPOT %.3f, want at most 0.10", n, e.MAPE)
+		}
+	}
+	if _, err := EngineNamed("nope"); err == nil || !strings.Contains(err.Error(), "sglang") {
+		t.Errorf("unknown engine: %v", err)
+	}
+	for _, bad := range []string{"", "engines: []", "engines:\n- name: x\n  host_seconds: -1", "engines:\n- host_seconds: 1", "engines:\n- name: x\n  nonsense: 1"} {
+		if _, err := ParseEngines("e.yaml", []byte(bad)); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+func TestFitEngineFindsKnownOverhead(t *testing.T) {
+	want := Engine{Host: 3e-4, Sequence: 2e-5, Stream: 3e-6, Interleave: 0.7}
+	var runs []ServedParts
+	for i, c := range []float64{1, 4, 8, 16, 32, 64, 128} {
+		for j, g := range []float64{128, 512, 2048} {
+			p := ServedParts{Step: 2e-3 * float64(1+i+j), Prompt: 0.02 * float64(1+j), StepStreams: 100 * float64(1+i%3), PromptStreams: 100, StepKernels: 300, Generate: g, Concurrency: c}
+			p.TPOT = want.TPOT(&p, false)
+			runs = append(runs, p)
+		}
+	}
+	got, err := FitEngine(context.Background(), "x", runs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.MAPE > 0.01 || math.Abs(got.Interleave/want.Interleave-1) > 0.05 {
+		t.Errorf("fitted %+v to runs of %+v", got, want)
+	}
+	if _, err := FitEngine(context.Background(), "x", runs[:3]); err == nil {
+		t.Error("three runs were enough")
+	}
+}
+
+func TestEagerGap(t *testing.T) {
+	tab := Table{File: "allreduce_x.csv", Class: ClassAllReduce, Rows: []Row{
+		{AllReduce: AllReduce{GPUs: 2, Bytes: 256}, Seconds: 5e-6},
+		{AllReduce: AllReduce{GPUs: 2, Bytes: 512}, Seconds: 6e-6},
+		{AllReduce: AllReduce{GPUs: 2, Bytes: 512, Eager: true}, Seconds: 30e-6},
+		{AllReduce: AllReduce{GPUs: 2, Bytes: 256, Eager: true}, Seconds: 20e-6},
+	}}
+	if got, ok := EagerGap([]Table{tab}); !ok || got != 15e-6 {
+		t.Errorf("gap %g %v, want 15 µs: the smallest message both ways", got, ok)
+	}
+	if _, ok := EagerGap(nil); ok {
+		t.Error("a gap from nothing")
+	}
+}
+
+func BenchmarkGEMM(b *testing.B) {
+	p, err := For(lookup(b, "h200"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := GEMM{M: 24, N: 5120, K: 2560, DType: precision.BF16}
+	b.ReportAllocs()
+	for b.Loop() {
+		p.GEMM(s)
+	}
+}
+
+func BenchmarkDecodeAttention(b *testing.B) {
+	p, err := For(lookup(b, "h200"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := DecodeAttention{Batch: 24, Heads: 40, KVHeads: 20, HeadDim: 64, Context: 33000, KVDType: precision.BF16}
+	b.ReportAllocs()
+	for b.Loop() {
+		p.DecodeAttention(s)
+	}
+}

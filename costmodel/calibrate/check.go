@@ -1,0 +1,137 @@
+package calibrate
+
+import (
+	"math"
+	"sort"
+)
+
+// TableError is how far predictions are from one table. Errors are absolute
+// percentage errors, |predicted − measured| / measured, as fractions.
+type TableError struct {
+	File       string  `json:"file"`
+	Hardware   string  `json:"hardware"`
+	Class      string  `json:"class"`
+	Rows       int     `json:"rows"`
+	MAPE       float64 `json:"mape"`
+	MedianAPE  float64 `json:"median_ape"`
+	P90APE     float64 `json:"p90_ape"`
+	MAPEOver20 float64 `json:"mape_over_20us"` // rows that took more than 20 µs; 0 where none did
+	Coverage   float64 `json:"coverage"`       // share of rows inside the 90 % interval
+	Roofline   float64 `json:"roofline_mape"`  // the same error of max(FLOPs/peak, bytes/bandwidth)
+	Basis      string  `json:"basis"`
+}
+
+// over20 is the time above which a kernel is not mostly launch.
+const over20 = 20e-6
+
+// Predict returns the estimate of a row of a class.
+func (p *Profile) Predict(c Class, r *Row) Estimate {
+	switch c {
+	case ClassGEMM:
+		return p.GEMM(r.GEMM)
+	case ClassDecode:
+		return p.DecodeAttention(r.Decode)
+	case ClassPrefill:
+		return p.PrefillAttention(r.Prefill)
+	case ClassDeltaNet, ClassMamba2:
+		return p.Recurrent(r.Recurrent)
+	case ClassAllReduce:
+		return p.AllReduce(r.AllReduce)
+	}
+	return Estimate{}
+}
+
+// Check compares a profile with the tables of its hardware; others are passed over.
+func Check(p *Profile, tables []Table) []TableError {
+	var out []TableError
+	for i := range tables {
+		t := &tables[i]
+		if t.Hardware != p.hardware {
+			continue
+		}
+		errs := make([]left, len(t.Rows))
+		inside := 0
+		for j := range t.Rows {
+			e := p.Predict(t.Class, &t.Rows[j])
+			errs[j] = newLeft(&t.Rows[j], e.Seconds, j)
+			if s := t.Rows[j].Seconds; s >= e.Low && s <= e.High {
+				inside++
+			}
+		}
+		te := tableError(t, errs, p.basis[t.Class].String())
+		te.Roofline = rooflineError(&p.device, t)
+		te.Coverage = float64(inside) / float64(len(t.Rows))
+		out = append(out, te)
+	}
+	return out
+}
+
+// rooflineError is the mean absolute percentage error of the datasheet's roofline.
+func rooflineError(d *device, t *Table) float64 {
+	sum := 0.0
+	for i := range t.Rows {
+		r := &t.Rows[i]
+		sum += math.Abs(d.roofline(t.Class, r)/r.Seconds - 1)
+	}
+	return sum / float64(len(t.Rows))
+}
+
+// roofline is max(FLOPs/peak, bytes/bandwidth), for an all-reduce what a ring sends over
+// the link.
+func (d *device) roofline(c Class, r *Row) float64 {
+	switch c {
+	case ClassGEMM:
+		return max(r.GEMM.FLOPs()/d.Peak[r.GEMM.format()], r.GEMM.Bytes()/d.Bandwidth)
+	case ClassDecode:
+		return max(r.Decode.FLOPs()/d.Peak[0], r.Decode.Bytes()/d.Bandwidth)
+	case ClassPrefill:
+		return max(r.Prefill.FLOPs()/d.Peak[0], r.Prefill.Bytes()/d.Bandwidth)
+	case ClassDeltaNet, ClassMamba2:
+		return max(r.Recurrent.FLOPs()/d.Peak[0], r.Recurrent.Bytes()/d.Bandwidth)
+	}
+	link := d.Link
+	if link == 0 {
+		link = hostLink
+	}
+	g := r.AllReduce.GPUs
+	return 2 * (g - 1) / g * r.AllReduce.Bytes / link
+}
+
+// tableError sums up errors of the rows of a table.
+func tableError(t *Table, errs []left, basis string) TableError {
+	te := TableError{File: t.File, Hardware: t.Hardware, Class: t.Class.String(), Rows: len(t.Rows), Basis: basis}
+	if len(errs) == 0 {
+		return te
+	}
+	apes := make([]float64, len(errs))
+	long, n := 0.0, 0
+	for i, e := range errs {
+		apes[i] = e.ape()
+		if t.Rows[e.row].Seconds > over20 {
+			long += apes[i]
+			n++
+		}
+	}
+	te.MAPE = mean(apes)
+	if n > 0 {
+		te.MAPEOver20 = long / float64(n)
+	}
+	sort.Float64s(apes)
+	te.MedianAPE, te.P90APE = quantile(apes, 0.5), quantile(apes, 0.9)
+	return te
+}
+
+// ape is |predicted − measured| / measured.
+func (e left) ape() float64 { return math.Abs(math.Expm1(-e.log)) }
+
+func mean(x []float64) float64 {
+	sum := 0.0
+	for _, v := range x {
+		sum += v
+	}
+	return sum / float64(len(x))
+}
+
+func newLeft(r *Row, predicted float64, i int) left {
+	return left{predicted, math.Log(r.Seconds / predicted), i}
+}

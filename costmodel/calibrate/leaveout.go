@@ -1,0 +1,116 @@
+package calibrate
+
+import (
+	"context"
+	"fmt"
+	"sort"
+
+	"ridgeline/hardware"
+)
+
+// Holdout is what is left out of a fit to see how it predicts what it never saw.
+type Holdout uint8
+
+// What may be left out.
+const (
+	Cells    Holdout = iota // a fifth of the rows, at random
+	Heads                   // all rows of one number of heads (channels for recurrent kernels)
+	HeadDims                // all rows of one head dimension
+	Matrices                // all rows of one (n, k), ten groups of them at a time
+	Contexts                // all rows of one context or prompt length
+)
+
+var holdoutNames = []string{"cells", "heads", "head dims", "(n,k)", "contexts"}
+
+// String returns what is left out.
+func (h Holdout) String() string {
+	if int(h) < len(holdoutNames) {
+		return holdoutNames[h]
+	}
+	return "unknown"
+}
+
+// key returns the group of a row; rows of one group are left out together. ok is false
+// where the holdout makes no sense for the class.
+func (h Holdout) key(c Class, i int, r *Row) (key float64, ok bool) {
+	switch {
+	case h == Cells:
+		return float64(fold(i, 5)), true
+	case h == Heads && c == ClassDecode:
+		return r.Decode.Heads, true
+	case h == Heads && c == ClassPrefill:
+		return r.Prefill.Heads, true
+	case h == Heads && (c == ClassDeltaNet || c == ClassMamba2):
+		return r.Recurrent.ValueHeads, true
+	case h == HeadDims && c == ClassDecode:
+		return r.Decode.HeadDim, true
+	case h == HeadDims && c == ClassPrefill:
+		return r.Prefill.HeadDim, true
+	case h == Contexts && c == ClassDecode:
+		return r.Decode.Context, true
+	case h == Contexts && c == ClassPrefill:
+		return r.Prefill.Prompt, true
+	case h == Matrices && c == ClassGEMM:
+		return float64(fold(int(r.GEMM.N)*131072+int(r.GEMM.K), 10)), true
+	}
+	return 0, false
+}
+
+// LeaveOut fits a table again and again, each time without one group of rows, physics
+// and intervals included, and returns the errors and the coverage of the intervals on
+// the rows that were out. ok is false where the class has no such groups, or one only.
+func LeaveOut(ctx context.Context, t *Table, hw *hardware.Profile, h Holdout, o Options) (te TableError, ok bool, err error) {
+	groups := map[float64][]int{}
+	for i := range t.Rows {
+		k, ok := h.key(t.Class, i, &t.Rows[i])
+		if !ok {
+			return TableError{}, false, nil
+		}
+		groups[k] = append(groups[k], i)
+	}
+	if len(groups) < 2 {
+		return TableError{}, false, nil
+	}
+	keys := make([]float64, 0, len(groups))
+	for k := range groups {
+		keys = append(keys, k)
+	}
+	sort.Float64s(keys)
+	var errs []left
+	inside := 0
+	progress := o.Progress
+	o.Progress = nil
+	if o.Folds == 0 {
+		o.Folds = 2 // of the rows that are in, for the intervals
+	}
+	for n, k := range keys {
+		if progress != nil {
+			progress(n, len(keys), fmt.Sprintf("%s without %v %g", t.File, h, k))
+		}
+		out := map[int]bool{}
+		for _, i := range groups[k] {
+			out[i] = true
+		}
+		train := *t
+		train.Rows = nil
+		for i := range t.Rows {
+			if !out[i] {
+				train.Rows = append(train.Rows, t.Rows[i])
+			}
+		}
+		p, _, err := Fit(ctx, []Table{train}, hw, o)
+		if err != nil {
+			return TableError{}, false, err
+		}
+		for _, i := range groups[k] {
+			e := p.Predict(t.Class, &t.Rows[i])
+			errs = append(errs, newLeft(&t.Rows[i], e.Seconds, i))
+			if s := t.Rows[i].Seconds; s >= e.Low && s <= e.High {
+				inside++
+			}
+		}
+	}
+	te = tableError(t, errs, "without their "+h.String())
+	te.Coverage = float64(inside) / float64(len(errs))
+	return te, true, nil
+}

@@ -1,0 +1,216 @@
+package calibrate
+
+import (
+	"context"
+	"math"
+
+	"ridgeline/precision"
+)
+
+// More work should not take less time. Timings say otherwise here and there (a library
+// picks another kernel, a cell was timed on a busy day), and corrections smoothed from
+// few rows wander. So a fit is asked about pairs of shapes, one with twice the work of
+// the other in one respect, and where the larger comes out faster both are pulled to the
+// time between, as if they had been measured there; the corrections are then smoothed
+// anew. A few rounds leave only what many rows insist on.
+
+// dip is how much less, in the logarithm, the larger shape may take.
+const dip = 0.005
+
+// straighten invents rows at the shapes of a lattice where the fitted model has more
+// work take less time, and smooths the corrections with them.
+func straighten[S any](ctx context.Context, m fitted[S], d *device, rows []Row, rounds int) error {
+	rows = rows[:len(rows):len(rows)]
+	before := math.MaxInt
+	invent := func(s S, log float64) {
+		var r Row
+		*m.shape(&r) = s
+		r.Seconds = math.Exp(log)
+		rows = append(rows, r)
+	}
+	for range rounds {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		found := 0
+		m.lattice(func(small, large S) {
+			a, b := logTime(m, d, &small), logTime(m, d, &large)
+			if b < a-dip {
+				found++
+				invent(small, (a+b)/2-dip)
+				invent(large, (a+b)/2+dip)
+			}
+		})
+		if found == 0 || float64(found) > 0.97*float64(before) {
+			break // nothing left, or what is left is the physics': tiles, waves, splits
+		}
+		before = found
+		smoothAll(m, d, rows)
+	}
+	return nil
+}
+
+func logTime[S any](m fitted[S], d *device, s *S) float64 {
+	t := math.Log(m.physics(d, s))
+	for i := range m.corrections() {
+		slice, x := m.locate(i, s)
+		t += m.corrections()[i].at(slice, &x)
+	}
+	return t
+}
+
+// Dips counts the pairs of like shapes, one with twice the work of the other in one
+// respect, and how many of them have the larger predicted more than 2 % faster; worst is
+// the least ratio of larger to smaller.
+func (p *Profile) Dips(c Class) (pairs, dips int, worst float64) {
+	switch c {
+	case ClassGEMM:
+		return countDips(&p.gemm, &p.device)
+	case ClassDecode:
+		return countDips(&p.decode, &p.device)
+	case ClassPrefill:
+		return countDips(&p.prefill, &p.device)
+	case ClassDeltaNet, ClassMamba2:
+		return countDips(&p.recurrent, &p.device)
+	default:
+		return countDips(&p.allReduce, &p.device)
+	}
+}
+
+func countDips[S any](m fitted[S], d *device) (pairs, dips int, worst float64) {
+	worst = 1
+	m.lattice(func(small, large S) {
+		pairs++
+		r := math.Exp(logTime(m, d, &large) - logTime(m, d, &small))
+		if r < 0.98 {
+			dips++
+		}
+		worst = min(worst, r)
+	})
+	return pairs, dips, worst
+}
+
+// doublings calls f with 2^lo … 2^hi.
+func doublings(lo, hi int, f func(float64)) {
+	for e := lo; e <= hi; e++ {
+		f(math.Ldexp(1, e))
+	}
+}
+
+func (m *gemmModel) lattice(pair func(small, large GEMM)) {
+	for _, dt := range []precision.DType{precision.BF16, precision.FP8} {
+		doublings(0, 14, func(rows float64) {
+			doublings(7, 15, func(n float64) {
+				doublings(7, 15, func(k float64) {
+					s := GEMM{M: rows, N: n, K: k, DType: dt}
+					// Eight rows and more run on kernels that fewer do not.
+					if rows != 4 {
+						l := s
+						l.M *= 2
+						pair(s, l)
+					}
+					l := s
+					l.N *= 2
+					pair(s, l)
+					l = s
+					l.K *= 2
+					pair(s, l)
+				})
+			})
+		})
+	}
+}
+
+func (m *decodeModel) lattice(pair func(small, large DecodeAttention)) {
+	for _, dt := range []precision.DType{precision.BF16, precision.FP8} {
+		for _, dim := range []float64{64, 128, 256} {
+			for _, window := range []float64{0, 128, 1024} {
+				doublings(0, 9, func(batch float64) {
+					doublings(0, 5, func(kv float64) {
+						doublings(0, 3, func(group float64) {
+							doublings(4, 17, func(context float64) {
+								s := DecodeAttention{Batch: batch, Heads: kv * group, KVHeads: kv, HeadDim: dim, Window: window, Context: context, KVDType: dt}
+								l := s
+								l.Batch *= 2
+								pair(s, l)
+								l = s
+								l.Context *= 2
+								pair(s, l)
+								l = s
+								l.Heads, l.KVHeads = 2*l.Heads, 2*l.KVHeads
+								pair(s, l)
+							})
+						})
+					})
+				})
+			}
+		}
+	}
+}
+
+func (m *prefillModel) lattice(pair func(small, large PrefillAttention)) {
+	for _, dim := range []float64{64, 128, 256} {
+		for _, window := range []float64{0, 128, 1024} {
+			doublings(0, 8, func(batch float64) {
+				doublings(0, 5, func(kv float64) {
+					doublings(0, 3, func(group float64) {
+						doublings(4, 15, func(prompt float64) {
+							s := PrefillAttention{Batch: batch, Heads: kv * group, KVHeads: kv, HeadDim: dim, Window: window, Prompt: prompt}
+							l := s
+							l.Batch *= 2
+							pair(s, l)
+							l = s
+							l.Prompt *= 2
+							pair(s, l)
+							l = s
+							l.Heads, l.KVHeads = 2*l.Heads, 2*l.KVHeads
+							pair(s, l)
+						})
+					})
+				})
+			})
+		}
+	}
+}
+
+func (m *recurrentModel) lattice(pair func(small, large Recurrent)) {
+	for k := range kernels {
+		doublings(0, 9, func(batch float64) {
+			doublings(0, 13, func(tokens float64) {
+				if k.Step() && tokens > 1 || !k.Step() && batch*tokens > 1<<17 {
+					return
+				}
+				doublings(3, 6, func(heads float64) {
+					s := Recurrent{Kernel: k, Batch: batch, Tokens: tokens, KeyHeads: heads / 2, KeyDim: 128, ValueHeads: heads, ValueDim: 128, Conv: 4}
+					if k >= MambaConvContext {
+						s.KeyHeads, s.ValueDim, s.Chunk = 8, 64, 128
+					}
+					l := s
+					l.Batch *= 2
+					pair(s, l)
+					l = s
+					l.ValueHeads *= 2
+					pair(s, l)
+					if !k.Step() {
+						l = s
+						l.Tokens *= 2
+						pair(s, l)
+					}
+				})
+			})
+		})
+	}
+}
+
+func (m *allReduceModel) lattice(pair func(small, large AllReduce)) {
+	for _, eager := range []bool{false, true} {
+		for _, gpus := range []float64{2, 4, 8} {
+			doublings(8, 29, func(bytes float64) {
+				s := AllReduce{GPUs: gpus, Bytes: bytes, Eager: eager}
+				l := s
+				l.Bytes *= 2
+				pair(s, l)
+			})
+		}
+	}
+}

@@ -1,0 +1,206 @@
+package costmodel
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"ridgeline/arch"
+	"ridgeline/hardware"
+	"ridgeline/precision"
+)
+
+func compiled(t testing.TB, model, on string, o Options) *Compiled {
+	t.Helper()
+	m, err := arch.Open(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hw, err := hardware.Lookup(on)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Compile(m, hw, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+var calibrationModels = []string{"phi4-mini-flash", "llama-3.1-8b", "qwen3.5-27b", "gpt-oss-20b", "nemotron-h-56b", "sambay-2-1b"}
+
+func calibratedCases(t testing.TB, f func(name string, c *Compiled)) {
+	for _, m := range calibrationModels {
+		if _, err := arch.Open(m); err != nil {
+			t.Logf("no preset %s", m)
+			continue
+		}
+		for _, on := range []string{"a100-80gb", "h100-sxm", "b200", "l40s", "mi300x", "tpu-v5e"} {
+			f(m+" on "+on, compiled(t, m, on, Options{}))
+		}
+	}
+}
+
+// Limit ≤ roofline ≤ calibrated, for steps and prompts.
+func TestFidelitiesAreOrdered(t *testing.T) {
+	calibratedCases(t, func(name string, c *Compiled) {
+		for _, b := range []int{1, 7, 64, 500} {
+			for _, n := range []int{1, 100, 513, 5000, 70000} {
+				l, r, k := c.DecodeStep(Limit, b, n), c.DecodeStep(Roofline, b, n), c.DecodeStep(Calibrated, b, n)
+				if !(l <= r*(1+1e-12) && r <= k*(1+1e-12)) {
+					t.Fatalf("%s, batch %d, context %d: limit %g, roofline %g, calibrated %g", name, b, n, l, r, k)
+				}
+			}
+			r, k := c.Prefill(Roofline, b, 1000).Seconds, c.Prefill(Calibrated, b, 1000).Seconds
+			if r > k*(1+1e-12) {
+				t.Fatalf("%s, prefill of %d × 1,000: roofline %g, calibrated %g", name, b, r, k)
+			}
+		}
+	})
+}
+
+// Quadrature is within 0.1 % of the loop.
+func TestCalibratedGenerationIsTheLoop(t *testing.T) {
+	calibratedCases(t, func(name string, c *Compiled) {
+		for _, w := range []struct{ b, p, g int }{{1, 0, 1}, {1, 1, 30}, {3, 200, 900}, {16, 1000, 5000}, {1, 500, 20000}} {
+			loop := 0.0
+			for n := w.p + 1; n <= w.p+w.g; n++ {
+				loop += c.DecodeStep(Calibrated, w.b, n)
+			}
+			if got := c.Generation(Calibrated, w.b, w.p, w.g); math.Abs(got/loop-1) > 1e-3 {
+				t.Errorf("%s, %+v: %g, the loop gives %g (%+.3f %%)", name, w, got, loop, 100*(got/loop-1))
+			}
+		}
+	})
+}
+
+func TestCalibratedInterval(t *testing.T) {
+	calibratedCases(t, func(name string, c *Compiled) {
+		e, err := c.Estimate(Calibrated, Workload{Prompt: 2000, Generate: 4000, Batch: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Interval.Low == nil || !(*e.Interval.Low <= e.TPOTSeconds*(1+1e-12) && e.TPOTSeconds <= *e.Interval.High) || *e.Interval.Low == *e.Interval.High {
+			t.Errorf("%s: TPOT %g, interval %v", name, e.TPOTSeconds, e.Interval)
+		}
+		if e.Roofline == nil || e.Roofline.TPOTSeconds > e.TPOTSeconds {
+			t.Errorf("%s: roofline beside it: %+v", name, e.Roofline)
+		}
+	})
+}
+
+func TestBasis(t *testing.T) {
+	for _, tc := range []struct{ model, on, want string }{
+		{"llama-3.1-8b", "a100-80gb", "fitted on this GPU"},
+		{"llama-3.1-8b", "h100-sxm", "transferred from h200"},
+		{"llama-3.1-8b", "tpu-v5e", "datasheet only"},
+		{"phi4-mini-flash", "h200", "fitted on this GPU (mamba1.scan unmeasured, attn.core unmeasured)"},
+	} {
+		if got := compiled(t, tc.model, tc.on, Options{}).Basis(Calibrated); got != tc.want {
+			t.Errorf("%s on %s: basis %q, want %q", tc.model, tc.on, got, tc.want)
+		}
+	}
+	if got := compiled(t, "llama-3.1-8b", "h200", Options{}).Basis(Roofline); got != DatasheetOnly {
+		t.Errorf("basis of a roofline: %q", got)
+	}
+}
+
+// Without a measured relative the calibrated time is the roofline's, and says how little
+// that is worth.
+func TestDatasheetOnlyIsRoofline(t *testing.T) {
+	c := compiled(t, "llama-3.1-8b", "tpu-v5e", Options{})
+	w := Workload{Prompt: 2000, Generate: 1000, Batch: 2}
+	r, err := c.Estimate(Roofline, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := c.Estimate(Calibrated, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k.TPOTSeconds != r.TPOTSeconds || *k.Interval.High < 2*k.TPOTSeconds {
+		t.Errorf("roofline %g, calibrated %g up to %g", r.TPOTSeconds, k.TPOTSeconds, *k.Interval.High)
+	}
+}
+
+func TestEnginesAddUp(t *testing.T) {
+	step := func(engine string) float64 {
+		return compiled(t, "llama-3.1-8b", "h200", Options{Engine: engine}).DecodeStep(Calibrated, 8, 2000)
+	}
+	ideal, vllm, eager := step("ideal"), step("vllm"), step("vllm-eager")
+	if !(ideal < vllm && vllm < eager) {
+		t.Errorf("ideal %g, vllm %g, eager %g", ideal, vllm, eager)
+	}
+	c := compiled(t, "llama-3.1-8b", "h200", Options{})
+	if _, err := Compile(c.Model, c.Hardware, Options{Engine: "nope"}); err == nil || !strings.Contains(err.Error(), "nope") {
+		t.Errorf("unknown engine: %v", err)
+	}
+}
+
+func TestServedTPOT(t *testing.T) {
+	c := compiled(t, "llama-3.1-8b", "h200", Options{})
+	alone := c.Generation(Calibrated, 1, 2000, 500) / 500
+	if got := c.ServedTPOT(2000, 500, 1); math.Abs(got/alone-1) > 1e-12 {
+		t.Errorf("one request in flight: %g, alone %g", got, alone)
+	}
+	want := c.Generation(Calibrated, 32, 2000, 500)/500 + c.engine.Interleave*31*c.Prefill(Calibrated, 1, 2000).Seconds/500
+	if got := c.ServedTPOT(2000, 500, 32); math.Abs(got/want-1) > 1e-12 {
+		t.Errorf("32 requests in flight: %g, want %g", got, want)
+	}
+}
+
+// Eight-bit weights that are widened on the way in save their bytes and no arithmetic.
+func TestWeightOnlyFormats(t *testing.T) {
+	bf := compiled(t, "llama-3.1-8b", "h200", Options{})
+	w8 := compiled(t, "llama-3.1-8b", "h200", Options{Weights: precision.FP8})
+	if s, l := w8.DecodeStep(Calibrated, 1, 1000), bf.DecodeStep(Calibrated, 1, 1000); s > 0.75*l {
+		t.Errorf("fp8 weights: a step of %g against %g in bf16", s, l)
+	}
+	if s, l := w8.Prefill(Calibrated, 8, 4000).Seconds, bf.Prefill(Calibrated, 8, 4000).Seconds; s < 0.97*l {
+		t.Errorf("fp8 weights computed in bf16: a prefill of %g against %g", s, l)
+	}
+}
+
+func TestCalibratedAllocatesNothing(t *testing.T) {
+	c := compiled(t, "phi4-mini-flash", "h200", Options{})
+	c.DecodeStep(Calibrated, 1, 1)
+	if n := testing.AllocsPerRun(20, func() {
+		c.DecodeStep(Calibrated, 8, 5000)
+		c.Generation(Calibrated, 8, 2000, 32000)
+	}); n != 0 {
+		t.Errorf("%g allocations", n)
+	}
+}
+
+func BenchmarkCalibratedStep(b *testing.B) {
+	c := compiled(b, "phi4-mini-flash", "h200", Options{})
+	b.ReportAllocs()
+	for b.Loop() {
+		c.DecodeStep(Calibrated, 8, 20000)
+	}
+}
+
+func BenchmarkCalibratedGeneration(b *testing.B) {
+	c := compiled(b, "phi4-mini-flash", "h200", Options{})
+	b.ReportAllocs()
+	for b.Loop() {
+		c.Generation(Calibrated, 8, 2000, 32000)
+	}
+}
+
+// A step with twice the sequences or twice the context takes no less time, beyond 2 %.
+func TestCalibratedStepsGrow(t *testing.T) {
+	calibratedCases(t, func(name string, c *Compiled) {
+		for b := 1; b <= 256; b *= 2 {
+			for n := 64; n <= 1<<17; n *= 2 {
+				a := c.DecodeStep(Calibrated, b, n)
+				if l := c.DecodeStep(Calibrated, 2*b, n); l < 0.98*a {
+					t.Errorf("%s, context %d: batch %d takes %.3g s, %d takes %.3g (%.3f×)", name, n, b, a, 2*b, l, l/a)
+				}
+				if l := c.DecodeStep(Calibrated, b, 2*n); l < 0.98*a {
+					t.Errorf("%s, batch %d: context %d takes %.3g s, %d takes %.3g (%.3f×)", name, b, n, a, 2*n, l, l/a)
+				}
+			}
+		}
+	})
+}
