@@ -115,6 +115,19 @@ func TestFormatsAreStable(t *testing.T) {
 	}
 }
 
+// A drawing alone says what it shows, and has letters where Liberation Sans is missing.
+func TestDrawingHasAName(t *testing.T) {
+	f := Throughput(setup(t, "phi4-mini"))
+	f.Title = `a "b" <c>`
+	svg := render(t, f, "a.svg", Light())
+	if !strings.Contains(svg, `<svg role="img" aria-label="a &#34;b&#34; &lt;c&gt;. Lines of`) {
+		t.Errorf("no name: %s", svg[:300])
+	}
+	if strings.Count(svg, "font-family:") != strings.Count(svg, "Arial,Helvetica,sans-serif") {
+		t.Error("letters without a second choice of font")
+	}
+}
+
 // One series and eight, tiny and huge values draw.
 func TestExtremes(t *testing.T) {
 	names := []string{"phi4-mini-flash", "phi4-mini", "llama-3.1-8b", "qwen3-8b", "sambay-1b", "gdny-1b", "mixtral-8x7b", "transformer++(d=8)"}
