@@ -307,7 +307,9 @@ func RooflineFigure(s *Setup) (*Figure, error) {
 			a.Labels = pointLabels(ops, bw)
 		}
 	}
-	f := Lines("Roofline of a decode step: "+m.Model.Name, s.setting("prompt", "generate", "batch")+" · labels: share of the step's time; element-wise operations have the lower fp32 roof",
+	roof := *s
+	roof.Fidelity = costmodel.Roofline // the shares are those under the roof
+	f := Lines("Roofline of a decode step: "+m.Model.Name, roof.setting("prompt", "generate", "batch")+" · labels: share of the step's time; element-wise operations have the lower fp32 roof",
 		"Operations as points under the roofline of each device, intensity against attainable arithmetic rate", a)
 	f.Legend = nil
 	for _, x := range a.Series {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -184,6 +185,29 @@ func TestTicks(t *testing.T) {
 				t.Errorf("%v: %d log labels", r, n)
 			}
 		}
+	}
+}
+
+// A capacity near the top of its axis is named below its line, clear of the subtitle.
+func TestLevelNameStaysInside(t *testing.T) {
+	svg := render(t, Memory(setup(t, "phi4-mini-flash")), "x.svg", Light())
+	y := func(text string) float64 {
+		for _, l := range strings.Split(svg, "<text ")[1:] {
+			if l, _, _ = strings.Cut(l, "</text>"); strings.Contains(l, text) {
+				_, at, _ := strings.Cut(l, `y="`)
+				at, _, _ = strings.Cut(at, `"`)
+				v, err := strconv.ParseFloat(at, 64)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return v
+			}
+		}
+		t.Fatalf("no text %q", text)
+		return 0
+	}
+	if gap := y("capacity of") - y("(datasheet only)"); gap < 16 {
+		t.Errorf("the capacity's name is %.1f pt below the subtitle", gap)
 	}
 }
 

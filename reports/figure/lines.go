@@ -192,14 +192,9 @@ func (a *Axes) draw(t Theme, c draw.Canvas) error {
 	p.Draw(inner)
 	data := p.DataCanvas(inner)
 	a.titles(t, c, data)
-	s := style(t, tickSize, false, 0, 0)
-	for _, l := range a.Levels {
-		at := vg.Point{X: data.X(0) + 4, Y: data.Y(p.Y.Norm(l.Y)) + 4}
-		data.SetColor(t.Back)
-		data.Fill(rectangle(vg.Rectangle{Min: vg.Point{X: at.X, Y: at.Y - 2}, Max: vg.Point{X: at.X + s.Width(l.Name), Y: at.Y + tickSize}}))
-		data.FillText(s, at, l.Name)
-	}
-	a.place(t, data, p)
+	trace := a.trace(p, data)
+	a.nameLevels(t, data, p, trace)
+	a.place(t, data, p, trace)
 	return nil
 }
 
@@ -225,19 +220,56 @@ func (a *Axes) extend(p *plot.Plot) {
 	}
 }
 
+// trace is where the series are drawn: their points, and along lines a point every 3 pt.
+func (a *Axes) trace(p *plot.Plot, c draw.Canvas) (out []vg.Point) {
+	for _, s := range a.Series {
+		var last vg.Point
+		for i, xy := range a.usable(s) {
+			at := vg.Point{X: c.X(p.X.Norm(xy.X)), Y: c.Y(p.Y.Norm(xy.Y))}
+			if i > 0 && !s.Points {
+				n := math.Ceil(math.Hypot(float64(at.X-last.X), float64(at.Y-last.Y)) / 3)
+				for k := 1.0; k < n; k++ {
+					f := vg.Length(k / n)
+					out = append(out, vg.Point{X: last.X + (at.X-last.X)*f, Y: last.Y + (at.Y-last.Y)*f})
+				}
+			}
+			out, last = append(out, at), at
+		}
+	}
+	return out
+}
+
+// nameLevels writes the names of the levels above or below them, as far left as no series
+// is in the way.
+func (a *Axes) nameLevels(t Theme, c draw.Canvas, p *plot.Plot, trace []vg.Point) {
+	s := style(t, tickSize, false, 0, 0)
+	const height, off, step = tickSize + 1, 3, 8
+	for _, l := range a.Levels {
+		y, w := c.Y(p.Y.Norm(l.Y)), s.Width(l.Name)
+		at := vg.Point{X: c.Min.X + 4, Y: y + off}
+	search:
+		for _, bottom := range []vg.Length{y + off, y - off - height} {
+			for x := c.Min.X + 4; x+w < c.Max.X; x += step {
+				box := vg.Rectangle{Min: vg.Point{X: x, Y: bottom}, Max: vg.Point{X: x + w, Y: bottom + height}}
+				if box.Min.Y >= c.Min.Y && box.Max.Y <= c.Max.Y && !covers(box, trace) {
+					at = box.Min
+					break search
+				}
+			}
+		}
+		c.SetColor(t.Back)
+		c.Fill(rectangle(vg.Rectangle{Min: at, Max: vg.Point{X: at.X + w, Y: at.Y + height}}))
+		c.FillText(s, vg.Point{X: at.X, Y: at.Y + 2}, l.Name)
+	}
+}
+
 // place writes labels beside their points, a line of text for each line of the label, each
 // at the nearest place where it covers no other label and none of the lines; a thin line
 // leads back to its point.
-func (a *Axes) place(t Theme, c draw.Canvas, p *plot.Plot) {
+func (a *Axes) place(t Theme, c draw.Canvas, p *plot.Plot, trace []vg.Point) {
 	s := style(t, tickSize, false, 0, -0.5)
 	const lineHeight, step = 10, 4
 	var taken []vg.Rectangle
-	var lines []vg.Point
-	for _, x := range a.Series {
-		for _, xy := range a.usable(x) {
-			lines = append(lines, vg.Point{X: c.X(p.X.Norm(xy.X)), Y: c.Y(p.Y.Norm(xy.Y))})
-		}
-	}
 	for _, l := range a.Labels {
 		at := vg.Point{X: c.X(p.X.Norm(l.X)), Y: c.Y(p.Y.Norm(l.Y))}
 		text := strings.Split(l.Text, "\n")
@@ -255,7 +287,7 @@ func (a *Axes) place(t Theme, c draw.Canvas, p *plot.Plot) {
 				if far < 16 || side < 10 || far >= nearest || x < at.X && 2*far >= nearest {
 					continue
 				}
-				if !overlaps(box, taken) && !covers(box, lines) {
+				if !overlaps(box, taken) && !covers(box, trace) {
 					best, nearest = box, far
 				}
 			}
