@@ -3,6 +3,7 @@ package page
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -147,6 +148,23 @@ func TestAccessible(t *testing.T) {
 		if !ids[m[1]] {
 			t.Errorf("a link goes to #%s, which is not there", m[1])
 		}
+	}
+}
+
+// A figure wider than the others is shown wider and shrinks less, so that its letters are
+// of their size.
+func TestWideFigures(t *testing.T) {
+	p := build(t, costmodel.Roofline, "a100-80gb", "phi4-mini", "phi4-mini-flash")
+	narrow, wide := p.Sections[1].Figures[0], p.Sections[4].Figures[0]
+	doc := html(t, p)
+	for _, f := range []*figure.Figure{narrow, wide} {
+		if want := fmt.Sprintf(`style="min-width:%drem"`, least(f)); !strings.Contains(doc, want) {
+			t.Errorf("%s: no %s", f.Title, want)
+		}
+	}
+	ratio := float64(wide.Width / narrow.Width)
+	if ratio < 1.3 || float64(least(wide)) < 0.95*ratio*float64(least(narrow)) || rem(wide) <= rem(narrow) {
+		t.Errorf("%.2f times as wide, but shown at %d…%d rem against %d…%d", ratio, least(wide), rem(wide), least(narrow), rem(narrow))
 	}
 }
 
