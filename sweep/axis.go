@@ -64,7 +64,7 @@ var params = map[string]param{
 	"prompt":          {loadParam, true, true, "prompt tokens"},
 	"generate":        {loadParam, true, true, "generated tokens"},
 	"batch":           {loadParam, true, true, "sequences, or max"},
-	"fidelity":        {loadParam, false, false, "limit, roofline"},
+	"fidelity":        {loadParam, false, false, "limit, roofline, calibrated"},
 }
 
 // aliases are other spellings of a parameter.

@@ -7,12 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"ridgeline/costmodel"
 	"ridgeline/costmodel/calibrate"
@@ -38,6 +35,28 @@ served runs; docs/calibration.md lists their columns.`,
 	}
 	c.AddCommand(calibrateFit(), calibrateCheck(), calibrateHoldout(), calibrateEngines())
 	return c
+}
+
+// measuredFlags name timings, and the one GPU of them to look at.
+type measuredFlags struct{ dir, on string }
+
+func (m *measuredFlags) register(c *cobra.Command, on string) {
+	c.Flags().StringVar(&m.dir, "measured", "", "folder of CLASS_GPU.csv files and serving.csv")
+	c.Flags().StringVar(&m.on, "hardware", "", on)
+	complete(c, "hardware", hardware.Names)
+}
+
+// tables reads the folder; only is the profile name of --hardware, "" for all.
+func (m *measuredFlags) tables() (tables []calibrate.Table, only string, err error) {
+	if m.on != "" {
+		hw, err := hardwareFlag(m.on)
+		if err != nil {
+			return nil, "", err
+		}
+		only = hw.Name
+	}
+	tables, err = measuredDir(m.dir, only)
+	return tables, only, err
 }
 
 // measuredDir reads the tables of --measured, of one GPU if named.
@@ -181,7 +200,8 @@ With -o the profile is written as YAML, for --calibration of the other verbs.`,
 }
 
 func calibrateCheck() *cobra.Command {
-	var dir, on, own string
+	var m measuredFlags
+	var own string
 	var out outFlags
 	c := &cobra.Command{
 		Use:   "check",
@@ -196,15 +216,7 @@ transferred from its nearest measured relative.`,
 			if err := out.check(); err != nil {
 				return err
 			}
-			var only string
-			if on != "" {
-				hw, err := hardwareFlag(on)
-				if err != nil {
-					return err
-				}
-				only = hw.Name
-			}
-			tables, err := measuredDir(dir, only)
+			tables, only, err := m.tables()
 			if err != nil {
 				return err
 			}
@@ -230,7 +242,7 @@ transferred from its nearest measured relative.`,
 				}
 				js.Tables = append(js.Tables, calibrate.Check(p, tables[i:i+1])...)
 			}
-			groups, err := served(dir)
+			groups, err := served(m.dir)
 			if err != nil {
 				return err
 			}
@@ -253,10 +265,8 @@ transferred from its nearest measured relative.`,
 			return out.write(c, ts, js)
 		},
 	}
-	c.Flags().StringVar(&dir, "measured", "", "folder of CLASS_GPU.csv files and serving.csv")
-	c.Flags().StringVar(&on, "hardware", "", "only this GPU")
+	m.register(c, "only this GPU")
 	c.Flags().StringVar(&own, "calibration", "", "a profile of calibrate fit, before those built in")
-	complete(c, "hardware", hardware.Names)
 	out.register(c)
 	return c
 }
@@ -277,154 +287,4 @@ func engineOrNearest(name string) (*calibrate.Engine, error) {
 		return e, nil
 	}
 	return calibrate.EngineNamed("")
-}
-
-func calibrateHoldout() *cobra.Command {
-	var dir, on string
-	var out outFlags
-	c := &cobra.Command{
-		Use:   "holdout",
-		Short: "How well what was never seen is predicted: cells, shapes, whole GPUs",
-		Long: `Fits again and again, each time without a fifth of the cells, or all rows of one head count,
-head dimension, context or (n,k), and predicts what was left out; then predicts each measured
-GPU from the profiles of the others. Takes minutes a GPU.`,
-		Example: `  ridgeline calibrate holdout --measured timings --hardware h200`,
-		Args:    needArgs(0, 0, "no arguments"),
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := out.check(); err != nil {
-				return err
-			}
-			var only string
-			if on != "" {
-				hw, err := hardwareFlag(on)
-				if err != nil {
-					return err
-				}
-				only = hw.Name
-			}
-			tables, err := measuredDir(dir, only)
-			if err != nil {
-				return err
-			}
-			all, err := holdOut(c, tables)
-			if err != nil {
-				return err
-			}
-			for _, p := range calibrate.Embedded() {
-				if only == "" || only == p.Hardware() {
-					all = append(all, calibrate.WithoutGPU(p.Hardware(), tables)...)
-				}
-			}
-			if c.Context().Err() != nil {
-				warn(c.ErrOrStderr(), "stopped: what follows is what was finished")
-			}
-			return out.write(c, []*reports.Table{reports.ErrorTable("Errors of what was left out", all)}, reports.CheckJSON{Tables: all})
-		},
-	}
-	c.Flags().StringVar(&dir, "measured", "", "folder of CLASS_GPU.csv files")
-	c.Flags().StringVar(&on, "hardware", "", "only this GPU")
-	complete(c, "hardware", hardware.Names)
-	out.register(c)
-	return c
-}
-
-// holdOut leaves out every group of every table, as many at once as there are cores, and
-// returns what was finished when the context ended, in the order of the tables.
-func holdOut(c *cobra.Command, tables []calibrate.Table) ([]calibrate.TableError, error) {
-	kinds := int(calibrate.Contexts) + 1
-	found := make([]*calibrate.TableError, len(tables)*kinds)
-	g, ctx := errgroup.WithContext(c.Context())
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	step, clear := progress(c.ErrOrStderr(), "holding out")
-	defer clear()
-	var mu sync.Mutex
-	done := 0
-	for i := range tables {
-		t := &tables[i]
-		hw, err := hardware.Lookup(t.Hardware)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", t.File, err)
-		}
-		for k := range kinds {
-			g.Go(func() error {
-				te, ok, err := calibrate.LeaveOut(ctx, t, hw, calibrate.Holdout(k), calibrate.Options{Evaluations: 450, Rounds: 3})
-				if err == nil && ok {
-					found[i*kinds+k] = &te
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				if done++; step != nil {
-					step(done, len(found))
-				}
-				return err
-			})
-		}
-	}
-	if err := g.Wait(); err != nil && c.Context().Err() == nil {
-		return nil, failure{err}
-	}
-	var all []calibrate.TableError
-	for _, te := range found {
-		if te != nil {
-			all = append(all, *te)
-		}
-	}
-	return all, nil
-}
-
-func calibrateEngines() *cobra.Command {
-	var dir, source string
-	var out outFlags
-	c := &cobra.Command{
-		Use:   "engines",
-		Short: "Fit what serving engines add to the kernels of a step",
-		Long: `Takes the runs of serving.csv apart with the calibrated kernels and fits, engine by engine, the
-host's time per step and per sequence, the launch of a streaming kernel, and how much of other
-requests' prefill delays running ones. With -o the engines are written as YAML.`,
-		Example: `  ridgeline calibrate engines --measured timings -o engines.yaml`,
-		Args:    needArgs(0, 0, "no arguments"),
-		RunE: func(c *cobra.Command, _ []string) error {
-			groups, err := served(dir)
-			if err != nil {
-				return err
-			}
-			if len(groups) == 0 {
-				return fmt.Errorf("--measured %q has no serving.csv", dir)
-			}
-			es, err := costmodel.FitEngines(c.Context(), groups)
-			if err != nil {
-				return failure{err}
-			}
-			gap := 0.0
-			if tables, err := calibrate.ReadDir(dir); err == nil {
-				gap, _ = calibrate.EagerGap(tables)
-			}
-			es = calibrate.WithDerived(es, gap, source)
-			checks, err := costmodel.CheckServed(groups, func(name string) (*calibrate.Engine, error) {
-				for i := range es {
-					if es[i].Name == name {
-						return &es[i], nil
-					}
-				}
-				return calibrate.EngineNamed("")
-			})
-			if err != nil {
-				return err
-			}
-			if out.file != "" {
-				if err := atomicfile.Write(out.file, func(w io.Writer) error { return calibrate.WriteEngines(w, es) }); err != nil {
-					return err
-				}
-			}
-			report := outFlags{format: out.format}
-			return report.write(c, []*reports.Table{reports.EngineTable(es), reports.ServedTable(checks)}, struct {
-				Engines []calibrate.Engine      `json:"engines"`
-				Served  []costmodel.ServedCheck `json:"served"`
-			}{es, checks})
-		},
-	}
-	c.Flags().StringVar(&dir, "measured", "", "folder with serving.csv, and all-reduce timings if there are")
-	c.Flags().StringVar(&source, "source", "", "where the runs are from, for the file")
-	out.register(c)
-	return c
 }

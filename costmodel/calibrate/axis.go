@@ -16,12 +16,6 @@ func log2(x float64) float64 {
 	return float64(e) + f - 1
 }
 
-// exp2 inverts log2.
-func exp2(c float64) float64 {
-	e := math.Floor(c)
-	return math.Ldexp(1+c-e, int(e))
-}
-
 // axis is one logarithmic axis of a table: N nodes, PerOctave of them to a doubling,
 // the first at 2^Lo.
 type axis struct {
@@ -45,12 +39,4 @@ func (a *axis) locate(x float64) (int, float64) {
 	}
 	i := int(c)
 	return i, c - float64(i)
-}
-
-// node returns the value of x at node i.
-func (a *axis) node(i int) float64 {
-	if a.N < 2 {
-		return exp2(a.Lo)
-	}
-	return exp2(a.Lo + float64(i)/a.PerOctave)
 }

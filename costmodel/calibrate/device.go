@@ -76,6 +76,3 @@ func (d *device) check() error {
 	}
 	return nil
 }
-
-// smallest is the number format of the product that stands for a bare launch.
-const smallest = precision.BF16

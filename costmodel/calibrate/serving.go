@@ -1,12 +1,9 @@
 package calibrate
 
 import (
-	"bufio"
-	"fmt"
 	"io"
 	"sort"
 	"strconv"
-	"strings"
 
 	"ridgeline/precision"
 )
@@ -28,44 +25,17 @@ func (r *ServedRun) Hardware() string { return LongName(r.System) }
 
 // ReadServing reads a table of served runs. name is what errors call the file.
 func ReadServing(in io.Reader, name string) ([]ServedRun, error) {
-	s := bufio.NewScanner(in)
-	s.Buffer(nil, 1<<20)
-	if !s.Scan() {
-		return nil, fmt.Errorf("%s:1: empty file, want a header line", name)
-	}
-	rec := record{file: name, line: 1, column: map[string]int{}}
-	for i, h := range split(s.Text()) {
-		rec.column[h] = i
-	}
 	var out []ServedRun
-	for s.Scan() {
-		rec.line++
-		text := strings.TrimSpace(s.Text())
-		if text == "" {
-			continue
-		}
-		rec.field = split(text)
-		if len(rec.field) != len(rec.column) {
-			return nil, fmt.Errorf("%s:%d: %d fields, the header has %d", name, rec.line, len(rec.field), len(rec.column))
-		}
-		r := ServedRun{
+	err := eachRecord(in, name, func(rec *record) error {
+		out = append(out, ServedRun{
 			Line: rec.line, Model: rec.text("model"), System: rec.text("system"), Engine: rec.text("engine"), Version: rec.text("engine_version"),
 			Precision: rec.dtype("precision"), TP: int(rec.size("tp", 1)),
 			Prompt: int(rec.size("prompt", 1)), Generate: int(rec.size("generate", 1)), Concurrency: int(rec.size("concurrency", 1)),
 			TTFT: rec.milliseconds("ttft_ms"), TPOT: rec.milliseconds("tpot_ms"),
-		}
-		if rec.err != nil {
-			return nil, rec.err
-		}
-		out = append(out, r)
-	}
-	if err := s.Err(); err != nil {
-		return nil, fmt.Errorf("%s:%d: %w", name, rec.line+1, err)
-	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("%s:%d: no rows after the header", name, rec.line)
-	}
-	return out, nil
+		})
+		return rec.err
+	})
+	return out, err
 }
 
 func (r *record) milliseconds(column string) float64 {

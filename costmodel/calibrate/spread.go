@@ -17,9 +17,6 @@ type spread struct {
 // bins of predicted time: 1 µs to 8 ms.
 const bins = 14
 
-// unknownSpread is the log half-width of a prediction that nothing was measured for.
-const unknownSpread = 0.7
-
 // bounds returns the 90 % interval of a predicted time.
 func (s *spread) bounds(seconds float64) (low, high float64) {
 	if len(s.Low) == 0 {

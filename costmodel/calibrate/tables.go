@@ -122,43 +122,52 @@ func classify(base string) (Class, string, bool) {
 // Read reads the rows of one class. name is what errors call the file: every error is
 // one line, "name:line: column: what is wrong".
 func Read(r io.Reader, name string, class Class) ([]Row, error) {
+	var rows []Row
+	err := eachRecord(r, name, func(rec *record) error {
+		row := rec.row(class)
+		rows = append(rows, row)
+		return rec.err
+	})
+	return rows, err
+}
+
+// eachRecord calls f for every line of a CSV file after its header.
+func eachRecord(r io.Reader, name string, f func(*record) error) error {
 	s := bufio.NewScanner(r)
 	s.Buffer(nil, 1<<20)
 	if !s.Scan() {
 		if err := s.Err(); err != nil {
-			return nil, fmt.Errorf("%s:1: %w", name, err)
+			return fmt.Errorf("%s:1: %w", name, err)
 		}
-		return nil, fmt.Errorf("%s:1: empty file, want a header line", name)
+		return fmt.Errorf("%s:1: empty file, want a header line", name)
 	}
 	rec := record{file: name, line: 1, column: map[string]int{}}
 	for i, h := range split(s.Text()) {
 		rec.column[h] = i
 	}
-	width := len(rec.column)
-	var rows []Row
+	n := 0
 	for s.Scan() {
 		rec.line++
 		text := strings.TrimSpace(s.Text())
 		if text == "" {
 			continue
 		}
+		n++
 		rec.field = split(text)
-		if len(rec.field) != width {
-			return nil, fmt.Errorf("%s:%d: %d fields, the header has %d", name, rec.line, len(rec.field), width)
+		if len(rec.field) != len(rec.column) {
+			return fmt.Errorf("%s:%d: %d fields, the header has %d", name, rec.line, len(rec.field), len(rec.column))
 		}
-		row := rec.row(class)
-		if rec.err != nil {
-			return nil, rec.err
+		if err := f(&rec); err != nil {
+			return err
 		}
-		rows = append(rows, row)
 	}
 	if err := s.Err(); err != nil {
-		return nil, fmt.Errorf("%s:%d: %w", name, rec.line+1, err)
+		return fmt.Errorf("%s:%d: %w", name, rec.line+1, err)
 	}
-	if len(rows) == 0 {
-		return nil, fmt.Errorf("%s:%d: no rows after the header", name, rec.line)
+	if n == 0 {
+		return fmt.Errorf("%s:%d: no rows after the header", name, rec.line)
 	}
-	return rows, nil
+	return nil
 }
 
 func split(line string) []string {
