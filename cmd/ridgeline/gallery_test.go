@@ -24,7 +24,7 @@ func TestGallery(t *testing.T) {
 		if !ok {
 			continue
 		}
-		args := strings.Fields(command)
+		args := words(command)
 		name := args[len(args)-1]
 		made[name] = true
 		out := filepath.Join(t.TempDir(), name)

@@ -92,6 +92,9 @@ func (p *plotFlags) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if f.Empty() {
+		return fmt.Errorf("plot %s: nothing to draw: at --batch max no sequence fits %s (give --batch, --tp or another --on)", args[0], p.deploy.on)
+	}
 	return atomicfile.Write(p.out, func(w io.Writer) error { return f.Write(w, p.out, theme) })
 }
 

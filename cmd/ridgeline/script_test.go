@@ -20,6 +20,10 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
+		Condition: func(cond string) (bool, error) {
+			// root writes into any folder.
+			return cond == "root" && os.Geteuid() == 0, nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			// oneline checks that stderr of the last command is exactly one line.
 			"oneline": func(ts *testscript.TestScript, neg bool, _ []string) {
@@ -32,6 +36,16 @@ func TestScripts(t *testing.T) {
 				}
 				if (n == 1) == neg {
 					ts.Fatalf("stderr has %d lines: %q", n, s)
+				}
+			},
+			// nopartial checks that a folder holds no file that was left half-written.
+			"nopartial": func(ts *testscript.TestScript, _ bool, args []string) {
+				files, err := os.ReadDir(ts.MkAbs(args[0]))
+				ts.Check(err)
+				for _, f := range files {
+					if strings.Contains(f.Name(), ".partial") {
+						ts.Fatalf("%s is left behind", f.Name())
+					}
 				}
 			},
 			// deep writes a file of n opening brackets.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image/color"
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -32,7 +33,21 @@ func Stacked(title, subtitle, alt string, parts []string, bars []Bar) *Figure {
 	return f
 }
 
+func (s *stack) empty() bool {
+	return slices.ContainsFunc(s.bars, func(b Bar) bool { w := b.whole(); return !(w > 0) || math.IsInf(w, 0) })
+}
+
+func (b Bar) whole() (sum float64) {
+	for _, v := range b.Parts {
+		sum += v
+	}
+	return sum
+}
+
 func (s *stack) draw(t Theme, c draw.Canvas) error {
+	if s.empty() {
+		return ErrEmpty
+	}
 	name := style(t, labelSize, false, -1, -0.5)
 	left := vg.Length(0)
 	for _, b := range s.bars {
@@ -45,13 +60,7 @@ func (s *stack) draw(t Theme, c draw.Canvas) error {
 		y := c.Max.Y - slot*(vg.Length(i)+0.5)
 		half := min(slot*0.36, 12)
 		c.FillText(name, vg.Point{X: c.Min.X + left - 8, Y: y}, b.Name)
-		sum := 0.0
-		for _, v := range b.Parts {
-			sum += v
-		}
-		if !(sum > 0) || math.IsInf(sum, 0) {
-			return ErrEmpty
-		}
+		sum := b.whole()
 		x, width := c.Min.X+left, c.Max.X-c.Min.X-left
 		for k, v := range b.Parts {
 			w := width * vg.Length(v/sum)
@@ -95,6 +104,8 @@ func Heat(title, subtitle, alt, xlabel, ylabel string, xs, ys []string, v [][]fl
 	return &Figure{Title: title, Subtitle: subtitle, Alt: alt, Width: 16 * vg.Centimeter, Height: vg.Length(4.5+0.75*float64(len(ys))) * vg.Centimeter,
 		panels: []panel{&grid{xlabel, ylabel, xs, ys, v, format}}}
 }
+
+func (g *grid) empty() bool { return len(g.xs) == 0 || len(g.ys) == 0 }
 
 func (g *grid) draw(t Theme, c draw.Canvas) error {
 	tick := style(t, tickSize, false, -0.5, -0.5)

@@ -89,6 +89,18 @@ func (s *Setup) longest() int {
 	return n
 }
 
+// spread picks a log scale where one model is so far from another that a linear axis shows
+// but one of them.
+func spread(a *Axes) {
+	var tops []float64
+	for _, s := range a.Series {
+		if len(s.Y) > 0 {
+			tops = append(tops, slices.Max(s.Y))
+		}
+	}
+	a.Y = scaleFor(tops)
+}
+
 // Throughput draws decode throughput against generation length.
 func Throughput(s *Setup) *Figure {
 	a := &Axes{XLabel: "tokens generated", YLabel: "decode throughput, tokens/s", X: Log2, FromZero: true}
@@ -104,6 +116,7 @@ func Throughput(s *Setup) *Figure {
 		}
 		a.Series = append(a.Series, line)
 	}
+	spread(a)
 	return Lines("Decode throughput against generation length", s.setting("prompt", "batch"),
 		"Lines of tokens per second over tokens generated, one for each model", a)
 }
@@ -294,7 +307,9 @@ func RooflineFigure(s *Setup) (*Figure, error) {
 			a.Labels = pointLabels(ops, bw)
 		}
 	}
-	f := Lines("Roofline of a decode step: "+m.Model.Name, s.setting("prompt", "generate", "batch")+" · labels: share of the step's time; element-wise operations have the lower fp32 roof",
+	roof := *s
+	roof.Fidelity = costmodel.Roofline // the shares are those under the roof
+	f := Lines("Roofline of a decode step: "+m.Model.Name, roof.setting("prompt", "generate", "batch")+" · labels: share of the step's time; element-wise operations have the lower fp32 roof",
 		"Operations as points under the roofline of each device, intensity against attainable arithmetic rate", a)
 	f.Legend = nil
 	for _, x := range a.Series {

@@ -7,10 +7,13 @@
 package figure
 
 import (
+	"bytes"
+	"encoding/xml"
 	"fmt"
 	"image/color"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -77,8 +80,14 @@ type Key struct {
 	Point bool // a marker without a line
 }
 
+// Empty reports whether a panel has nothing to draw: Write would return ErrEmpty.
+func (f *Figure) Empty() bool {
+	return slices.ContainsFunc(f.panels, panel.empty)
+}
+
 // panel draws one set of axes.
 type panel interface {
+	empty() bool
 	draw(t Theme, c draw.Canvas) error
 }
 
@@ -122,7 +131,11 @@ func (f *Figure) Write(w io.Writer, path string, t Theme) error {
 		if err := f.draw(t, draw.New(c)); err != nil {
 			return err
 		}
-		_, err := c.WriteTo(w)
+		var b bytes.Buffer
+		if _, err := c.WriteTo(&b); err != nil {
+			return err
+		}
+		_, err := f.named().WriteString(w, b.String())
 		return err
 	case ".png":
 		c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(f.Width, f.Height), vgimg.UseDPI(150), vgimg.UseBackgroundColor(t.Back))}
@@ -142,6 +155,16 @@ func (f *Figure) Write(w io.Writer, path string, t Theme) error {
 		return err
 	}
 	return Supported(path)
+}
+
+// named gives a drawing its name for those who cannot see it, and letters of the same
+// width where Liberation Sans is not installed.
+func (f *Figure) named() *strings.Replacer {
+	var name bytes.Buffer
+	// A buffer takes everything.
+	_ = xml.EscapeText(&name, []byte(f.Title+". "+f.Alt+"."))
+	return strings.NewReplacer("<svg ", `<svg role="img" aria-label="`+name.String()+`" `,
+		"font-family:Liberation Sans;", "font-family:'Liberation Sans',Arial,Helvetica,sans-serif;")
 }
 
 func (f *Figure) draw(t Theme, c draw.Canvas) error {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -115,6 +116,19 @@ func TestFormatsAreStable(t *testing.T) {
 	}
 }
 
+// A drawing alone says what it shows, and has letters where Liberation Sans is missing.
+func TestDrawingHasAName(t *testing.T) {
+	f := Throughput(setup(t, "phi4-mini"))
+	f.Title = `a "b" <c>`
+	svg := render(t, f, "a.svg", Light())
+	if !strings.Contains(svg, `<svg role="img" aria-label="a &#34;b&#34; &lt;c&gt;. Lines of`) {
+		t.Errorf("no name: %s", svg[:300])
+	}
+	if strings.Count(svg, "font-family:") != strings.Count(svg, "Arial,Helvetica,sans-serif") {
+		t.Error("letters without a second choice of font")
+	}
+}
+
 // One series and eight, tiny and huge values draw.
 func TestExtremes(t *testing.T) {
 	names := []string{"phi4-mini-flash", "phi4-mini", "llama-3.1-8b", "qwen3-8b", "sambay-1b", "gdny-1b", "mixtral-8x7b", "transformer++(d=8)"}
@@ -170,6 +184,51 @@ func TestTicks(t *testing.T) {
 			if n > 12 {
 				t.Errorf("%v: %d log labels", r, n)
 			}
+		}
+	}
+}
+
+// A capacity near the top of its axis is named below its line, clear of the subtitle.
+func TestLevelNameStaysInside(t *testing.T) {
+	svg := render(t, Memory(setup(t, "phi4-mini-flash")), "x.svg", Light())
+	y := func(text string) float64 {
+		for _, l := range strings.Split(svg, "<text ")[1:] {
+			if l, _, _ = strings.Cut(l, "</text>"); strings.Contains(l, text) {
+				_, at, _ := strings.Cut(l, `y="`)
+				at, _, _ = strings.Cut(at, `"`)
+				v, err := strconv.ParseFloat(at, 64)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return v
+			}
+		}
+		t.Fatalf("no text %q", text)
+		return 0
+	}
+	if gap := y("capacity of") - y("(datasheet only)"); gap < 16 {
+		t.Errorf("the capacity's name is %.1f pt below the subtitle", gap)
+	}
+}
+
+// Labels of a crowded panel cover neither each other nor the lines, and stay inside.
+func TestLabelsFindRoom(t *testing.T) {
+	a := &Axes{Series: []Series{{Name: "a", X: []float64{0, 1, 2, 3}, Y: []float64{0, 1, 2, 3}, Bare: true}}}
+	for i := range 4 {
+		a.Labels = append(a.Labels, Label{Text: "an operation 12 %\nanother 3 %", X: 1.5, Y: 1.5 + 0.01*float64(i)})
+	}
+	svg := render(t, Lines("t", "s", "", a), "x.svg", Light())
+	if n := strings.Count(svg, ">an operation 12 %<"); n != 4 {
+		t.Errorf("%d of 4 labels are drawn", n)
+	}
+	places := map[string]bool{}
+	for _, l := range strings.Split(svg, "<text ")[1:] {
+		if strings.Contains(l, ">an operation") {
+			at, _, _ := strings.Cut(l, " transform")
+			if places[at] {
+				t.Errorf("two labels at %s", at)
+			}
+			places[at] = true
 		}
 	}
 }

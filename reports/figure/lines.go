@@ -3,6 +3,7 @@ package figure
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -94,18 +95,36 @@ func (a *Axes) usable(s Series) plotter.XYs {
 // ErrEmpty is a figure none of whose points can be drawn.
 var ErrEmpty = fmt.Errorf("nothing to draw: no point is finite (and, on a log scale, positive)")
 
-func newPlot(t Theme, xlabel, ylabel string) *plot.Plot {
+func (a *Axes) empty() bool {
+	return !slices.ContainsFunc(a.Series, func(s Series) bool { return len(a.usable(s)) > 0 })
+}
+
+// newPlot has no titles: gonum takes the place of an axis' title on a logarithmic scale to
+// be where half the largest value is, and leaves room for it beside the axis. See titles.
+func newPlot(t Theme) *plot.Plot {
 	p := plot.New()
 	p.BackgroundColor = t.Back
-	p.X.Label.Text, p.Y.Label.Text = xlabel, ylabel
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		a.Label.TextStyle.Font, a.Label.TextStyle.Color = t.sans(labelSize, false), t.Ink
 		a.Tick.Label.Font, a.Tick.Label.Color = t.sans(tickSize, false), t.Ink
 		a.LineStyle.Color, a.Tick.LineStyle.Color = t.Ink, t.Ink
 		a.Padding = 4
-		a.Label.Padding = 3
 	}
 	return p
+}
+
+// titleBand is the room for an axis' title or a panel's heading.
+const titleBand = 15
+
+// titles writes the heading above the data and the axes' titles beside it.
+func (a *Axes) titles(t Theme, c, data draw.Canvas) {
+	x, y := (data.Min.X+data.Max.X)/2, (data.Min.Y+data.Max.Y)/2
+	head := style(t, labelSize, true, -0.5, -1)
+	c.FillText(head, vg.Point{X: x, Y: c.Max.Y}, a.Heading)
+	title := style(t, labelSize, false, -0.5, 0)
+	c.FillText(title, vg.Point{X: x, Y: c.Min.Y}, a.XLabel)
+	title.Rotation = math.Pi / 2
+	title.XAlign, title.YAlign = 0, -1
+	c.FillText(title, vg.Point{X: c.Min.X, Y: max(y-title.Width(a.YLabel)/2, c.Min.Y)}, a.YLabel)
 }
 
 func (s Scale) apply(a *plot.Axis) {
@@ -120,21 +139,19 @@ func (s Scale) apply(a *plot.Axis) {
 }
 
 func (a *Axes) draw(t Theme, c draw.Canvas) error {
-	p := newPlot(t, a.XLabel, a.YLabel)
-	p.Title.Text = a.Heading
-	p.Title.TextStyle.Font, p.Title.TextStyle.Color = t.sans(labelSize, true), t.Ink
-	p.Title.Padding = 4
+	p := newPlot(t)
 	grid := plotter.NewGrid()
 	grid.Horizontal = draw.LineStyle{Color: t.Faint, Width: 0.5}
 	grid.Vertical = grid.Horizontal
 	p.Add(grid)
-	drawn := 0
+	if a.empty() {
+		return ErrEmpty
+	}
 	for _, s := range a.Series {
 		xy := a.usable(s)
 		if len(xy) == 0 {
 			continue
 		}
-		drawn += len(xy)
 		line, points, err := plotter.NewLinePoints(xy)
 		if err != nil {
 			return err
@@ -150,9 +167,6 @@ func (a *Axes) draw(t Theme, c draw.Canvas) error {
 		case s.Points || !s.Bare && len(xy) <= 40:
 			p.Add(points)
 		}
-	}
-	if drawn == 0 {
-		return ErrEmpty
 	}
 	for _, l := range a.Levels {
 		if l.Y > 0 {
@@ -170,34 +184,18 @@ func (a *Axes) draw(t Theme, c draw.Canvas) error {
 	}
 	a.X.apply(&p.X)
 	a.Y.apply(&p.Y)
-	c = a.reach(p, c)
-	p.BackgroundColor = nil // the figure has one, and the canvas now overlaps its title
-	p.Draw(c)
-	data := p.DataCanvas(c)
-	s := style(t, tickSize, false, 0, 0)
-	for _, l := range a.Levels {
-		data.FillText(s, vg.Point{X: data.X(0) + 4, Y: data.Y(p.Y.Norm(l.Y)) + 3}, l.Name)
+	above := vg.Length(0)
+	if a.Heading != "" {
+		above = titleBand
 	}
-	place(t, data, p, a.Labels)
+	inner := draw.Crop(c, titleBand, 0, titleBand, -above)
+	p.Draw(inner)
+	data := p.DataCanvas(inner)
+	a.titles(t, c, data)
+	trace := a.trace(p, data)
+	a.nameLevels(t, data, p, trace)
+	a.place(t, data, p, trace)
 	return nil
-}
-
-// reach grows the canvas of a plot with logarithmic axes until its data fills the one
-// given: gonum keeps room for an axis label about the arithmetic middle of its range,
-// which on a logarithmic axis is near the end, and leaves that blank.
-func (a *Axes) reach(p *plot.Plot, c draw.Canvas) draw.Canvas {
-	const topRoom, rightRoom = 6, 16 // half a tick label
-	top, right := c.Max.Y, c.Max.X
-	for range 4 {
-		d := p.DataCanvas(c)
-		if a.Y != Linear && p.Title.Text == "" {
-			c.Max.Y += max(0, top-topRoom-d.Max.Y)
-		}
-		if a.X != Linear {
-			c.Max.X += max(0, right-rightRoom-d.Max.X)
-		}
-	}
-	return c
 }
 
 // extend gives a flat range some room, and starts from zero where that is asked.
@@ -222,47 +220,101 @@ func (a *Axes) extend(p *plot.Plot) {
 	}
 }
 
-// place writes labels beside their points, a line of text for each line of the label,
-// each moved down or up until it covers no other; a thin line leads back to its point.
-func place(t Theme, c draw.Canvas, p *plot.Plot, labels []Label) {
-	s := style(t, tickSize, false, 0, -0.5)
-	const lineHeight = 10
-	var taken []vg.Rectangle
-	for _, l := range labels {
-		at := vg.Point{X: c.X(p.X.Norm(l.X)), Y: c.Y(p.Y.Norm(l.Y))}
-		lines := strings.Split(l.Text, "\n")
-		w, h := vg.Length(0), vg.Length(lineHeight*len(lines))
-		for _, line := range lines {
-			w = max(w, s.Width(line))
-		}
-		x := at.X + 22
-		if x+w > c.Max.X {
-			x = at.X - 22 - w
-		}
-		for try := range 80 {
-			// Below the point first: under a roof there is room.
-			top := at.Y - 6 - vg.Length(try)*4
-			if try >= 40 {
-				top = at.Y + 6 + h + vg.Length(try-40)*4
+// trace is where the series are drawn: their points, and along lines a point every 3 pt.
+func (a *Axes) trace(p *plot.Plot, c draw.Canvas) (out []vg.Point) {
+	for _, s := range a.Series {
+		var last vg.Point
+		for i, xy := range a.usable(s) {
+			at := vg.Point{X: c.X(p.X.Norm(xy.X)), Y: c.Y(p.Y.Norm(xy.Y))}
+			if i > 0 && !s.Points {
+				n := math.Ceil(math.Hypot(float64(at.X-last.X), float64(at.Y-last.Y)) / 3)
+				for k := 1.0; k < n; k++ {
+					f := vg.Length(k / n)
+					out = append(out, vg.Point{X: last.X + (at.X-last.X)*f, Y: last.Y + (at.Y-last.Y)*f})
+				}
 			}
-			box := vg.Rectangle{Min: vg.Point{X: x, Y: top - h}, Max: vg.Point{X: x + w, Y: top}}
-			if box.Min.Y < c.Min.Y || box.Max.Y > c.Max.Y || overlaps(box, taken) {
-				continue
-			}
-			taken = append(taken, box)
-			edge := x - 2
-			if x < at.X {
-				edge = x + w + 2
-			}
-			c.StrokeLine2(draw.LineStyle{Color: t.Ink, Width: 0.4}, at.X, at.Y, edge, top-lineHeight/2)
-			c.SetColor(t.Back)
-			c.Fill(rectangle(box))
-			for i, line := range lines {
-				c.FillText(s, vg.Point{X: x, Y: top - lineHeight*(vg.Length(i)+0.5)}, line)
-			}
-			break
+			out, last = append(out, at), at
 		}
 	}
+	return out
+}
+
+// nameLevels writes the names of the levels above or below them, as far left as no series
+// is in the way.
+func (a *Axes) nameLevels(t Theme, c draw.Canvas, p *plot.Plot, trace []vg.Point) {
+	s := style(t, tickSize, false, 0, 0)
+	const height, off, step = tickSize + 1, 3, 8
+	for _, l := range a.Levels {
+		y, w := c.Y(p.Y.Norm(l.Y)), s.Width(l.Name)
+		at := vg.Point{X: c.Min.X + 4, Y: y + off}
+	search:
+		for _, bottom := range []vg.Length{y + off, y - off - height} {
+			for x := c.Min.X + 4; x+w < c.Max.X; x += step {
+				box := vg.Rectangle{Min: vg.Point{X: x, Y: bottom}, Max: vg.Point{X: x + w, Y: bottom + height}}
+				if box.Min.Y >= c.Min.Y && box.Max.Y <= c.Max.Y && !covers(box, trace) {
+					at = box.Min
+					break search
+				}
+			}
+		}
+		c.SetColor(t.Back)
+		c.Fill(rectangle(vg.Rectangle{Min: at, Max: vg.Point{X: at.X + w, Y: at.Y + height}}))
+		c.FillText(s, vg.Point{X: at.X, Y: at.Y + 2}, l.Name)
+	}
+}
+
+// place writes labels beside their points, a line of text for each line of the label, each
+// at the nearest place where it covers no other label and none of the lines; a thin line
+// leads back to its point.
+func (a *Axes) place(t Theme, c draw.Canvas, p *plot.Plot, trace []vg.Point) {
+	s := style(t, tickSize, false, 0, -0.5)
+	const lineHeight, step = 10, 4
+	var taken []vg.Rectangle
+	for _, l := range a.Labels {
+		at := vg.Point{X: c.X(p.X.Norm(l.X)), Y: c.Y(p.Y.Norm(l.Y))}
+		text := strings.Split(l.Text, "\n")
+		w, h := vg.Length(0), vg.Length(lineHeight*len(text))
+		for _, line := range text {
+			w = max(w, s.Width(line))
+		}
+		best, nearest := vg.Rectangle{}, math.Inf(1)
+		for x := c.Min.X; x+w <= c.Max.X; x += step {
+			for top := c.Min.Y + h; top <= c.Max.Y; top += step {
+				box := vg.Rectangle{Min: vg.Point{X: x, Y: top - h}, Max: vg.Point{X: x + w, Y: top}}
+				side := max(x-at.X, at.X-x-w)
+				far := math.Hypot(float64(max(side, 0)), float64(top-lineHeight/2-at.Y))
+				// Clear of the point, and to its right unless that is much farther.
+				if far < 16 || side < 10 || far >= nearest || x < at.X && 2*far >= nearest {
+					continue
+				}
+				if !overlaps(box, taken) && !covers(box, trace) {
+					best, nearest = box, far
+				}
+			}
+		}
+		if math.IsInf(nearest, 1) {
+			continue // no room: the points stay without a name
+		}
+		taken = append(taken, best)
+		edge := best.Min.X - 2
+		if edge < at.X {
+			edge = best.Max.X + 2
+		}
+		c.StrokeLine2(draw.LineStyle{Color: t.Ink, Width: 0.4}, at.X, at.Y, edge, best.Max.Y-lineHeight/2)
+		c.SetColor(t.Back)
+		c.Fill(rectangle(best))
+		for i, line := range text {
+			c.FillText(s, vg.Point{X: best.Min.X, Y: best.Max.Y - lineHeight*(vg.Length(i)+0.5)}, line)
+		}
+	}
+}
+
+// covers reports whether a box, and a little around it, holds one of the points.
+func covers(r vg.Rectangle, points []vg.Point) bool {
+	const around = 4
+	return slices.ContainsFunc(points, func(p vg.Point) bool {
+		return p.X > r.Min.X-around && p.X < r.Max.X+around && p.Y > r.Min.Y-around && p.Y < r.Max.Y+around
+	})
 }
 
 func overlaps(r vg.Rectangle, others []vg.Rectangle) bool {

@@ -119,7 +119,7 @@ func SweepPlot(path string, r Rows) (*Figure, error) {
 		a.Series = append(a.Series, f)
 	}
 	title := words(r.Y + " against " + r.X)
-	return Lines(strings.ToUpper(title[:1])+title[1:], p.subtitle(), "Rows of a sweep, "+words(r.Y)+" over "+words(r.X), a), nil
+	return Lines(strings.ToUpper(title[:1])+title[1:], p.subtitle(r), "Rows of a sweep, "+words(r.Y)+" over "+words(r.X), a), nil
 }
 
 func words(column string) string { return strings.ReplaceAll(column, "_", " ") }
@@ -147,6 +147,8 @@ type points struct {
 	unfit   int
 	dropped int
 	merged  bool // some x had several rows
+	columns []string
+	same    []string // the value all rows have in a column, "" if they differ
 }
 
 func (r Rows) read(path string) (Rows, *points, error) {
@@ -161,8 +163,14 @@ func (r Rows) read(path string) (Rows, *points, error) {
 				return err
 			}
 			p.more, p.lines = obj[0].More, !r.Front && !r.computedX()
+			p.columns, p.same = row.Columns, slices.Clone(row.Values)
 		}
 		p.rows++
+		for i, v := range p.same {
+			if v != "" && (i >= len(row.Values) || v != row.Values[i]) {
+				p.same[i] = ""
+			}
+		}
 		if row.Get("status") != "ok" {
 			p.unfit++
 			return nil
@@ -250,8 +258,19 @@ func (p *points) series(r Rows) (out []Series, xs, ys []float64) {
 	return out, xs, ys
 }
 
-func (p *points) subtitle() string {
-	s := fmt.Sprintf("%s rows of a sweep", thousands(p.rows))
+// subtitle names the setting, which is what all rows have in common, and what of the rows
+// is drawn.
+func (p *points) subtitle(r Rows) string {
+	var setting []string
+	for i, c := range p.columns {
+		if c == "status" {
+			break // what follows are results
+		}
+		if p.same[i] != "" && c != "row" && c != r.X && c != r.By {
+			setting = append(setting, words(c)+" "+p.same[i])
+		}
+	}
+	s := strings.Join(append(setting, thousands(p.rows)+" rows of a sweep"), " · ")
 	if p.unfit > 0 {
 		s += fmt.Sprintf(" · %s left out: invalid, or not fitting the device", thousands(p.unfit))
 	}

@@ -53,8 +53,8 @@ func TestBestOfAnX(t *testing.T) {
 		if got := p.y[key{x: 7}]; len(p.y) != 1 || got != want {
 			t.Errorf("more %v: kept %v, want %g", more, p.y, want)
 		}
-		if !strings.Contains(p.subtitle(), "the best is drawn") {
-			t.Errorf("does not say what it drew: %s", p.subtitle())
+		if !strings.Contains(p.subtitle(Rows{}), "the best is drawn") {
+			t.Errorf("does not say what it drew: %s", p.subtitle(Rows{}))
 		}
 	}
 }

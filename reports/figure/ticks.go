@@ -7,12 +7,15 @@ import (
 	"gonum.org/v1/plot"
 )
 
-// siLabel writes a tick value with an SI prefix: 2k, 1.5M, 20m.
+// siLabel writes a tick value with an SI prefix: 2k, 1.5M, 0.1, 2m.
 func siLabel(v float64) string {
 	if v == 0 {
 		return "0"
 	}
 	a := math.Abs(v)
+	if a >= 0.01*0.9999 && a < 0.9999 {
+		return strconv.FormatFloat(round(v), 'f', -1, 64)
+	}
 	for _, p := range []struct {
 		s string
 		v float64

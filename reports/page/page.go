@@ -54,7 +54,7 @@ func Build(ctx context.Context, s *figure.Setup) (*Page, error) {
 		names = append(names, c.Model.Name)
 	}
 	compare := reports.CompareTable(rows)
-	compare.Notes = nil
+	compare.Title, compare.Notes = "What each costs; the first is the baseline", nil
 	p := &Page{
 		Title:   "What a token costs: " + strings.Join(names, ", "),
 		Verdict: reports.Verdict(rows),
@@ -96,7 +96,19 @@ func claimed(r *claims.Report) Section {
 	return Section{ID: "claims", Heading: "What the sources claim", Tables: []*reports.Table{t}, After: notes}
 }
 
-func (p *Page) add(s Section) { p.Sections = append(p.Sections, s) }
+// add keeps a section; where no sequence fits the device a figure would be empty.
+func (p *Page) add(s Section) {
+	var drawn []*figure.Figure
+	for _, f := range s.Figures {
+		if f.Empty() {
+			s.Text = append(s.Text, "Not drawn, "+f.Title+": not even one sequence fits.")
+			continue
+		}
+		drawn = append(drawn, f)
+	}
+	s.Figures = drawn
+	p.Sections = append(p.Sections, s)
+}
 
 // topOps is how many operations a table of the report lists.
 const topOps = 8
@@ -194,7 +206,7 @@ func method(s *figure.Setup, rows []costmodel.Row) Section {
 // HTML writes the report as one file that needs nothing else: figures inline in both
 // themes, of which the reader's preference shows one.
 func (p *Page) HTML(w io.Writer) error {
-	t, err := template.New("page.html").Funcs(template.FuncMap{"svg": svg, "table": tableHTML, "rem": rem}).ParseFS(files, "page.html")
+	t, err := template.New("page.html").Funcs(template.FuncMap{"svg": svg, "table": tableHTML, "rem": rem, "least": least}).ParseFS(files, "page.html")
 	if err != nil {
 		return err
 	}
@@ -204,6 +216,9 @@ func (p *Page) HTML(w io.Writer) error {
 // rem is the width a figure is shown at, so that text in figures of any width is of one
 // size: 16 cm are 46 rem, and no figure is wider than the page.
 func rem(f *figure.Figure) int { return min(int(46*float64(f.Width/(16*vg.Centimeter))), 60) }
+
+// least is the width a figure does not shrink below: a narrow screen scrolls it.
+func least(f *figure.Figure) int { return int(34 * float64(f.Width/(16*vg.Centimeter))) }
 
 // svg draws a figure for inlining.
 func svg(f *figure.Figure, theme string) (template.HTML, error) {

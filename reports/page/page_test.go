@@ -3,6 +3,7 @@ package page
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -128,6 +129,14 @@ func TestAccessible(t *testing.T) {
 	if tables, scopes := strings.Count(doc, "<table>"), strings.Count(doc, `<thead><tr><th scope="col"`); tables == 0 || tables != scopes {
 		t.Errorf("%d of %d tables have headers with a scope", scopes, tables)
 	}
+	if tables, captions := strings.Count(doc, "<table>"), strings.Count(doc, "<table><caption>"); captions != tables {
+		t.Errorf("%d of %d tables have a caption", captions, tables)
+	}
+	for _, stop := range regexp.MustCompile(`<[^>]*tabindex[^>]*>`).FindAllString(doc, -1) {
+		if !strings.Contains(stop, `tabindex="0" role="region" aria-label="`) {
+			t.Errorf("a stop of the keyboard has no name: %s", stop)
+		}
+	}
 	ids := map[string]bool{}
 	for _, m := range regexp.MustCompile(`\bid="([^"]*)"`).FindAllStringSubmatch(doc, -1) {
 		if ids[m[1]] {
@@ -139,6 +148,23 @@ func TestAccessible(t *testing.T) {
 		if !ids[m[1]] {
 			t.Errorf("a link goes to #%s, which is not there", m[1])
 		}
+	}
+}
+
+// A figure wider than the others is shown wider and shrinks less, so that its letters are
+// of their size.
+func TestWideFigures(t *testing.T) {
+	p := build(t, costmodel.Roofline, "a100-80gb", "phi4-mini", "phi4-mini-flash")
+	narrow, wide := p.Sections[1].Figures[0], p.Sections[4].Figures[0]
+	doc := html(t, p)
+	for _, f := range []*figure.Figure{narrow, wide} {
+		if want := fmt.Sprintf(`style="min-width:%drem"`, least(f)); !strings.Contains(doc, want) {
+			t.Errorf("%s: no %s", f.Title, want)
+		}
+	}
+	ratio := float64(wide.Width / narrow.Width)
+	if ratio < 1.3 || float64(least(wide)) < 0.95*ratio*float64(least(narrow)) || rem(wide) <= rem(narrow) {
+		t.Errorf("%.2f times as wide, but shown at %d…%d rem against %d…%d", ratio, least(wide), rem(wide), least(narrow), rem(narrow))
 	}
 }
 
@@ -177,5 +203,29 @@ func TestNoCrossDecoder(t *testing.T) {
 	doc := html(t, build(t, costmodel.Roofline, "a100-80gb", "llama-3.1-8b"))
 	if !strings.Contains(doc, "None of these models has a cross-decoder") {
 		t.Error("the GMU ratio of a transformer is not explained")
+	}
+}
+
+// Where not even one sequence fits, a report says so instead of drawing nothing.
+func TestNothingFits(t *testing.T) {
+	hw, err := hardware.Lookup("l4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := arch.Open("llama-3.1-70b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := costmodel.Compile(m, hw, costmodel.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := Build(context.Background(), &figure.Setup{Compiled: []*costmodel.Compiled{c}, Devices: []*hardware.Profile{hw},
+		Fidelity: costmodel.Roofline, Load: costmodel.Workload{Prompt: 2000, Generate: 32000}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if doc := html(t, p); !strings.Contains(doc, "Not drawn, Decode throughput") || !strings.Contains(doc, "lacks") {
+		t.Error("a report of a model that does not fit does not say so")
 	}
 }
