@@ -42,14 +42,11 @@ func Fit(ctx context.Context, tables []Table, hw *hardware.Profile, o Options) (
 		return nil, nil, fmt.Errorf("no table of %s among %d", hw.Name, len(tables))
 	}
 	r := &Report{Hardware: hw.Name}
-	done := 0
+	o.done, o.total = 0, len(byClass)*o.parts()
 	for c := range classes {
 		group := byClass[c]
 		if len(group) == 0 {
 			continue
-		}
-		if o.Progress != nil {
-			o.Progress(done, total, group[0].File)
 		}
 		var rows []Row
 		for _, t := range group {
@@ -92,11 +89,7 @@ func Fit(ctx context.Context, tables []Table, hw *hardware.Profile, o Options) (
 				Rows: len(t.Rows), MAPE: significant(te.MAPE, 4), MedianAPE: significant(te.MedianAPE, 4),
 				P90APE: significant(te.P90APE, 4), Folds: o.folds(),
 			}
-			done++
 		}
-	}
-	if o.Progress != nil {
-		o.Progress(total, total, "done")
 	}
 	return p, r, nil
 }

@@ -107,6 +107,7 @@ func fitClass[S any](ctx context.Context, m fitted[S], d *device, rows []Row, o 
 	if err := fitCurves(ctx, m, d, rows, o.evaluations()); err != nil {
 		return nil, err
 	}
+	o.part("curves")
 	errs, err := crossValidate(ctx, m, d, rows, o)
 	if err != nil {
 		return nil, err
@@ -114,6 +115,7 @@ func fitClass[S any](ctx context.Context, m fitted[S], d *device, rows []Row, o 
 	if err := correct(ctx, m, d, rows, o); err != nil {
 		return nil, err
 	}
+	o.part("corrections")
 	*m.errors() = measureSpread(errs)
 	return errs, nil
 }
@@ -167,6 +169,7 @@ func crossValidate[S any](ctx context.Context, m fitted[S], d *device, rows []Ro
 		if err := correct(ctx, m, d, train, o); err != nil {
 			return nil, err
 		}
+		o.part("folds")
 		for i := range rows {
 			if fold(i, folds) == f {
 				out = append(out, newLeft(&rows[i], math.Exp(logTime(m, d, m.shape(&rows[i]))), i))

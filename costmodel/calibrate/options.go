@@ -6,8 +6,11 @@ type Options struct {
 	Evaluations int // of the loss for each curve; 0 = 900
 	Rounds      int // of straightening at most; 0 = 12
 
-	// Progress, when set, is called as parts of the work are done.
+	// Progress, when set, is called as parts of the work are done: of each class the
+	// physics, every fold and the corrections.
 	Progress func(done, total int, what string)
+	done     int
+	total    int
 
 	// Where the measurements are from, for the profile's provenance. EngineOf overrides
 	// Engine for one class.
@@ -34,6 +37,15 @@ func (o *Options) rounds() int {
 		return o.Rounds
 	}
 	return 12
+}
+
+// parts is how many parts fitting a class has.
+func (o *Options) parts() int { return o.folds() + 2 }
+
+func (o *Options) part(what string) {
+	if o.done++; o.Progress != nil {
+		o.Progress(min(o.done, o.total), o.total, what)
+	}
 }
 
 func (o *Options) engine(c Class) string {
