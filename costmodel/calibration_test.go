@@ -204,3 +204,70 @@ func TestCalibratedStepsGrow(t *testing.T) {
 		}
 	})
 }
+
+// Which measured kernel prices which operation, by hand from the layers' shapes.
+func TestKernelOf(t *testing.T) {
+	find := func(c *Compiled, name, detail string) kernel {
+		t.Helper()
+		for i := range c.decode {
+			if o := &c.decode[i].Op; o.Name == name && o.detail(false) == detail {
+				return c.kernelOf(&c.decode[i])
+			}
+		}
+		t.Fatalf("no operation %s %s", name, detail)
+		return kernel{}
+	}
+	flash := compiled(t, "phi4-mini-flash", "h200", Options{})
+	if k := find(flash, "gmu.in", ""); k.gemm.N != 5120 || k.gemm.K != 2560 || k.layers != 7 || k.launches != 1 {
+		t.Errorf("gmu.in is a product %+v of %g layers", k.gemm, k.layers)
+	}
+	if a := find(flash, "attn.core", "window 512").attention; a.Heads != 40 || a.KVHeads != 20 || a.HeadDim != 64 || a.Window != 512 {
+		t.Errorf("a windowed layer is attention %+v", a)
+	}
+	if k := find(flash, "attn.core", ""); k.layers != 8 || k.attention.Window != 0 {
+		t.Errorf("the owner and its seven readers are %g layers of %+v", k.layers, k.attention)
+	}
+	// Four passes of half the heads.
+	four := compiled(t, "phi4-mini-flash", "h200", Options{Diff: FourPass})
+	if k := find(four, "attn.core", ""); k.launches != 4 || k.attention.Heads != 20 || k.attention.KVHeads != 10 {
+		t.Errorf("four passes are %g launches of %+v", k.launches, k.attention)
+	}
+	// Unpacked: a cache read per query head is attention without groups.
+	mini := compiled(t, "phi4-mini", "h200", Options{KVRead: PackedUnlessWindowed})
+	if a := find(mini, "attn.core", "").attention; a.Heads != 24 || a.KVHeads != 24 {
+		t.Errorf("unpacked attention of a layer that declares a window is %+v", a)
+	}
+	if r := find(flash, "mamba1.scan", "").recurrent; r.State() != 5120*16 {
+		t.Errorf("a Mamba-1 state of %g elements, has 5,120 × 16", r.State())
+	}
+	if r := find(flash, "mamba1.conv", "").recurrent; r.Channels() != 5120 || r.Conv != 4 {
+		t.Errorf("a convolution of %g channels and %g taps", r.Channels(), r.Conv)
+	}
+	delta := compiled(t, "qwen3.5-27b", "h200", Options{})
+	if k := find(delta, "gdn.delta", ""); k.recurrent.Channels() <= 0 || k.recurrent.Kernel.Step() != true {
+		t.Errorf("a delta rule is %+v", k.recurrent)
+	}
+	two := compiled(t, "llama-3.1-8b", "h200", Options{TP: 2})
+	if k := find(two, "attn.out.allreduce", ""); k.class != kernelReduce || k.perRow != 2*4096 {
+		t.Errorf("an all-reduce of %g bytes a row, a row has 4,096 of 2", k.perRow)
+	}
+	if k := find(two, "attn.qkv", ""); k.gemm.N != (4096+2*1024)/2 || k.gemm.K != 4096 {
+		t.Errorf("half of the queries, keys and values is a product %+v", k.gemm)
+	}
+}
+
+// What costs more is priced higher: four passes, unpacked reads, more context.
+func TestCalibratedOptionsCost(t *testing.T) {
+	step := func(o Options) float64 {
+		return compiled(t, "phi4-mini-flash", "a100-80gb", o).DecodeStep(Calibrated, 16, 30000)
+	}
+	plain := step(Options{})
+	for name, o := range map[string]Options{"four passes": {Diff: FourPass}, "per query head": {KVRead: PerQueryHead}} {
+		if s := step(o); s < 1.2*plain {
+			t.Errorf("%s: a step of %g against %g", name, s, plain)
+		}
+	}
+	if s := step(Options{KV: precision.FP8}); s > plain {
+		t.Errorf("an 8-bit cache: a step of %g against %g", s, plain)
+	}
+}

@@ -170,6 +170,9 @@ func (d *deployFlags) compile(c *cobra.Command, names []string) ([]*costmodel.Co
 	if err != nil {
 		return nil, fmt.Errorf("--on: %w", err)
 	}
+	if own := o.Calibration; own != nil && own.Hardware() != hw.Name {
+		warn(c.ErrOrStderr(), "--calibration %s was fitted on %s: for %s it counts as one relative among those built in", d.calibration, own.Hardware(), hw.Name)
+	}
 	ms, err := d.models(c, names)
 	if err != nil {
 		return nil, err
@@ -194,10 +197,11 @@ type loadFlags struct {
 	batch            batchSize
 	fidelity         string
 	flags            *pflag.FlagSet
+	errs             func() io.Writer
 }
 
 func (l *loadFlags) register(c *cobra.Command) {
-	l.flags = c.Flags()
+	l.flags, l.errs = c.Flags(), c.ErrOrStderr
 	l.prompt, l.generate, l.batch = 2000, 32000, 1
 	f := c.Flags()
 	f.Var(&l.prompt, "prompt", "prompt tokens: 2000, 2k (2,000), 32Ki (32,768)")
@@ -217,6 +221,9 @@ func (l *loadFlags) workload() (costmodel.Fidelity, costmodel.Workload, error) {
 		if f, err = costmodel.ParseFidelity(l.fidelity); err != nil {
 			return f, w, fmt.Errorf("--%w", err)
 		}
+	}
+	if e := l.flags.Lookup("engine"); e != nil && e.Changed && f != costmodel.Calibrated {
+		warn(l.errs(), "--engine %s changes nothing at fidelity %s: only calibrated times include an engine", e.Value, f)
 	}
 	if w.Generate < 1 {
 		return f, w, fmt.Errorf("--generate %d: must be 1 or more", w.Generate)
