@@ -169,11 +169,14 @@ func (g *ServedGroup) note() string {
 	return "fitted"
 }
 
-// CheckServed predicts every group with the engine of its name.
-func CheckServed(groups []*ServedGroup, engine func(name string) (*calibrate.Engine, error)) ([]ServedCheck, error) {
+// EngineOf finds the engine of a served run by its name and version.
+type EngineOf func(name, version string) (*calibrate.Engine, error)
+
+// CheckServed predicts every group with its engine.
+func CheckServed(groups []*ServedGroup, engine EngineOf) ([]ServedCheck, error) {
 	var out []ServedCheck
 	for _, g := range groups {
-		e, err := engine(g.Engine)
+		e, err := engine(g.Engine, g.Version)
 		if err != nil {
 			return nil, err
 		}
@@ -188,7 +191,7 @@ func CheckServed(groups []*ServedGroup, engine func(name string) (*calibrate.Eng
 
 // ServedTables gives the errors of served runs, by hardware, as tables of class serving;
 // groups whose runs contradict each other are left out.
-func ServedTables(file string, groups []*ServedGroup, engine func(name string) (*calibrate.Engine, error)) ([]calibrate.TableError, error) {
+func ServedTables(file string, groups []*ServedGroup, engine EngineOf) ([]calibrate.TableError, error) {
 	type key struct{ hw, basis string }
 	var order []key
 	errs := map[key][]calibrate.ServedError{}
@@ -196,7 +199,7 @@ func ServedTables(file string, groups []*ServedGroup, engine func(name string) (
 		if g.Erratic {
 			continue
 		}
-		e, err := engine(g.Engine)
+		e, err := engine(g.Engine, g.Version)
 		if err != nil {
 			return nil, err
 		}
@@ -215,12 +218,29 @@ func ServedTables(file string, groups []*ServedGroup, engine func(name string) (
 	return out, nil
 }
 
-// FitEngines fits each engine to the groups that are of one steady kind, in name order.
+// FitEngines fits each engine to the groups that are of one steady kind, in name order;
+// where several versions of one have runs enough, each of them too, as name-version.
 func FitEngines(ctx context.Context, groups []*ServedGroup) ([]calibrate.Engine, error) {
 	parts := map[string][]calibrate.ServedParts{}
+	versions := map[string]map[string]bool{}
 	for _, g := range groups {
-		if g.usable() {
-			parts[g.Engine] = append(parts[g.Engine], g.Parts...)
+		if !g.usable() {
+			continue
+		}
+		if versions[g.Engine] == nil {
+			versions[g.Engine] = map[string]bool{}
+		}
+		versions[g.Engine][g.Version] = true
+		for _, name := range []string{g.Engine, calibrate.EngineVersion(g.Engine, g.Version)} {
+			parts[name] = append(parts[name], g.Parts...)
+		}
+	}
+	for name, vs := range versions {
+		if len(vs) > 1 {
+			continue
+		}
+		for v := range vs {
+			delete(parts, calibrate.EngineVersion(name, v))
 		}
 	}
 	var out []calibrate.Engine

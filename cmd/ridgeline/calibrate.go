@@ -281,10 +281,13 @@ func ofHardware(groups []*costmodel.ServedGroup, name string) []*costmodel.Serve
 	return own
 }
 
-// engineOrNearest is the engine of a name; one nobody fitted is priced as the default.
-func engineOrNearest(name string) (*calibrate.Engine, error) {
-	if e, err := calibrate.EngineNamed(name); err == nil {
-		return e, nil
+// engineOrNearest is the engine of a name and version, of the name where the version was
+// not fitted; one nobody fitted is priced as the default.
+func engineOrNearest(name, version string) (*calibrate.Engine, error) {
+	for _, n := range []string{calibrate.EngineVersion(name, version), name} {
+		if e, err := calibrate.EngineNamed(n); err == nil {
+			return e, nil
+		}
 	}
 	return calibrate.EngineNamed("")
 }

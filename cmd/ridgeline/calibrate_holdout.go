@@ -127,10 +127,12 @@ requests' prefill delays running ones. With -o the engines are written as YAML.`
 				gap, _ = calibrate.EagerGap(tables)
 			}
 			es = calibrate.WithDerived(es, gap, source)
-			checks, err := costmodel.CheckServed(groups, func(name string) (*calibrate.Engine, error) {
-				for i := range es {
-					if es[i].Name == name {
-						return &es[i], nil
+			checks, err := costmodel.CheckServed(groups, func(name, version string) (*calibrate.Engine, error) {
+				for _, n := range []string{calibrate.EngineVersion(name, version), name} {
+					for i := range es {
+						if es[i].Name == n {
+							return &es[i], nil
+						}
 					}
 				}
 				return calibrate.EngineNamed("")

@@ -87,6 +87,9 @@ func EngineNamed(name string) (*Engine, error) {
 	return nil, fmt.Errorf("engine %q is not one of %s", name, strings.Join(EngineNames(), ", "))
 }
 
+// EngineVersion is what one version of an engine is called where several were fitted.
+func EngineVersion(name, version string) string { return name + "-" + version }
+
 // EngineNames lists the engines, the default first.
 func EngineNames() []string {
 	var names []string
