@@ -105,6 +105,11 @@ func Compile(m *arch.Model, hw *hardware.Profile, o Options) (*Compiled, error) 
 	if c.engine, err = calibrate.EngineNamed(o.Engine); err != nil {
 		return nil, err
 	}
+	if o.Calibration != nil {
+		if _, err := calibrate.With(hw, o.Calibration); err != nil {
+			return nil, err
+		}
+	}
 	if c.tp > 1 && c.link <= 0 {
 		return nil, fmt.Errorf("tp %d: %s has no link_bandwidth figure for its all-reduces", c.tp, hw.Name)
 	}

@@ -12,7 +12,7 @@ import (
 //go:embed profiles/*.yaml
 var files embed.FS
 
-// fitted returns the embedded profiles, in name order.
+// embedded returns the embedded profiles, in name order.
 var embedded = sync.OnceValue(func() []*Profile {
 	entries, err := files.ReadDir("profiles")
 	if err != nil {
@@ -70,7 +70,9 @@ func With(hw *hardware.Profile, own *Profile) (*Profile, error) {
 		return nil, fmt.Errorf("%s: %w", hw.Name, err)
 	}
 	if own.hardware == hw.Name {
-		own.device = d // the same card under a newer datasheet
+		same := *own // the same card under a newer datasheet
+		same.device = d
+		own = &same
 	}
 	return compose(hw.Name, d, append([]*Profile{own}, embedded()...)), nil
 }
