@@ -247,7 +247,11 @@ func (c *Compiled) Basis(f Fidelity) string {
 		class, exact := measured(o)
 		switch b := k.profile.Basis(class).String(); {
 		case !exact:
-			note(o.Name + " unmeasured")
+			name := o.Name
+			if o.Class == Attn {
+				name = "differential attention"
+			}
+			note(name + " unmeasured")
 		case b != main:
 			note(class.String() + " " + b)
 		}

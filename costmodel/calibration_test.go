@@ -94,7 +94,7 @@ func TestBasis(t *testing.T) {
 		{"llama-3.1-8b", "a100-80gb", "fitted on this GPU"},
 		{"llama-3.1-8b", "h100-sxm", "transferred from h200"},
 		{"llama-3.1-8b", "tpu-v5e", "datasheet only"},
-		{"phi4-mini-flash", "h200", "fitted on this GPU (mamba1.scan unmeasured, attn.core unmeasured)"},
+		{"phi4-mini-flash", "h200", "fitted on this GPU (mamba1.scan unmeasured, differential attention unmeasured)"},
 	} {
 		if got := compiled(t, tc.model, tc.on, Options{}).Basis(Calibrated); got != tc.want {
 			t.Errorf("%s on %s: basis %q, want %q", tc.model, tc.on, got, tc.want)
