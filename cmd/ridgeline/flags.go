@@ -241,11 +241,7 @@ func (l *loadFlags) usual() costmodel.Fidelity {
 	if on == nil {
 		return costmodel.Roofline
 	}
-	names := []string{on.Value.String()}
-	if many, ok := on.Value.(pflag.SliceValue); ok {
-		names = many.GetSlice()
-	}
-	for _, n := range names {
+	for _, n := range strings.Split(on.Value.String(), ",") {
 		// A name that opens nothing is reported when it is compiled for.
 		hw, err := hardware.Open(strings.TrimSpace(n))
 		if err != nil || !calibrate.IsFitted(hw) {

@@ -286,7 +286,7 @@ func RooflineFigure(s *Setup) (*Figure, error) {
 		}
 		w := s.Load
 		w.Batch = max(s.batch(c, w.Prompt, w.Generate), 1)
-		ops := c.Breakdown(w)
+		ops := s.timed(c, w)
 		peak, bw := 0.0, hw.MemoryBandwidth.Value
 		pts := Series{Name: "", Points: true, Index: i}
 		for _, o := range ops {
@@ -295,7 +295,7 @@ func RooflineFigure(s *Setup) (*Figure, error) {
 			}
 			peak = max(peak, o.Ridge*bw)
 			pts.X = append(pts.X, o.Intensity)
-			pts.Y = append(pts.Y, min(o.Ridge*bw, o.Intensity*bw))
+			pts.Y = append(pts.Y, s.rate(&o, bw))
 		}
 		roof := Series{Name: fmt.Sprintf("%s: %sFLOP/s, %sB/s", hw.Name, spaced(peak), spaced(bw)), Bare: true, Index: i}
 		for x := 0.1; x < 3e4; x *= 1.05 {
@@ -304,13 +304,19 @@ func RooflineFigure(s *Setup) (*Figure, error) {
 		}
 		a.Series = append(a.Series, roof, pts)
 		if i == 0 {
-			a.Labels = pointLabels(ops, bw)
+			a.Labels = s.pointLabels(ops, bw)
 		}
 	}
-	roof := *s
-	roof.Fidelity = costmodel.Roofline // the shares are those under the roof
-	f := Lines("Roofline of a decode step: "+m.Model.Name, roof.setting("prompt", "generate", "batch")+" · labels: share of the step's time; element-wise operations have the lower fp32 roof",
-		"Operations as points under the roofline of each device, intensity against attainable arithmetic rate", a)
+	where := *s
+	about := "each at what its roof allows; labels: share of the step's time; element-wise operations have the lower fp32 roof"
+	if s.Fidelity == costmodel.Calibrated {
+		a.YLabel = "FLOP/s"
+		about = "each at the rate its kernel reaches; labels: share of the step's time"
+	} else {
+		where.Fidelity = costmodel.Roofline // a limit has no operations
+	}
+	f := Lines("Roofline of a decode step: "+m.Model.Name, where.setting("prompt", "generate", "batch")+" · "+about,
+		"Operations as points under the roofline of each device, intensity against arithmetic rate", a)
 	f.Legend = nil
 	for _, x := range a.Series {
 		if x.Name != "" {
@@ -319,6 +325,15 @@ func RooflineFigure(s *Setup) (*Figure, error) {
 	}
 	f.Height *= 1.15
 	return f, nil
+}
+
+// rate is the FLOP/s of an operation: what its kernel reaches in calibrated times, else
+// what the roof over it allows.
+func (s *Setup) rate(o *costmodel.OpCost, bw float64) float64 {
+	if s.Fidelity == costmodel.Calibrated && o.Calibrated > 0 {
+		return o.FLOPs / o.Calibrated
+	}
+	return min(o.Ridge*bw, o.Intensity*bw)
 }
 
 // Speedup draws the second model's decode speed over the first's, context by batch.
@@ -358,7 +373,7 @@ func spaced(v float64) string {
 
 // pointLabels names the operations of a roofline: those of nearly one intensity share a
 // label that lists the longest of them.
-func pointLabels(ops []costmodel.OpCost, bw float64) []Label {
+func (s *Setup) pointLabels(ops []costmodel.OpCost, bw float64) []Label {
 	ops = append([]costmodel.OpCost(nil), ops...)
 	sort.SliceStable(ops, func(i, j int) bool { return ops[i].Seconds > ops[j].Seconds })
 	const named = 4
@@ -370,7 +385,7 @@ func pointLabels(ops []costmodel.OpCost, bw float64) []Label {
 	var cs []*cluster
 next:
 	for _, o := range ops {
-		y := min(o.Ridge*bw, o.Intensity*bw)
+		y := s.rate(&o, bw)
 		if o.Intensity <= 0 {
 			continue
 		}
