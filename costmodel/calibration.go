@@ -1,6 +1,7 @@
 package costmodel
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -244,14 +245,10 @@ func (c *Compiled) Basis(f Fidelity) string {
 	}
 	for i := range c.decode {
 		o := &c.decode[i].Op
-		class, exact := measured(o)
+		class, exact := k.measured(o)
 		switch b := k.profile.Basis(class).String(); {
 		case !exact:
-			name := o.Name
-			if o.Class == Attn {
-				name = "differential attention"
-			}
-			note(name + " unmeasured")
+			note(unmeasured(o) + " unmeasured")
 		case b != main:
 			note(class.String() + " " + b)
 		}
@@ -262,15 +259,33 @@ func (c *Compiled) Basis(f Fidelity) string {
 	return main + " (" + strings.Join(but, ", ") + ")"
 }
 
+// unmeasured names what was never timed as people do.
+func unmeasured(o *Op) string {
+	switch {
+	case o.Class == GEMM:
+		if o.Weight == o.Compute {
+			return o.Compute.String() + " products"
+		}
+		return fmt.Sprintf("%s weights computed in %s", o.Weight, o.Compute)
+	case o.Class == Attn && o.Shape.Differential:
+		return "differential attention"
+	case o.Class == Attn:
+		return "a cache in " + o.KV.String()
+	}
+	return o.Name
+}
+
 // measured returns the class whose timings price an operation, and whether they are of
 // that very kind of kernel. Streaming kernels count as measured: there is nothing to
 // them but bytes.
-func measured(o *Op) (calibrate.Class, bool) {
+func (c *calibration) measured(o *Op) (calibrate.Class, bool) {
 	switch o.Class {
+	case GEMM: // 16-bit throughout, or 8-bit throughout
+		return calibrate.ClassGEMM, o.Weight.Bytes() == o.Compute.Bytes() && c.profile.MeasuredIn(calibrate.ClassGEMM, o.Compute)
 	case ExpertGEMM:
 		return calibrate.ClassGEMM, false
 	case Attn:
-		return calibrate.ClassDecode, !o.Shape.Differential
+		return calibrate.ClassDecode, !o.Shape.Differential && c.profile.MeasuredIn(calibrate.ClassDecode, o.KV)
 	case Scan: // of Mamba layers only the convolution was timed
 		return calibrate.ClassDeltaNet, strings.HasPrefix(o.Name, "gdn")
 	case Conv:

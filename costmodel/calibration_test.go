@@ -100,6 +100,14 @@ func TestBasis(t *testing.T) {
 			t.Errorf("%s on %s: basis %q, want %q", tc.model, tc.on, got, tc.want)
 		}
 	}
+	// The A100's timings are all 16-bit.
+	if got, want := compiled(t, "llama-3.1-8b", "a100-80gb", Options{KV: precision.FP8}).Basis(Calibrated), "fitted on this GPU (a cache in fp8 unmeasured)"; got != want {
+		t.Errorf("basis %q, want %q", got, want)
+	}
+	odd := compiled(t, "llama-3.1-8b", "h200", Options{Weights: precision.INT4, KV: precision.INT4}).Basis(Calibrated)
+	if want := "fitted on this GPU (int4 weights computed in bf16 unmeasured, a cache in int4 unmeasured)"; odd != want {
+		t.Errorf("basis %q, want %q", odd, want)
+	}
 	if got := compiled(t, "llama-3.1-8b", "h200", Options{}).Basis(Roofline); got != DatasheetOnly {
 		t.Errorf("basis of a roofline: %q", got)
 	}

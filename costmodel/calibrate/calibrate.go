@@ -56,8 +56,14 @@ func Fit(ctx context.Context, tables []Table, hw *hardware.Profile, o Options) (
 		var err error
 		switch c {
 		case ClassGEMM:
+			for i := range rows {
+				p.gemm.Measured[rows[i].GEMM.format()] = true
+			}
 			errs, err = fitClass(ctx, &p.gemm, &p.device, rows, &o)
 		case ClassDecode:
+			for i := range rows {
+				p.decode.Measured[formatOf(rows[i].Decode.KVDType)] = true
+			}
 			p.decode.HeadDims = distinct(rows, func(r *Row) float64 { return r.Decode.HeadDim })
 			errs, err = fitClass(ctx, &p.decode, &p.device, rows, &o)
 		case ClassPrefill:

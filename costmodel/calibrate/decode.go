@@ -84,6 +84,7 @@ type decodeModel struct {
 	Corrections [2]table                           `yaml:"corrections"`
 	Spread      spread                             `yaml:"spread"`
 	HeadDims    []float64                          `yaml:"head_dims,flow"` // those fitted to
+	Measured    [formats]bool                      `yaml:"measured,flow"`  // whether caches in 16-bit, in 8-bit were
 }
 
 func newDecodeModel() decodeModel {

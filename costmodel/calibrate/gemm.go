@@ -80,6 +80,7 @@ type gemmModel struct {
 	Curves      [formats]gemmCurve `yaml:"curves"`
 	Corrections [2]table           `yaml:"corrections"`
 	Spread      spread             `yaml:"spread"`
+	Measured    [formats]bool      `yaml:"measured,flow"` // whether products in 16-bit, in 8-bit were
 }
 
 func newGEMMModel() gemmModel {

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+
+	"ridgeline/precision"
 )
 
 // Profile is one GPU's fitted efficiency: curves with physical parameters for each
@@ -70,11 +72,26 @@ func (p *Profile) Hardware() string { return p.hardware }
 // Basis returns what predictions of a class rest on.
 func (p *Profile) Basis(c Class) Basis { return p.basis[c] }
 
+// MeasuredIn reports whether the timings behind matrix products or decode attention have
+// a number format: of the arithmetic, of the cache.
+func (p *Profile) MeasuredIn(c Class, d precision.DType) bool {
+	width := d.Bytes()
+	switch c {
+	case ClassGEMM:
+		return (width == 1 || width == 2) && p.gemm.Measured[formatOf(d)]
+	case ClassDecode:
+		return (width == 1 || width == 2) && p.decode.Measured[formatOf(d)]
+	}
+	return true
+}
+
 // Provenance returns what a class was fitted from; the zero value where nothing was.
 func (p *Profile) Provenance(c Class) Provenance { return p.from[c] }
 
 // GEMM predicts a matrix product.
-func (p *Profile) GEMM(s GEMM) Estimate { return p.gemm.Spread.estimate(p.GEMMSeconds(&s)) }
+func (p *Profile) GEMM(s GEMM) Estimate {
+	return p.gemm.Spread.estimate(p.GEMMSeconds(&s)).among(nil, 0, p.gemm.Measured[s.format()])
+}
 
 // GEMMSeconds is GEMM without bounds.
 func (p *Profile) GEMMSeconds(s *GEMM) float64 {
@@ -83,7 +100,7 @@ func (p *Profile) GEMMSeconds(s *GEMM) float64 {
 
 // DecodeAttention predicts one decode step of attention.
 func (p *Profile) DecodeAttention(s DecodeAttention) Estimate {
-	return p.decode.Spread.estimate(p.DecodeSeconds(&s)).unless(p.decode.HeadDims, s.HeadDim)
+	return p.decode.Spread.estimate(p.DecodeSeconds(&s)).among(p.decode.HeadDims, s.HeadDim, p.decode.Measured[formatOf(s.KVDType)])
 }
 
 // DecodeSeconds is DecodeAttention without bounds.
@@ -93,7 +110,7 @@ func (p *Profile) DecodeSeconds(s *DecodeAttention) float64 {
 
 // PrefillAttention predicts causal attention over prompts.
 func (p *Profile) PrefillAttention(s PrefillAttention) Estimate {
-	return p.prefill.Spread.estimate(p.prefill.physics(&p.device, &s)*math.Exp(p.prefill.correct(&s))).unless(p.prefill.HeadDims, s.HeadDim)
+	return p.prefill.Spread.estimate(p.prefill.physics(&p.device, &s)*math.Exp(p.prefill.correct(&s))).among(p.prefill.HeadDims, s.HeadDim, true)
 }
 
 // Recurrent predicts one call of a recurrent kernel.

@@ -83,13 +83,26 @@ func (s *spread) widen(by float64) spread {
 // fit never saw; from leaving each dimension out.
 const unseen = 0.25
 
-// unless widens an estimate unless the head dimension was among those fitted to.
-func (e Estimate) unless(dims []float64, dim float64) Estimate {
-	if len(dims) == 0 || slices.Contains(dims, dim) {
-		return e
+// unmeasured is how much wider an estimate is in a number format that the GPU's own
+// timings do not have: its curve is that of the other format.
+const unmeasured = 0.4
+
+// widen adds an independent uncertainty, in the logarithm.
+func (e Estimate) widen(by float64) Estimate {
+	e.Low = e.Seconds * math.Exp(-math.Hypot(math.Log(e.Seconds/e.Low), by))
+	e.High = e.Seconds * math.Exp(math.Hypot(math.Log(e.High/e.Seconds), by))
+	return e
+}
+
+// among widens an estimate of a head dimension that was not fitted to, or of a format
+// that was not measured.
+func (e Estimate) among(dims []float64, dim float64, measured bool) Estimate {
+	if len(dims) > 0 && !slices.Contains(dims, dim) {
+		e = e.widen(unseen)
 	}
-	e.Low = e.Seconds * math.Exp(-math.Hypot(math.Log(e.Seconds/e.Low), unseen))
-	e.High = e.Seconds * math.Exp(math.Hypot(math.Log(e.High/e.Seconds), unseen))
+	if !measured {
+		e = e.widen(unmeasured)
+	}
 	return e
 }
 
