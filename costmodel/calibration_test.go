@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ridgeline/arch"
+	"ridgeline/costmodel/calibrate"
 	"ridgeline/hardware"
 	"ridgeline/precision"
 )
@@ -259,6 +260,9 @@ func TestKernelOf(t *testing.T) {
 	if k := find(two, "attn.out.allreduce", ""); k.class != kernelReduce || k.perRow != 2*4096 {
 		t.Errorf("an all-reduce of %g bytes a row, a row has 4,096 of 2", k.perRow)
 	}
+	if k := find(two, "lm_head.allgather", ""); k.perRow != 128256 {
+		t.Errorf("an all-gather is as long as an all-reduce of %g bytes a row, want half of 128,256 of 2", k.perRow)
+	}
 	if k := find(two, "attn.qkv", ""); k.gemm.N != (4096+2*1024)/2 || k.gemm.K != 4096 {
 		t.Errorf("half of the queries, keys and values is a product %+v", k.gemm)
 	}
@@ -278,4 +282,38 @@ func TestCalibratedOptionsCost(t *testing.T) {
 	if s := step(Options{KV: precision.FP8}); s > plain {
 		t.Errorf("an 8-bit cache: a step of %g against %g", s, plain)
 	}
+}
+
+// No kernel is below its roofline, whatever its fit says.
+func TestKernelsHaveAFloor(t *testing.T) {
+	c := compiled(t, "llama-3.1-8b", "h200", Options{}).calibration()
+	k := c.fixed[0]
+	k.floor.m0 = 1 // a second to read its weights
+	if got := c.seconds(&k, 1, 1); got < k.layers {
+		t.Errorf("%g s for %g layers whose roofline is a second each", got, k.layers)
+	}
+}
+
+// Mixtral routes each token to 2 of 8 experts: one token is a product with the columns of
+// both, one row each; a full batch hits all eight.
+func TestExpertsAreOneWideProduct(t *testing.T) {
+	c := compiled(t, "mixtral-8x7b", "h200", Options{})
+	p := c.calibration().profile
+	for i := range c.decode {
+		o := &c.decode[i]
+		if o.Name != "moe.down" {
+			continue
+		}
+		k := c.kernelOf(o)
+		want := p.GEMM(calibrate.GEMM{M: 1, N: 2 * 4096, K: 14336, DType: precision.BF16, Compute: precision.BF16})
+		if got := k.experts(p, 1); math.Abs(got.Seconds/want.Seconds-1) > 1e-9 {
+			t.Errorf("one token: %g s, want %g", got.Seconds, want.Seconds)
+		}
+		want = p.GEMM(calibrate.GEMM{M: 256 * 2 / 8, N: 8 * 4096, K: 14336, DType: precision.BF16, Compute: precision.BF16})
+		if got := k.experts(p, 256); math.Abs(got.Seconds/want.Seconds-1) > 1e-3 {
+			t.Errorf("256 tokens: %g s, want %g", got.Seconds, want.Seconds)
+		}
+		return
+	}
+	t.Fatal("no moe.down")
 }

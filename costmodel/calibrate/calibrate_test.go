@@ -329,3 +329,77 @@ func BenchmarkDecodeAttention(b *testing.B) {
 		p.DecodeAttention(s)
 	}
 }
+
+// By hand: 2 ms of kernels, 100 streaming ones of 3 µs, 0.3 ms of host, 20 µs a sequence.
+func TestEngineTPOT(t *testing.T) {
+	e := Engine{Host: 3e-4, Sequence: 2e-5, Stream: 3e-6, Interleave: 0.5}
+	p := ServedParts{Step: 2e-3, Prompt: 0.1, StepStreams: 100, PromptStreams: 100, Generate: 1000, Concurrency: 1}
+	if got, want := e.TPOT(&p, false), 2e-3+3e-4+3e-4+2e-5; math.Abs(got/want-1) > 1e-12 {
+		t.Errorf("alone: %g, want %g: no other request's prompt", got, want)
+	}
+	p.Concurrency = 11
+	if got, want := e.TPOT(&p, false), 2e-3+3e-4+3e-4+11*2e-5+0.5*10*(0.1+3e-4)/1000; math.Abs(got/want-1) > 1e-12 {
+		t.Errorf("ten others: %g, want %g", got, want)
+	}
+	if got, want := e.TPOT(&p, true), 2e-3+3e-4+3e-4+11*2e-5; math.Abs(got/want-1) > 1e-12 {
+		t.Errorf("prompts elsewhere: %g, want %g", got, want)
+	}
+}
+
+// Decode attention of one block of 1,024 keys on a device of one unit, by hand.
+func TestDecodePhysics(t *testing.T) {
+	c := decodeCurve{Launch: 1e-6, Start: 2e-6, Stream: 1e9, Bandwidth: 1, CacheRate: 1e30, Resident: 1e-9, Occupancy: 1, Chunk: 1e9, Combine: 5e-6, Query: 1e-7, Peak: 1, Repack: 7e-6, Wide: 1e9, Sequence: 3e-7}
+	d := device{Peak: [2]float64{1e30, 1e30}, Bandwidth: 1e30, Cache: 1, Units: 1}
+	one := DecodeAttention{Batch: 1, Heads: 4, KVHeads: 1, HeadDim: 64, Context: 1024, KVDType: precision.BF16}
+	path := 2e-6 + 1024*2*2*64/1e9
+	want := 1e-6 + path + 3e-7 + 4*1e-7
+	if got := c.seconds(&d, &one); math.Abs(got/want-1) > 1e-9 {
+		t.Errorf("one block: %g, want %g", got, want)
+	}
+	// Two sequences of two grouped heads: four blocks on one unit, and a repacking.
+	four := DecodeAttention{Batch: 2, Heads: 4, KVHeads: 2, HeadDim: 64, Context: 1024, KVDType: precision.BF16}
+	want = 1e-6 + 7e-6 + 4*path + 2*(3e-7+4*1e-7)
+	if got := c.seconds(&d, &four); math.Abs(got/want-1) > 1e-9 {
+		t.Errorf("four blocks: %g, want %g", got, want)
+	}
+	// A window hides all but 256 keys.
+	one.Window = 256
+	want = 1e-6 + 2e-6 + 256*2*2*64/1e9 + 3e-7 + 4*1e-7
+	if got := c.seconds(&d, &one); math.Abs(got/want-1) > 1e-9 {
+		t.Errorf("a window: %g, want %g", got, want)
+	}
+}
+
+// Bounds hold the nine tenths they promise.
+func TestSpreadHoldsNineTenths(t *testing.T) {
+	var errs []left
+	for i := range 4000 {
+		u := math.Mod(float64(i)*0.6180339887498949, 1) // even in 0…1
+		errs = append(errs, left{20e-6, 0.4 * (u - 0.5), i})
+	}
+	s := measureSpread(errs)
+	inside := 0
+	for _, e := range errs {
+		low, high := s.bounds(e.seconds)
+		if m := e.seconds * math.Exp(e.log); m >= low && m <= high {
+			inside++
+		}
+	}
+	if share := float64(inside) / float64(len(errs)); share < 0.88 || share > 0.92 {
+		t.Errorf("%.3f lie inside a 90 %% interval", share)
+	}
+}
+
+func TestStraightening(t *testing.T) {
+	hw := lookup(t, "h200")
+	p := newProfile("h200", newDevice(hw))
+	rows := synthetic(0.4)[0].Rows // timed on a busy day
+	smoothAll(&p.gemm, &p.device, rows)
+	_, before, _ := p.Dips(ClassGEMM)
+	if err := straighten(context.Background(), &p.gemm, &p.device, rows, 12); err != nil {
+		t.Fatal(err)
+	}
+	if _, after, _ := p.Dips(ClassGEMM); before < 50 || after > before*7/10 {
+		t.Errorf("%d pairs dip before, %d after", before, after)
+	}
+}
