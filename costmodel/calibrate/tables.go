@@ -2,6 +2,7 @@ package calibrate
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -84,10 +85,13 @@ func ReadDir(dir string) ([]Table, error) {
 		tables = append(tables, t)
 	}
 	if len(tables) == 0 {
-		return nil, fmt.Errorf("%s: no file named CLASS_GPU.csv with CLASS one of %s", dir, strings.Join(classNames[:], ", "))
+		return nil, fmt.Errorf("%s: %w with CLASS one of %s", dir, ErrNoTables, strings.Join(classNames[:], ", "))
 	}
 	return tables, nil
 }
+
+// ErrNoTables is a directory without a table of timings.
+var ErrNoTables = errors.New("no file named CLASS_GPU.csv")
 
 // ReadFile reads one file named CLASS_GPU.csv.
 func ReadFile(path string) (Table, error) {
