@@ -9,8 +9,6 @@ type Row struct {
 	TokensPerSecondAtMax float64
 	// Speedup is the decode throughput over the baseline's, at each one's batch.
 	Speedup float64
-	// Time splits the mean roofline step by what binds each operation, seconds.
-	Time [numBounds]float64
 }
 
 // Compare prices several deployments; the first is the baseline. With batch 0 in the
@@ -30,9 +28,6 @@ func Compare(cs []*Compiled, f Fidelity, w Workload) ([]Row, error) {
 		r := Row{Compiled: c, Estimate: e, Speedup: 1}
 		if largest > 0 {
 			r.TokensPerSecondAtMax = float64(largest) * float64(w.Generate) / c.Generation(f, largest, w.Prompt, w.Generate)
-		}
-		for _, o := range c.Breakdown(load) {
-			r.Time[o.Bound] += o.Seconds
 		}
 		if len(rows) > 0 {
 			r.Speedup = r.Decode.TokensPerSecond / rows[0].Decode.TokensPerSecond

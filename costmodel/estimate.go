@@ -70,6 +70,8 @@ type Estimate struct {
 	TPOTSeconds    float64
 	RequestSeconds float64
 	Interval       Interval
+	// Time splits the mean roofline step by what binds each operation, seconds.
+	Time [numBounds]float64
 
 	// Calibrated only.
 	Engine            string
@@ -86,52 +88,54 @@ func (c *Compiled) Estimate(f Fidelity, w Workload) (Estimate, error) {
 	if err := w.Check(); err != nil {
 		return Estimate{}, err
 	}
-	e := Estimate{Workload: w, Fidelity: f, Basis: c.Basis(f)}
-	e.Memory = c.Memory(w.Batch, w.Prompt, w.Generate)
-	tp := float64(c.tp)
-	p := c.Prefill(f, w.Batch, w.Prompt)
-	e.Prefill = PrefillSummary{Seconds: p.Seconds, FLOPs: p.FLOPs * tp, Bytes: p.Total() * tp}
-	g := float64(w.Generate)
-	total := c.Generation(f, w.Batch, w.Prompt, w.Generate)
-	parts := c.Breakdown(w)
+	e := Estimate{Workload: w, Memory: c.Memory(w.Batch, w.Prompt, w.Generate)}
 	var flops, bytes float64
-	var by [numBounds]float64
-	for _, o := range parts {
+	for _, o := range c.Breakdown(w) {
 		flops += o.FLOPs
 		bytes += o.Total()
-		by[o.Bound] += o.Seconds
+		e.Time[o.Bound] += o.Seconds
 	}
-	if f == Calibrated {
-		i := c.calibration().interval(float64(w.Batch), float64(w.Prompt)+(g+1)/2)
-		scale := total / g / i.Seconds
-		low, high := i.Low*scale, i.High*scale
-		e.Interval = Interval{&low, &high}
-		e.Engine = c.engine.Name
-		e.ServedTPOTSeconds = c.ServedTPOT(w.Prompt, w.Generate, w.Batch)
-		r, err := c.Estimate(Roofline, w)
-		if err != nil {
-			return e, err
-		}
-		e.Roofline = &r
-	}
-	d := &e.Decode
-	d.FirstStepSeconds = c.DecodeStep(f, w.Batch, w.Prompt+1)
-	d.LastStepSeconds = c.DecodeStep(f, w.Batch, w.Prompt+w.Generate)
-	d.MeanStepSeconds = total / g
-	d.TokensPerSecond = float64(w.Batch) / d.MeanStepSeconds
-	d.FLOPsPerToken = flops * tp / float64(w.Batch)
-	d.BytesPerToken = bytes * tp / float64(w.Batch)
+	tp := float64(c.tp)
+	e.Decode.FLOPsPerToken = flops * tp / float64(w.Batch)
+	e.Decode.BytesPerToken = bytes * tp / float64(w.Batch)
 	best := Bound(0)
-	for b := range by {
-		if by[b] > by[best] {
+	for b := range e.Time {
+		if e.Time[b] > e.Time[best] {
 			best = Bound(b)
 		}
 	}
-	d.Bound = best.String()
+	e.Decode.Bound = best.String()
+	if f == Calibrated {
+		roofline := e
+		c.times(&roofline, Roofline)
+		e.Roofline = &roofline
+		e.Engine = c.engine.Name
+		e.ServedTPOTSeconds = c.ServedTPOT(w.Prompt, w.Generate, w.Batch)
+	}
+	c.times(&e, f)
+	return e, nil
+}
+
+// times fills in what of an estimate depends on the fidelity.
+func (c *Compiled) times(e *Estimate, f Fidelity) {
+	w, d, tp := e.Workload, &e.Decode, float64(c.tp)
+	e.Fidelity, e.Basis = f, c.Basis(f)
+	p := c.Prefill(f, w.Batch, w.Prompt)
+	e.Prefill = PrefillSummary{Seconds: p.Seconds, FLOPs: p.FLOPs * tp, Bytes: p.Total() * tp}
+	total := c.Generation(f, w.Batch, w.Prompt, w.Generate)
+	d.FirstStepSeconds = c.DecodeStep(f, w.Batch, w.Prompt+1)
+	d.LastStepSeconds = c.DecodeStep(f, w.Batch, w.Prompt+w.Generate)
+	d.MeanStepSeconds = total / float64(w.Generate)
+	d.TokensPerSecond = float64(w.Batch) / d.MeanStepSeconds
 	e.TTFTSeconds = p.Seconds
 	e.TPOTSeconds = d.MeanStepSeconds
 	e.RequestSeconds = p.Seconds + total
-	return e, nil
+	if f == Calibrated {
+		i := c.calibration().interval(float64(w.Batch), float64(w.Prompt)+(float64(w.Generate)+1)/2)
+		scale := d.MeanStepSeconds / i.Seconds
+		low, high := i.Low*scale, i.High*scale
+		e.Interval = Interval{&low, &high}
+	}
 }
 
 // Bound is what limits an operation: the kind of bytes it moves most of, its arithmetic,
@@ -163,8 +167,8 @@ type OpCost struct {
 	Layers  int
 	Seconds float64
 	Share   float64 // of the sum over operations
-	// Calibrated is the fitted time in seconds; 0 where the device has no measured
-	// relative.
+	// Calibrated is the fitted time in seconds where FittedBreakdown was asked; 0 where
+	// the device has no measured relative.
 	Calibrated float64
 	Intensity  float64 // FLOPs per byte
 	Ridge      float64 // FLOPs per byte from which its peak binds
@@ -181,7 +185,7 @@ func (c *Compiled) Breakdown(w Workload) []OpCost {
 		o := &c.decode[i]
 		// The mean over the steps: every coefficient is linear in visible positions.
 		mean := c.meanWork(&o.Op, w.Batch, lo, hi)
-		oc := OpCost{Name: o.Name, Detail: o.detail(false), Class: o.Class, Layers: o.Count, Work: mean, Calibrated: c.calibratedOp(o, w)}
+		oc := OpCost{Name: o.Name, Detail: o.detail(false), Class: o.Class, Layers: o.Count, Work: mean}
 		if o.Class == Attn {
 			v := c.varying(&o.Op)
 			oc.Seconds = v.generation(float64(w.Batch), lo, hi) / g
@@ -191,6 +195,15 @@ func (c *Compiled) Breakdown(w Workload) []OpCost {
 		out = append(out, c.finish(oc, &o.Op))
 	}
 	return shares(out)
+}
+
+// FittedBreakdown is Breakdown with each operation's fitted time.
+func (c *Compiled) FittedBreakdown(w Workload) []OpCost {
+	out := c.Breakdown(w)
+	for i := range out {
+		out[i].Calibrated = c.calibratedOp(&c.decode[i], w)
+	}
+	return out
 }
 
 // PrefillBreakdown is the prefill of a workload by operation at roofline.

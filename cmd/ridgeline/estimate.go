@@ -81,7 +81,7 @@ func estimateOne(c *cobra.Command, x *costmodel.Compiled, f costmodel.Fidelity, 
 	if !breakdown {
 		return tables, reports.Estimate(x, e, nil), nil
 	}
-	ops := x.Breakdown(w)
+	ops := x.FittedBreakdown(w)
 	title := fmt.Sprintf("Mean decode step at roofline, batch %d, by operation", w.Batch)
 	steps := reports.BreakdownTable(title, ops)
 	if f == costmodel.Calibrated {

@@ -215,8 +215,10 @@ func (l *loadFlags) register(c *cobra.Command) {
 // workload reads the flags; batch 0 is max.
 func (l *loadFlags) workload() (costmodel.Fidelity, costmodel.Workload, error) {
 	w := costmodel.Workload{Prompt: int(l.prompt), Generate: int(l.generate), Batch: int(l.batch)}
-	f := l.usual()
-	if l.fidelity != "" {
+	var f costmodel.Fidelity
+	if l.fidelity == "" {
+		f = l.usual()
+	} else {
 		var err error
 		if f, err = costmodel.ParseFidelity(l.fidelity); err != nil {
 			return f, w, fmt.Errorf("--%w", err)

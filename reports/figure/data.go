@@ -252,8 +252,11 @@ func Breakdown(s *Setup) *Figure {
 // timed is the breakdown of a mean step in the times of the setup's fidelity; what the
 // serving engine adds to calibrated ones is an operation of its own.
 func (s *Setup) timed(c *costmodel.Compiled, w costmodel.Workload) []costmodel.OpCost {
-	ops := c.Breakdown(w)
-	if s.Fidelity != costmodel.Calibrated || ops[0].Calibrated == 0 {
+	if s.Fidelity != costmodel.Calibrated {
+		return c.Breakdown(w)
+	}
+	ops := c.FittedBreakdown(w)
+	if ops[0].Calibrated == 0 {
 		return ops
 	}
 	ops = append(ops, costmodel.OpCost{Name: "engine", Calibrated: c.EngineSeconds(w.Batch)})

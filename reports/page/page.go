@@ -114,7 +114,7 @@ func (p *Page) add(s Section) {
 const topOps = 8
 
 func largestOps(r costmodel.Row) *reports.Table {
-	ops := r.Compiled.Breakdown(r.Workload)
+	ops := r.Compiled.FittedBreakdown(r.Workload)
 	sort.SliceStable(ops, func(i, j int) bool { return ops[i].Seconds > ops[j].Seconds })
 	ops = ops[:min(topOps, len(ops))]
 	t := reports.BreakdownTable(r.Compiled.Model.Name+": the operations that take longest in a mean decode step, at roofline", ops)
