@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"ridgeline/internal/spell"
 )
 
 // maxModelFile is the size past which a file is no model description.
@@ -115,7 +117,7 @@ func unknownModel(what string) error {
 	var all []near
 	add := func(name string) {
 		a, b := strings.ToLower(what), strings.ToLower(name)
-		d := editDistance(a, b)
+		d := spell.Distance(a, b)
 		if len(a) > 2 && strings.Contains(b, a) {
 			d = 1
 		}
@@ -128,7 +130,7 @@ func unknownModel(what string) error {
 			add(p.Name)
 		}
 		for _, f := range Families() {
-			if d := editDistance(strings.ToLower(what), f.Name); d <= 2 {
+			if d := spell.Distance(strings.ToLower(what), f.Name); d <= 2 {
 				all = append(all, near{f.Name + "(d=16)", d})
 			}
 		}
@@ -145,25 +147,4 @@ func unknownModel(what string) error {
 		hint = ": did you mean " + strings.Join(names, ", ") + "?"
 	}
 	return fmt.Errorf("unknown model %q%s (ridgeline models lists presets and families; a file ends in .yaml or .json)", what, hint)
-}
-
-// editDistance is Levenshtein's: insertions, deletions and substitutions.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"ridgeline/internal/spell"
 )
 
 // helpCommand is cobra's help, but a verb that does not exist is an error.
@@ -74,7 +76,7 @@ func cause(v *pflag.InvalidValueError) error {
 func suggest(word string, names []string, all string) string {
 	best, least := "", 0
 	for _, n := range names {
-		d := editDistance(strings.ToLower(word), n)
+		d := spell.Distance(strings.ToLower(word), n)
 		if len(word) > 3 && strings.HasPrefix(n, strings.ToLower(word)) {
 			d = 1
 		}
@@ -87,28 +89,4 @@ func suggest(word string, names []string, all string) string {
 	}
 	slices.Sort(names)
 	return all + " " + strings.Join(names, ", ")
-}
-
-// editDistance is Levenshtein's, in bytes; what is too long for a slip is far.
-func editDistance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		left := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := left
-			if a[i] != b[j] {
-				d++
-			}
-			left = row[j+1]
-			row[j+1] = min(d, left+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }
