@@ -169,29 +169,23 @@ func (g *ServedGroup) note() string {
 	return "fitted"
 }
 
-// EngineOf finds the engine of a served run by its name and version.
-type EngineOf func(name, version string) (*calibrate.Engine, error)
-
-// CheckServed predicts every group with its engine.
-func CheckServed(groups []*ServedGroup, engine EngineOf) ([]ServedCheck, error) {
+// CheckServed predicts every group with its engine among es.
+func CheckServed(groups []*ServedGroup, es []calibrate.Engine) []ServedCheck {
 	var out []ServedCheck
 	for _, g := range groups {
-		e, err := engine(g.Engine, g.Version)
-		if err != nil {
-			return nil, err
-		}
+		e := calibrate.EngineOf(es, g.Engine, g.Version)
 		c := ServedCheck{Model: g.Model, Hardware: g.Hardware, Engine: g.Engine, Version: g.Version, Weights: g.Precision, Runs: len(g.Runs), Fitted: g.usable(), Note: g.note()}
 		for _, x := range g.Errors(e) {
 			c.MAPE += x / float64(len(g.Runs))
 		}
 		out = append(out, c)
 	}
-	return out, nil
+	return out
 }
 
 // ServedTables gives the errors of served runs, by hardware, as tables of class serving;
 // groups whose runs contradict each other are left out.
-func ServedTables(file string, groups []*ServedGroup, engine EngineOf) ([]calibrate.TableError, error) {
+func ServedTables(file string, groups []*ServedGroup, es []calibrate.Engine) []calibrate.TableError {
 	type key struct{ hw, basis string }
 	var order []key
 	errs := map[key][]calibrate.ServedError{}
@@ -199,10 +193,7 @@ func ServedTables(file string, groups []*ServedGroup, engine EngineOf) ([]calibr
 		if g.Erratic {
 			continue
 		}
-		e, err := engine(g.Engine, g.Version)
-		if err != nil {
-			return nil, err
-		}
+		e := calibrate.EngineOf(es, g.Engine, g.Version)
 		k := key{g.Hardware, g.Basis}
 		if errs[k] == nil {
 			order = append(order, k)
@@ -215,7 +206,7 @@ func ServedTables(file string, groups []*ServedGroup, engine EngineOf) ([]calibr
 	for _, k := range order {
 		out = append(out, calibrate.ServedTableError(file, k.hw, k.basis, errs[k]))
 	}
-	return out, nil
+	return out
 }
 
 // FitEngines fits each engine to the groups that are of one steady kind, in name order;

@@ -254,18 +254,10 @@ transferred from its nearest measured relative.`,
 			if only != "" {
 				groups = ofHardware(groups, only)
 			}
-			st, err := costmodel.ServedTables("serving.csv", groups, engineOrNearest)
-			if err != nil {
-				return err
-			}
-			js.Tables = append(js.Tables, st...)
+			js.Tables = append(js.Tables, costmodel.ServedTables("serving.csv", groups, calibrate.Engines())...)
 			ts := []*reports.Table{reports.ErrorTable("Predictions against timings", js.Tables)}
 			if len(groups) > 0 {
-				sc, err := costmodel.CheckServed(groups, engineOrNearest)
-				if err != nil {
-					return err
-				}
-				ts = append(ts, reports.ServedTable(sc))
+				ts = append(ts, reports.ServedTable(costmodel.CheckServed(groups, calibrate.Engines())))
 			}
 			return out.write(c, ts, js)
 		},
@@ -284,15 +276,4 @@ func ofHardware(groups []*costmodel.ServedGroup, name string) []*costmodel.Serve
 		}
 	}
 	return own
-}
-
-// engineOrNearest is the engine of a name and version, of the name where the version was
-// not fitted; one nobody fitted is priced as the default.
-func engineOrNearest(name, version string) (*calibrate.Engine, error) {
-	for _, n := range []string{calibrate.EngineVersion(name, version), name} {
-		if e, err := calibrate.EngineNamed(n); err == nil {
-			return e, nil
-		}
-	}
-	return calibrate.EngineNamed("")
 }

@@ -127,19 +127,7 @@ requests' prefill delays running ones. With -o the engines are written as YAML.`
 				gap, _ = calibrate.EagerGap(tables)
 			}
 			es = calibrate.WithDerived(es, gap, source)
-			checks, err := costmodel.CheckServed(groups, func(name, version string) (*calibrate.Engine, error) {
-				for _, n := range []string{calibrate.EngineVersion(name, version), name} {
-					for i := range es {
-						if es[i].Name == n {
-							return &es[i], nil
-						}
-					}
-				}
-				return calibrate.EngineNamed("")
-			})
-			if err != nil {
-				return err
-			}
+			checks := costmodel.CheckServed(groups, es)
 			if out.file != "" {
 				if err := atomicfile.Write(out.file, func(w io.Writer) error { return calibrate.WriteEngines(w, es) }); err != nil {
 					return err

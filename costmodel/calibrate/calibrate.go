@@ -88,7 +88,7 @@ func Fit(ctx context.Context, tables []Table, hw *hardware.Profile, o Options) (
 			}
 			first += len(t.Rows)
 			p.basis[t.Class] = Basis{Kind: Fitted}
-			te := tableError(&t, own, p.basis[t.Class].String())
+			te := tableError(&t, own, 0, p.basis[t.Class].String())
 			r.add(&t, own, te)
 			p.from[t.Class] = Provenance{
 				File: t.File, Source: o.Source, Commit: o.Commit, Engine: o.engine(t.Class), License: o.License,

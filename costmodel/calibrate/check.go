@@ -49,21 +49,29 @@ func Check(p *Profile, tables []Table) []TableError {
 		if t.Hardware != p.hardware {
 			continue
 		}
-		errs := make([]left, len(t.Rows))
-		inside := 0
-		for j := range t.Rows {
-			e := p.Predict(t.Class, &t.Rows[j])
-			errs[j] = newLeft(&t.Rows[j], e.Seconds, j)
-			if s := t.Rows[j].Seconds; s >= e.Low && s <= e.High {
-				inside++
-			}
+		all := make([]int, len(t.Rows))
+		for j := range all {
+			all[j] = j
 		}
-		te := tableError(t, errs, p.basis[t.Class].String())
+		errs, inside := p.score(t, all)
+		te := tableError(t, errs, inside, p.basis[t.Class].String())
 		te.Roofline = rooflineError(&p.device, t)
-		te.Coverage = float64(inside) / float64(len(t.Rows))
 		out = append(out, te)
 	}
 	return out
+}
+
+// score predicts rows of a table: their errors, and how many lie inside their interval.
+func (p *Profile) score(t *Table, rows []int) (errs []left, inside int) {
+	for _, i := range rows {
+		r := &t.Rows[i]
+		e := p.Predict(t.Class, r)
+		errs = append(errs, newLeft(r, e.Seconds, i))
+		if r.Seconds >= e.Low && r.Seconds <= e.High {
+			inside++
+		}
+	}
+	return errs, inside
 }
 
 // rooflineError is the mean absolute percentage error of the datasheet's roofline.
@@ -97,12 +105,13 @@ func (d *device) roofline(c Class, r *Row) float64 {
 	return 2 * (g - 1) / g * r.AllReduce.Bytes / link
 }
 
-// tableError sums up errors of the rows of a table.
-func tableError(t *Table, errs []left, basis string) TableError {
+// tableError sums up errors of rows of a table, inside of them being in their interval.
+func tableError(t *Table, errs []left, inside int, basis string) TableError {
 	te := TableError{File: t.File, Hardware: t.Hardware, Class: t.Class.String(), Rows: len(t.Rows), Basis: basis}
 	if len(errs) == 0 {
 		return te
 	}
+	te.Coverage = float64(inside) / float64(len(errs))
 	apes := make([]float64, len(errs))
 	long, n := 0.0, 0
 	for i, e := range errs {
@@ -112,13 +121,18 @@ func tableError(t *Table, errs []left, basis string) TableError {
 			n++
 		}
 	}
-	te.MAPE = mean(apes)
 	if n > 0 {
 		te.MAPEOver20 = long / float64(n)
 	}
+	te.sum(apes)
+	return te
+}
+
+// sum fills in the mean and the percentiles of errors, which it sorts.
+func (te *TableError) sum(apes []float64) {
+	te.MAPE = mean(apes)
 	sort.Float64s(apes)
 	te.MedianAPE, te.P90APE = quantile(apes, 0.5), quantile(apes, 0.9)
-	return te
 }
 
 // ape is |predicted − measured| / measured.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -86,6 +87,22 @@ func EngineNamed(name string) (*Engine, error) {
 	}
 	return nil, fmt.Errorf("engine %q is not one of %s", name, strings.Join(EngineNames(), ", "))
 }
+
+// EngineOf returns the engine of a served run among es: of its version, else of its name,
+// else, for one nobody fitted, the built-in default.
+func EngineOf(es []Engine, name, version string) *Engine {
+	for _, n := range []string{EngineVersion(name, version), name} {
+		for i := range es {
+			if strings.EqualFold(es[i].Name, n) {
+				return &es[i]
+			}
+		}
+	}
+	return &engines()[0]
+}
+
+// Engines returns the engines that come with ridgeline, the default first.
+func Engines() []Engine { return slices.Clone(engines()) }
 
 // EngineVersion is what one version of an engine is called where several were fitted.
 func EngineVersion(name, version string) string { return name + "-" + version }

@@ -18,6 +18,7 @@ type fitted[S any] interface {
 	physics(*device, *S) float64
 	corrections() []table                            // added up
 	locate(i int, s *S) (slice int, x [axes]float64) // in correction i
+	correct(*S) float64                              // sum of the corrections of a log time
 	stiffness() smoothing
 	errors() *spread
 	lattice(pair func(small, large S))

@@ -102,15 +102,8 @@ func LeaveOut(ctx context.Context, t *Table, hw *hardware.Profile, h Holdout, o 
 		if err != nil {
 			return TableError{}, false, err
 		}
-		for _, i := range groups[k] {
-			e := p.Predict(t.Class, &t.Rows[i])
-			errs = append(errs, newLeft(&t.Rows[i], e.Seconds, i))
-			if s := t.Rows[i].Seconds; s >= e.Low && s <= e.High {
-				inside++
-			}
-		}
+		found, in := p.score(t, groups[k])
+		errs, inside = append(errs, found...), inside+in
 	}
-	te = tableError(t, errs, "without their "+h.String())
-	te.Coverage = float64(inside) / float64(len(errs))
-	return te, true, nil
+	return tableError(t, errs, inside, "without their "+h.String()), true, nil
 }

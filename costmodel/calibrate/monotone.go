@@ -51,12 +51,7 @@ func straighten[S any](ctx context.Context, m fitted[S], d *device, rows []Row, 
 }
 
 func logTime[S any](m fitted[S], d *device, s *S) float64 {
-	t := math.Log(m.physics(d, s))
-	for i := range m.corrections() {
-		slice, x := m.locate(i, s)
-		t += m.corrections()[i].at(slice, &x)
-	}
-	return t
+	return math.Log(m.physics(d, s)) + m.correct(s)
 }
 
 // Dips counts the pairs of like shapes, one with twice the work of the other in one
@@ -90,6 +85,15 @@ func countDips[S any](m fitted[S], d *device) (pairs, dips int, worst float64) {
 	return pairs, dips, worst
 }
 
+// each pairs a shape with what each of the growths makes of it.
+func each[S any](pair func(small, large S), small S, growths ...func(*S)) {
+	for _, grow := range growths {
+		large := small
+		grow(&large)
+		pair(small, large)
+	}
+}
+
 // doublings calls f with 2^lo … 2^hi.
 func doublings(lo, hi int, f func(float64)) {
 	for e := lo; e <= hi; e++ {
@@ -105,16 +109,9 @@ func (m *gemmModel) lattice(pair func(small, large GEMM)) {
 					s := GEMM{M: rows, N: n, K: k, DType: dt}
 					// Eight rows and more run on kernels that fewer do not.
 					if rows != 4 {
-						l := s
-						l.M *= 2
-						pair(s, l)
+						each(pair, s, func(l *GEMM) { l.M *= 2 })
 					}
-					l := s
-					l.N *= 2
-					pair(s, l)
-					l = s
-					l.K *= 2
-					pair(s, l)
+					each(pair, s, func(l *GEMM) { l.N *= 2 }, func(l *GEMM) { l.K *= 2 })
 				})
 			})
 		})
@@ -130,15 +127,8 @@ func (m *decodeModel) lattice(pair func(small, large DecodeAttention)) {
 						doublings(0, 3, func(group float64) {
 							doublings(4, 17, func(context float64) {
 								s := DecodeAttention{Batch: batch, Heads: kv * group, KVHeads: kv, HeadDim: dim, Window: window, Context: context, KVDType: dt}
-								l := s
-								l.Batch *= 2
-								pair(s, l)
-								l = s
-								l.Context *= 2
-								pair(s, l)
-								l = s
-								l.Heads, l.KVHeads = 2*l.Heads, 2*l.KVHeads
-								pair(s, l)
+								each(pair, s, func(l *DecodeAttention) { l.Batch *= 2 }, func(l *DecodeAttention) { l.Context *= 2 },
+									func(l *DecodeAttention) { l.Heads, l.KVHeads = 2*l.Heads, 2*l.KVHeads })
 							})
 						})
 					})
@@ -156,15 +146,8 @@ func (m *prefillModel) lattice(pair func(small, large PrefillAttention)) {
 					doublings(0, 3, func(group float64) {
 						doublings(4, 15, func(prompt float64) {
 							s := PrefillAttention{Batch: batch, Heads: kv * group, KVHeads: kv, HeadDim: dim, Window: window, Prompt: prompt}
-							l := s
-							l.Batch *= 2
-							pair(s, l)
-							l = s
-							l.Prompt *= 2
-							pair(s, l)
-							l = s
-							l.Heads, l.KVHeads = 2*l.Heads, 2*l.KVHeads
-							pair(s, l)
+							each(pair, s, func(l *PrefillAttention) { l.Batch *= 2 }, func(l *PrefillAttention) { l.Prompt *= 2 },
+								func(l *PrefillAttention) { l.Heads, l.KVHeads = 2*l.Heads, 2*l.KVHeads })
 						})
 					})
 				})
@@ -185,16 +168,9 @@ func (m *recurrentModel) lattice(pair func(small, large Recurrent)) {
 					if k >= MambaConvContext {
 						s.KeyHeads, s.ValueDim, s.Chunk = 8, 64, 128
 					}
-					l := s
-					l.Batch *= 2
-					pair(s, l)
-					l = s
-					l.ValueHeads *= 2
-					pair(s, l)
+					each(pair, s, func(l *Recurrent) { l.Batch *= 2 }, func(l *Recurrent) { l.ValueHeads *= 2 })
 					if !k.Step() {
-						l = s
-						l.Tokens *= 2
-						pair(s, l)
+						each(pair, s, func(l *Recurrent) { l.Tokens *= 2 })
 					}
 				})
 			})
@@ -206,10 +182,7 @@ func (m *allReduceModel) lattice(pair func(small, large AllReduce)) {
 	for _, eager := range []bool{false, true} {
 		for _, gpus := range []float64{2, 4, 8} {
 			doublings(8, 29, func(bytes float64) {
-				s := AllReduce{GPUs: gpus, Bytes: bytes, Eager: eager}
-				l := s
-				l.Bytes *= 2
-				pair(s, l)
+				each(pair, AllReduce{GPUs: gpus, Bytes: bytes, Eager: eager}, func(l *AllReduce) { l.Bytes *= 2 })
 			})
 		}
 	}

@@ -2,8 +2,6 @@ package calibrate
 
 import (
 	"io"
-	"sort"
-	"strconv"
 
 	"ridgeline/precision"
 )
@@ -31,24 +29,11 @@ func ReadServing(in io.Reader, name string) ([]ServedRun, error) {
 			Line: rec.line, Model: rec.text("model"), System: rec.text("system"), Engine: rec.text("engine"), Version: rec.text("engine_version"),
 			Precision: rec.dtype("precision"), TP: int(rec.size("tp", 1)),
 			Prompt: int(rec.size("prompt", 1)), Generate: int(rec.size("generate", 1)), Concurrency: int(rec.size("concurrency", 1)),
-			TTFT: rec.milliseconds("ttft_ms"), TPOT: rec.milliseconds("tpot_ms"),
+			TTFT: rec.duration("ttft_ms", 1e3), TPOT: rec.duration("tpot_ms", 1e3),
 		})
 		return rec.err
 	})
 	return out, err
-}
-
-func (r *record) milliseconds(column string) float64 {
-	t := r.text(column)
-	v, err := strconv.ParseFloat(t, 64)
-	switch {
-	case r.err != nil:
-	case err != nil:
-		r.fail(column, "%q is not a number", t)
-	case !(v > 0 && v < 1e9):
-		r.fail(column, "%s is not a positive time", t)
-	}
-	return v * 1e-3
 }
 
 // ServedError is the error of one served run.
@@ -61,9 +46,7 @@ func ServedTableError(file, hardware, basis string, errs []ServedError) TableErr
 	for i, e := range errs {
 		apes[i] = e.APE
 	}
-	te.MAPE = mean(apes)
+	te.sum(apes)
 	te.MAPEOver20 = te.MAPE
-	sort.Float64s(apes)
-	te.MedianAPE, te.P90APE = quantile(apes, 0.5), quantile(apes, 0.9)
 	return te
 }

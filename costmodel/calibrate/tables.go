@@ -229,19 +229,18 @@ func (r *record) size(column string, least float64) float64 {
 	return v
 }
 
-// seconds reads latency_us.
-func (r *record) seconds() float64 {
-	const column = "latency_us"
+// duration reads a positive time in seconds from a column with so many units to a second.
+func (r *record) duration(column string, perSecond float64) float64 {
 	t := r.text(column)
 	v, err := strconv.ParseFloat(t, 64)
 	switch {
 	case r.err != nil:
 	case err != nil:
 		r.fail(column, "%q is not a number", t)
-	case !(v > 0) || v > 1e12:
+	case !(v > 0) || v >= 1e6*perSecond: // two weeks
 		r.fail(column, "%s is not a positive time", t)
 	}
-	return v / 1e6
+	return v / perSecond
 }
 
 func (r *record) dtype(column string) precision.DType {
@@ -296,7 +295,7 @@ func (r *record) row(class Class) Row {
 			Eager: strings.HasSuffix(r.text("backend"), "eager"),
 		}
 	}
-	row.Seconds = r.seconds()
+	row.Seconds = r.duration("latency_us", 1e6)
 	return row
 }
 
