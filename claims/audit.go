@@ -201,6 +201,19 @@ func span(ok func(batch int) bool) string {
 	return s
 }
 
+// holdsAt judges a claim by the numbers of sequences it holds at, a span: at every one it
+// holds, at some when as many run as how says.
+func (c *Claim) holdsAt(where, how string) {
+	switch {
+	case all(where):
+		c.Verdict = Holds
+	case where != "":
+		c.Verdict, c.Condition = HoldsWhen, sequences(where)+" "+how
+	default:
+		c.Verdict = DoesNotHold
+	}
+}
+
 // all reports whether a span is every batch.
 func all(s string) bool { return s == fmt.Sprintf("1–%d", mostClients) }
 

@@ -107,21 +107,28 @@ func (a *auditor) explain(w costmodel.Workload) ([]outcome, error) {
 	return out, nil
 }
 
-func (a *auditor) outcome(set []explanation, w costmodel.Workload) (outcome, error) {
-	s := setup{baseline: phi, deploy: a.deploy}
-	o := outcome{peak: map[costmodel.Fidelity]float64{}, at: map[costmodel.Fidelity]int{}, tends: map[costmodel.Fidelity]float64{}}
+// under sets up the model and its baseline with explanations applied.
+func (a *auditor) under(set []explanation) (s setup, model, base Price, err error) {
+	s = setup{baseline: phi, deploy: a.deploy}
 	for _, e := range set {
 		e.apply(&s)
+	}
+	if err = a.chooseBaseline(&s); err != nil {
+		return s, nil, nil, err
+	}
+	if model, err = a.of(flash, s.deploy); err != nil {
+		return s, nil, nil, err
+	}
+	base, err = a.of(s.baseline, s.deploy)
+	return s, model, base, err
+}
+
+func (a *auditor) outcome(set []explanation, w costmodel.Workload) (outcome, error) {
+	o := outcome{peak: map[costmodel.Fidelity]float64{}, at: map[costmodel.Fidelity]int{}, tends: map[costmodel.Fidelity]float64{}}
+	for _, e := range set {
 		o.names = append(o.names, e.name)
 	}
-	if err := a.chooseBaseline(&s); err != nil {
-		return o, err
-	}
-	model, err := a.of(flash, s.deploy)
-	if err != nil {
-		return o, err
-	}
-	base, err := a.of(s.baseline, s.deploy)
+	s, model, base, err := a.under(set)
 	if err != nil {
 		return o, err
 	}
@@ -303,20 +310,7 @@ func (a *auditor) batchGrid(w costmodel.Workload, sets []*outcome) (Grid, error)
 			continue
 		}
 		g.Columns = append(g.Columns, GridColumn{o.name(), "×"})
-		s := setup{baseline: phi, deploy: a.deploy}
-		for _, e := range explanations(a.deploy) {
-			if slices.Contains(o.names, e.name) {
-				e.apply(&s)
-			}
-		}
-		if err := a.chooseBaseline(&s); err != nil {
-			return g, err
-		}
-		model, err := a.of(flash, s.deploy)
-		if err != nil {
-			return g, err
-		}
-		base, err := a.of(s.baseline, s.deploy)
+		s, model, base, err := a.under(slices.DeleteFunc(explanations(a.deploy), func(e explanation) bool { return !slices.Contains(o.names, e.name) }))
 		if err != nil {
 			return g, err
 		}

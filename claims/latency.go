@@ -96,14 +96,7 @@ func (a *auditor) latencyLinear(c *Claim) error {
 	where := span(func(b int) bool { return at(model, a.judge, b) < middle && at(base, a.judge, b) > middle })
 	c.Reason = fmt.Sprintf("Averaged over 1 to 16 sequences the exponent is %s for Flash and %s for Phi4-mini (1 linear, 2 quadratic). Both read a cache that grows, so both turn quadratic: Flash %s later, where cache reads outweigh the weights.",
 		units.Digits(got), units.Digits(other), ratio(base.Memory(1, w.Prompt, w.Generate).CacheReadBytesPerToken/model.Memory(1, w.Prompt, w.Generate).CacheReadBytesPerToken))
-	switch {
-	case all(where):
-		c.Verdict = Holds
-	case where != "":
-		c.Verdict, c.Condition = HoldsWhen, fmt.Sprintf("%s run at once (Flash nearer to linear, Phi4-mini nearer to quadratic)", sequences(where))
-	default:
-		c.Verdict = DoesNotHold
-	}
+	c.holdsAt(where, "run at once (Flash nearer to linear, Phi4-mini nearer to quadratic)")
 	return nil
 }
 
@@ -185,13 +178,7 @@ func (a *auditor) shortSkip(c *Claim) error {
 	c.Reason = fmt.Sprintf("A request of 512 tokens gains %s at 1 and %s at %d sequences, one of 4Ki %s and %s; a 5 %% gain takes %s at 1 sequence.",
 		ratio(gain(a.judge, 1, shortAnswer)), ratio(gain(a.judge, mostClients, shortAnswer)), mostClients,
 		ratio(gain(a.judge, 1, fourK)), ratio(gain(a.judge, mostClients, fourK)), lengthWords(one))
-	switch {
-	case all(both):
-		c.Verdict = Holds
-	case both != "":
-		c.Verdict, c.Condition = HoldsWhen, sequences(both)+" run at once, counting a gain of 5 % as use"
-	default:
-		c.Verdict = DoesNotHold
+	if c.holdsAt(both, "run at once, counting a gain of 5 % as use"); c.Verdict == DoesNotHold {
 		if short, long := gain(a.judge, 1, shortAnswer), gain(a.judge, 1, fourK); long > short && long > 1 {
 			c.Condition = fmt.Sprintf("a gain of %s %% counts as use and one sequence runs", units.Digits(100*(long-1)))
 		}

@@ -140,14 +140,7 @@ func (a *auditor) io16(c *Claim) error {
 	where := span(func(b int) bool { return at(b) >= c.Claimed })
 	c.Reason = fmt.Sprintf("No single ratio: at a context of %s it is %s for 1 sequence and %s for %d, or %s if weights were free. 16× takes a context of %s for one sequence.",
 		units.Int(float64(n)), ratio(got), ratio(at(mostClients)), mostClients, ratio(bare), tokens(need))
-	switch {
-	case all(where):
-		c.Verdict = Holds
-	case where != "":
-		c.Verdict, c.Condition = HoldsWhen, fmt.Sprintf("%s of that context run at once", sequences(where))
-	default:
-		c.Verdict = DoesNotHold
-	}
+	c.holdsAt(where, "of that context run at once")
 	return nil
 }
 

@@ -237,15 +237,9 @@ func (a *auditor) bestOfThree(c *Claim) error {
 	c.step(sambaYOCO+": weights", weights(others[sambaYOCO]), "B", "cross-attention for every GMU")
 	where := span(func(b int) bool { return least(a.judge, b) >= 1 })
 	c.Reason = fmt.Sprintf("Its lead over the better of the two is %s at the least.", ratio(got))
-	switch {
-	case all(where):
-		c.Verdict = Holds
-	case where != "":
-		c.Verdict, c.Condition = HoldsWhen, sequences(where)+" run at once"
+	if c.holdsAt(where, "run at once"); c.Verdict == HoldsWhen {
 		c.Reason += fmt.Sprintf(" It reads %s more weights in a step than %s, and that many bytes of cache less only with enough context and sequences.",
 			units.SI(weights(best)-weights(others[sambaYOCO]), "B"), sambaYOCO)
-	default:
-		c.Verdict = DoesNotHold
 	}
 	return nil
 }
