@@ -220,7 +220,7 @@ func (c *calibration) interval(b, n float64) calibrate.Estimate {
 }
 
 // datasheetInterval is what a roofline with nothing measured behind it is worth. Whole
-// steps on the GPUs we timed took 1.1 to 2.1 times theirs (testdata/steps), half of the
+// steps on the GPUs we timed took 1.2 to 2.1 times theirs (testdata/steps), half of the
 // measured kernels over 20 µs more than 2.5 times; up to 6 is our guess, not a figure.
 func datasheetInterval(t float64) calibrate.Estimate {
 	return calibrate.Estimate{Seconds: t, Low: t, High: 6 * t}

@@ -41,11 +41,7 @@ RULE writes the changed model as a file that every MODEL argument takes.`,
 			if apply != "" && !slices.Contains(advise.Rules(), apply) {
 				return fmt.Errorf("--apply %q is not one of %s", apply, strings.Join(advise.Rules(), ", "))
 			}
-			f, w, err := load.workload()
-			if err != nil {
-				return err
-			}
-			cs, err := deploy.compile(c, args)
+			f, w, cs, err := load.on(c, &deploy, args)
 			if err != nil {
 				return err
 			}

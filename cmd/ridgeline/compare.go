@@ -25,11 +25,7 @@ func compareCommand() *cobra.Command {
 			if err := out.check(); err != nil {
 				return err
 			}
-			f, w, err := load.workload()
-			if err != nil {
-				return err
-			}
-			cs, err := deploy.compile(c, args)
+			f, w, cs, err := load.on(c, &deploy, args)
 			if err != nil {
 				return err
 			}

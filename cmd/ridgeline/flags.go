@@ -233,6 +233,16 @@ func (l *loadFlags) workload() (costmodel.Fidelity, costmodel.Workload, error) {
 	return f, w, nil
 }
 
+// on reads the flags and compiles the models for the deployment.
+func (l *loadFlags) on(c *cobra.Command, d *deployFlags, models []string) (costmodel.Fidelity, costmodel.Workload, []*costmodel.Compiled, error) {
+	f, w, err := l.workload()
+	if err != nil {
+		return f, w, nil, err
+	}
+	cs, err := d.compile(c, models)
+	return f, w, cs, err
+}
+
 // usual is the fidelity where none is asked for: calibrated if every device was measured
 // or a calibration is given, else roofline.
 func (l *loadFlags) usual() costmodel.Fidelity {

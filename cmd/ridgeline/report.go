@@ -35,11 +35,7 @@ GMU ratio, the claims of the sources, and how the figures were made.`,
 			if format == "html" && out == "" {
 				return fmt.Errorf("report: give -o FILE.html, or --format markdown")
 			}
-			f, w, err := load.workload()
-			if err != nil {
-				return err
-			}
-			cs, err := deploy.compile(c, args)
+			f, w, cs, err := load.on(c, &deploy, args)
 			if err != nil {
 				return err
 			}
