@@ -251,7 +251,11 @@ func (c *Compiled) Basis(f Fidelity) string {
 		case !exact:
 			note(unmeasured(o) + " unmeasured")
 		case b != main:
-			note(class.String() + " " + b)
+			name := class.String()
+			if class == calibrate.ClassMamba2 {
+				name = "convolution" // all that was timed of it, and all that is priced by it
+			}
+			note(name + " " + b)
 		}
 	}
 	if len(but) == 0 {
