@@ -130,12 +130,23 @@ With -o the profile is written as YAML, for --calibration of the other verbs.`,
   ridgeline estimate llama-3.1-8b --on h200 --calibration h200.yaml`,
 		Args: needArgs(0, 0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := out.check(); err != nil {
+				return err
+			}
 			if on == "" {
 				return errors.New("--hardware NAME is missing: the GPU the timings were taken on")
+			}
+			if o.Folds < 2 {
+				return fmt.Errorf("--folds %d: must be 2 or more", o.Folds)
 			}
 			if residuals != "" {
 				if err := figure.Supported(residuals); err != nil {
 					return fmt.Errorf("--residuals: %w", err)
+				}
+			}
+			for _, path := range []string{out.file, residuals} {
+				if err := writable(path); err != nil { // a fit takes a minute
+					return err
 				}
 			}
 			hw, err := hardwareFlag(on)

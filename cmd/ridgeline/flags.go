@@ -286,6 +286,20 @@ func (o *outFlags) check() error {
 	return nil
 }
 
+// writable tries whether a file can be written, before work whose result would be lost;
+// "" is no file.
+func writable(path string) error {
+	if path == "" {
+		return nil
+	}
+	probe, err := atomicfile.Create(path)
+	if err != nil {
+		return err
+	}
+	probe.Discard()
+	return nil
+}
+
 // to writes with fn to the file or to stdout.
 func (o *outFlags) to(c *cobra.Command, fn func(io.Writer) error) error {
 	if o.file == "" {

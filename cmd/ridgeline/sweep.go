@@ -215,11 +215,9 @@ func (s *sweepFlags) figure(g *sweep.Grid) (func(rows string) error, error) {
 	if err := figure.Supported(s.plotOut); err != nil {
 		return nil, fmt.Errorf("--plot-out: %w", err)
 	}
-	probe, err := atomicfile.Create(s.plotOut)
-	if err != nil {
+	if err := writable(s.plotOut); err != nil {
 		return nil, fmt.Errorf("--plot-out: %w", err)
 	}
-	probe.Discard()
 	return func(rows string) error {
 		f, err := figure.SweepPlot(rows, r)
 		if err != nil {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -68,17 +67,16 @@ var shortNames = map[string]string{
 // ReadDir reads every CLASS_GPU.csv in a directory, in name order. Files of other
 // names (serving.csv, notes) are passed over.
 func ReadDir(dir string) ([]Table, error) {
-	names, err := filepath.Glob(filepath.Join(dir, "*.csv"))
+	entries, err := os.ReadDir(dir) // in name order
 	if err != nil {
 		return nil, err
 	}
-	sort.Strings(names)
 	var tables []Table
-	for _, name := range names {
-		if _, _, ok := classify(filepath.Base(name)); !ok {
+	for _, e := range entries {
+		if _, _, ok := classify(e.Name()); !ok {
 			continue
 		}
-		t, err := ReadFile(name)
+		t, err := ReadFile(filepath.Join(dir, e.Name()))
 		if err != nil {
 			return nil, err
 		}
