@@ -2,6 +2,7 @@ package costmodel
 
 import (
 	"math"
+	"sort"
 
 	"ridgeline/arch"
 )
@@ -123,28 +124,10 @@ func (c *Compiled) capacity() float64 {
 func (c *Compiled) MaxBatch(prompt, generate int) int {
 	seq, _ := c.mem.sequenceBytes(float64(prompt + generate))
 	room := c.capacity()
-	fits := func(b int) bool {
-		t, _ := c.mem.total(float64(b), float64(prompt), seq)
-		return t <= room
-	}
-	if !fits(1) {
-		return 0
-	}
-	if fits(MaxBatchSize) {
-		return MaxBatchSize
-	}
-	lo, hi := 1, 2
-	for fits(hi) {
-		lo, hi = hi, hi*2
-	}
-	for lo+1 < hi {
-		if mid := (lo + hi) / 2; fits(mid) {
-			lo = mid
-		} else {
-			hi = mid
-		}
-	}
-	return lo
+	return sort.Search(MaxBatchSize, func(b int) bool { // the first batch that the next one would not follow
+		t, _ := c.mem.total(float64(b+1), float64(prompt), seq)
+		return t > room
+	})
 }
 
 // Memory accounts a device for batch sequences of prompt+generate positions.
