@@ -1,15 +1,13 @@
 package arch
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"ridgeline/internal/input"
 	"ridgeline/internal/spell"
 )
 
@@ -50,7 +48,7 @@ func openFile(path string) (*Model, error) {
 	if st, err := os.Stat(path); err == nil && st.IsDir() {
 		path = filepath.Join(path, "config.json")
 	}
-	data, err := readModelFile(path)
+	data, err := input.Read(path, maxModelFile)
 	if err != nil {
 		return nil, err
 	}
@@ -65,33 +63,6 @@ func openFile(path string) (*Model, error) {
 		return m, nil
 	}
 	return nil, fmt.Errorf("%s: neither a .yaml model file nor a .json config", path)
-}
-
-// readModelFile reads a regular file of at most maxModelFile bytes.
-func readModelFile(path string) ([]byte, error) {
-	st, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: no such file", path)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxModelFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxModelFile {
-		return nil, fmt.Errorf("%s: more than %d MiB", path, maxModelFile>>20)
-	}
-	return data, nil
 }
 
 // baseName names the model of a file: the file without its extension, or its directory

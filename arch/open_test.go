@@ -60,7 +60,7 @@ func TestOpen(t *testing.T) {
 		{"no/such", "no/such: no such file"},
 		{dir, filepath.Join(dir, "config.json") + ": no such file"},
 		{write("model.txt", "x"), "neither a .yaml model file nor a .json config"},
-		{write("big.yaml", strings.Repeat("#", maxModelFile+1)), "more than 16 MiB"},
+		{write("big.yaml", strings.Repeat("#", maxModelFile+1)), "larger than 16 MiB"},
 		{write("bad.json", "{"), "bad.json: "},
 	} {
 		_, err := Open(tt.what)

@@ -12,12 +12,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
-)
 
-// maxYAML and maxYAMLNesting bound what is handed to the YAML parser, which recurses.
-const (
-	maxYAML        = 1 << 20
-	maxYAMLNesting = 64
+	"ridgeline/internal/input"
 )
 
 // yamlFile remembers the first thing wrong with a file, so that reading it needs no
@@ -36,11 +32,8 @@ func (f *yamlFile) fail(line int, format string, a ...any) {
 // parseYAMLTree reads the one mapping of a YAML file. Only plain YAML is accepted: no
 // anchors, tags or several documents.
 func (f *yamlFile) parseTree(data []byte) (m *yamlMap, err error) {
-	if len(data) > maxYAML {
-		return nil, fmt.Errorf("%s: more than %d KiB", f.name, maxYAML>>10)
-	}
-	if line, ok := tooNested(data); ok {
-		return nil, fmt.Errorf("%s:%d: nested more than %d deep", f.name, line, maxYAMLNesting)
+	if err := input.CheckYAML(f.name, data); err != nil {
+		return nil, err
 	}
 	// The parser panics on some malformed files.
 	defer func() {
@@ -85,31 +78,6 @@ func lineOf(t *token.Token) int {
 		return 1
 	}
 	return t.Position.Line
-}
-
-// tooNested reports the line on which brackets or block entries nest too deep.
-func tooNested(data []byte) (int, bool) {
-	line, depth, entries := 1, 0, 0
-	for i, c := range data {
-		switch c {
-		case '\n':
-			line++
-			entries = 0
-		case '[', '{':
-			depth++
-		case ']', '}':
-			depth = max(0, depth-1)
-		case '-', '?', ':':
-			if i+1 < len(data) && strings.ContainsRune(" \t\n", rune(data[i+1])) {
-				entries++
-			}
-		}
-		// A flow mapping has a colon per field: entries only bound the pathological.
-		if depth > maxYAMLNesting || entries > 16*maxYAMLNesting {
-			return line, true
-		}
-	}
-	return 0, false
 }
 
 // yamlMap is a mapping and what has been read of it.

@@ -14,14 +14,12 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"ridgeline/internal/input"
 	"ridgeline/precision"
 )
 
 //go:embed profiles/*.yaml
 var embedded embed.FS
-
-// maxFile bounds a profile file: they are two kilobytes.
-const maxFile = 1 << 20
 
 var load = sync.OnceValues(func() ([]*Profile, error) {
 	files, err := embedded.ReadDir("profiles")
@@ -94,17 +92,9 @@ func Open(name string) (*Profile, error) {
 
 // Load reads a profile file.
 func Load(path string) (*Profile, error) {
-	f, err := os.Open(path)
+	b, err := input.ReadYAML(path)
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(b) > maxFile {
-		return nil, fmt.Errorf("%s: larger than %d bytes: not a hardware profile", path, maxFile)
 	}
 	return Parse(filepath.Base(path), b)
 }
@@ -126,6 +116,9 @@ func Parse(file string, data []byte) (*Profile, error) {
 	p := &Profile{}
 	if len(strings.TrimSpace(string(data))) == 0 {
 		return nil, fmt.Errorf("%s: empty: a hardware profile is needed (see ridgeline hardware a100-80gb --format yaml)", file)
+	}
+	if err := input.CheckYAML(file, data); err != nil {
+		return nil, err
 	}
 	if err := yaml.UnmarshalWithOptions(data, p, yaml.Strict()); err != nil {
 		var ye yaml.Error

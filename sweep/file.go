@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"ridgeline/internal/atomicfile"
 )
 
 // File is a sweep written to a file, or a shard of it.
@@ -67,6 +69,14 @@ func (o *File) Run(ctx context.Context) (rows int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	own := *o
+	own.Path = atomicfile.Resolve(o.Path)
+	o = &own
+	release, err := atomicfile.Lock(o.Path)
+	if err != nil {
+		return 0, err
+	}
+	defer release()
 	from, to := Range(o.Grid.Rows(), o.Shard, o.Of)
 	if from == to {
 		return 0, fmt.Errorf("shard %d/%d has no rows: the grid has %d", o.Shard, o.Of, o.Grid.Rows())
@@ -138,8 +148,8 @@ func (o *File) open(f Format, head string) (*partial, error) {
 	if info, err := os.Stat(o.Path); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("%s is a folder", o.Path)
 	}
-	if err := os.MkdirAll(filepath.Dir(o.Path), 0o777); err != nil {
-		return nil, err
+	if _, err := os.Stat(filepath.Dir(o.Path)); err != nil {
+		return nil, fmt.Errorf("%s: its folder does not exist: make it first, or name another", o.Path)
 	}
 	// The partial first: a kill between the two leaves a file that counts as nothing.
 	if p.f, err = os.Create(p.path); err != nil {

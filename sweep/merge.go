@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"sort"
 	"strings"
+
+	"ridgeline/internal/input"
 )
 
 // Merge joins the shards of one grid into w, which then holds what one run of the whole
@@ -60,7 +61,7 @@ func Merge(w io.Writer, paths []string) error {
 }
 
 func readMark(f Format, path string) (m mark, err error) {
-	file, err := os.Open(path)
+	file, err := input.Open(path)
 	if err != nil {
 		return m, fmt.Errorf("merge: %w", err)
 	}
@@ -79,7 +80,7 @@ func readMark(f Format, path string) (m mark, err error) {
 
 // copyRows copies a shard without its mark; the header of the first shard only.
 func copyRows(w io.Writer, f Format, path string, header bool) error {
-	file, err := os.Open(path)
+	file, err := input.Open(path)
 	if err != nil {
 		return fmt.Errorf("merge: %w", err)
 	}

@@ -6,10 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
+
+	"ridgeline/internal/input"
 )
 
 // Objective is a figure and whether more of it is better.
@@ -65,7 +66,7 @@ func Read(path string, fn func(Row) error) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.Open(path)
+	file, err := input.Open(path)
 	if err != nil {
 		return err
 	}

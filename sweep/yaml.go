@@ -8,6 +8,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"ridgeline/internal/input"
 )
 
 // ParseYAML reads a grid from a file such as
@@ -22,6 +24,9 @@ import (
 // Axes vary in the order they are written, the last one fastest. Errors are one line
 // with the file and the line.
 func ParseYAML(name string, data []byte) (*Grid, error) {
+	if err := input.CheckYAML(name, data); err != nil {
+		return nil, err
+	}
 	f, err := parser.ParseBytes(data, 0)
 	if err != nil {
 		var ye yaml.Error

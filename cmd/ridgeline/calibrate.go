@@ -14,8 +14,9 @@ import (
 	"ridgeline/costmodel"
 	"ridgeline/costmodel/calibrate"
 	"ridgeline/hardware"
+	"ridgeline/internal/atomicfile"
+	"ridgeline/internal/input"
 	"ridgeline/reports"
-	"ridgeline/reports/atomicfile"
 	"ridgeline/reports/figure"
 )
 
@@ -86,7 +87,7 @@ func measuredDir(dir, on string) ([]calibrate.Table, error) {
 // served reads serving.csv of a folder; none is no error.
 func served(dir string) ([]*costmodel.ServedGroup, error) {
 	path := filepath.Join(dir, "serving.csv")
-	f, err := os.Open(path)
+	f, err := input.OpenAtMost(path, calibrate.MaxTable)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

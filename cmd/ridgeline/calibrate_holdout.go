@@ -12,8 +12,8 @@ import (
 	"ridgeline/costmodel"
 	"ridgeline/costmodel/calibrate"
 	"ridgeline/hardware"
+	"ridgeline/internal/atomicfile"
 	"ridgeline/reports"
-	"ridgeline/reports/atomicfile"
 )
 
 func calibrateHoldout() *cobra.Command {

@@ -14,9 +14,9 @@ import (
 	"ridgeline/costmodel"
 	"ridgeline/costmodel/calibrate"
 	"ridgeline/hardware"
+	"ridgeline/internal/atomicfile"
 	"ridgeline/precision"
 	"ridgeline/reports"
-	"ridgeline/reports/atomicfile"
 )
 
 // deployFlags say what runs where and how.

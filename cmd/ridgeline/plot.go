@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ridgeline/hardware"
-	"ridgeline/reports/atomicfile"
+	"ridgeline/internal/atomicfile"
 	"ridgeline/reports/figure"
 )
 

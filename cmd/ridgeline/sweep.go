@@ -14,8 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ridgeline/internal/atomicfile"
+	"ridgeline/internal/input"
 	"ridgeline/reports"
-	"ridgeline/reports/atomicfile"
 	"ridgeline/reports/figure"
 	"ridgeline/sweep"
 )
@@ -79,7 +80,7 @@ Figures (for --where, --pareto, --by): ` + strings.Join(sweep.Figures(), ", ") +
 func (s *sweepFlags) grid(args []string) (*sweep.Grid, error) {
 	g := &sweep.Grid{Fixed: map[string]string{}}
 	if len(args) == 1 {
-		b, err := os.ReadFile(args[0])
+		b, err := input.ReadYAML(args[0])
 		if err != nil {
 			return nil, err
 		}

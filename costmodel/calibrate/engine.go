@@ -12,6 +12,8 @@ import (
 	"sync"
 
 	"github.com/goccy/go-yaml"
+
+	"ridgeline/internal/input"
 )
 
 // Engine is what a serving engine adds to the kernels of a step:
@@ -47,6 +49,9 @@ var engines = sync.OnceValue(func() []Engine {
 
 // ParseEngines reads a list of engines. name is what errors call the file.
 func ParseEngines(name string, data []byte) ([]Engine, error) {
+	if err := input.CheckYAML(name, data); err != nil {
+		return nil, err
+	}
 	var d struct {
 		Engines []Engine `yaml:"engines"`
 	}

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 
+	"ridgeline/internal/input"
 	"ridgeline/precision"
 )
 
@@ -189,7 +189,7 @@ func (p *Profile) WriteYAML(w io.Writer) error {
 
 // ReadProfile reads a profile file.
 func ReadProfile(path string) (*Profile, error) {
-	b, err := os.ReadFile(path)
+	b, err := input.ReadYAML(path)
 	if err != nil {
 		return nil, err
 	}
@@ -199,6 +199,9 @@ func ReadProfile(path string) (*Profile, error) {
 // Parse reads a profile. Classes it does not hold are unfitted and say so. name is what
 // errors call the file.
 func Parse(name string, data []byte) (*Profile, error) {
+	if err := input.CheckYAML(name, data); err != nil {
+		return nil, err
+	}
 	var d document
 	if err := yaml.UnmarshalWithOptions(data, &d, yaml.Strict()); err != nil {
 		return nil, fmt.Errorf("%s: not a calibration profile: %s", name, strings.Join(strings.Fields(yaml.FormatError(err, false, false)), " "))

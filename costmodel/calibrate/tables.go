@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ridgeline/internal/input"
 	"ridgeline/precision"
 )
 
@@ -91,6 +92,10 @@ func ReadDir(dir string) ([]Table, error) {
 // ErrNoTables is a directory without a table of timings.
 var ErrNoTables = errors.New("no file named CLASS_GPU.csv")
 
+// MaxTable is the size in bytes past which a file is no table of timings: the largest
+// known have 300 kB.
+const MaxTable = 64 << 20
+
 // ReadFile reads one file named CLASS_GPU.csv.
 func ReadFile(path string) (Table, error) {
 	base := filepath.Base(path)
@@ -98,7 +103,7 @@ func ReadFile(path string) (Table, error) {
 	if !ok {
 		return Table{}, fmt.Errorf("%s: want a name CLASS_GPU.csv with CLASS one of %s", path, strings.Join(classNames[:], ", "))
 	}
-	f, err := os.Open(path)
+	f, err := input.OpenAtMost(path, MaxTable)
 	if err != nil {
 		return Table{}, err
 	}
@@ -139,7 +144,7 @@ func eachRecord(r io.Reader, name string, f func(*record) error) error {
 	s.Buffer(nil, 1<<20)
 	if !s.Scan() {
 		if err := s.Err(); err != nil {
-			return fmt.Errorf("%s:1: %w", name, err)
+			return fmt.Errorf("%s:1: %w", name, lineError(err))
 		}
 		return fmt.Errorf("%s:1: empty file, want a header line", name)
 	}
@@ -168,12 +173,20 @@ func eachRecord(r io.Reader, name string, f func(*record) error) error {
 		}
 	}
 	if err := s.Err(); err != nil {
-		return fmt.Errorf("%s:%d: %w", name, rec.line+1, err)
+		return fmt.Errorf("%s:%d: %w", name, rec.line+1, lineError(err))
 	}
 	if n == 0 {
 		return fmt.Errorf("%s:%d: no rows after the header", name, rec.line)
 	}
 	return nil
+}
+
+// lineError words what stops a reader of lines.
+func lineError(err error) error {
+	if errors.Is(err, bufio.ErrTooLong) {
+		return errors.New("a line of more than 1 MiB: not a table of timings")
+	}
+	return err
 }
 
 func split(line string) []string {

@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ridgeline/internal/input"
 	"ridgeline/kernels/safetensors"
 )
 
@@ -82,8 +83,31 @@ func Run(ctx context.Context, fsys fs.FS, done func(Result)) ([]Result, error) {
 	return out, nil
 }
 
-func file(ctx context.Context, fsys fs.FS, name string) (Result, error) {
+// maxFile is the size in bytes past which a file is no set of golden tensors: the largest
+// of the embedded ones has 2 MB.
+const maxFile = 256 << 20
+
+// read reads a regular file of at most maxFile bytes.
+func read(fsys fs.FS, name string) ([]byte, error) {
+	st, err := fs.Stat(fsys, name)
+	if err != nil {
+		return nil, input.Reason(name, err)
+	}
+	if err := input.Regular(name, st.Mode()); err != nil {
+		return nil, err
+	}
+	if st.Size() > maxFile {
+		return nil, fmt.Errorf("%s: larger than %d MiB: not a file of golden tensors", name, maxFile>>20)
+	}
 	b, err := fs.ReadFile(fsys, name)
+	if err != nil {
+		return nil, input.Reason(name, err)
+	}
+	return b, nil
+}
+
+func file(ctx context.Context, fsys fs.FS, name string) (Result, error) {
+	b, err := read(fsys, name)
 	if err != nil {
 		return Result{}, fmt.Errorf("golden: %w", err)
 	}

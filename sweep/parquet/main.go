@@ -14,7 +14,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
-	"ridgeline/reports/atomicfile"
+	"ridgeline/internal/atomicfile"
 	"ridgeline/sweep"
 )
 

@@ -68,7 +68,7 @@ func TestDiscardLeavesOld(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.WriteString("half"); err != nil {
+	if _, err := io.WriteString(f, "half"); err != nil {
 		t.Fatal(err)
 	}
 	if got := read(t, path); got != "old" {
@@ -144,5 +144,20 @@ func TestErrorsNameTheFile(t *testing.T) {
 		if m := err.Error(); !strings.Contains(m, path) || strings.Contains(m, "partial") {
 			t.Errorf("Write(%q): %v", path, err)
 		}
+	}
+}
+
+// A device that cannot take the bytes is a failed write, a folder that is missing is not.
+func TestWriteError(t *testing.T) {
+	var failed *WriteError
+	if _, err := os.Stat("/dev/full"); err == nil {
+		err := write("/dev/full", "x")
+		if !errors.As(err, &failed) || !strings.HasPrefix(err.Error(), "/dev/full: cannot write: ") {
+			t.Errorf("a full device: %v", err)
+		}
+	}
+	err := write(filepath.Join(t.TempDir(), "no", "file"), "x")
+	if err == nil || errors.As(err, &failed) || !strings.Contains(err.Error(), "folder does not exist") {
+		t.Errorf("a missing folder: %v", err)
 	}
 }

@@ -1,6 +1,11 @@
 // Package atomicfile writes a file whole or not at all: into a temporary file beside it,
 // which then takes its name. A reader never sees half of it, and a failure leaves what
 // was there before.
+//
+// The same rules hold for every file written: symbolic links are followed, so that the
+// file they lead to is replaced and the link stays; a folder that is missing is an error,
+// for a misspelt path would leave folders behind; the mode of a file that is replaced is
+// kept. Two processes that must not write one file at once take a Lock.
 package atomicfile
 
 import (
@@ -11,13 +16,43 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 )
 
 // File is a file being written. It appears under its name with Commit.
 type File struct {
-	*os.File
-	path string // "" where the target is written in place (a device or pipe)
-	done bool
+	f       *os.File
+	path    string // "" where the target is written in place (a device or pipe)
+	printed string // what errors call it
+	done    bool
+}
+
+// WriteError is a file that could be opened but not written: a full disk, a device that
+// gave up. It is no fault of the name that was given.
+type WriteError struct {
+	Path string // the file as people know it
+	Err  error
+}
+
+func (e *WriteError) Error() string { return e.Path + ": cannot write: " + e.Err.Error() }
+func (e *WriteError) Unwrap() error { return e.Err }
+
+// Write writes to the temporary file; errors name the file it is to become.
+func (f *File) Write(b []byte) (int, error) {
+	n, err := f.f.Write(b)
+	if err != nil {
+		err = &WriteError{f.printed, bare(err)}
+	}
+	return n, err
+}
+
+// Resolve follows the symbolic links of a path whose target exists; any other path is
+// returned as it is.
+func Resolve(path string) string {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		return target
+	}
+	return path
 }
 
 // Create opens a temporary file beside path, following symbolic links. A target that
@@ -26,9 +61,8 @@ func Create(path string) (*File, error) {
 	if path == "" {
 		return nil, errors.New("the name of the file to write is empty")
 	}
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
-	}
+	printed := path
+	path = Resolve(path)
 	mode := fs.FileMode(0o666)
 	switch st, err := os.Stat(path); {
 	case err == nil && st.IsDir():
@@ -38,7 +72,7 @@ func Create(path string) (*File, error) {
 		if err != nil {
 			return nil, reason(path, err)
 		}
-		return &File{File: f}, nil
+		return &File{f: f, printed: printed}, nil
 	case err == nil:
 		mode = st.Mode().Perm()
 	}
@@ -46,7 +80,7 @@ func Create(path string) (*File, error) {
 	if err != nil {
 		return nil, reason(path, err)
 	}
-	return &File{File: f, path: path}, nil
+	return &File{f: f, path: path, printed: printed}, nil
 }
 
 // temporary creates a file next to path that no other process has.
@@ -69,18 +103,21 @@ func (f *File) Commit() error {
 	}
 	f.done = true
 	if f.path == "" {
-		return f.Close()
+		if err := f.f.Close(); err != nil {
+			return &WriteError{f.printed, bare(err)}
+		}
+		return nil
 	}
-	err := f.Sync()
-	if e := f.Close(); err == nil {
+	err := f.f.Sync()
+	if e := f.f.Close(); err == nil {
 		err = e
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), f.path)
+		err = os.Rename(f.f.Name(), f.path)
 	}
 	if err != nil {
-		_ = os.Remove(f.Name())
-		return reason(f.path, err)
+		_ = os.Remove(f.f.Name())
+		return &WriteError{f.printed, bare(err)}
 	}
 	return nil
 }
@@ -91,9 +128,9 @@ func (f *File) Discard() {
 		return
 	}
 	f.done = true
-	_ = f.Close()
+	_ = f.f.Close()
 	if f.path != "" {
-		_ = os.Remove(f.Name())
+		_ = os.Remove(f.f.Name())
 	}
 }
 
@@ -110,15 +147,27 @@ func Write(path string, fn func(io.Writer) error) error {
 	return f.Commit()
 }
 
-// reason keeps what went wrong and drops the temporary file's name.
+// reason says why a file cannot be opened for writing, without the temporary file's name.
 func reason(path string, err error) error {
+	err = bare(err)
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EIO):
+		return &WriteError{path, err}
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s: its folder does not exist: make it first, or name another: %w", path, err)
+	}
+	return fmt.Errorf("%s: cannot write: %w", path, err)
+}
+
+// bare is what the operating system said, without the file it said it of.
+func bare(err error) error {
 	var p *fs.PathError
 	var l *os.LinkError
 	switch {
 	case errors.As(err, &p):
-		err = p.Err
+		return p.Err
 	case errors.As(err, &l):
-		err = l.Err
+		return l.Err
 	}
-	return fmt.Errorf("%s: cannot write: %w", path, err)
+	return err
 }
