@@ -135,8 +135,8 @@ func (k *kernel) step(p *calibrate.Profile, e *calibrate.Engine, tp, b, n float6
 	return p.Stream(k.fixed+k.perRow*b, e.Stream)
 }
 
-// stepSeconds is step without bounds.
-func (k *kernel) stepSeconds(p *calibrate.Profile, e *calibrate.Engine, tp, b, n float64) float64 {
+// stepSeconds is step without bounds, of attention that sees so many positions.
+func (k *kernel) stepSeconds(p *calibrate.Profile, e *calibrate.Engine, tp, b, n, seen float64) float64 {
 	switch k.class {
 	case kernelGEMM:
 		s := k.gemm
@@ -144,7 +144,7 @@ func (k *kernel) stepSeconds(p *calibrate.Profile, e *calibrate.Engine, tp, b, n
 		return p.GEMMSeconds(&s)
 	case kernelAttention:
 		s := k.attention
-		s.Batch, s.Context = b, n
+		s.Batch, s.Context, s.Seen = b, n, seen
 		return p.DecodeSeconds(&s)
 	case kernelRecurrent:
 		s := k.recurrent
@@ -182,10 +182,10 @@ func (k *kernel) prompt(p *calibrate.Profile, e *calibrate.Engine, tp float64, c
 	case kernelAttention:
 		a := k.attention
 		if k.op.Shape.QueryLast {
-			a.Batch, a.Context = float64(c.Batch), float64(c.New)
+			a.Batch, a.Context = float64(c.Batch), float64(c.Context())
 			return p.DecodeAttention(a)
 		}
-		return p.PrefillAttention(calibrate.PrefillAttention{Batch: float64(c.Batch), Heads: a.Heads, KVHeads: a.KVHeads, HeadDim: a.HeadDim, Window: a.Window, Prompt: float64(c.New)})
+		return p.PrefillAttention(k.prefillAttention(c))
 	case kernelRecurrent:
 		if strings.HasPrefix(k.op.Name, "mamba1.scan") {
 			return p.Stream(w.Total(), e.Stream)
@@ -198,4 +198,11 @@ func (k *kernel) prompt(p *calibrate.Profile, e *calibrate.Engine, tp float64, c
 		return p.AllReduce(calibrate.AllReduce{GPUs: tp, Bytes: k.perRow * rows})
 	}
 	return p.Stream(w.Total(), e.Stream)
+}
+
+// prefillAttention is attention over a piece of a prompt.
+func (k *kernel) prefillAttention(c Call) calibrate.PrefillAttention {
+	a := &k.attention
+	return calibrate.PrefillAttention{Batch: float64(c.Batch), Heads: a.Heads, KVHeads: a.KVHeads, HeadDim: a.HeadDim,
+		Window: a.Window, Prompt: float64(c.New), Past: float64(c.Past)}
 }

@@ -7,27 +7,40 @@ import (
 	"strings"
 	"sync"
 
-	"gonum.org/v1/gonum/integrate/quad"
-
 	"ridgeline/costmodel/calibrate"
 )
 
-// lazyCalibration makes the calibration of a compiled model when it is first asked for:
+// lazyPricer makes the calibrated pricer of a compiled model when it is first asked for:
 // most points of a sweep are priced without.
-type lazyCalibration struct {
+type lazyPricer struct {
 	once sync.Once
-	c    *calibration
+	p    Pricer
 }
 
-func (c *Compiled) calibration() *calibration {
-	c.cal.once.Do(func() { c.cal.c = c.calibrate() })
-	return c.cal.c
+func (c *Compiled) calibrated() Pricer {
+	c.cal.once.Do(func() { c.cal.p = c.calibrate() })
+	return c.cal.p
 }
 
-// calibration is a compiled model's operations as kernels of a fitted profile.
-type calibration struct {
+// datasheet stands in for calibrated where no measured GPU is a relative: the roofline, and
+// how little that is worth.
+type datasheet struct{ *roofline }
+
+func (datasheet) Fidelity() Fidelity { return Calibrated }
+
+// Interval: whole steps on the GPUs we timed took 1.2 to 2.1 times their roofline
+// (testdata/steps), half of the measured kernels over 20 µs more than 2.5 times. Up to 6 is
+// our guess, not a figure, and the low end is the roofline itself, a hard floor.
+func (d datasheet) Interval(w Workload) (low, high float64, ok bool) {
+	t := d.Generation(w) / float64(w.Generate)
+	return t, 6 * t, true
+}
+
+// calibrated prices every operation by the measured kernel that runs it, and adds what the
+// engine does between kernels.
+type calibrated struct {
 	of      *Compiled
-	profile *calibrate.Profile // nil where no measured GPU is a relative
+	profile *calibrate.Profile
 	engine  *calibrate.Engine
 	fixed   []kernel // whose time does not depend on the context
 	vary    []kernel // attention
@@ -41,14 +54,14 @@ type calibration struct {
 	prompts float64 // the same for a prefill
 }
 
-func (c *Compiled) calibrate() *calibration {
-	k := &calibration{of: c, engine: c.engine, tp: float64(c.tp)}
+func (c *Compiled) calibrate() Pricer {
+	k := &calibrated{of: c, engine: c.engine, tp: float64(c.tp)}
 	if own := c.Options.Calibration; own != nil {
 		k.profile, _ = calibrate.With(c.Hardware, own) // Compile has asked before
 	} else if p, err := calibrate.For(c.Hardware); err == nil {
 		k.profile = p
 	} else {
-		return k
+		return datasheet{(*roofline)(c)}
 	}
 	k.perStep, k.prompts = k.engine.Host, k.engine.Host
 	for i := range c.decode {
@@ -74,17 +87,19 @@ func (c *Compiled) calibrate() *calibration {
 	return k
 }
 
-// seconds is the time of all layers' launches of a kernel in a step, never less than
-// their roofline: timings of one kernel repeated find in cache what a whole step does
-// not.
-func (c *calibration) seconds(k *kernel, b, n float64) float64 {
-	return k.layers * max(k.launches*k.stepSeconds(c.profile, c.engine, c.tp, b, n), c.least(k, b, n))
+func (c *calibrated) Fidelity() Fidelity { return Calibrated }
+
+// seconds is the time of all layers' launches of a kernel in a step of b sequences, never
+// less than their roofline: timings of one kernel repeated find in cache what a whole step
+// does not. Attention sees n positions of each, seen of them within its window.
+func (c *calibrated) seconds(k *kernel, b, n, seen float64) float64 {
+	return k.layers * max(k.launches*k.stepSeconds(c.profile, c.engine, c.tp, b, n, seen), c.least(k, b, seen))
 }
 
 // least is the roofline time of one layer's operation.
-func (c *calibration) least(k *kernel, b, n float64) float64 {
+func (c *calibrated) least(k *kernel, b, seen float64) float64 {
 	v := &k.floor
-	l := b * min(n, v.window)
+	l := b * seen
 	m := v.m0 + v.m1*b + v.mL*l
 	if k.perHit > 0 {
 		m += k.perHit * ExpectedHits(k.op.Shape.Experts, k.op.Shape.TopK, b)
@@ -92,162 +107,281 @@ func (c *calibration) least(k *kernel, b, n float64) float64 {
 	return max(v.c1*b+v.cL*l, m)
 }
 
-func (c *calibration) step(b, n float64) float64 {
-	if c.profile == nil {
-		return c.of.DecodeStep(Roofline, int(b), int(n))
-	}
-	t := c.steady(b)
+func (c *calibrated) Step(batch, context int) float64 {
+	b, n := float64(batch), float64(context)
+	t := c.steady(b, b)
 	for i := range c.vary {
-		t += c.seconds(&c.vary[i], b, n)
+		k := &c.vary[i]
+		t += c.seconds(k, b, n, min(n, k.floor.window))
 	}
 	return t
 }
 
-// steady is the part of a step that does not depend on the context.
-func (c *calibration) steady(b float64) float64 {
-	t := c.perStep + c.engine.Sequence*b + c.profile.StreamSeconds(c.stream0+c.stream1*b, c.launch*c.engine.Stream)
+// steady is the part of a step of b sequences, computed as so many rows, that does not
+// depend on the context.
+func (c *calibrated) steady(b, rows float64) float64 {
+	t := c.perStep + c.engine.Sequence*b + c.profile.StreamSeconds(c.stream0+c.stream1*rows, c.launch*c.engine.Stream)
 	for i := range c.fixed {
-		t += c.seconds(&c.fixed[i], b, 1)
+		k := &c.fixed[i]
+		r := rows
+		if k.class == kernelRecurrent || k.op.Shape.RowsAreSeqs {
+			r = b
+		}
+		t += c.seconds(k, r, 1, 1)
 	}
 	return t
 }
 
-// nodes and weights of Gauss–Legendre quadrature on [−1, 1].
-const nodes = 4
+// span is a row of steps that see lo, lo+1, … hi positions, in the mean over their
+// sequences. Sequences that are alike see min(context, window) of them; unlike ones see
+// seen at first and slope more from step to step.
+type span struct {
+	lo, hi      float64
+	alike       bool
+	seen, slope float64
+}
 
-var gaussX, gaussW = func() (x, w [nodes]float64) {
-	quad.Legendre{}.FixedLocations(x[:], w[:], -1, 1)
-	return x, w
-}()
+// at is how many positions attention of a window sees at a context.
+func (s *span) at(n, window float64) float64 {
+	if s.alike {
+		return min(n, window)
+	}
+	return s.seen + s.slope*(n-s.lo)
+}
+
+// The nodes and weights of Gauss–Legendre quadrature of four points on [−1, 1], ±:
+// Abramowitz & Stegun, Handbook of Mathematical Functions, table 25.4.
+var (
+	gaussX = [...]float64{-0.861136311594052575224, -0.339981043584856264803, 0.339981043584856264803, 0.861136311594052575224}
+	gaussW = [...]float64{0.347854845137453857373, 0.652145154862546142627, 0.652145154862546142627, 0.347854845137453857373}
+)
 
 // shortest is how many steps are summed one by one before quadrature takes over.
 const shortest = 24
 
-// generation sums the steps that see lo … hi positions: the steady part once, and the
-// attention by quadrature between the places where its fitted time bends (doublings of
-// the context, the window).
-func (c *calibration) generation(b, lo, hi float64) float64 {
-	if c.profile == nil {
-		return c.of.Generation(Roofline, int(b), int(lo)-1, int(hi-lo)+1)
+// Generation sums the attention by quadrature between the places where its fitted time
+// bends, doublings of the context and the window: within 0.1 % of the loop.
+func (c *calibrated) Generation(w Workload) float64 {
+	if w.Generate <= 0 {
+		return 0
 	}
-	t := c.steady(b) * (hi - lo + 1)
+	b, n := float64(w.Batch), float64(w.Generate)
+	t := c.steady(b, b) * n
 	for i := range c.vary {
-		t += c.grow(&c.vary[i], b, lo, hi)
+		t += c.grow(&c.vary[i], b, span{lo: float64(w.Prompt + 1), hi: float64(w.Prompt + w.Generate), alike: true})
 	}
 	return t
 }
 
-// grow sums a kernel over the steps that see lo … hi positions.
-func (c *calibration) grow(k *kernel, b, lo, hi float64) (t float64) {
-	for start := lo; start <= hi; {
-		end := min(hi, math.Exp2(math.Floor(math.Log2(start))+1)-1)
+// grow sums a kernel over a span.
+func (c *calibrated) grow(k *kernel, b float64, s span) (t float64) {
+	for start := s.lo; start <= s.hi; {
+		// The steps before the next doubling, and up to the window.
+		end := min(s.hi, start+math.Ceil(math.Exp2(math.Floor(math.Log2(start))+1)-start)-1)
 		if w := k.floor.window; start <= w {
-			end = min(end, w)
+			end = min(end, start+math.Floor(w-start))
 		}
-		t += c.piece(k, b, start, end)
+		t += c.piece(k, b, start, end, &s)
 		start = end + 1
 	}
 	return t
 }
 
-func (c *calibration) piece(k *kernel, b, lo, hi float64) (sum float64) {
+func (c *calibrated) piece(k *kernel, b, lo, hi float64, s *span) (sum float64) {
 	n := hi - lo + 1
 	if n <= shortest {
-		for x := lo; x <= hi; x++ {
-			sum += c.seconds(k, b, x)
+		for x := lo; x < hi+0.5; x++ {
+			sum += c.seconds(k, b, x, s.at(x, k.floor.window))
 		}
 		return sum
 	}
 	mid, half := (lo+hi)/2, n/2
-	for i, x := range gaussX {
-		sum += gaussW[i] * c.seconds(k, b, mid+half*x)
+	for i, g := range gaussX {
+		x := mid + half*g
+		sum += gaussW[i] * c.seconds(k, b, x, s.at(x, k.floor.window))
 	}
 	return half * sum
 }
 
-// calibratedOp is the fitted time in seconds of an operation in the mean step of a
-// workload, all its layers taken together.
-func (c *Compiled) calibratedOp(g *OpGroup, w Workload) float64 {
-	k := c.calibration()
-	if k.profile == nil {
+func (c *calibrated) Run(m *Mix, steps int) float64 {
+	if m.Decodes <= 0 || steps <= 0 {
 		return 0
 	}
-	x := c.kernelOf(g)
-	lo, n := float64(w.Prompt+1), float64(w.Generate)
-	if x.class == kernelAttention {
-		return k.grow(&x, float64(w.Batch), lo, lo+n-1) / n
+	b := float64(m.Decodes)
+	t := c.steady(b, m.rows()) * float64(steps)
+	lo := m.Contexts / b
+	for i := range c.vary {
+		k := &c.vary[i]
+		seen, more := m.seen(k.floor.seen)
+		t += c.grow(k, b, span{lo: lo, hi: lo + float64(steps-1), seen: seen / b, slope: more / b})
 	}
-	return k.seconds(&x, float64(w.Batch), 1)
+	return t
+}
+
+func (c *calibrated) Mixed(m *Mix) float64 {
+	if len(m.Chunks) == 0 {
+		return c.Run(m, 1)
+	}
+	t := c.prompts + c.engine.Sequence*float64(m.Decodes)
+	for i := range c.prefill {
+		k := &c.prefill[i]
+		w := c.of.mixedWork(k.op, m)
+		seconds, launches := k.mixed(c, m, &w)
+		t += k.layers * (max(k.launches*seconds, c.of.opSeconds(k.op, &w)) + k.launches*(launches-1)*c.engine.Gap)
+	}
+	return t
+}
+
+// mixed is the time of one launch each of the kernels that run an operation in a mixed
+// step, and how many those are. Sequences that decode and pieces of prompts share products;
+// attention and recurrences are launched for the former together and for each of the latter.
+func (k *kernel) mixed(c *calibrated, m *Mix, w *Work) (seconds, launches float64) {
+	p, s := c.profile, &k.op.Shape
+	d := float64(m.Decodes)
+	n, rows := d, m.rows()
+	for _, call := range m.Chunks {
+		n += float64(call.Batch)
+		rows += float64(call.Batch * call.New)
+	}
+	if s.RowsAreSeqs {
+		rows = n
+	}
+	switch k.class {
+	case kernelGEMM:
+		g := k.gemm
+		g.M = rows
+		return p.GEMMSeconds(&g), 1
+	case kernelExperts:
+		return k.experts(p, rows).Seconds, 1
+	case kernelAttention:
+		contexts := m.Contexts
+		seen, _ := m.seen(k.floor.seen)
+		for _, call := range m.Chunks {
+			if s.QueryLast {
+				x := float64(call.Context())
+				contexts += float64(call.Batch) * x
+				seen += float64(call.Batch) * min(x, k.floor.window)
+				continue
+			}
+			a := k.prefillAttention(call)
+			seconds += p.PrefillSeconds(&a)
+			launches++
+		}
+		if !s.QueryLast {
+			n = d
+		}
+		if n > 0 {
+			a := k.attention
+			a.Batch, a.Context, a.Seen = n, contexts/n, seen/n
+			seconds += p.DecodeSeconds(&a)
+			launches++
+		}
+		return seconds, launches
+	case kernelRecurrent:
+		if d > 0 {
+			seconds, launches = k.stepSeconds(p, c.engine, c.tp, d, 1, 1), 1
+		}
+		for _, call := range m.Chunks {
+			wc := k.op.Work(call)
+			seconds += k.prompt(p, c.engine, c.tp, call, &wc).Seconds
+			launches++
+		}
+		return seconds, launches
+	case kernelReduce:
+		return p.AllReduce(calibrate.AllReduce{GPUs: c.tp, Bytes: k.perRow * rows}).Seconds, 1
+	}
+	return p.StreamSeconds(w.Total(), c.engine.Stream), 1
+}
+
+func (c *calibrated) Interval(w Workload) (low, high float64, ok bool) {
+	i := c.interval(float64(w.Batch), float64(w.Prompt)+(float64(w.Generate)+1)/2)
+	scale := c.Generation(w) / float64(w.Generate) / i.Seconds
+	return i.Low * scale, i.High * scale, true
+}
+
+func (c *calibrated) Ops(w Workload) []OpCost {
+	out := c.of.Breakdown(w)
+	for i := range out {
+		out[i].Seconds = c.op(&c.of.decode[i], w)
+	}
+	return shares(out)
+}
+
+func (c *calibrated) PrefillOps(w Workload) []OpCost {
+	out := c.of.PrefillBreakdown(w)
+	for i := range out {
+		k := &c.prefill[i]
+		work := k.op.Work(w.prefill())
+		out[i].Seconds = c.promptKernel(k, w.prefill(), &work).Seconds
+	}
+	return shares(out)
+}
+
+// op is the time of an operation in the mean step of a workload, with all its layers.
+func (c *calibrated) op(g *OpGroup, w Workload) float64 {
+	x := c.of.kernelOf(g)
+	n := float64(w.Generate)
+	if x.class == kernelAttention {
+		return c.grow(&x, float64(w.Batch), span{lo: float64(w.Prompt + 1), hi: float64(w.Prompt + w.Generate), alike: true}) / n
+	}
+	return c.seconds(&x, float64(w.Batch), 1, 1)
 }
 
 // EngineSeconds is what the engine adds to the kernels of a step of batch sequences, in
 // calibrated times.
 func (c *Compiled) EngineSeconds(batch int) float64 {
-	k := c.calibration()
+	k, ok := c.calibrated().(*calibrated)
+	if !ok {
+		return c.engine.Sequence * float64(batch)
+	}
 	return k.perStep + k.engine.Sequence*float64(batch)
 }
 
-// prompt is the estimated time of a prefill.
-func (c *calibration) prompt(call Call) calibrate.Estimate {
-	if c.profile == nil {
-		t := c.of.cost(Roofline, c.of.prefill, call).Seconds
-		return datasheetInterval(t)
+func (c *calibrated) Prefill(w Workload) float64 {
+	if w.Prompt <= 0 {
+		return 0
 	}
+	call := w.prefill()
 	var sum calibrate.Sum
 	sum.AddExact(c.prompts)
 	for i := range c.prefill {
 		k := &c.prefill[i]
 		w := k.op.Work(call)
-		sum.Add(k.prompt(c.profile, c.engine, c.tp, call, &w).AtLeast(c.of.opSeconds(k.op, &w) / k.launches).Times(k.layers * k.launches))
+		sum.Add(c.promptKernel(k, call, &w))
 	}
-	return sum.Estimate()
+	return sum.Estimate().Seconds
+}
+
+// promptKernel is the estimated time of all layers' launches of a kernel in a prefill.
+func (c *calibrated) promptKernel(k *kernel, call Call, w *Work) calibrate.Estimate {
+	return k.prompt(c.profile, c.engine, c.tp, call, w).AtLeast(c.of.opSeconds(k.op, w) / k.launches).Times(k.layers * k.launches)
 }
 
 // interval is the estimated time of one step and its 90 % bounds.
-func (c *calibration) interval(b, n float64) calibrate.Estimate {
-	if c.profile == nil {
-		return datasheetInterval(c.of.DecodeStep(Roofline, int(b), int(n)))
-	}
+func (c *calibrated) interval(b, n float64) calibrate.Estimate {
 	var sum calibrate.Sum
 	sum.AddExact(c.perStep + c.engine.Sequence*b)
 	for _, ks := range [][]kernel{c.fixed, c.streams, c.vary} {
 		for i := range ks {
 			k := &ks[i]
-			sum.Add(k.step(c.profile, c.engine, c.tp, b, n).AtLeast(c.least(k, b, n) / k.launches).Times(k.layers * k.launches))
+			sum.Add(k.step(c.profile, c.engine, c.tp, b, n).AtLeast(c.least(k, b, min(n, k.floor.window)) / k.launches).Times(k.layers * k.launches))
 		}
 	}
 	return sum.Estimate()
 }
 
-// datasheetInterval is what a roofline with nothing measured behind it is worth. Whole
-// steps on the GPUs we timed took 1.2 to 2.1 times theirs (testdata/steps), half of the
-// measured kernels over 20 µs more than 2.5 times; up to 6 is our guess, not a figure.
-func datasheetInterval(t float64) calibrate.Estimate {
-	return calibrate.Estimate{Seconds: t, Low: t, High: 6 * t}
-}
-
-// Basis says what times of a fidelity rest on: for calibrated ones where the matrix
-// products and attention were measured, and in parentheses what was not measured there
-// or at all.
-func (c *Compiled) Basis(f Fidelity) string {
-	if f != Calibrated {
-		return DatasheetOnly
-	}
-	k := c.calibration()
-	if k.profile == nil {
-		return DatasheetOnly
-	}
-	main := k.profile.Basis(calibrate.ClassGEMM).String()
+func (c *calibrated) Basis() string {
+	main := c.profile.Basis(calibrate.ClassGEMM).String()
 	var but []string
 	note := func(s string) {
 		if !slices.Contains(but, s) {
 			but = append(but, s)
 		}
 	}
-	for i := range c.decode {
-		o := &c.decode[i].Op
-		class, exact := k.measured(o)
-		switch b := k.profile.Basis(class).String(); {
+	for i := range c.of.decode {
+		o := &c.of.decode[i].Op
+		class, exact := c.measured(o)
+		switch b := c.profile.Basis(class).String(); {
 		case !exact:
 			note(unmeasured(o) + " unmeasured")
 		case b != main:
@@ -283,7 +417,7 @@ func unmeasured(o *Op) string {
 // measured returns the class whose timings price an operation, and whether they are of
 // that very kind of kernel. Streaming kernels count as measured: there is nothing to
 // them but bytes.
-func (c *calibration) measured(o *Op) (calibrate.Class, bool) {
+func (c *calibrated) measured(o *Op) (calibrate.Class, bool) {
 	switch o.Class {
 	case GEMM: // 16-bit throughout, or 8-bit throughout
 		return calibrate.ClassGEMM, o.Weight.Bytes() == o.Compute.Bytes() && c.profile.MeasuredIn(calibrate.ClassGEMM, o.Compute)

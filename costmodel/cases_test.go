@@ -28,7 +28,7 @@ import (
 //
 // Figures: a kind of bytes (cache_read, weights, …), bytes, flops, seconds, weights_bytes,
 // cache_per_token, cache_read_per_token, state_per_sequence, max_batch, missing; an operation's
-// share is OP/FIGURE, such as attn.core/flops.
+// share is OP/FIGURE, such as attn.core/flops. link is what a device sends to its peers.
 func TestCases(t *testing.T) {
 	files, err := filepath.Glob("testdata/cases/*.txt")
 	if err != nil || len(files) == 0 {
@@ -180,17 +180,23 @@ func (r *caseRun) figure(name string) (float64, error) {
 		op, fig = "", name
 	}
 	var sum Work
-	seconds := 0.0
+	seconds, found := 0.0, !one
 	for i := range r.ops {
 		g := &r.ops[i]
 		if one && g.Name != op {
 			continue
 		}
+		found = true
 		w := g.Op.Work(r.call)
 		sum.add(w, float64(g.Count))
 		seconds += float64(g.Count) * r.c.opSeconds(&g.Op, &w)
 	}
+	if !found {
+		return 0, fmt.Errorf("the call has no operation %q", op)
+	}
 	switch fig {
+	case "link":
+		return sum.Link, nil
 	case "bytes":
 		return sum.Total(), nil
 	case "flops":
@@ -229,4 +235,23 @@ func evalSum(s string) (float64, error) {
 		total += p
 	}
 	return total, nil
+}
+
+// A case about an operation that does not exist is an error, not a zero.
+func TestCaseOfNoOperation(t *testing.T) {
+	r := &caseRun{}
+	for _, l := range []string{"model phi4-mini", "hardware a100-80gb", "step batch=1 context=100"} {
+		words := strings.Fields(l)
+		if err := r.set(words[0], words[1:]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, figure := range []string{"no.such.operation/flops", "attn.out.allreduce/link", "attn.core/no_such_figure", "no_such_figure"} {
+		if v, err := r.figure(figure); err == nil {
+			t.Errorf("%s is %g and no error", figure, v)
+		}
+	}
+	if _, err := r.figure("attn.core/flops"); err != nil {
+		t.Error(err)
+	}
 }

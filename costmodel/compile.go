@@ -56,22 +56,23 @@ type Compiled struct {
 	windows  []windowSum // the same, summed per window, for Limit
 	mem      memoryTable
 
+	finite []int // windows that are not infinite
+
 	engine *calibrate.Engine
-	cal    *lazyCalibration
+	cal    *lazyPricer
 }
 
 // fixedOps are the operations whose time does not depend on the context: each takes
 // max(c·B, m0+m1·B) seconds. Sorted by the batch from which compute binds, so that a
 // batch needs one search instead of a loop.
 type fixedOps struct {
-	from       []float64 // batch from which op i is bound by compute, ascending
-	c          []float64 // prefix sums of c over the ops before i
-	m0, m1     []float64 // suffix sums over the ops from i on
-	sumC       float64
-	sumM0      float64
-	sumM1      float64
-	link       float64 // collectives, seconds per sequence
-	linkLayers int
+	from   []float64 // batch from which op i is bound by compute, ascending
+	c      []float64 // prefix sums of c over the ops before i
+	m0, m1 []float64 // suffix sums over the ops from i on
+	sumC   float64
+	sumM0  float64
+	sumM1  float64
+	link   float64 // collectives, seconds per sequence
 }
 
 type varyingOp struct {
@@ -79,6 +80,7 @@ type varyingOp struct {
 	c1, cL, m1, mL float64 // seconds per sequence, and per sequence and visible position
 	m0             float64
 	window         float64
+	seen           int // where the window is among Compiled.Windows
 }
 
 type expertOp struct {
@@ -132,7 +134,7 @@ func Compile(m *arch.Model, hw *hardware.Profile, o Options) (*Compiled, error) 
 	}
 	c.reduce()
 	c.mem = c.memoryTable()
-	c.cal = &lazyCalibration{}
+	c.cal = &lazyPricer{}
 	return c, nil
 }
 
@@ -170,6 +172,12 @@ func decodeCoef(k *Coef) (c0, c1, cL, ch float64) {
 }
 
 func (c *Compiled) reduce() {
+	for i := range c.decode {
+		if w := c.decode[i].Shape.Window; w > 0 && c.windowIndex(w) < 0 {
+			c.finite = append(c.finite, w)
+		}
+	}
+	slices.Sort(c.finite)
 	type fixed struct{ from, c, m0, m1 float64 }
 	var fs []fixed
 	for i := range c.decode {
@@ -182,7 +190,6 @@ func (c *Compiled) reduce() {
 		switch {
 		case l1 > 0:
 			c.fixed.link += n * l1 / c.link
-			c.fixed.linkLayers += g.Count
 		case mh > 0:
 			c.experts = append(c.experts, expertOp{n, v.c1, v.m0, v.m1, mh, g.Shape.Experts, g.Shape.TopK})
 		case v.cL > 0 || v.mL > 0:
@@ -236,6 +243,3 @@ func (c *Compiled) Formats() string {
 
 // DecodeOps are the grouped operations of a decode step, in the order they run.
 func (c *Compiled) DecodeOps() []OpGroup { return c.decode }
-
-// PrefillOps are the grouped operations of a prefill.
-func (c *Compiled) PrefillOps() []OpGroup { return c.prefill }

@@ -107,33 +107,30 @@ func (c *Compiled) Estimate(f Fidelity, w Workload) (Estimate, error) {
 	e.Decode.Bound = best.String()
 	if f == Calibrated {
 		roofline := e
-		c.times(&roofline, Roofline)
+		c.times(&roofline, c.At(Roofline))
 		e.Roofline = &roofline
 		e.Engine = c.engine.Name
 		e.ServedTPOTSeconds = c.ServedTPOT(w.Prompt, w.Generate, w.Batch)
 	}
-	c.times(&e, f)
+	c.times(&e, c.At(f))
 	return e, nil
 }
 
-// times fills in what of an estimate depends on the fidelity.
-func (c *Compiled) times(e *Estimate, f Fidelity) {
+// times fills in what a pricer says.
+func (c *Compiled) times(e *Estimate, p Pricer) {
 	w, d, tp := e.Workload, &e.Decode, float64(c.tp)
-	e.Fidelity, e.Basis = f, c.Basis(f)
-	p := c.Prefill(f, w.Batch, w.Prompt)
-	e.Prefill = PrefillSummary{Seconds: p.Seconds, FLOPs: p.FLOPs * tp, Bytes: p.Total() * tp}
-	total := c.Generation(f, w.Batch, w.Prompt, w.Generate)
-	d.FirstStepSeconds = c.DecodeStep(f, w.Batch, w.Prompt+1)
-	d.LastStepSeconds = c.DecodeStep(f, w.Batch, w.Prompt+w.Generate)
+	e.Fidelity, e.Basis = p.Fidelity(), p.Basis()
+	prefill := c.PrefillWork(w)
+	e.Prefill = PrefillSummary{Seconds: p.Prefill(w), FLOPs: prefill.FLOPs * tp, Bytes: prefill.Total() * tp}
+	total := p.Generation(w)
+	d.FirstStepSeconds = p.Step(w.Batch, w.Prompt+1)
+	d.LastStepSeconds = p.Step(w.Batch, w.Prompt+w.Generate)
 	d.MeanStepSeconds = total / float64(w.Generate)
 	d.TokensPerSecond = float64(w.Batch) / d.MeanStepSeconds
-	e.TTFTSeconds = p.Seconds
+	e.TTFTSeconds = e.Prefill.Seconds
 	e.TPOTSeconds = d.MeanStepSeconds
-	e.RequestSeconds = p.Seconds + total
-	if f == Calibrated {
-		i := c.calibration().interval(float64(w.Batch), float64(w.Prompt)+(float64(w.Generate)+1)/2)
-		scale := d.MeanStepSeconds / i.Seconds
-		low, high := i.Low*scale, i.High*scale
+	e.RequestSeconds = e.Prefill.Seconds + total
+	if low, high, ok := p.Interval(w); ok {
 		e.Interval = Interval{&low, &high}
 	}
 }
@@ -200,8 +197,10 @@ func (c *Compiled) Breakdown(w Workload) []OpCost {
 // FittedBreakdown is Breakdown with each operation's fitted time.
 func (c *Compiled) FittedBreakdown(w Workload) []OpCost {
 	out := c.Breakdown(w)
-	for i := range out {
-		out[i].Calibrated = c.calibratedOp(&c.decode[i], w)
+	if k, ok := c.calibrated().(*calibrated); ok {
+		for i := range out {
+			out[i].Calibrated = k.op(&c.decode[i], w)
+		}
 	}
 	return out
 }
@@ -290,7 +289,7 @@ func (c *Compiled) meanWork(o *Op, batch int, lo, hi float64) Work {
 
 // varying reduces one operation as reduce does.
 func (c *Compiled) varying(o *Op) varyingOp {
-	v := varyingOp{count: 1, window: math.Inf(1)}
+	v := varyingOp{count: 1, window: math.Inf(1), seen: c.windowIndex(o.Shape.Window)}
 	if o.Shape.Window > 0 {
 		v.window = float64(o.Shape.Window)
 	}

@@ -15,25 +15,29 @@ func (c *Compiled) opSeconds(o *Op, w *Work) float64 {
 	return t
 }
 
-// cost sums operations over a call.
-func (c *Compiled) cost(f Fidelity, ops []OpGroup, call Call) Cost {
-	var sum Cost
-	var compute float64
+// work sums operations over a call.
+func (c *Compiled) work(ops []OpGroup, call Call) (sum Work) {
 	for i := range ops {
-		g := &ops[i]
-		n := float64(g.Count)
-		w := g.Op.Work(call)
-		sum.add(w, n)
-		sum.Seconds += n * c.opSeconds(&g.Op, &w)
-		compute += n * w.FLOPs / c.peak(&g.Op)
-	}
-	if f == Limit {
-		sum.Seconds = max(compute, sum.Total()/c.bw)
-		if sum.Link > 0 {
-			sum.Seconds = max(sum.Seconds, sum.Link/c.link)
-		}
+		sum.add(ops[i].Op.Work(call), float64(ops[i].Count))
 	}
 	return sum
+}
+
+// prefill is the call that works the prompts.
+func (w Workload) prefill() Call { return Call{Batch: w.Batch, New: w.Prompt} }
+
+// PrefillWork is what the workload's prompts take, on one device of the group.
+func (c *Compiled) PrefillWork(w Workload) Work {
+	if w.Prompt <= 0 {
+		return Work{}
+	}
+	return c.work(c.prefill, w.prefill())
+}
+
+// StepWork is what one decode step of batch sequences that each see context positions
+// takes, on one device of the group.
+func (c *Compiled) StepWork(batch, context int) Work {
+	return c.work(c.decode, Call{Batch: batch, New: 1, Past: context - 1})
 }
 
 // Prefill is the cost of batch prompts of the given length, processed together.
@@ -41,19 +45,20 @@ func (c *Compiled) Prefill(f Fidelity, batch, prompt int) Cost {
 	if prompt <= 0 {
 		return Cost{}
 	}
-	call := Call{Batch: batch, New: prompt}
-	p := c.cost(f, c.prefill, call)
-	if f == Calibrated {
-		p.Seconds = c.calibration().prompt(call).Seconds
-	}
-	return p
+	w := Workload{Batch: batch, Prompt: prompt}
+	return Cost{c.work(c.prefill, w.prefill()), c.At(f).Prefill(w)}
 }
 
-// Step is the cost of one decode step: DecodeStep with its work.
-func (c *Compiled) Step(f Fidelity, batch, context int) Cost {
-	p := c.cost(f, c.decode, Call{Batch: batch, New: 1, Past: context - 1})
-	if f == Calibrated {
-		p.Seconds = c.DecodeStep(f, batch, context)
-	}
-	return p
+// DecodeStep is the time in seconds of one step of batch sequences that each see context
+// positions, the new one included.
+func (c *Compiled) DecodeStep(f Fidelity, batch, context int) float64 {
+	return c.At(f).Step(batch, context)
 }
+
+// Generation is the time in seconds of generating tokens after a prompt.
+func (c *Compiled) Generation(f Fidelity, batch, prompt, generate int) float64 {
+	return c.At(f).Generation(Workload{Batch: batch, Prompt: prompt, Generate: generate})
+}
+
+// Basis says what times of a fidelity rest on.
+func (c *Compiled) Basis(f Fidelity) string { return c.At(f).Basis() }

@@ -35,9 +35,9 @@ func drawModel(t *rapid.T) *arch.Model {
 }
 
 func drawAttention(t *rapid.T) *arch.Attention {
-	kv := 2 * rapid.IntRange(1, 2).Draw(t, "kv")
+	kv := 4 * rapid.IntRange(1, 2).Draw(t, "kv")
 	hd := rapid.SampledFrom([]int{4, 8, 16}).Draw(t, "head_dim")
-	return &arch.Attention{Heads: kv * rapid.IntRange(1, 3).Draw(t, "group"), KVHeads: kv, HeadDim: hd,
+	return &arch.Attention{Heads: 2 * kv * rapid.IntRange(1, 3).Draw(t, "group"), KVHeads: kv, HeadDim: hd,
 		Window: rapid.SampledFrom([]int{0, 0, 5, 16, 64}).Draw(t, "window"), Differential: rapid.Bool().Draw(t, "diff"),
 		QKVBias: rapid.Bool().Draw(t, "bias"), OutBias: rapid.Bool().Draw(t, "obias"), QKNorm: rapid.Bool().Draw(t, "qknorm"),
 		OutputGate: rapid.Bool().Draw(t, "gate"), Sinks: rapid.Bool().Draw(t, "sinks"),
@@ -52,7 +52,7 @@ func drawMixer(t *rapid.T, m *arch.Model, i int) arch.Mixer {
 	case 1:
 		return &arch.Mamba2{Heads: 4, HeadDim: 8, DState: rapid.IntRange(1, 8).Draw(t, "n"), Groups: 2, DConv: 4, NoNorm: rapid.Bool().Draw(t, "nonorm")}
 	case 2:
-		return &arch.GatedDeltaNet{KHeads: 2, VHeads: 4, KDim: 8, VDim: 6, DConv: 4}
+		return &arch.GatedDeltaNet{KHeads: 4, VHeads: 8, KDim: 8, VDim: 6, DConv: 4}
 	case 3, 4:
 		if g := drawGMU(t, m, i); g != nil {
 			return g
@@ -117,6 +117,6 @@ func drawOptions(t *rapid.T) Options {
 		Weights: rapid.SampledFrom([]precision.DType{precision.Unset, precision.BF16, precision.FP8, precision.INT4}).Draw(t, "weights"),
 		KV:      rapid.SampledFrom([]precision.DType{precision.Unset, precision.FP8}).Draw(t, "kvtype"),
 		KVRead:  KVRead(rapid.IntRange(0, 2).Draw(t, "kvread")), Diff: DiffKernel(rapid.IntRange(0, 1).Draw(t, "diffk")),
-		Prefill: PrefillMode(rapid.IntRange(0, 1).Draw(t, "prefill")),
+		Prefill: PrefillMode(rapid.IntRange(0, 1).Draw(t, "prefill")), TP: rapid.SampledFrom([]int{1, 2, 4}).Draw(t, "tp"),
 	}
 }

@@ -17,9 +17,8 @@ import (
 // them, and the prompts of the others worked in between (continuous batching). Calibrated
 // only; the engine's figures say how much of a prompt's time running requests feel.
 func (c *Compiled) ServedTPOT(prompt, generate, concurrency int) float64 {
-	k := c.calibration()
 	step := c.Generation(Calibrated, concurrency, prompt, generate) / float64(generate)
-	if prompt == 0 || k.profile == nil {
+	if _, measured := c.calibrated().(*calibrated); prompt == 0 || !measured {
 		return step
 	}
 	one := c.Prefill(Calibrated, 1, prompt).Seconds
@@ -28,7 +27,10 @@ func (c *Compiled) ServedTPOT(prompt, generate, concurrency int) float64 {
 
 // served takes a run apart under an engine that adds nothing.
 func (c *Compiled) served(r *calibrate.ServedRun) calibrate.ServedParts {
-	k := c.calibration()
+	k, ok := c.calibrated().(*calibrated)
+	if !ok {
+		k = &calibrated{}
+	}
 	p := calibrate.ServedParts{Generate: float64(r.Generate), Concurrency: float64(r.Concurrency), TPOT: r.TPOT}
 	p.Step = c.Generation(Calibrated, r.Concurrency, r.Prompt, r.Generate) / float64(r.Generate)
 	p.Prompt = c.Prefill(Calibrated, 1, r.Prompt).Seconds

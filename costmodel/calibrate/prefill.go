@@ -11,6 +11,10 @@ import "math"
 //	work   = 4 · batch · heads · head_dim · (pairs + P · Rows/2) / (rate · units)
 //	memory = bytes / (Bandwidth · BW)
 //	t      = Launch + (path⁴ + work⁴)^(1/4) + memory + waves · Start
+//
+// A later piece of a prompt adds its Past to the keys of the path, shared among units that
+// have no block of their own. Nothing of it was timed: its correction is that of a whole
+// prompt of as many keys.
 type prefillCurve struct {
 	Launch    float64 `yaml:"launch_seconds"`
 	Start     float64 `yaml:"block_start_seconds"`
@@ -19,6 +23,10 @@ type prefillCurve struct {
 	Rows      float64 `yaml:"block_rows"`
 	Bandwidth float64 `yaml:"bandwidth_fraction"`
 }
+
+// pastSplit is the fewest keys of the past that a kernel gives a unit where it splits them,
+// as FlashAttention splits keys in decode.
+const pastSplit = 256
 
 func newPrefillCurve() prefillCurve {
 	return prefillCurve{Launch: 9e-6, Start: 1e-6, Peak: 0.7, Narrow: 16, Rows: 96, Bandwidth: 0.7}
@@ -31,11 +39,14 @@ func (c *prefillCurve) params() []param {
 // seconds returns the time of a prompt on d.
 func (c *prefillCurve) seconds(d *device, s *PrefillAttention) float64 {
 	rate := c.Peak * d.Peak[0] / d.Units * s.HeadDim / (s.HeadDim + c.Narrow)
+	blocks := s.Batch * s.Heads * math.Ceil(s.Prompt/c.Rows)
 	keys := s.Prompt
+	if s.Past > 0 {
+		keys += s.Past / max(1, min(d.Units/blocks, s.Past/pastSplit))
+	}
 	if s.Window > 0 {
 		keys = min(keys, s.Window+c.Rows)
 	}
-	blocks := s.Batch * s.Heads * math.Ceil(s.Prompt/c.Rows)
 	path := 4 * c.Rows * s.HeadDim * keys / rate
 	work := 4 * s.Batch * s.Heads * s.HeadDim * (s.Pairs() + s.Prompt*c.Rows/2) / (rate * d.Units)
 	start := c.Start * max(1, blocks/d.Units)
@@ -68,7 +79,7 @@ func (m *prefillModel) curve(s *PrefillAttention) int {
 	if s.Heads == s.KVHeads {
 		i++
 	}
-	return i + 2*windowed(s.Prompt, s.Window)
+	return i + 2*windowed(s.Past+s.Prompt, s.Window)
 }
 
 func (m *prefillModel) curves() int                    { return len(m.Curves) }
@@ -88,11 +99,11 @@ func (m *prefillModel) physics(d *device, s *PrefillAttention) float64 {
 }
 
 func (m *prefillModel) locate(i int, s *PrefillAttention) (int, [axes]float64) {
-	slice := windowed(s.Prompt, s.Window)
+	slice := windowed(s.Past+s.Prompt, s.Window)
 	if i == 1 {
-		return slice, [axes]float64{s.HeadDim, s.Batch, s.KVHeads, s.Prompt}
+		return slice, [axes]float64{s.HeadDim, s.Batch, s.KVHeads, s.Past + s.Prompt}
 	}
-	return slice, [axes]float64{s.HeadDim, s.Batch * s.Heads, s.Heads / s.KVHeads, s.Prompt}
+	return slice, [axes]float64{s.HeadDim, s.Batch * s.Heads, s.Heads / s.KVHeads, s.Past + s.Prompt}
 }
 
 // correct returns the sum of the corrections of a shape's log time.

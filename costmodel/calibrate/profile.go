@@ -110,7 +110,12 @@ func (p *Profile) DecodeSeconds(s *DecodeAttention) float64 {
 
 // PrefillAttention predicts causal attention over prompts.
 func (p *Profile) PrefillAttention(s PrefillAttention) Estimate {
-	return p.prefill.Spread.estimate(p.prefill.physics(&p.device, &s)*math.Exp(p.prefill.correct(&s))).among(p.prefill.HeadDims, s.HeadDim, true)
+	return p.prefill.Spread.estimate(p.PrefillSeconds(&s)).among(p.prefill.HeadDims, s.HeadDim, true)
+}
+
+// PrefillSeconds is PrefillAttention without bounds.
+func (p *Profile) PrefillSeconds(s *PrefillAttention) float64 {
+	return p.prefill.physics(&p.device, s) * math.Exp(p.prefill.correct(s))
 }
 
 // Recurrent predicts one call of a recurrent kernel.

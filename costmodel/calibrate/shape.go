@@ -32,51 +32,72 @@ func (s GEMM) Bytes() float64 {
 type DecodeAttention struct {
 	Batch, Heads, KVHeads, HeadDim float64
 	Window, Context                float64
+	Seen                           float64         // keys a query sees in the mean where sequences differ; 0 is all alike
 	KVDType                        precision.DType // of the cache; the query is 16-bit
 }
 
-// Visible returns the keys a query sees: min(Context, Window).
-func (s DecodeAttention) Visible() float64 { return visible(s.Context, s.Window) }
+// Visible returns the keys a query sees: min(Context, Window) where sequences are alike.
+func (s *DecodeAttention) Visible() float64 {
+	if s.Seen > 0 {
+		return s.Seen
+	}
+	return visible(s.Context, s.Window)
+}
 
 // Bytes returns the cache bytes read when each KV head is read once:
 //
 //	2 · batch · kv_heads · head_dim · visible · bytes(kv)
-func (s DecodeAttention) Bytes() float64 {
+func (s *DecodeAttention) Bytes() float64 {
 	return 2 * s.Batch * s.KVHeads * s.HeadDim * s.Visible() * s.KVDType.Bytes()
 }
 
 // FLOPs returns 4 · batch · heads · head_dim · visible.
-func (s DecodeAttention) FLOPs() float64 {
+func (s *DecodeAttention) FLOPs() float64 {
 	return 4 * s.Batch * s.Heads * s.HeadDim * s.Visible()
 }
 
-// PrefillAttention is causal attention of Batch prompts of Prompt tokens over
-// themselves, in 16-bit; each position sees at most Window keys when Window > 0.
+// PrefillAttention is causal attention of Batch prompts of Prompt tokens over themselves
+// and Past tokens before them, in 16-bit; each position sees at most Window keys when
+// Window > 0. Past > 0 is a later piece of a prompt that is worked in pieces.
 type PrefillAttention struct {
 	Batch, Heads, KVHeads, HeadDim float64
-	Window, Prompt                 float64
+	Window, Prompt, Past           float64
 }
 
-// Pairs returns the query-key pairs of one head of one prompt: P(P+1)/2, less the
-// triangle that a window hides.
-func (s PrefillAttention) Pairs() float64 {
-	p := s.Prompt
+// Pairs returns the query-key pairs of one head of one prompt, Σ min(i, Window) over the
+// positions i from Past+1 to Past+Prompt.
+func (s *PrefillAttention) Pairs() float64 {
+	return triangle(s.Past+s.Prompt, s.Window) - triangle(s.Past, s.Window)
+}
+
+// triangle is Σ_{i=1..p} min(i, window): p(p+1)/2, less what a window hides.
+func triangle(p, window float64) float64 {
 	pairs := p * (p + 1) / 2
-	if s.Window > 0 && s.Window < p {
-		hidden := p - s.Window
+	if window > 0 && window < p {
+		hidden := p - window
 		pairs -= hidden * (hidden + 1) / 2
 	}
 	return pairs
 }
 
+// Keys returns the cached keys that the prompt's positions see: its own, and of the past
+// those within the window of its first.
+func (s *PrefillAttention) Keys() float64 {
+	past := s.Past
+	if s.Window > 0 {
+		past = min(past, s.Window-1)
+	}
+	return s.Prompt + past
+}
+
 // FLOPs returns 4 · batch · heads · head_dim · pairs.
-func (s PrefillAttention) FLOPs() float64 {
+func (s *PrefillAttention) FLOPs() float64 {
 	return 4 * s.Batch * s.Heads * s.HeadDim * s.Pairs()
 }
 
 // Bytes returns Q and the output once, K and V once, in 16-bit.
-func (s PrefillAttention) Bytes() float64 {
-	return 4 * s.Batch * s.Prompt * s.HeadDim * (s.Heads + s.KVHeads)
+func (s *PrefillAttention) Bytes() float64 {
+	return 4 * s.Batch * s.HeadDim * (s.Prompt*s.Heads + s.Keys()*s.KVHeads)
 }
 
 // Kernel is one GPU kernel of a recurrent mixer.

@@ -1,0 +1,182 @@
+package costmodel
+
+// limit prices a step as one: the longest of all its arithmetic at the peak, all its bytes
+// at the bandwidth and all it sends over the link, as if everything overlapped.
+type limit Compiled
+
+func (l *limit) Fidelity() Fidelity { return Limit }
+func (l *limit) Basis() string      { return DatasheetOnly }
+
+// fixedSeconds is the compute, memory and link seconds of a step of b sequences that do not
+// depend on the context.
+func (l *limit) fixedSeconds(b float64) (ct, mt, lt float64) {
+	x := &l.fixed
+	ct, mt, lt = x.sumC*b, x.sumM0+x.sumM1*b, x.link*b
+	for i := range l.experts {
+		e := &l.experts[i]
+		ct += e.count * e.c1 * b
+		mt += e.count * e.bytes(b)
+	}
+	return ct, mt, lt
+}
+
+func (l *limit) Step(batch, context int) float64 {
+	b, n := float64(batch), float64(context)
+	ct, mt, lt := l.fixedSeconds(b)
+	for i := range l.windows {
+		w := &l.windows[i]
+		seen := b * min(n, w.window)
+		ct += w.cL * seen
+		mt += w.mL * seen
+	}
+	return max(ct, mt, lt)
+}
+
+// Generation is a closed form: between two contexts at which a window fills, compute,
+// memory and link are three lines.
+func (l *limit) Generation(w Workload) float64 {
+	if w.Generate <= 0 {
+		return 0
+	}
+	b, lo, hi := float64(w.Batch), float64(w.Prompt+1), float64(w.Prompt+w.Generate)
+	t := 0.0
+	for start := lo; start <= hi; {
+		end := hi
+		ct, mt, lt := l.fixedSeconds(b)
+		p, q := line{a: ct}, line{a: mt}
+		for i := range l.windows {
+			w := &l.windows[i]
+			if w.window < start { // full
+				p.a += b * w.cL * w.window
+				q.a += b * w.mL * w.window
+				continue
+			}
+			end = min(end, w.window)
+			p.b += b * w.cL
+			q.b += b * w.mL
+		}
+		t += sumMax3(p, q, line{a: lt}, start, end)
+		start = end + 1
+	}
+	return t
+}
+
+func (l *limit) Prefill(w Workload) float64 {
+	if w.Prompt <= 0 {
+		return 0
+	}
+	c := (*Compiled)(l)
+	call := w.prefill()
+	var sum Work
+	compute := 0.0
+	for i := range c.prefill {
+		g := &c.prefill[i]
+		work := g.Op.Work(call)
+		sum.add(work, float64(g.Count))
+		compute += float64(g.Count) * work.FLOPs / c.peak(&g.Op)
+	}
+	return c.limitSeconds(compute, &sum)
+}
+
+// limitSeconds is the longest of the seconds of arithmetic, memory and link.
+func (c *Compiled) limitSeconds(compute float64, w *Work) float64 {
+	t := max(compute, w.Total()/c.bw)
+	if w.Link > 0 {
+		t = max(t, w.Link/c.link)
+	}
+	return t
+}
+
+func (l *limit) Mixed(m *Mix) float64 {
+	if len(m.Chunks) == 0 {
+		return l.Run(m, 1)
+	}
+	c := (*Compiled)(l)
+	compute, w := c.mixedSum(c.prefill, m, true)
+	return c.limitSeconds(compute, &w)
+}
+
+// mixedSum adds up a step's seconds of arithmetic and its work, attention included or not.
+func (c *Compiled) mixedSum(ops []OpGroup, m *Mix, attention bool) (compute float64, sum Work) {
+	for i := range ops {
+		g := &ops[i]
+		if g.Class == Attn && !attention {
+			continue
+		}
+		w := c.mixedWork(&g.Op, m)
+		sum.add(w, float64(g.Count))
+		compute += float64(g.Count) * w.FLOPs / c.peak(&g.Op)
+	}
+	return compute, sum
+}
+
+func (l *limit) Run(m *Mix, steps int) float64 {
+	if m.Decodes <= 0 || steps <= 0 {
+		return 0
+	}
+	c, b := (*Compiled)(l), float64(m.Decodes)
+	var p, q, r line
+	if m.Padded > m.Decodes {
+		compute, w := c.mixedSum(c.decode, m, false)
+		p.a, q.a = compute, w.Total()/c.bw
+		if w.Link > 0 {
+			r.a = w.Link / c.link
+		}
+		for i := range c.vary { // what attention does whatever the contexts
+			v := &c.vary[i]
+			p.a += v.count * v.c1 * b
+			q.a += v.count * (v.m0 + v.m1*b)
+		}
+	} else {
+		p.a, q.a, r.a = l.fixedSeconds(b)
+	}
+	for i := range c.vary {
+		v := &c.vary[i]
+		seen, more := m.seen(v.seen)
+		p.a += v.count * v.cL * seen
+		p.b += v.count * v.cL * more
+		q.a += v.count * v.mL * seen
+		q.b += v.count * v.mL * more
+	}
+	return sumMax3(p, q, r, 0, float64(steps-1))
+}
+
+func (l *limit) Interval(Workload) (low, high float64, ok bool) { return 0, 0, false }
+
+// Ops charges every operation for the resource that binds the whole mean step: seconds of
+// arithmetic, of memory or of the link.
+func (l *limit) Ops(w Workload) []OpCost {
+	c := (*Compiled)(l)
+	return c.charge(c.Breakdown(w), c.decode)
+}
+
+func (l *limit) PrefillOps(w Workload) []OpCost {
+	c := (*Compiled)(l)
+	return c.charge(c.PrefillBreakdown(w), c.prefill)
+}
+
+func (c *Compiled) charge(ops []OpCost, groups []OpGroup) []OpCost {
+	var sum [3]float64
+	seconds := func(i int) [3]float64 {
+		s := [3]float64{ops[i].FLOPs / c.peak(&groups[i].Op), ops[i].Total() / c.bw, 0}
+		if ops[i].Link > 0 {
+			s[2] = ops[i].Link / c.link
+		}
+		return s
+	}
+	for i := range ops {
+		for k, t := range seconds(i) {
+			sum[k] += t
+		}
+	}
+	binds := 0
+	for k := range sum {
+		if sum[k] > sum[binds] {
+			binds = k
+		}
+	}
+	for i := range ops {
+		ops[i].Seconds = seconds(i)[binds]
+	}
+	return shares(ops)
+}

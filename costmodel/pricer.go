@@ -1,0 +1,120 @@
+package costmodel
+
+import "slices"
+
+// Pricer says how long a compiled model takes, in seconds, at one fidelity. Compiled.At
+// returns one. Pricing a point allocates nothing (lists of operations do), and a Pricer is
+// safe for concurrent use.
+type Pricer interface {
+	Fidelity() Fidelity
+
+	// Basis says what the times rest on: the datasheet, or measurements of which GPU, and
+	// in parentheses what of them was not measured there or at all.
+	Basis() string
+
+	// Step is one decode step of batch sequences that each see context positions, the new
+	// one included.
+	Step(batch, context int) float64
+
+	// Generation is all decode steps of a workload: the sum of those that see Prompt+1 …
+	// Prompt+Generate positions.
+	Generation(w Workload) float64
+
+	// Prefill is the workload's prompts, processed together; 0 without prompts.
+	Prefill(w Workload) float64
+
+	// Mixed is one step of sequences of unequal contexts and pieces of prompts.
+	Mixed(m *Mix) float64
+
+	// Run is a number of steps in a row that only decode: from one to the next, Contexts
+	// grows by Decodes and each of Seen by its Growing. It ends before a window fills.
+	Run(m *Mix, steps int) float64
+
+	// Ops is the mean decode step of a workload by operation, PrefillOps its prefill, in
+	// the order they run, each with all layers that have it.
+	Ops(w Workload) []OpCost
+	PrefillOps(w Workload) []OpCost
+
+	// Interval is what nine in ten measurements of the workload's mean step should lie in,
+	// in seconds. It is not ok where the fidelity makes no such claim.
+	Interval(w Workload) (low, high float64, ok bool)
+}
+
+// At returns how a fidelity prices the model.
+func (c *Compiled) At(f Fidelity) Pricer {
+	switch f {
+	case Limit:
+		return (*limit)(c)
+	case Calibrated:
+		return c.calibrated()
+	}
+	return (*roofline)(c)
+}
+
+// Mix is one step of a serving engine. Every cost is linear in sums over the sequences, so
+// the sums are all that a step needs to know of them.
+type Mix struct {
+	Decodes  int       // sequences that decode one token each
+	Contexts float64   // Σ over them of the positions each sees, its new one included
+	Seen     []float64 // for each of Compiled.Windows, Σ over them of min(context, window)
+	Growing  []float64 // for each of Compiled.Windows, how many of their windows are not full
+
+	// Chunks are pieces of prompts: New positions of Batch sequences each, after Past
+	// earlier ones. Of each, the last position passes the output head.
+	Chunks []Call
+
+	// Padded is how many rows a CUDA graph computes for the sequences that decode; up to
+	// Decodes it adds none. Products, norms, gates and reductions run on the padded rows;
+	// attention, recurrences and the output head do not.
+	Padded int
+}
+
+// seen is how many positions attention of a window sees in all, and how many more it does
+// in the next step. Window −1 stands for none.
+func (m *Mix) seen(window int) (now, more float64) {
+	if window < 0 {
+		return m.Contexts, float64(m.Decodes)
+	}
+	now = m.Seen[window]
+	if window < len(m.Growing) {
+		more = m.Growing[window]
+	}
+	return now, more
+}
+
+// rows are the rows that are computed for the sequences that decode.
+func (m *Mix) rows() float64 { return float64(max(m.Decodes, m.Padded)) }
+
+// Windows are the different windows of the model's attention layers, ascending. A Mix has a
+// sum for each.
+func (c *Compiled) Windows() []int { return slices.Clone(c.finite) }
+
+// windowIndex is where a window is among Windows, −1 for none.
+func (c *Compiled) windowIndex(window int) int {
+	for i, w := range c.finite {
+		if w == window {
+			return i
+		}
+	}
+	return -1
+}
+
+// mixedWork is what an operation does in a mixed step.
+func (c *Compiled) mixedWork(o *Op, m *Mix) Work {
+	d := float64(m.Decodes)
+	seen, _ := m.seen(c.windowIndex(o.Shape.Window))
+	v := Coef{one: 1, rows: d, seqs: d, ring: d, pairs: seen, kvRows: seen}
+	if o.Class != Attn && o.Class != Scan && o.Class != Conv {
+		v[rows] = m.rows()
+	}
+	for _, call := range m.Chunks {
+		b := o.basis(call)
+		for i := rows; i < hit; i++ {
+			v[i] += b[i]
+		}
+	}
+	if o.Shape.Experts > 0 {
+		v[hit] = ExpectedHits(o.Shape.Experts, o.Shape.TopK, v[o.rowBasis()])
+	}
+	return o.work(&v)
+}
