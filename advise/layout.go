@@ -209,20 +209,13 @@ func withWindow(m *arch.Model, window int) *arch.Model {
 // spec finds a family spec that says what the changed model is: the model's own with one
 // option set. "" where the model is not a family's or the spec makes another model.
 func spec(argument, key, value string, want *arch.Model) string {
-	name, rest, found := strings.Cut(strings.TrimSpace(argument), "(")
-	if !found {
+	family, o, err := arch.OpenFamily(strings.TrimSpace(argument))
+	if err != nil || o.Set(key, value) != nil {
 		return ""
 	}
-	var options []string
-	for _, o := range strings.Split(strings.TrimSuffix(rest, ")"), ",") {
-		if k, _, _ := strings.Cut(o, "="); strings.TrimSpace(k) != key && strings.TrimSpace(o) != "" {
-			options = append(options, strings.TrimSpace(o))
-		}
-	}
-	s := fmt.Sprintf("%s(%s)", name, strings.Join(append(options, key+"="+value), ","))
-	m, err := arch.ParseSpec(s)
+	m, err := arch.BuildFamily(family, o)
 	if err != nil || !reflect.DeepEqual(m.Layers, want.Layers) || m.Width != want.Width || m.Vocab != want.Vocab {
 		return ""
 	}
-	return s
+	return o.Spec(family)
 }

@@ -2,6 +2,10 @@ package arch
 
 import "fmt"
 
+// maxParams bounds a model: past it the count no longer fits 64 bits with room to price it,
+// and a size is a typing error.
+const maxParams = 1e15
+
 // positive checks name, value pairs: each value from 1 to MaxDimension.
 func positive(pairs ...any) error {
 	for i := 0; i < len(pairs); i += 2 {
@@ -51,6 +55,9 @@ func (m *Model) Check() error {
 				return fmt.Errorf("layer %d (%s): %w", i, l.FFN.Kind(), err)
 			}
 		}
+	}
+	if n := m.approximateParams(); n > maxParams {
+		return fmt.Errorf("the sizes make %.1e parameters, more than %.0e", n, maxParams)
 	}
 	return nil
 }

@@ -168,7 +168,7 @@ func TestSpecErrors(t *testing.T) {
 		{"sambay(d=16,depth=12)", "spec column 13: \"depth\" is given twice"},
 		{"sambay(d=sixteen)", `spec column 8: d: "sixteen" is not a whole number`},
 		{"sambay(d=-4)", "spec column 8: d: -4 is negative"},
-		{"sambay(d=16,gmu_ratio=NaN)", "spec column 13: gmu_ratio NaN is not between 0 and 1"},
+		{"sambay(d=16,gmu_ratio=NaN)", `spec column 13: gmu_ratio: "NaN" is not a number`},
 		{"sambay(d=16,)", `spec column 13: expected key=value, found ""`},
 		{"sambay(d=18)", "depth 18 is not a multiple of 4"},
 		{"sambay(d=4)", "depth 4 leaves no cross-decoder"},

@@ -8,9 +8,6 @@ import (
 )
 
 const (
-	// maxParams bounds an imported model: past it the count no longer fits 64 bits with
-	// room to price it, and the file is wrong.
-	maxParams = 1e15
 	// maxPositions bounds contexts and windows.
 	maxPositions = 1 << 31
 )
@@ -129,9 +126,6 @@ func (st *hfState) finish(m *Model) error {
 	}
 	if err := m.Check(); err != nil {
 		return err
-	}
-	if n := m.approximateParams(); n > maxParams {
-		return fmt.Errorf("the sizes make %.1e parameters, more than %.0e", n, maxParams)
 	}
 	m.Notes = st.notes
 	return nil

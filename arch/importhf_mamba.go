@@ -117,7 +117,11 @@ func (c *hfConfig) nemotronFFNs(kinds []byte) (*MLP, *MoE) {
 		Act:         act,
 		RouterBias:  true,
 	}
-	if shared := c.countOr("n_shared_experts", 1); shared > 1 {
+	shared := c.countOr("n_shared_experts", 1)
+	switch {
+	case shared == 0:
+		moe.SharedInner = 0
+	case shared > 1:
 		// The class builds one shared expert, of the size given, whatever the number.
 		c.note("%sn_shared_experts %d: one shared expert of %d is built", c.prefix, shared, moe.SharedInner)
 	}
@@ -131,7 +135,7 @@ func (c *hfConfig) nemotronFFNs(kinds []byte) (*MLP, *MoE) {
 		{"n_routed_experts", moe.Experts}, {"num_experts_per_tok", moe.TopK}, {"moe_intermediate_size", moe.Inner},
 		{"moe_shared_expert_intermediate_size", moe.SharedInner},
 	} {
-		if f.value == 0 {
+		if f.value == 0 && (shared > 0 || f.name != "moe_shared_expert_intermediate_size") {
 			c.missing(f.name)
 		}
 	}

@@ -27,19 +27,20 @@ func importQwen3MoE(c *hfConfig) *Model {
 	m, n := c.model(d)
 	a := c.attention(m, d) // head_dim: hidden_size / heads, unlike Qwen3Config
 	c.qwen3Bias(&a, d)
-	return m.decoder(n, a, c.qwenExperts(n), c.qwenWindows(m, n))
+	return m.decoder(n, a, c.qwenExperts(n, 0), c.qwenWindows(m, n))
 }
 
 // qwenExperts reads the FFNs of Qwen's mixtures: layer i is one unless it is in
 // mlp_only_layers or (i+1) is no multiple of decoder_sparse_step (class default 1);
-// the others are dense, of intermediate_size. A shared expert has a gate of its own.
-func (c *hfConfig) qwenExperts(n int) func(int) FFN {
+// the others are dense, of intermediate_size. A shared expert has a gate of its own; where
+// the config does not say how wide it is, the class' default is shared, 0 for none.
+func (c *hfConfig) qwenExperts(n, shared int) func(int) FFN {
 	act := c.activation("hidden_act", SiLU)
 	moe := &MoE{
 		Experts:     c.size("num_experts"),
 		TopK:        c.size("num_experts_per_tok"),
 		Inner:       c.size("moe_intermediate_size"),
-		SharedInner: c.countOr("shared_expert_intermediate_size", 0),
+		SharedInner: c.countOr("shared_expert_intermediate_size", shared),
 		Gated:       true,
 		Act:         act,
 	}

@@ -8,7 +8,7 @@ func importQwen3Next(c *hfConfig) *Model {
 	d := hfDefaults{maxContext: 32768, kvHeads: 2, headDim: 256, ropeTheta: 10000}
 	m, n := c.model(d)
 	c.boolOr("use_sliding_window", false) // the class has no window
-	return c.deltaHybrid(m, n, d, c.qwenExperts(n))
+	return c.deltaHybrid(m, n, d, c.qwenExperts(n, 512))
 }
 
 // importQwen35: Qwen3_5Config holds the decoder in text_config and the vision encoder,

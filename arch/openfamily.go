@@ -1,6 +1,7 @@
 package arch
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -41,8 +42,12 @@ func OpenFamily(what string) (family string, o FamilyOptions, err error) {
 	return r.Name, o, nil
 }
 
+// ErrNotFamily is matched by OpenFamily's error for a model that exists but was not made by
+// a family: a file, or a preset whose shapes are given.
+var ErrNotFamily = errors.New("not a family spec such as sambay(d=16)")
+
 func notFamily(what string) error {
-	return fmt.Errorf("%s is not a family spec such as sambay(d=16): its shape is given, there is nothing to solve for", what)
+	return fmt.Errorf("%s is %w: its shape is given, there is nothing to solve for", what, ErrNotFamily)
 }
 
 // Spec writes the family with its options as ParseSpec reads it.

@@ -3,17 +3,16 @@ package arch
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
+
+	"ridgeline/units"
 )
 
 // ParseSpec reads a family with its options, as written on the command line:
 //
 //	sambay(d=16, gmu_ratio=0.5, window=256)
 //
-// Options are those of FamilyOptions: d (or depth), width, heads, kv_heads, head_dim,
-// window, gmu_ratio, ssm, d_state, expand, d_conv, mlp, vocab, tied, differential.
-// Sizes accept k (1,000) and Ki (1,024). The model is named as the spec is written.
+// Options are those of FamilyOptions.Set. The model is named as the spec is written.
 func ParseSpec(spec string) (*Model, error) {
 	name, args, err := splitSpec(spec)
 	if err != nil {
@@ -83,23 +82,32 @@ func parseOptions(args []specArg) (FamilyOptions, error) {
 	var o FamilyOptions
 	seen := map[string]bool{}
 	for _, a := range args {
-		key := a.key
-		if key == "depth" {
-			key = "d"
-		}
+		key := canonicalOption(a.key)
 		if seen[key] {
 			return o, specError(a.column, "%q is given twice", a.key)
 		}
 		seen[key] = true
-		if err := o.set(key, a.value); err != nil {
+		if err := o.Set(key, a.value); err != nil {
 			return o, specError(a.column, "%w", err)
 		}
 	}
 	return o, nil
 }
 
-// set gives one option its value, read from text.
-func (o *FamilyOptions) set(key, value string) error {
+// canonicalOption is the name of an option under all its spellings.
+func canonicalOption(key string) string {
+	if key == "depth" {
+		return "d"
+	}
+	return key
+}
+
+// Set gives one option its value, read from text as a family spec has it: d (or depth),
+// width, heads, kv_heads, head_dim, window, d_state, expand, d_conv, mlp and vocab are
+// sizes (256, 2k, 1Ki), gmu_ratio is a number from 0 to 1, ssm a recurrent mixer, tied and
+// differential are true or false. What was set before is replaced.
+func (o *FamilyOptions) Set(key, value string) error {
+	key = canonicalOption(key)
 	for _, f := range o.sizes() {
 		if f.key != key {
 			continue
@@ -119,9 +127,9 @@ func (o *FamilyOptions) set(key, value string) error {
 	}
 	switch key {
 	case "gmu_ratio":
-		r, err := strconv.ParseFloat(value, 64)
+		r, err := units.ParseNumber(value)
 		if err != nil {
-			return fmt.Errorf("gmu_ratio: %q is not a number", value)
+			return fmt.Errorf("gmu_ratio: %w", err)
 		}
 		o.GMURatio = &r
 		return checkRatio(r)
@@ -137,10 +145,11 @@ func (o *FamilyOptions) set(key, value string) error {
 		o.Differential = b
 		return err
 	}
-	return fmt.Errorf("unknown option %q (know %s)", key, strings.Join(optionKeys(), ", "))
+	return fmt.Errorf("unknown option %q (know %s)", key, strings.Join(OptionNames(), ", "))
 }
 
-func optionKeys() []string {
+// OptionNames lists the options of a family that Set knows.
+func OptionNames() []string {
 	var o FamilyOptions
 	var keys []string
 	for _, f := range o.sizes() {
@@ -159,23 +168,16 @@ func parseBool(key, value string) (bool, error) {
 	return false, fmt.Errorf("%s: %q is neither true nor false", key, value)
 }
 
-// parseSize reads a whole number, k for thousands and Ki for 1,024s.
+// parseSize reads a size: a whole number from 0 on, with the suffixes of units.ParseCount.
 func parseSize(s string) (int, error) {
-	digits, unit := s, 1
-	if d, ok := strings.CutSuffix(s, "Ki"); ok {
-		digits, unit = d, 1024
-	} else if d, ok := strings.CutSuffix(s, "k"); ok {
-		digits, unit = d, 1000
-	}
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("%q is not a whole number", s)
-	}
-	if n < 0 {
+	n, err := units.ParseCount(s)
+	switch {
+	case err != nil:
+		return 0, err
+	case n < 0:
 		return 0, fmt.Errorf("%s is negative", s)
-	}
-	if n > math.MaxInt32/int64(unit) {
+	case n > math.MaxInt32:
 		return 0, fmt.Errorf("%s is more than %d", s, MaxDimension)
 	}
-	return int(n) * unit, nil
+	return int(n), nil
 }

@@ -1,25 +1,29 @@
 package scaling
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
 
 	"ridgeline/arch"
+	"ridgeline/arch/solve"
 )
 
 // Dimension is what is solved for.
-type Dimension uint8
+type Dimension = solve.Dimension
 
 // The dimensions.
 const (
-	Width Dimension = iota
-	Depth           // the width follows: the family's aspect ratio, unless the spec gives one
+	Width = solve.Width
+	Depth = solve.Depth // the width follows: the family's aspect ratio, unless the spec gives one
 )
 
-var dimensionNames = []string{"width", "depth"}
+// MaxWidth is the widest model that is tried.
+const MaxWidth = solve.MaxWidth
 
-func (d Dimension) String() string { return dimensionNames[d] }
+var dimensionNames = []string{Width.String(), Depth.String()}
 
 // Dimensions lists the names of the dimensions.
 func Dimensions() []string { return append([]string(nil), dimensionNames...) }
@@ -29,9 +33,6 @@ func ParseDimension(s string) (Dimension, error) {
 	i, err := parse("solve", s, dimensionNames)
 	return Dimension(i), err
 }
-
-// MaxWidth is the widest model that is tried.
-const MaxWidth = 1 << 20
 
 // Match is a model made equal to another.
 type Match struct {
@@ -62,51 +63,40 @@ func (m *Match) AspectRatio() float64 {
 // (paper, appendix A). Otherwise widths are even; depths are those the family can have.
 // Multiples at which the family cannot be built, such as widths that give it no whole
 // heads, are passed over.
-func (s *Setting) Solve(what string, target float64, solve Dimension, step int) (Match, error) {
+func (s *Setting) Solve(ctx context.Context, what string, target float64, size Dimension, step int) (Match, error) {
 	family, o, err := arch.OpenFamily(what)
 	if err != nil {
 		return Match{}, err
 	}
-	build := func(n int) (*arch.Model, error) {
-		o := o
-		if solve == Depth {
-			o.Depth = n
-		} else {
-			o.Width = n
-		}
-		m, err := arch.BuildFamily(family, o)
-		if err == nil {
-			m.Name = o.Spec(family)
-		}
-		return m, err
-	}
-	x := search{setting: s, name: what, solve: solve, step: step, limit: MaxWidth, build: build}
+	x := solve.Search{Family: family, Options: o, Dimension: size, Step: step, Cost: s.cost}
 	switch {
-	case step < 0 || step > MaxWidth:
-		return Match{}, fmt.Errorf("multiple %d is not from 1 to %d", step, MaxWidth)
-	case solve == Depth:
-		x.limit = arch.MaxLayers
-		x.step = max(step, 1)
+	case step < 0 || step > solve.MaxWidth:
+		return Match{}, fmt.Errorf("multiple %d is not from 1 to %d", step, solve.MaxWidth)
+	case size == Depth:
 	case o.Depth == 0:
 		return Match{}, fmt.Errorf("%s: depth is missing: write %s(d=16), or solve for the depth", what, family)
 	case step == 0 && s.By == CountingForm:
-		x.step = 2 * o.Depth
+		x.Step = 2 * o.Depth
 	case step == 0:
-		x.step = 2
+		x.Step = 2
 	}
-	m, err := x.run(target)
+	cost := target
+	if s.By == Throughput {
+		cost = 1 / target
+	}
+	m, err := x.Least(ctx, cost)
 	if err != nil {
-		return Match{}, err
+		return Match{}, s.explain(what, target, err)
 	}
 	v, err := s.Value(m)
 	if err != nil {
 		return Match{}, err
 	}
 	out := Match{Name: what, Family: family, Spec: m.Name, Model: m, Value: v, Off: v/target - 1}
-	if solve == Depth && math.Abs(out.Off) > 0.05 {
+	if size == Depth && math.Abs(out.Off) > 0.05 {
 		out.Notes = append(out.Notes, fmt.Sprintf("%s: a depth is a coarse step, %+.1f %% off; solving the width of %s(d=%d) comes closer.", what, 100*out.Off, family, len(m.Layers)))
 	}
-	if solve == Width && s.By == CountingForm {
+	if size == Width && s.By == CountingForm {
 		out.Root = root(family, o, target)
 		if step == 0 {
 			out.note(target)
@@ -115,106 +105,30 @@ func (s *Setting) Solve(what string, target float64, solve Dimension, step int) 
 	return out, nil
 }
 
-// search looks for the least multiple whose cost reaches a target.
-type search struct {
-	setting     *Setting
-	name        string
-	solve       Dimension
-	step, limit int
-	build       func(int) (*arch.Model, error)
+// explain says in the measure's own words why no size of a family reaches the target.
+func (s *Setting) explain(what string, target float64, err error) error {
+	var small *solve.TooSmall
+	var large *solve.TooLarge
+	switch {
+	case errors.As(err, &small):
+		least := small.Cost
+		if s.By == Throughput {
+			least = 1 / least
+		}
+		return fmt.Errorf("%s: no %s gives %s of %s: the least, %d, gives %s", what, small.Dimension, s.By, s.show(target), small.Least, s.show(least))
+	case errors.As(err, &large):
+		return fmt.Errorf("%s: no %s up to %d gives %s of %s", what, large.Dimension, large.Limit, s.By, s.show(target))
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }
 
-// gap is how many multiples in a row may be impossible before the search gives up.
-const gap = 64
-
-// from is the first model at or after multiple k, the multiple it is at, and its cost.
-func (x *search) from(k, step int) (int, *arch.Model, float64, error) {
-	var first error
-	for j := k; j < k+gap && j*step <= x.limit; j++ {
-		m, err := x.build(j * step)
-		var c float64
-		if err == nil {
-			c, err = x.setting.cost(m)
-		}
-		if err == nil {
-			return j, m, c, nil
-		}
-		if first == nil {
-			first = err
-		}
+// show prints a value of the measure with its unit.
+func (s *Setting) show(v float64) string {
+	text := strconv.FormatFloat(v, 'g', 4, 64)
+	if u := s.By.Unit(); u != "" {
+		text += " " + u
 	}
-	if first == nil {
-		first = fmt.Errorf("no %s up to %d is that large", x.solve, x.limit)
-	}
-	return 0, nil, 0, first
-}
-
-func (x *search) run(target float64) (*arch.Model, error) {
-	if x.setting.By == Throughput {
-		target = 1 / target
-	}
-	reached := func(c float64) bool { return c >= target*(1-1e-12) }
-	// The narrowest model there is, whatever the step: above the target nothing matches.
-	_, least, c, err := x.from(1, 1)
-	if err != nil {
-		return nil, x.wrap(err)
-	}
-	if c > target*(1+1e-12) {
-		return nil, fmt.Errorf("%s: no %s gives %s of %s: the least, %d, gives %s", x.name, x.solve, x.setting.By, x.show(target), x.at(least), x.show(c))
-	}
-	lo, hi := 0, 1 // lo does not reach the target, hi does
-	var best *arch.Model
-	for {
-		k, m, c, err := x.from(hi, x.step)
-		if err != nil {
-			if hi == 1 || x.step*hi <= x.limit {
-				return nil, x.wrap(err)
-			}
-			return nil, fmt.Errorf("%s: no %s up to %d gives %s of %s", x.name, x.solve, x.limit, x.setting.By, x.show(target))
-		}
-		if reached(c) {
-			hi, best = k, m
-			break
-		}
-		lo, hi = k, 2*k
-	}
-	for lo+1 < hi {
-		mid := (lo + hi) / 2
-		k, m, c, err := x.from(mid, x.step)
-		if err != nil {
-			return nil, x.wrap(err)
-		}
-		switch {
-		case k >= hi: // nothing can be built between mid and hi
-			hi = mid
-		case reached(c):
-			hi, best = mid, m
-		default:
-			lo = k
-		}
-	}
-	return best, nil
-}
-
-func (x *search) wrap(err error) error { return fmt.Errorf("%s: %w", x.name, err) }
-
-func (x *search) at(m *arch.Model) int {
-	if x.solve == Depth {
-		return len(m.Layers)
-	}
-	return m.Width
-}
-
-// show prints a cost as the measure it is of.
-func (x *search) show(c float64) string {
-	if x.setting.By == Throughput {
-		c = 1 / c
-	}
-	s := strconv.FormatFloat(c, 'g', 4, 64)
-	if u := x.setting.By.Unit(); u != "" {
-		s += " " + u
-	}
-	return s
+	return text
 }
 
 // root solves N(α·d) = target for a real α. Forms are a·w² + b·w in the width.

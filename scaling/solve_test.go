@@ -1,6 +1,7 @@
 package scaling
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"strings"
@@ -30,7 +31,7 @@ func match(t testing.TB, s *Setting, what, to string, solve Dimension, step int)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := s.Solve(what, v, solve, step)
+	m, err := s.Solve(context.Background(), what, v, solve, step)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +132,7 @@ func TestMatchLaws(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := s.Solve(fmt.Sprintf("%s(d=%d)", family, d), target, solve, step)
+		m, err := s.Solve(context.Background(), fmt.Sprintf("%s(d=%d)", family, d), target, solve, step)
 		if err != nil {
 			if s.By == DecodeBytes || s.By == Throughput { // its cache alone may be too much
 				if strings.Contains(err.Error(), "gives "+s.By.String()) {
@@ -259,7 +260,7 @@ func TestSolveErrors(t *testing.T) {
 		{by(CountingForm), "sambay(d=16,mlp=4096)", 1e9, Width, 0, "no counting form"},
 		{by(CountingForm), "sambay(d=16,kv_heads=8)", 1e9, Width, 0, "no counting form"},
 	} {
-		_, err := tt.s.Solve(tt.what, tt.target, tt.solve, tt.step)
+		_, err := tt.s.Solve(context.Background(), tt.what, tt.target, tt.solve, tt.step)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s to %g: %v, want %q", tt.what, tt.target, err, tt.want)
 		}

@@ -8,6 +8,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"ridgeline/units"
 )
 
 // MaxRows bounds a grid: past it a range is a typing error.
@@ -83,8 +85,8 @@ func canonical(name string) (string, param, error) {
 }
 
 // ParseAxis reads NAME=LIST, NAME=FROM:TO:STEP (both ends included) or NAME=FROM:TO:*FACTOR.
-// Lists are comma-separated; commas inside parentheses belong to a value. Numbers may end
-// in k, Ki, m or Mi.
+// Lists are comma-separated; commas inside parentheses belong to a value. Numbers are those
+// of units.ParseNumber: 2k, 1Ki, 3.8B.
 func ParseAxis(s string) (Axis, error) {
 	name, list, ok := strings.Cut(s, "=")
 	if !ok {
@@ -140,30 +142,8 @@ func splitList(s string) []string {
 	return append(out, strings.TrimSpace(s[start:]))
 }
 
-var suffixes = []struct {
-	s string
-	v float64
-}{{"Ki", 1024}, {"Mi", 1 << 20}, {"Gi", 1 << 30}, {"k", 1e3}, {"K", 1e3}, {"m", 1e6}, {"M", 1e6}}
-
-// parseNumber reads a number with an optional suffix.
-func parseNumber(s string) (float64, error) {
-	mult := 1.0
-	body := s
-	for _, x := range suffixes {
-		if b, ok := strings.CutSuffix(s, x.s); ok {
-			body, mult = b, x.v
-			break
-		}
-	}
-	v, err := strconv.ParseFloat(body, 64)
-	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) || strings.ContainsAny(body, "xXpP_") {
-		return 0, fmt.Errorf("%q is not a number", s)
-	}
-	return v * mult, nil
-}
-
 func canonicalNumber(s string, whole bool) (string, error) {
-	v, err := parseNumber(s)
+	v, err := units.ParseNumber(s)
 	if err != nil {
 		return "", err
 	}
@@ -190,7 +170,7 @@ func expandRange(s string, whole bool) ([]string, error) {
 	var n [3]float64
 	for i, p := range []string{parts[0], parts[1], factor} {
 		var err error
-		if n[i], err = parseNumber(p); err != nil {
+		if n[i], err = units.ParseNumber(p); err != nil {
 			return nil, fmt.Errorf("range %q: %w", s, err)
 		}
 	}

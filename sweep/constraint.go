@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"ridgeline/units"
 )
 
 // Constraint keeps a row only if a figure compares as asked.
@@ -55,11 +57,11 @@ func parseQuantity(s string) (float64, error) {
 	}{{"ms", 1e-3}, {"us", 1e-6}, {"µs", 1e-6}, {"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"KB", 1e3}, {"kB", 1e3},
 		{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"T", 1e12}, {"B", 1e9}, {"s", 1}} {
 		if b, ok := strings.CutSuffix(s, u.s); ok {
-			v, err := parseNumber(strings.TrimSpace(b))
+			v, err := units.ParseNumber(strings.TrimSpace(b))
 			return v * u.v, err
 		}
 	}
-	return parseNumber(s)
+	return units.ParseNumber(s)
 }
 
 func (c Constraint) String() string { return fmt.Sprintf("%s%s%g", c.Figure, c.Op, c.Value) }

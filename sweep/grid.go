@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"sort"
-	"strings"
 )
 
 // Grid is every combination of the axes' values: the last axis varies fastest. Fixed
@@ -117,38 +116,4 @@ func (g *Grid) place(row int, at []int) {
 		at[i] = row % n
 		row /= n
 	}
-}
-
-// withSpec merges overrides into a family spec: sambay(d=16) and window=256 make
-// sambay(d=16,window=256). ok is false for anything that is not a family spec.
-func withSpec(spec string, overrides [][2]string) (merged string, ok bool) {
-	name, rest, paren := strings.Cut(spec, "(")
-	if !paren || !strings.HasSuffix(rest, ")") {
-		return spec, false
-	}
-	var keys []string
-	vals := map[string]string{}
-	for _, kv := range splitList(strings.TrimSuffix(rest, ")")) {
-		k, v, _ := strings.Cut(kv, "=")
-		keys = append(keys, strings.TrimSpace(k))
-		vals[strings.TrimSpace(k)] = strings.TrimSpace(v)
-	}
-	for _, o := range overrides {
-		if _, there := vals[o[0]]; !there {
-			keys = append(keys, o[0])
-		}
-		vals[o[0]] = o[1]
-	}
-	var b strings.Builder
-	b.WriteString(name + "(")
-	for i, k := range keys {
-		if k == "" {
-			continue
-		}
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(k + "=" + vals[k])
-	}
-	return b.String() + ")", true
 }

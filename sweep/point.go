@@ -1,12 +1,15 @@
 package sweep
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"sync"
 
 	"ridgeline/arch"
+	"ridgeline/arch/solve"
 	"ridgeline/costmodel"
 	"ridgeline/hardware"
 	"ridgeline/precision"
@@ -94,7 +97,7 @@ type worker struct {
 func (e *engine) worker() *worker { return &worker{e: e, at: make([]int, len(e.g.Axes))} }
 
 // row evaluates one row of the grid.
-func (w *worker) row(i int) result {
+func (w *worker) row(ctx context.Context, i int) result {
 	e := w.e
 	e.g.place(i, w.at)
 	w.key = w.key[:0]
@@ -104,7 +107,7 @@ func (w *worker) row(i int) result {
 	if w.ent == nil || string(w.key) != w.last {
 		w.last = string(w.key)
 		w.ent = e.entry(w.last)
-		w.ent.once.Do(func() { e.build(w.ent, w.at) })
+		w.ent.once.Do(func() { e.build(ctx, w.ent, w.at) })
 	}
 	if w.ent.err != nil {
 		return result{reason: w.ent.err.Error()}
@@ -179,8 +182,8 @@ func (w *worker) price(n *entry) result {
 }
 
 // build makes and compiles the model of the row at the place.
-func (e *engine) build(n *entry, at []int) {
-	m, err := e.model(at)
+func (e *engine) build(ctx context.Context, n *entry, at []int) {
+	m, err := e.model(ctx, at)
 	if err != nil {
 		n.err = err
 		return
@@ -242,7 +245,7 @@ func (e *engine) options(at []int) (o costmodel.Options, err error) {
 
 // model builds the row's model: a family spec takes every parameter; anything else is
 // opened first and changed where that has a meaning.
-func (e *engine) model(at []int) (*arch.Model, error) {
+func (e *engine) model(ctx context.Context, at []int) (*arch.Model, error) {
 	var over [][2]string
 	for _, name := range ParamNames() {
 		if name != "model" && params[name].role == modelParam {
@@ -252,46 +255,46 @@ func (e *engine) model(at []int) (*arch.Model, error) {
 		}
 	}
 	base := e.value("model", at)
-	if _, isSpec := withSpec(base, nil); isSpec {
+	if len(over) == 0 && e.g.IsoParams == 0 {
+		return arch.Open(base)
+	}
+	family, o, err := arch.OpenFamily(base)
+	if errors.Is(err, arch.ErrNotFamily) {
 		if e.g.IsoParams > 0 {
-			return solveWidth(base, over, e.g.IsoParams)
+			return nil, fmt.Errorf("iso-params solves the width of family specs; %s is none", base)
 		}
-		spec, _ := withSpec(base, over)
-		return arch.Open(spec)
+		m, err := arch.Open(base)
+		for i := 0; err == nil && i < len(over); i++ {
+			m, err = adjust(m, over[i][0], over[i][1])
+		}
+		return m, err
 	}
-	if e.g.IsoParams > 0 {
-		return nil, fmt.Errorf("iso-params solves the width of family specs; %s is none", base)
+	if err != nil {
+		return nil, err
 	}
-	m, err := arch.Open(base)
-	for i := 0; err == nil && i < len(over); i++ {
-		m, err = adjust(m, over[i][0], over[i][1])
-	}
-	return m, err
-}
-
-// solveWidth finds the smallest even width whose model has at least target parameters.
-func solveWidth(base string, over [][2]string, target float64) (*arch.Model, error) {
-	at := func(w int) (*arch.Model, error) {
-		spec, _ := withSpec(base, append(append([][2]string(nil), over...), [2]string{"width", strconv.Itoa(w)}))
-		return arch.Open(spec)
-	}
-	lo, hi := 0, 1<<17 // halves of the width
-	for lo+1 < hi {
-		mid := (lo + hi) / 2
-		m, err := at(2 * mid)
-		if err != nil {
+	for _, v := range over {
+		if err := o.Set(v[0], v[1]); err != nil {
 			return nil, err
 		}
-		if float64(m.Params().Total) >= target {
-			hi = mid
-		} else {
-			lo = mid
+	}
+	if e.g.IsoParams == 0 {
+		m, err := arch.BuildFamily(family, o)
+		if err == nil {
+			m.Name = o.Spec(family)
 		}
+		return m, err
 	}
-	if hi == 1<<17 {
-		return nil, fmt.Errorf("no width up to %d has %.3g parameters", 2*hi, target)
+	s := solve.Search{Family: family, Options: o, Step: 2, Cost: func(m *arch.Model) (float64, error) { return float64(m.Params().Total), nil }}
+	m, err := s.Least(ctx, e.g.IsoParams)
+	var small *solve.TooSmall
+	var large *solve.TooLarge
+	switch {
+	case errors.As(err, &small):
+		return nil, fmt.Errorf("no width gives %.4g parameters: the least, %d, has %.4g", e.g.IsoParams, small.Least, small.Cost)
+	case errors.As(err, &large):
+		return nil, fmt.Errorf("no width up to %d has %.4g parameters", large.Limit, e.g.IsoParams)
 	}
-	return at(2 * hi)
+	return m, err
 }
 
 // adjust changes one parameter of a model that no family made.

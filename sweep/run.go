@@ -26,6 +26,7 @@ func Run(ctx context.Context, g *Grid, f Format, w io.Writer, from, to int, prog
 	type chunk struct {
 		start, rows int
 		buf         *bytes.Buffer
+		stopped     bool // the context ended before all rows were there
 		done        chan struct{}
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -60,7 +61,11 @@ func Run(ctx context.Context, g *Grid, f Format, w io.Writer, from, to int, prog
 				c.buf.Reset()
 				end := min(c.start+chunkRows, to)
 				for i := c.start; i < end; i++ {
-					r := k.row(i)
+					r := k.row(ctx, i)
+					if ctx.Err() != nil {
+						c.stopped = true
+						break
+					}
 					if !keep(g.Where, &r) {
 						continue
 					}
@@ -77,6 +82,9 @@ func Run(ctx context.Context, g *Grid, f Format, w io.Writer, from, to int, prog
 		select {
 		case <-c.done:
 		case <-ctx.Done():
+			return int(kept.Load()), ctx.Err()
+		}
+		if c.stopped {
 			return int(kept.Load()), ctx.Err()
 		}
 		if c.buf.Len() > 0 {

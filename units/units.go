@@ -1,5 +1,6 @@
 // Package units writes figures for people: three significant digits, SI prefixes (1 kB is
-// 1,000 B), thousands grouped. It is below every room whose results are sentences.
+// 1,000 B), thousands grouped. It also reads the counts and lengths that people write
+// (32k, 1Mi, 3.8B). It is below every room whose results are sentences.
 package units
 
 import (

@@ -6,29 +6,19 @@ import (
 	"strings"
 
 	"ridgeline/costmodel"
+	"ridgeline/units"
 )
 
-// parseLength reads a number of tokens: 2000, 2k (2,000), 32Ki (32,768), 1m, 1Mi.
+// parseLength reads a number of tokens: 2000, 2k (2,000), 1.5k, 32Ki (32,768), 1m, 1Mi.
 func parseLength(s string) (int, error) {
-	digits, mult := s, 1
-	for _, u := range []struct {
-		suffix string
-		mult   int
-	}{{"Ki", 1 << 10}, {"Mi", 1 << 20}, {"k", 1000}, {"K", 1000}, {"m", 1e6}, {"M", 1e6}} {
-		if d, ok := strings.CutSuffix(s, u.suffix); ok {
-			digits, mult = d, u.mult
-			break
-		}
-	}
-	bad := fmt.Errorf("%q is not a length: write 2000, 2k (2,000) or 32Ki (32,768)", s)
-	if digits == "" || strings.Trim(digits, "0123456789") != "" {
-		return 0, bad
-	}
-	n, err := strconv.Atoi(digits)
-	if err != nil || n > costmodel.MaxLength/mult {
+	n, err := units.ParseCount(s)
+	switch {
+	case err != nil && strings.Trim(s, "0123456789") != "", n < 0:
+		return 0, fmt.Errorf("%q is not a length: write 2000, 2k (2,000) or 32Ki (32,768)", s)
+	case err != nil || n > costmodel.MaxLength:
 		return 0, fmt.Errorf("%q is more than %d tokens", s, costmodel.MaxLength)
 	}
-	return n * mult, nil
+	return int(n), nil
 }
 
 // length is a flag that holds a number of tokens.

@@ -14,6 +14,7 @@ import (
 	"ridgeline/hardware"
 	"ridgeline/reports"
 	"ridgeline/scaling"
+	"ridgeline/units"
 )
 
 type scaleFlags struct {
@@ -114,7 +115,7 @@ func (s *scaleFlags) run(c *cobra.Command, args []string) error {
 	}
 	var ms []scaling.Match
 	for _, a := range args {
-		m, err := set.Solve(a, target, solve, s.multiple)
+		m, err := set.Solve(c.Context(), a, target, solve, s.multiple)
 		if err != nil {
 			return err
 		}
@@ -231,26 +232,16 @@ func (m *mupFlags) run(c *cobra.Command, args []string) error {
 	return m.out.write(c, tables, j)
 }
 
-// tokens is a flag that holds a number of tokens beyond any length: 100e9, 4Mi, 2097152.
+// tokens is a flag that holds a number of tokens beyond any length: 2097152, 2Mi, 100B, 5T.
 type tokens int64
 
 func (t *tokens) String() string { return fmt.Sprint(int64(*t)) }
 func (t *tokens) Type() string   { return "tokens" }
 func (t *tokens) Set(s string) error {
-	if n, err := parseLength(s); err == nil && n > 0 {
-		*t = tokens(n)
-		return nil
-	}
-	digits, unit := s, 1.0
-	for suffix, v := range map[string]float64{"k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12} {
-		if d, ok := strings.CutSuffix(s, suffix); ok {
-			digits, unit = d, v
-		}
-	}
-	var v float64
-	if n, err := fmt.Sscanf(digits+"\n", "%g\n", &v); n != 1 || err != nil || !(v*unit >= 1 && v*unit <= 1e16) {
+	v, err := units.ParseNumber(s)
+	if err != nil || !(v >= 1 && v <= 1e16) {
 		return fmt.Errorf("%q is not a number of tokens: write 2097152, 2Mi, 100B or 100e9", s)
 	}
-	*t = tokens(math.Round(v * unit))
+	*t = tokens(math.Round(v))
 	return nil
 }
