@@ -136,3 +136,14 @@ func TestMeasure(t *testing.T) {
 		t.Error("measured on after it was stopped")
 	}
 }
+
+// A virtual machine that reports a cache of 480 MiB is not made to read 4 GB.
+func TestStreamBytes(t *testing.T) {
+	for _, c := range []struct{ cache, bound, want int }{
+		{32 << 20, 1 << 30, 256 << 20}, {64 << 20, 1 << 30, 512 << 20}, {480 << 20, 1 << 30, 1 << 30}, {32 << 20, 100 << 20, 100 << 20}, {0, 1 << 30, 256 << 20},
+	} {
+		if got := StreamBytes(c.cache, c.bound); got != c.want {
+			t.Errorf("%d bytes for a cache of %d and at most %d, want %d", got, c.cache, c.bound, c.want)
+		}
+	}
+}

@@ -18,26 +18,36 @@ import (
 	"gonum.org/v1/gonum/blas/blas32"
 
 	"ridgeline/hardware/readloop"
+	"ridgeline/internal/memory"
 	"ridgeline/precision"
 )
 
 // MeasureOptions tune Measure; the zero value measures for real.
 type MeasureOptions struct {
-	Bytes   int // memory to stream; 0: eight times the last-level cache, at least 256 MiB
+	Bytes   int // memory to stream; 0: StreamBytes of the last-level cache and memory.Bound
 	GEMM    int // order of the matrix product; 0: 1536
 	Repeats int // 0: 9
 	// Progress is told what is being measured, step of steps.
 	Progress func(step, steps int, what string)
 }
 
+// StreamBytes is how much memory a read loop should go through so that it reads past a
+// last-level cache: eight times the cache, at least 256 MiB, but no more than bound.
+// Virtual machines report the whole cache of their host, hundreds of megabytes of which
+// they have a slice: what is past the bound is left.
+func StreamBytes(cache, bound int) int { return min(max(8*cache, 256<<20), bound) }
+
 // Measure makes a profile of the machine it runs on: read bandwidth of all cores over
 // memory past the last-level cache, float32 GEMM peak, and what it costs to hand work to
 // all cores and wait. Each is the median of the repeats, with the spread (interquartile
 // range over median) in Notes: machines are shared.
 func Measure(ctx context.Context, o MeasureOptions) (*Profile, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	llc := lastLevelCache()
 	if o.Bytes == 0 {
-		o.Bytes = max(8*llc, 256<<20)
+		o.Bytes = StreamBytes(llc, memory.Bound())
 	}
 	if o.GEMM == 0 {
 		o.GEMM = 1536
@@ -69,6 +79,10 @@ func Measure(ctx context.Context, o MeasureOptions) (*Profile, error) {
 	}
 	p.MemoryBandwidth = Figure{float64(len(buf)*4) / secs.median, "measured"}
 	p.Notes = append(p.Notes, fmt.Sprintf("read bandwidth: %d repeats over %d MiB on %d cores, spread %.0f %%", o.Repeats, o.Bytes>>20, cores, 100*secs.spread))
+	if o.Bytes < 2*llc {
+		p.Notes = append(p.Notes, fmt.Sprintf("read bandwidth: the system reports a last-level cache of %d MiB, and no more than %d MiB of memory were used: part of them may have been read from the cache", llc>>20, o.Bytes>>20))
+	}
+	buf = nil // what follows may have its memory
 
 	step(1, "GEMM peak")
 	n := o.GEMM

@@ -44,7 +44,7 @@ func (m *Model) Start(batch, maxContext int) (*Session, error) {
 	if batch <= 0 || maxContext <= 0 {
 		return nil, fmt.Errorf("kernels: batch %d and context %d must be positive", batch, maxContext)
 	}
-	if bytes := m.sessionBytes(batch, maxContext); bytes > float64(m.opts.MaxBytes) {
+	if bytes := m.SessionBytes(batch, maxContext); bytes > float64(m.opts.MaxBytes) {
 		return nil, fmt.Errorf("kernels: caches for batch %d and context %d take %.0f MiB, more than %d MiB",
 			batch, maxContext, bytes/(1<<20), m.opts.MaxBytes>>20)
 	}
@@ -63,7 +63,8 @@ func (m *Model) Start(batch, maxContext int) (*Session, error) {
 	return s, nil
 }
 
-func (m *Model) sessionBytes(batch, maxContext int) float64 {
+// SessionBytes is what the KV caches of a session take, in bytes.
+func (m *Model) SessionBytes(batch, maxContext int) float64 {
 	var n float64
 	for _, l := range m.arch.Layers {
 		for _, p := range arch.Parts(l.Mixer) {

@@ -61,14 +61,30 @@ func countsTable(c *crosscheck.CountsResult) *Table {
 	return t
 }
 
+// notJudged says that nothing could be compared, which is no failure.
+const notJudged = "* Nothing here streams past the last-level cache this machine reports: measured, but not judged."
+
 func timeTable(r *crosscheck.Report) *Table {
 	t := &Table{Title: "Time: kernels that stream from memory", Columns: []Column{
 		{Name: "kernel", CSV: "kernel", Left: true}, {Name: "shape", CSV: "shape", Left: true},
 		{Name: "predicted", Unit: "s", CSV: "predicted_seconds", Scale: true}, {Name: "measured", Unit: "s", CSV: "measured_seconds", Scale: true},
 		{Name: "ratio", CSV: "ratio"},
 	}}
+	cached := 0
 	for _, x := range r.Time {
-		t.Add(Txt(x.Kernel), Txt(x.Shape), Num(x.Predicted), Num(x.Measured), Shown(x.Ratio, fmt.Sprintf("%.2f", x.Ratio)))
+		ratio := fmt.Sprintf("%.2f", x.Ratio)
+		if !x.PastCache {
+			ratio += " *"
+			cached++
+		}
+		t.Add(Txt(x.Kernel), Txt(x.Shape), Num(x.Predicted), Num(x.Measured), Shown(x.Ratio, ratio))
+	}
+	switch {
+	case cached == 0:
+	case cached == len(r.Time):
+		t.Notes = append(t.Notes, notJudged)
+	default:
+		t.Notes = append(t.Notes, "* does not stream past the last-level cache: not counted.")
 	}
 	if h := r.Host; h != nil {
 		t.Notes = append(t.Notes, fmt.Sprintf("Host: %s reads %s, multiplies at %s; an operation costs %s at least.",
@@ -101,13 +117,17 @@ func speedupTable(s *crosscheck.SpeedupResult) *Table {
 		t.Add(Txt(r.Baseline), Txt(r.Model), Num(float64(r.Context)), Num(r.BaselineTokens), Num(r.ModelTokens),
 			Shown(r.Measured, fmt.Sprintf("%.2f×", r.Measured)), Shown(r.Predicted, fmt.Sprintf("%.2f×", r.Predicted)), Shown(r.Error(), off))
 	}
-	t.Notes = append(t.Notes, fmt.Sprintf("Prediction is off by %.1f %% in the median, %.1f %% at worst, where steps stream more than the last-level cache; it holds within %.0f %% in the median.",
-		100*s.MedianError, 100*s.WorstError, 100*crosscheck.Tolerance))
-	for _, r := range rows {
-		if !r.PastCache {
+	if !s.Judged() {
+		t.Notes = append(t.Notes, notJudged)
+	} else {
+		t.Notes = append(t.Notes, fmt.Sprintf("Prediction is off by %.1f %% in the median, %.1f %% at worst, where steps stream past the last-level cache; it holds within %.0f %% in the median.",
+			100*s.MedianError, 100*s.WorstError, 100*crosscheck.Tolerance))
+		if slices.ContainsFunc(rows, func(r crosscheck.SpeedupRow) bool { return !r.PastCache }) {
 			t.Notes = append(t.Notes, "* not past the last-level cache: not counted.")
-			break
 		}
+	}
+	if n := len(s.LeftOut); n > 0 {
+		t.Notes = append(t.Notes, fmt.Sprintf("Contexts from %s on are left out: their caches take more than the quarter of the available memory, and 1 GiB, that are used at most.", Int(float64(s.LeftOut[0]))))
 	}
 	return t
 }

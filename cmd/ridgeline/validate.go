@@ -73,7 +73,7 @@ Exits 1 if a part does not hold. Ctrl-C prints what is done so far.`,
 	}
 	f := c.Flags()
 	f.StringSliceVar(&o.Only, "only", nil, "parts to run: "+strings.Join(crosscheck.Parts(), ", "))
-	f.BoolVar(&o.Quick, "quick", false, "fewer shapes and repeats: under a minute")
+	f.BoolVar(&o.Quick, "quick", false, "fewer shapes and repeats: under half a minute, below 1 GB")
 	f.StringVar(&dir, "golden", "", "folder of safetensors (default: the embedded ones)")
 	complete(c, "only", crosscheck.Parts)
 	out.register(c)

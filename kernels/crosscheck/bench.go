@@ -5,12 +5,14 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"time"
 
 	"ridgeline/arch"
 	"ridgeline/hardware"
 	"ridgeline/hardware/readloop"
+	"ridgeline/internal/memory"
 	"ridgeline/kernels"
 )
 
@@ -86,7 +88,17 @@ func (r *ready) once(ctx context.Context) (float64, error) {
 func (r *ready) free() {
 	r.session.Free()
 	r.session = nil
-	runtime.GC()
+	debug.FreeOSMemory()
+}
+
+// bound is how many bytes of memory a buffer, or all caches of decoders that run in turns,
+// may take: a part of what is available, less in quick runs, which are to stay below 1 GB.
+func bound(quick bool) int {
+	most := memory.Bound()
+	if quick {
+		most = min(most, 384<<20)
+	}
+	return most
 }
 
 // reader is a plain read loop over memory past the last-level cache: as much as
@@ -96,8 +108,8 @@ type reader struct {
 	cores int
 }
 
-func newReader(p *hardware.Profile) *reader {
-	bytes := max(256<<20, 8*int(p.Cache.Value))
+func newReader(p *hardware.Profile, quick bool) *reader {
+	bytes := hardware.StreamBytes(int(p.Cache.Value), bound(quick))
 	r := &reader{buf: make([]float32, bytes/4), cores: runtime.GOMAXPROCS(0)}
 	for i := range r.buf {
 		r.buf[i] = float32(i & 255)
@@ -190,7 +202,7 @@ type effort struct {
 
 func effortOf(quick bool) effort {
 	if quick {
-		return effort{5, 700 * time.Millisecond}
+		return effort{5, 300 * time.Millisecond}
 	}
 	return effort{25, 7 * time.Second}
 }

@@ -150,7 +150,7 @@ func MeasureReach(ctx context.Context, p *hardware.Profile, quick bool, progress
 	if err != nil {
 		return nil, err
 	}
-	reading := newSampler(newReader(p).rate)
+	reading := newSampler(newReader(p, quick).rate)
 	computing := newSampler(func() (float64, error) {
 		s, err := product.once(ctx)
 		return product.flops / s, err

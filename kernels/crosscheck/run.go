@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -141,11 +142,13 @@ func measureHost(ctx context.Context, o Options) (*hardware.Profile, error) {
 	m := hardware.MeasureOptions{GEMM: 384}
 	if o.Quick {
 		m.Repeats = 5
+		m.Bytes = min(256<<20, bound(true))
 	}
 	p, err := hardware.Measure(ctx, m)
 	if err != nil {
 		return nil, err
 	}
+	debug.FreeOSMemory()
 	report(1, total)
 	return MeasureReach(ctx, p, o.Quick, func(done, _ int) { report(done+1, total) })
 }
