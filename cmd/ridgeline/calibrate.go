@@ -18,6 +18,7 @@ import (
 	"ridgeline/internal/input"
 	"ridgeline/reports"
 	"ridgeline/reports/figure"
+	"ridgeline/study"
 )
 
 func calibrateCommand() *cobra.Command {
@@ -188,7 +189,7 @@ With -o the profile is written as YAML, for --calibration of the other verbs.`,
 				}
 			}
 			if residuals != "" {
-				fig := figure.Residuals(r)
+				fig := figure.New(study.Residuals(r), figure.Options{})
 				if err := atomicfile.Write(residuals, func(w io.Writer) error { return fig.Write(w, residuals, figure.Light()) }); err != nil {
 					return err
 				}

@@ -9,16 +9,17 @@ import (
 
 func compareCommand() *cobra.Command {
 	var (
-		deploy deployFlags
+		deploy = deployFlags{several: true}
 		load   loadFlags
 		out    outFlags
 	)
 	c := &cobra.Command{
 		Use:   "compare BASELINE MODEL…",
-		Short: "Compare models; the first is the baseline",
+		Short: "Compare models, on one device or several; the first is the baseline",
 		Example: `  ridgeline compare phi4-mini phi4-mini-flash --on a100-80gb --prompt 2k --generate 32k
   ridgeline compare 'transformer++(d=16)' 'samba+yoco(d=16)' 'sambay(d=16)' --batch 16
-  ridgeline compare phi4-mini phi4-mini-flash --kv-read packed_unless_windowed --batch max`,
+  ridgeline compare phi4-mini phi4-mini-flash --kv-read packed_unless_windowed --batch max
+  ridgeline compare llama-3.1-8b phi4-mini-flash --on a100-80gb,h200 --batch 16`,
 		Args:              needArgs(1, -1, "a baseline and models to compare with it"),
 		ValidArgsFunction: modelNames,
 		RunE: func(c *cobra.Command, args []string) error {

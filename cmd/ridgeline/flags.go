@@ -27,6 +27,7 @@ type deployFlags struct {
 	engine, calibration                      string
 	tp                                       int
 	memoryFraction, gmuRatio                 float64
+	several                                  bool // --on takes a comma list
 }
 
 func (d *deployFlags) register(c *cobra.Command) {
@@ -39,7 +40,11 @@ func (d *deployFlags) register(c *cobra.Command) {
 // registerDevice leaves out what changes the model.
 func (d *deployFlags) registerDevice(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&d.on, "on", "a100-80gb", "hardware: a name (ridgeline hardware lists them) or a profile file")
+	on := "hardware: a name (ridgeline hardware lists them) or a profile file"
+	if d.several {
+		on += "; a comma list prices every model on each"
+	}
+	f.StringVar(&d.on, "on", "a100-80gb", on)
 	f.StringVar(&d.weights, "weights", "", "storage format of the weights (default: the checkpoint's, else bf16)")
 	f.StringVar(&d.kv, "kv", "", "storage format of the KV cache (default: the activations')")
 	f.StringVar(&d.state, "state", "", "storage format of recurrent states (default: the checkpoint's, else the activations')")
@@ -160,33 +165,58 @@ func (d *deployFlags) models(c *cobra.Command, names []string) ([]*arch.Model, e
 	return ms, nil
 }
 
-// compile opens and compiles the models on the hardware.
+// devices opens the hardware of --on.
+func (d *deployFlags) devices() ([]*hardware.Profile, error) {
+	names := []string{d.on}
+	if d.several {
+		names = strings.Split(d.on, ",")
+	}
+	var out []*hardware.Profile
+	for _, n := range names {
+		hw, err := hardware.Open(strings.TrimSpace(n))
+		if err != nil {
+			return nil, fmt.Errorf("--on: %w", err)
+		}
+		for _, o := range out {
+			if o.Name == hw.Name {
+				return nil, fmt.Errorf("--on %s: %s is given twice", d.on, hw.Name)
+			}
+		}
+		out = append(out, hw)
+	}
+	return out, nil
+}
+
+// compile opens the models and compiles them for the hardware: for the first device all of
+// them, then for the next.
 func (d *deployFlags) compile(c *cobra.Command, names []string) ([]*costmodel.Compiled, error) {
 	o, err := d.options(c)
 	if err != nil {
 		return nil, err
 	}
-	hw, err := hardware.Open(d.on)
+	devices, err := d.devices()
 	if err != nil {
-		return nil, fmt.Errorf("--on: %w", err)
-	}
-	if own := o.Calibration; own != nil && own.Hardware() != hw.Name {
-		warn(c.ErrOrStderr(), "--calibration %s was fitted on %s: for %s it counts as one relative among those built in", d.calibration, own.Hardware(), hw.Name)
+		return nil, err
 	}
 	ms, err := d.models(c, names)
 	if err != nil {
 		return nil, err
 	}
 	var cs []*costmodel.Compiled
-	for _, m := range ms {
-		x, err := costmodel.Compile(m, hw, o)
-		if err != nil {
-			return nil, err
+	for _, hw := range devices {
+		if own := o.Calibration; own != nil && own.Hardware() != hw.Name {
+			warn(c.ErrOrStderr(), "--calibration %s was fitted on %s: for %s it counts as one relative among those built in", d.calibration, own.Hardware(), hw.Name)
 		}
-		if want, used, fell := x.ComputeFallback(); fell {
-			warn(c.ErrOrStderr(), "%s cannot compute in %s: %s is priced in %s (--compute chooses)", hw.Name, want, m.Name, used)
+		for _, m := range ms {
+			x, err := costmodel.Compile(m, hw, o)
+			if err != nil {
+				return nil, err
+			}
+			if want, used, fell := x.ComputeFallback(); fell {
+				warn(c.ErrOrStderr(), "%s cannot compute in %s: %s is priced in %s (--compute chooses)", hw.Name, want, m.Name, used)
+			}
+			cs = append(cs, x)
 		}
-		cs = append(cs, x)
 	}
 	return cs, nil
 }

@@ -4,43 +4,50 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"ridgeline/hardware"
+	"ridgeline/costmodel"
 	"ridgeline/internal/atomicfile"
+	"ridgeline/reports"
 	"ridgeline/reports/figure"
+	"ridgeline/study"
 )
 
 // plotKinds are the figures about models, and those of a sweep's rows.
-var plotKinds = []string{"throughput", "tpot", "gmu-ratio", "roofline", "breakdown", "memory", "speedup", "sweep", "pareto"}
+var plotKinds = append(study.Kinds(), "sweep", "pareto")
 
 // fromRows reports whether a kind draws a sweep's file, not models.
 func fromRows(kind string) bool { return kind == "sweep" || kind == "pareto" }
 
 type plotFlags struct {
-	deploy         deployFlags
-	load           loadFlags
-	out, theme     string
-	from, x, y, by string
+	deploy                           deployFlags
+	load                             loadFlags
+	out, theme, format, width, title string
+	dpi                              int
+	from, x, y, by, price            string
 }
 
 func plotCommand() *cobra.Command {
-	p := &plotFlags{}
+	p := &plotFlags{deploy: deployFlags{several: true}}
 	c := &cobra.Command{
 		Use:   "plot KIND [MODEL…]",
-		Short: "Draw a figure of models or of a sweep",
+		Short: "Draw a figure of models or of a sweep, or write its numbers",
 		Long: `KIND is ` + strings.Join(plotKinds, ", ") + `.
-Draws a figure in the format the file's ending names (.svg, .png, .pdf). roofline takes several
-devices in --on.
+Draws a figure in the format the file's ending names (.svg, .png, .pdf), or writes the numbers it
+shows: --format csv or json, or a file that ends in .csv or .json. Several devices in --on draw every
+model on each of them. Bands hold 90 % of measurements; what does not fit its device is drawn broken
+or hatched. cost needs --price; speedup takes two models, or one model on two devices.
 
 sweep and pareto draw the rows of a sweep: --from rows.csv --x NAME --y NAME, and --by NAME for a
 series for each of its values. sweep draws lines along a parameter, through the best row at each of
 its values, and points along a figure. pareto draws points and joins those no other row beats.
 Past 20,000 points they are thinned evenly, and the figure says so.`,
 		Example: `  ridgeline plot throughput phi4-mini phi4-mini-flash --on a100-80gb --prompt 2k -o p.svg
-  ridgeline plot gmu-ratio phi4-mini-flash --batch 16 -o ratio.png
+  ridgeline plot tpot phi4-mini-flash --on a100-80gb,h200 --batch 16 --format csv
+  ridgeline plot cost phi4-mini phi4-mini-flash --price 1.80 -o cost.pdf --width 89mm
   ridgeline plot roofline phi4-mini-flash --on a100-80gb,h200,b200 -o roofline.svg --theme dark
   ridgeline plot sweep --from rows.csv --x generate --y tokens_per_second --by on -o lines.svg
   ridgeline plot pareto --from rows.csv --x params --y tokens_per_second -o front.svg`,
@@ -67,86 +74,138 @@ Past 20,000 points they are thinned evenly, and the figure says so.`,
 	p.deploy.register(c)
 	p.load.register(c)
 	f := c.Flags()
-	f.StringVarP(&p.out, "output", "o", "", "file to draw into: "+figure.Formats)
+	f.StringVarP(&p.out, "output", "o", "", "file to write: a figure ("+figure.Formats+") or its numbers (.csv, .json)")
+	f.StringVar(&p.format, "format", "", "csv or json: the numbers of the figure, to stdout or the file")
 	f.StringVar(&p.theme, "theme", "light", "light or dark")
+	f.StringVar(&p.width, "width", "", "width of the figure: 89mm, 9cm, 3.5in, 400pt (default: what suits the figure)")
+	f.IntVar(&p.dpi, "dpi", 150, "pixels to the inch of a .png")
+	f.StringVar(&p.title, "title", "", "title in place of the figure's own")
+	f.StringVar(&p.price, "price", "", "cost: dollars an hour of one device, as 1.80 or a100-80gb=1.80,h200=3.50")
 	f.StringVar(&p.from, "from", "", "sweep, pareto: the file of a sweep")
 	f.StringVar(&p.x, "x", "params", "sweep, pareto: column along x")
 	f.StringVar(&p.y, "y", "tokens_per_second", "sweep, pareto: figure along y")
 	f.StringVar(&p.by, "by", "", "sweep, pareto: a series for each value of this column")
 	complete(c, "theme", func() []string { return []string{"light", "dark"} })
+	complete(c, "format", func() []string { return []string{"csv", "json"} })
 	return c
 }
 
-func (p *plotFlags) run(c *cobra.Command, args []string) error {
-	if p.out == "" {
-		return fmt.Errorf("plot %s: give -o FILE (%s)", args[0], figure.Formats)
+// numbers is csv or json where the numbers of a figure are asked for, else "".
+func (p *plotFlags) numbers() (string, error) {
+	ending := ""
+	for _, n := range []string{"csv", "json"} {
+		if strings.HasSuffix(strings.ToLower(p.out), "."+n) {
+			ending = n
+		}
 	}
-	if err := figure.Supported(p.out); err != nil {
+	switch {
+	case p.format == "":
+		return ending, nil
+	case p.format != "csv" && p.format != "json":
+		return "", fmt.Errorf("--format %q is not one of csv, json; a figure is drawn in the format its file's ending names (%s)", p.format, figure.Formats)
+	case p.out != "" && ending != p.format:
+		return "", fmt.Errorf("--format %s writes numbers, and %s does not end in .%s", p.format, p.out, p.format)
+	}
+	return p.format, nil
+}
+
+func (p *plotFlags) run(c *cobra.Command, args []string) error {
+	numbers, err := p.numbers()
+	if err != nil {
 		return err
+	}
+	if numbers == "" {
+		if p.out == "" {
+			return fmt.Errorf("plot %s: give -o FILE (%s), or --format csv or json for its numbers", args[0], figure.Formats)
+		}
+		if err := figure.Supported(p.out); err != nil {
+			return fmt.Errorf("%w, its numbers as .csv or .json", err)
+		}
 	}
 	theme, err := figure.ParseTheme(p.theme)
 	if err != nil {
 		return fmt.Errorf("--%w", err)
 	}
-	f, err := p.figure(c, args[0], args[1:])
+	look := figure.Options{DPI: p.dpi, Title: p.title}
+	if p.width != "" {
+		if look.Width, err = figure.ParseWidth(p.width); err != nil {
+			return fmt.Errorf("--%w", err)
+		}
+	}
+	if err := look.Check(); err != nil {
+		return fmt.Errorf("--%w", err)
+	}
+	chart, err := p.measure(c, args[0], args[1:])
 	if err != nil {
 		return err
 	}
+	f := figure.New(chart, look)
 	if f.Empty() {
 		return fmt.Errorf("plot %s: nothing to draw: at --batch max no sequence fits %s (give --batch, --tp or another --on)", args[0], p.deploy.on)
 	}
-	return atomicfile.Write(p.out, func(w io.Writer) error { return f.Write(w, p.out, theme) })
+	if numbers == "" {
+		return atomicfile.Write(p.out, func(w io.Writer) error { return f.Write(w, p.out, theme) })
+	}
+	out := outFlags{file: p.out}
+	return out.to(c, func(w io.Writer) error {
+		if numbers == "json" {
+			return reports.WriteJSON(w, chart)
+		}
+		return reports.WriteCSV(w, chart.Rows())
+	})
 }
 
-func (p *plotFlags) figure(c *cobra.Command, kind string, names []string) (*figure.Figure, error) {
+func (p *plotFlags) measure(c *cobra.Command, kind string, names []string) (*study.Chart, error) {
 	if fromRows(kind) {
 		if p.from == "" {
 			return nil, fmt.Errorf("plot %s: give --from FILE, the rows of a sweep", kind)
 		}
-		return figure.SweepPlot(p.from, figure.Rows{X: p.x, Y: p.y, By: p.by, Front: kind == "pareto"})
+		return study.Sweep(p.from, study.Rows{X: p.x, Y: p.y, By: p.by, Front: kind == "pareto"})
 	}
-	s, err := p.setup(c, kind, names)
+	f, w, cs, err := p.load.on(c, &p.deploy, names)
 	if err != nil {
 		return nil, err
 	}
-	switch kind {
-	case "throughput":
-		return figure.Throughput(s), nil
-	case "tpot":
-		return figure.TPOT(s), nil
-	case "gmu-ratio":
-		return figure.GMURatio(s)
-	case "roofline":
-		return figure.RooflineFigure(s)
-	case "breakdown":
-		return figure.Breakdown(s), nil
-	case "memory":
-		return figure.Memory(s), nil
+	prices, err := parsePrices(p.price, cs)
+	if err != nil {
+		return nil, err
 	}
-	return figure.Speedup(s)
+	s := &study.Setup{Compiled: cs, Fidelity: f, Load: w, Price: prices}
+	return s.Measure(kind)
 }
 
-func (p *plotFlags) setup(c *cobra.Command, kind string, names []string) (*figure.Setup, error) {
-	f, w, err := p.load.workload()
-	if err != nil {
-		return nil, err
+// parsePrices reads 1.80, for every device, or NAME=1.80,NAME=3.50.
+func parsePrices(s string, cs []*costmodel.Compiled) (map[string]float64, error) {
+	out := map[string]float64{}
+	if s == "" {
+		return out, nil
 	}
-	on := strings.Split(p.deploy.on, ",")
-	if len(on) > 1 && kind != "roofline" {
-		return nil, fmt.Errorf("--on %s: plot %s is drawn for one device, only roofline for several", p.deploy.on, kind)
-	}
-	var devices []*hardware.Profile
-	for _, n := range on {
-		hw, err := hardware.Open(strings.TrimSpace(n))
-		if err != nil {
-			return nil, fmt.Errorf("--on: %w", err)
+	number := func(t string) (float64, error) {
+		v, err := strconv.ParseFloat(strings.TrimPrefix(strings.TrimSpace(t), "$"), 64)
+		if err != nil || !(v > 0) || v > 1e6 {
+			return 0, fmt.Errorf("--price %q: write dollars an hour of one device, as 1.80 or %s=1.80", s, cs[0].Hardware.Name)
 		}
-		devices = append(devices, hw)
+		return v, nil
 	}
-	p.deploy.on = strings.TrimSpace(on[0])
-	cs, err := p.deploy.compile(c, names)
-	if err != nil {
-		return nil, err
+	if !strings.Contains(s, "=") {
+		v, err := number(s)
+		for _, c := range cs {
+			out[c.Hardware.Name] = v
+		}
+		return out, err
 	}
-	return &figure.Setup{Compiled: cs, Devices: devices, Fidelity: f, Load: w}, nil
+	for _, part := range strings.Split(s, ",") {
+		name, t, _ := strings.Cut(part, "=")
+		v, err := number(t)
+		if err != nil {
+			return nil, err
+		}
+		out[strings.TrimSpace(name)] = v
+	}
+	for name := range out {
+		if !slices.ContainsFunc(cs, func(c *costmodel.Compiled) bool { return c.Hardware.Name == name }) {
+			return nil, fmt.Errorf("--price %q: %s is not among the devices of --on", s, name)
+		}
+	}
+	return out, nil
 }

@@ -6,15 +6,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ridgeline/hardware"
 	"ridgeline/internal/atomicfile"
-	"ridgeline/reports/figure"
 	"ridgeline/reports/page"
+	"ridgeline/study"
 )
 
 func reportCommand() *cobra.Command {
 	var (
-		deploy      deployFlags
+		deploy      = deployFlags{several: true}
 		load        loadFlags
 		out, format string
 	)
@@ -39,7 +38,7 @@ GMU ratio, the claims of the sources, and how the figures were made.`,
 			if err != nil {
 				return err
 			}
-			p, err := page.Build(c.Context(), &figure.Setup{Compiled: cs, Devices: []*hardware.Profile{cs[0].Hardware}, Fidelity: f, Load: w})
+			p, err := page.Build(c.Context(), &study.Setup{Compiled: cs, Fidelity: f, Load: w})
 			if err != nil {
 				return err
 			}

@@ -18,6 +18,7 @@ import (
 	"ridgeline/internal/input"
 	"ridgeline/reports"
 	"ridgeline/reports/figure"
+	"ridgeline/study"
 	"ridgeline/sweep"
 )
 
@@ -196,7 +197,7 @@ func (s *sweepFlags) figure(g *sweep.Grid) (func(rows string) error, error) {
 		}
 		return nil, nil
 	}
-	r, err := figure.ParseRows(s.plot)
+	r, err := study.ParseRows(s.plot)
 	if err != nil {
 		return nil, fmt.Errorf("--plot %w", err)
 	}
@@ -220,10 +221,11 @@ func (s *sweepFlags) figure(g *sweep.Grid) (func(rows string) error, error) {
 		return nil, fmt.Errorf("--plot-out: %w", err)
 	}
 	return func(rows string) error {
-		f, err := figure.SweepPlot(rows, r)
+		chart, err := study.Sweep(rows, r)
 		if err != nil {
 			return err
 		}
+		f := figure.New(chart, figure.Options{})
 		return atomicfile.Write(s.plotOut, func(w io.Writer) error { return f.Write(w, s.plotOut, theme) })
 	}, nil
 }

@@ -1,9 +1,10 @@
-// Package figure draws results with gonum/plot: lines, bars, scatters, heat maps, in SVG,
-// PNG or PDF, light or dark. The same figure makes the same bytes (PDF excepted, which
-// carries a date).
+// Package figure draws the charts that study measures: lines with bands, bars, heat maps,
+// rooflines, in SVG, PNG or PDF, light or dark, at any width. It measures nothing. The same
+// chart makes the same bytes.
 //
-// Every figure names its setting under the title, so that it stands alone; legends are
-// outside the data; colours are Okabe and Ito's, told apart by dashes and markers too.
+// Every figure names its setting under the title, so that it stands alone. Lines are named
+// at their ends where there is room, else in a legend below the data. Colours are Okabe and
+// Ito's, told apart by markers too; a broken line is what does not fit its device.
 package figure
 
 import (
@@ -14,6 +15,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -22,8 +24,9 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgpdf"
 	"gonum.org/v1/plot/vg/vgsvg"
+
+	"ridgeline/study"
 )
 
 // Theme is what a figure is drawn with.
@@ -31,7 +34,6 @@ type Theme struct {
 	Name             string
 	Back, Ink, Faint color.Color
 	Colors           []color.Color
-	plain            bool // no bold: gonum's PDF canvas does not find a bold font again
 }
 
 func rgb(r, g, b uint8) color.Color { return color.NRGBA{r, g, b, 255} }
@@ -60,33 +62,91 @@ func ParseTheme(s string) (Theme, error) {
 	return Theme{}, fmt.Errorf("theme %q is not light or dark", s)
 }
 
-// Figure is something that draws itself below a title.
+// Options say how a figure looks; the zero value chooses.
+type Options struct {
+	Width vg.Length // of the whole figure; 0 is a width that suits the chart
+	DPI   int       // of PNG; 0 is 150
+	Title string    // in place of the chart's
+	// Bare leaves title and setting out, for a page that writes them itself.
+	Bare bool
+}
+
+// The least and most that --width and --dpi take.
+const (
+	minWidth, maxWidth = 5 * vg.Centimeter, 100 * vg.Centimeter
+	minDPI, maxDPI     = 36, 1200
+	maxPixels          = 20000 // along a side
+)
+
+// Check refuses what cannot be drawn.
+func (o Options) Check() error {
+	if o.Width != 0 && (o.Width < minWidth || o.Width > maxWidth) {
+		return fmt.Errorf("width %.4g mm is not from %.4g to %.4g mm", o.Width/vg.Millimeter, minWidth/vg.Millimeter, maxWidth/vg.Millimeter)
+	}
+	if o.DPI != 0 && (o.DPI < minDPI || o.DPI > maxDPI) {
+		return fmt.Errorf("dpi %d is not from %d to %d", o.DPI, minDPI, maxDPI)
+	}
+	if px := float64(max(o.Width, 24*vg.Centimeter)/vg.Inch) * float64(o.DPI); px > maxPixels {
+		return fmt.Errorf("%.0f pixels are more than %d along a side: give a smaller width or dpi", px, maxPixels)
+	}
+	return nil
+}
+
+// ParseWidth reads a width such as 89mm, 9cm, 3.5in or 400pt.
+func ParseWidth(s string) (vg.Length, error) {
+	for _, u := range []struct {
+		name string
+		unit vg.Length
+	}{{"mm", vg.Millimeter}, {"cm", vg.Centimeter}, {"in", vg.Inch}, {"pt", 1}} {
+		if n, ok := strings.CutSuffix(s, u.name); ok {
+			v, err := strconv.ParseFloat(strings.TrimSpace(n), 64)
+			if err != nil || !(v > 0) {
+				break
+			}
+			w := vg.Length(v) * u.unit
+			return w, Options{Width: w}.Check()
+		}
+	}
+	return 0, fmt.Errorf("width %q is not a length: write 89mm, 9cm, 3.5in or 400pt", s)
+}
+
+// Figure is a chart laid out for a width.
 type Figure struct {
 	Title    string
-	Subtitle string // the setting; may be several lines
-	Width    vg.Length
-	Height   vg.Length
-	Legend   []Key
+	Subtitle string // the setting
 	Alt      string // what it shows, for those who cannot see it
+	dpi      int
+	bare     bool
+	w, h     vg.Length
+	legend   []key
 	panels   []panel
+	columns  int         // panels beside each other
+	rows     []vg.Length // their heights
+	empty    bool
+	// hardSpaces draws spaces that kerning does not narrow away, as it does between capitals
+	// of low resolution.
+	hardSpaces bool
 }
 
-// Key is a legend entry.
-type Key struct {
-	Name  string
-	Index int  // of the colour, dash and marker
-	Bar   bool // a filled box instead of a line
-	Line  bool // a line without a marker
-	Point bool // a marker without a line
+// key is a legend entry.
+type key struct {
+	name  string
+	index int
+	bar   bool // a filled box instead of a line
+	point bool // a marker without a line
+	level bool // a thin dashed line
 }
+
+// Size is the width and height the figure is drawn at.
+func (f *Figure) Size() (w, h vg.Length) { return f.w, f.h }
 
 // Empty reports whether a panel has nothing to draw: Write would return ErrEmpty.
-func (f *Figure) Empty() bool {
-	return slices.ContainsFunc(f.panels, panel.empty)
-}
+func (f *Figure) Empty() bool { return f.empty }
 
 // panel draws one set of axes.
 type panel interface {
+	// height is what the panel wants at a width, empty whether it has nothing to draw.
+	height(w vg.Length) vg.Length
 	empty() bool
 	draw(t Theme, c draw.Canvas) error
 }
@@ -97,11 +157,86 @@ const (
 	labelSize    = 9.5
 	tickSize     = 8.5
 	margin       = 10
+	panelGap     = 16
+	// narrow is the width below which panels stand above each other.
+	narrow = 15 * vg.Centimeter
 )
+
+// New lays a chart out.
+func New(c *study.Chart, o Options) *Figure {
+	f := &Figure{Title: c.Title, Subtitle: strings.Join(c.Setting, " · "), Alt: c.Alt, dpi: o.DPI, bare: o.Bare, w: o.Width}
+	if o.Title != "" {
+		f.Title = o.Title
+	}
+	if f.dpi == 0 {
+		f.dpi = 150
+	}
+	form := study.Curves
+	if len(c.Panels) > 0 {
+		form = c.Panels[0].Form
+	}
+	if f.w == 0 {
+		f.w = 16 * vg.Centimeter
+		switch {
+		case form == study.Bars:
+			f.w = 17 * vg.Centimeter
+		case len(c.Panels) == 2 || form == study.Roofline && len(c.Panels) > 1:
+			f.w = 22 * vg.Centimeter
+		case len(c.Panels) > 2:
+			f.w = 24 * vg.Centimeter
+		}
+	}
+	switch form {
+	case study.Bars:
+		b := newBars(c.Panels)
+		f.panels, f.legend = []panel{b}, b.legend()
+	case study.Grid:
+		for i := range c.Panels {
+			f.panels = append(f.panels, newGrid(&c.Panels[i]))
+		}
+	default:
+		f.curves(c)
+	}
+	f.columns = 1
+	if f.w >= narrow {
+		f.columns = len(f.panels)
+		if form == study.Roofline {
+			f.columns = min(2, len(f.panels))
+		}
+	}
+	f.empty = len(f.panels) == 0 || slices.ContainsFunc(f.panels, panel.empty)
+	f.measure()
+	return f
+}
+
+// inner is the width inside the margins.
+func (f *Figure) inner() vg.Length { return f.w - 2*margin }
+
+// panelWidth is the width of a panel.
+func (f *Figure) panelWidth() vg.Length {
+	return (f.inner() - panelGap*vg.Length(f.columns-1)) / vg.Length(f.columns)
+}
+
+// measure finds the height.
+func (f *Figure) measure() {
+	t := Light() // letters are as wide in every theme
+	f.h = 2*margin + f.headingHeight(t) + f.legendHeight(t)
+	for i := 0; i < len(f.panels); i += f.columns {
+		h := vg.Length(0)
+		for _, p := range f.panels[i:min(i+f.columns, len(f.panels))] {
+			h = max(h, p.height(f.panelWidth()))
+		}
+		f.rows = append(f.rows, h)
+		if i > 0 {
+			f.h += panelGap
+		}
+		f.h += h
+	}
+}
 
 func (t Theme) sans(size vg.Length, bold bool) font.Font {
 	f := font.Font{Typeface: "Liberation", Variant: "Sans", Size: size}
-	if bold && !t.plain {
+	if bold {
 		f.Weight = 3 // x/image/font.WeightBold
 	}
 	return f
@@ -123,11 +258,17 @@ func Supported(path string) error {
 	return fmt.Errorf("%s: figures are written as %s", path, Formats)
 }
 
+// ErrEmpty is a figure none of whose points can be drawn.
+var ErrEmpty = fmt.Errorf("nothing to draw: no point is finite (and, on a log scale, positive)")
+
 // Write draws the figure in the format that path ends in.
 func (f *Figure) Write(w io.Writer, path string, t Theme) error {
+	if f.empty {
+		return ErrEmpty
+	}
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".svg":
-		c := vgsvg.New(f.Width, f.Height)
+		c := vgsvg.New(f.w, f.h)
 		if err := f.draw(t, draw.New(c)); err != nil {
 			return err
 		}
@@ -138,21 +279,21 @@ func (f *Figure) Write(w io.Writer, path string, t Theme) error {
 		_, err := f.named().WriteString(w, b.String())
 		return err
 	case ".png":
-		c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(f.Width, f.Height), vgimg.UseDPI(150), vgimg.UseBackgroundColor(t.Back))}
+		g := *f
+		g.hardSpaces = true
+		f = &g
+		c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(f.w, f.h), vgimg.UseDPI(f.dpi), vgimg.UseBackgroundColor(t.Back))}
 		if err := f.draw(t, draw.New(c)); err != nil {
 			return err
 		}
 		_, err := c.WriteTo(w)
 		return err
 	case ".pdf":
-		c := vgpdf.New(f.Width, f.Height)
-		c.EmbedFonts(true)
-		t.plain = true
+		c := newPDF(f.w, f.h, f.Title)
 		if err := f.draw(t, draw.New(c)); err != nil {
 			return err
 		}
-		_, err := c.WriteTo(w)
-		return err
+		return c.write(w)
 	}
 	return Supported(path)
 }
@@ -171,17 +312,18 @@ func (f *Figure) draw(t Theme, c draw.Canvas) error {
 	c.SetColor(t.Back)
 	c.Fill(rectangle(c.Rectangle))
 	c = draw.Crop(c, margin, -margin, margin, -margin)
-	top := f.heading(t, c)
-	c = draw.Crop(c, 0, 0, 0, -top)
-	if len(f.Legend) > 0 {
-		c = f.legend(t, c)
-	}
-	n := vg.Length(len(f.panels))
-	gap := vg.Length(14)
-	w := (c.Max.X - c.Min.X - gap*(n-1)) / n
+	f.heading(t, c)
+	f.drawLegend(t, c)
+	top := c.Max.Y - f.headingHeight(t)
+	w := f.panelWidth()
 	for i, p := range f.panels {
-		left := vg.Length(i) * (w + gap)
-		if err := p.draw(t, draw.Crop(c, left, left+w-(c.Max.X-c.Min.X), 0, 0)); err != nil {
+		row, column := i/f.columns, i%f.columns
+		if column == 0 && row > 0 {
+			top -= f.rows[row-1] + panelGap
+		}
+		left := c.Min.X + vg.Length(column)*(w+panelGap)
+		r := vg.Rectangle{Min: vg.Point{X: left, Y: top - f.rows[row]}, Max: vg.Point{X: left + w, Y: top}}
+		if err := p.draw(t, draw.Canvas{Canvas: c.Canvas, Rectangle: r}); err != nil {
 			return err
 		}
 	}
@@ -198,21 +340,44 @@ func rectangle(r vg.Rectangle) vg.Path {
 	return p
 }
 
-// heading draws title and subtitle and returns the height they take.
-func (f *Figure) heading(t Theme, c draw.Canvas) vg.Length {
+// lines are the heading's, folded to the width.
+func (f *Figure) lines(t Theme) (title, sub []string) {
+	if f.bare {
+		return nil, nil
+	}
+	return fold(style(t, titleSize, true, 0, -1), f.Title, f.inner()), fold(style(t, subtitleSize, false, 0, -1), f.Subtitle, f.inner())
+}
+
+func (f *Figure) headingHeight(t Theme) vg.Length {
+	title, sub := f.lines(t)
+	if len(title)+len(sub) == 0 {
+		return 4
+	}
+	return titleSize*1.3*vg.Length(len(title)) + 2 + subtitleSize*1.35*vg.Length(len(sub)) + 8
+}
+
+// heading draws title and subtitle.
+func (f *Figure) heading(t Theme, c draw.Canvas) {
+	title, sub := f.lines(t)
 	y := c.Max.Y
-	title := style(t, titleSize, true, 0, -1)
-	for _, line := range fold(title, f.Title, c.Max.X-c.Min.X) {
-		c.FillText(title, vg.Point{X: c.Min.X, Y: y}, line)
+	s := style(t, titleSize, true, 0, -1)
+	for _, line := range title {
+		c.FillText(s, vg.Point{X: c.Min.X, Y: y}, f.spaced(line))
 		y -= titleSize * 1.3
 	}
-	sub := style(t, subtitleSize, false, 0, -1)
+	s = style(t, subtitleSize, false, 0, -1)
 	y -= 2
-	for _, line := range fold(sub, f.Subtitle, c.Max.X-c.Min.X) {
-		c.FillText(sub, vg.Point{X: c.Min.X, Y: y}, line)
+	for _, line := range sub {
+		c.FillText(s, vg.Point{X: c.Min.X, Y: y}, f.spaced(line))
 		y -= subtitleSize * 1.35
 	}
-	return c.Max.Y - y + 6
+}
+
+func (f *Figure) spaced(line string) string {
+	if f.hardSpaces {
+		return strings.ReplaceAll(line, " ", "\u00a0")
+	}
+	return line
 }
 
 // fold breaks text into lines that fit.
@@ -232,58 +397,80 @@ func fold(s text.Style, str string, width vg.Length) []string {
 	return lines
 }
 
-// legend draws the keys below the data, in as many rows as they need, and returns what
-// is left above.
-func (f *Figure) legend(t Theme, c draw.Canvas) draw.Canvas {
+const sample, keyGap, rowHeight = 22, 14, 14
+
+// legendRows breaks the keys into rows that fit.
+func (f *Figure) legendRows(t Theme) [][]key {
 	s := style(t, labelSize, false, 0, -0.5)
-	const sample, gap, rowHeight = 22, 14, 14
-	rows := [][]Key{{}}
+	var rows [][]key
 	x := vg.Length(0)
-	for _, k := range f.Legend {
-		w := sample + 4 + s.Width(k.Name) + gap
-		if x > 0 && x+w > c.Max.X-c.Min.X {
+	for _, k := range f.legend {
+		w := sample + 4 + s.Width(k.name) + keyGap
+		if len(rows) == 0 || x > 0 && x+w-keyGap > f.inner() {
 			rows = append(rows, nil)
 			x = 0
 		}
 		rows[len(rows)-1] = append(rows[len(rows)-1], k)
 		x += w
 	}
+	return rows
+}
+
+func (f *Figure) legendHeight(t Theme) vg.Length {
+	if len(f.legend) == 0 {
+		return 0
+	}
+	return rowHeight*vg.Length(len(f.legendRows(t))) + 6
+}
+
+// drawLegend draws the keys below the data.
+func (f *Figure) drawLegend(t Theme, c draw.Canvas) {
+	s := style(t, labelSize, false, 0, -0.5)
+	rows := f.legendRows(t)
 	y := c.Min.Y + rowHeight*vg.Length(len(rows)) - rowHeight/2
 	for _, r := range rows {
 		x := c.Min.X
 		for _, k := range r {
 			k.sample(t, c, x, x+sample, y)
-			c.FillText(s, vg.Point{X: x + sample + 4, Y: y + 1}, k.Name)
-			x += sample + 4 + s.Width(k.Name) + gap
+			c.FillText(s, vg.Point{X: x + sample + 4, Y: y + 1}, k.name)
+			x += sample + 4 + s.Width(k.name) + keyGap
 		}
 		y -= rowHeight
 	}
-	return draw.Crop(c, 0, 0, rowHeight*vg.Length(len(rows))+6, 0)
 }
 
-func (k Key) sample(t Theme, c draw.Canvas, x0, x1, y vg.Length) {
-	if k.Bar {
-		c.SetColor(shade(t, k.Index))
+func (k key) sample(t Theme, c draw.Canvas, x0, x1, y vg.Length) {
+	switch {
+	case k.bar:
+		c.SetColor(shade(t, k.index))
 		c.Fill(rectangle(vg.Rectangle{Min: vg.Point{X: x0 + 5, Y: y - 4}, Max: vg.Point{X: x1 - 5, Y: y + 4}}))
 		return
+	case k.level:
+		c.StrokeLine2(levelStyle(t), x0, y, x1, y)
+		return
+	case !k.point:
+		c.StrokeLine2(lineStyle(t, k.index), x0, y, x1, y)
 	}
-	if !k.Point {
-		c.StrokeLine2(lineStyle(t, k.Index), x0, y, x1, y)
-	}
-	if !k.Line {
-		c.DrawGlyph(glyph(t, k.Index), vg.Point{X: (x0 + x1) / 2, Y: y})
-	}
+	c.DrawGlyph(glyph(t, k.index), vg.Point{X: (x0 + x1) / 2, Y: y})
 }
 
-// shade is the colour of a series; past the palette it starts again, lighter.
+// shade is the colour of a series; its marker tells it from another of the same colour.
 func shade(t Theme, i int) color.Color { return t.Colors[i%len(t.Colors)] }
 
-func lineStyle(t Theme, i int) draw.LineStyle {
-	dashes := [][]vg.Length{nil, {6, 3}, {2, 2}, {8, 3, 2, 3}}
-	return draw.LineStyle{Color: shade(t, i), Width: 1.8, Dashes: dashes[i%len(dashes)]}
+func lineStyle(t Theme, i int) draw.LineStyle { return draw.LineStyle{Color: shade(t, i), Width: 1.8} }
+
+// brokenStyle is the line of what does not fit its device.
+func brokenStyle(t Theme, i int) draw.LineStyle {
+	return draw.LineStyle{Color: shade(t, i), Width: 1.1, Dashes: []vg.Length{1.5, 3}}
 }
 
+func levelStyle(t Theme) draw.LineStyle {
+	return draw.LineStyle{Color: t.Ink, Width: 1, Dashes: []vg.Length{5, 3}}
+}
+
+// glyph is the marker of a series: past the palette the shapes go on by one, so that no two
+// of 64 series have the same colour and marker.
 func glyph(t Theme, i int) draw.GlyphStyle {
 	shapes := []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.RingGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}, draw.CrossGlyph{}, draw.PlusGlyph{}}
-	return draw.GlyphStyle{Color: shade(t, i), Radius: 3, Shape: shapes[i%len(shapes)]}
+	return draw.GlyphStyle{Color: shade(t, i), Radius: 3, Shape: shapes[(i+i/len(t.Colors))%len(shapes)]}
 }

@@ -21,6 +21,7 @@ import (
 	"ridgeline/costmodel"
 	"ridgeline/reports"
 	"ridgeline/reports/figure"
+	"ridgeline/study"
 )
 
 //go:embed page.html
@@ -39,13 +40,13 @@ type Section struct {
 	ID, Heading string
 	Text        []string
 	Tables      []*reports.Table
-	Figures     []*figure.Figure
+	Charts      []*study.Chart
 	After       []string // text below the tables
 }
 
 // Build prices the models of the setup and lays the report out.
-func Build(ctx context.Context, s *figure.Setup) (*Page, error) {
-	rows, err := costmodel.Compare(s.Compiled, s.Fidelity, s.Load)
+func Build(ctx context.Context, s *study.Setup) (*Page, error) {
+	rows, err := s.Compare()
 	if err != nil {
 		return nil, err
 	}
@@ -62,19 +63,19 @@ func Build(ctx context.Context, s *figure.Setup) (*Page, error) {
 	}
 	p.add(Section{ID: "comparison", Heading: "Comparison", Tables: []*reports.Table{compare}, Text: []string{
 		"KV stored: cache bytes a token of context leaves behind; capacity counts these. KV read: bytes a step reads for each token of context; time counts these. Windowed layers are in neither. The first model is the baseline."}})
-	p.add(Section{ID: "throughput", Heading: "Throughput against generation length", Figures: []*figure.Figure{figure.Throughput(s)}})
-	time := Section{ID: "time", Heading: "Where the time goes", Figures: []*figure.Figure{figure.Breakdown(s)}}
+	p.add(Section{ID: "throughput", Heading: "Throughput against generation length", Charts: []*study.Chart{s.Throughput()}})
+	time := Section{ID: "time", Heading: "Where the time goes", Charts: []*study.Chart{s.Breakdown()}}
 	for _, r := range rows {
 		time.Tables = append(time.Tables, largestOps(r))
 	}
 	p.add(time)
-	p.add(Section{ID: "fits", Heading: "What fits", Figures: []*figure.Figure{figure.Memory(s)}, Tables: []*reports.Table{memoryTable(rows)}})
-	if f, err := figure.GMURatio(s); err == nil {
+	p.add(Section{ID: "fits", Heading: "What fits", Charts: []*study.Chart{s.Memory()}, Tables: []*reports.Table{memoryTable(rows)}})
+	if f, err := s.GMURatio(); err == nil {
 		t, err := ratioTable(s)
 		if err != nil {
 			return nil, err
 		}
-		p.add(Section{ID: "gmu-ratio", Heading: "The GMU ratio", Figures: []*figure.Figure{f}, Tables: []*reports.Table{t}, Text: []string{
+		p.add(Section{ID: "gmu-ratio", Heading: "The GMU ratio", Charts: []*study.Chart{f}, Tables: []*reports.Table{t}, Text: []string{
 			"A GMU ratio of 0 is YOCO: every layer of the cross-decoder reads the one cache. At 1 none does."}})
 	} else {
 		p.add(Section{ID: "gmu-ratio", Heading: "The GMU ratio", Text: []string{"None of these models has a cross-decoder, so there is nothing for Gated Memory Units to replace."}})
@@ -98,15 +99,15 @@ func claimed(r *claims.Report) Section {
 
 // add keeps a section; where no sequence fits the device a figure would be empty.
 func (p *Page) add(s Section) {
-	var drawn []*figure.Figure
-	for _, f := range s.Figures {
+	var drawn []*study.Chart
+	for _, f := range s.Charts {
 		if f.Empty() {
 			s.Text = append(s.Text, "Not drawn, "+f.Title+": not even one sequence fits.")
 			continue
 		}
 		drawn = append(drawn, f)
 	}
-	s.Figures = drawn
+	s.Charts = drawn
 	p.Sections = append(p.Sections, s)
 }
 
@@ -142,7 +143,7 @@ func memoryTable(rows []costmodel.Row) *reports.Table {
 }
 
 // ratioTable prices the first model that has a cross-decoder at five ratios.
-func ratioTable(s *figure.Setup) (*reports.Table, error) {
+func ratioTable(s *study.Setup) (*reports.Table, error) {
 	for _, c := range s.Compiled {
 		if _, ok := c.Model.GMURatio(); !ok {
 			continue
@@ -178,7 +179,7 @@ var fidelities = map[costmodel.Fidelity]string{
 	costmodel.Calibrated: "calibrated is the sum over operations of a time fitted to timings of GPU kernels, and what the serving engine adds; nine in ten measurements should lie in its interval. Timings: NVIDIA AIConfigurator, github.com/ai-dynamo/aiconfigurator, commit 095f58a51, Apache-2.0.",
 }
 
-func method(s *figure.Setup, rows []costmodel.Row) Section {
+func method(s *study.Setup, rows []costmodel.Row) Section {
 	c := s.Compiled[0]
 	x := Section{ID: "method", Heading: "How these figures were made", Text: []string{
 		fmt.Sprintf("Fidelity: %s. %s", s.Fidelity, fidelities[s.Fidelity]),
@@ -206,19 +207,30 @@ func method(s *figure.Setup, rows []costmodel.Row) Section {
 // HTML writes the report as one file that needs nothing else: figures inline in both
 // themes, of which the reader's preference shows one.
 func (p *Page) HTML(w io.Writer) error {
-	t, err := template.New("page.html").Funcs(template.FuncMap{"svg": svg, "table": tableHTML, "rem": rem, "least": least}).ParseFS(files, "page.html")
+	t, err := template.New("page.html").Funcs(template.FuncMap{"svg": svg, "table": tableHTML, "show": show}).ParseFS(files, "page.html")
 	if err != nil {
 		return err
 	}
 	return t.Execute(w, p)
 }
 
-// rem is the width a figure is shown at, so that text in figures of any width is of one
-// size: 16 cm are 46 rem, and no figure is wider than the page.
-func rem(f *figure.Figure) int { return min(int(46*float64(f.Width/(16*vg.Centimeter))), 60) }
+// phone is the width figures are drawn at for narrow screens.
+const phone = 9.4 * vg.Centimeter
 
-// least is the width a figure does not shrink below: a narrow screen scrolls it.
-func least(f *figure.Figure) int { return int(34 * float64(f.Width/(16*vg.Centimeter))) }
+// shown is how a chart is put into the page: for wide and for narrow screens.
+type shown struct {
+	Title, Alt   string
+	Rem          int // width it is shown at on wide screens
+	Wide, Narrow *figure.Figure
+}
+
+// draw lays a chart out twice. Text in figures of any width is of one size: 16 cm are 46
+// rem, and no figure is wider than the page.
+func show(c *study.Chart) shown {
+	wide := figure.New(c, figure.Options{})
+	w, _ := wide.Size()
+	return shown{c.Title, c.Alt, min(int(46*float64(w/(16*vg.Centimeter))), 60), wide, figure.New(c, figure.Options{Width: phone})}
+}
 
 // svg draws a figure for inlining.
 func svg(f *figure.Figure, theme string) (template.HTML, error) {
@@ -284,7 +296,7 @@ func (p *Page) Markdown(w io.Writer) error {
 		for _, t := range s.Text {
 			fmt.Fprintf(&b, "%s\n\n", t)
 		}
-		for _, f := range s.Figures {
+		for _, f := range s.Charts {
 			fmt.Fprintf(&b, "*Figure in the HTML report: %s.*\n\n", f.Alt)
 		}
 		for _, t := range s.Tables {

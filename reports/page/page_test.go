@@ -3,15 +3,16 @@ package page
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"regexp"
 	"strings"
 	"testing"
 
+	"gonum.org/v1/plot/vg"
+
 	"ridgeline/arch"
 	"ridgeline/costmodel"
 	"ridgeline/hardware"
-	"ridgeline/reports/figure"
+	"ridgeline/study"
 )
 
 func build(t *testing.T, f costmodel.Fidelity, on string, models ...string) *Page {
@@ -20,7 +21,7 @@ func build(t *testing.T, f costmodel.Fidelity, on string, models ...string) *Pag
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &figure.Setup{Devices: []*hardware.Profile{hw}, Fidelity: f, Load: costmodel.Workload{Prompt: 2000, Generate: 32000, Batch: 16}}
+	s := &study.Setup{Fidelity: f, Load: costmodel.Workload{Prompt: 2000, Generate: 32000, Batch: 16}}
 	for _, name := range models {
 		m, err := arch.Open(name)
 		if err != nil {
@@ -151,20 +152,22 @@ func TestAccessible(t *testing.T) {
 	}
 }
 
-// A figure wider than the others is shown wider and shrinks less, so that its letters are
-// of their size.
+// A figure wider than the others is shown wider, so that its letters are of their size, and
+// every figure is there again for phones, no wider than one.
 func TestWideFigures(t *testing.T) {
 	p := build(t, costmodel.Roofline, "a100-80gb", "phi4-mini", "phi4-mini-flash")
-	narrow, wide := p.Sections[1].Figures[0], p.Sections[4].Figures[0]
-	doc := html(t, p)
-	for _, f := range []*figure.Figure{narrow, wide} {
-		if want := fmt.Sprintf(`style="min-width:%drem"`, least(f)); !strings.Contains(doc, want) {
-			t.Errorf("%s: no %s", f.Title, want)
+	line, wide := show(p.Sections[1].Charts[0]), show(p.Sections[4].Charts[0])
+	if ratio := float64(wide.Rem) / float64(line.Rem); ratio < 1.25 {
+		t.Errorf("the wide figure is shown at %d rem, the other at %d", wide.Rem, line.Rem)
+	}
+	for _, s := range []shown{line, wide} {
+		if w, _ := s.Narrow.Size(); w > 9.5*vg.Centimeter {
+			t.Errorf("%s is %v wide on a phone", s.Title, w)
 		}
 	}
-	ratio := float64(wide.Width / narrow.Width)
-	if ratio < 1.3 || float64(least(wide)) < 0.95*ratio*float64(least(narrow)) || rem(wide) <= rem(narrow) {
-		t.Errorf("%.2f times as wide, but shown at %d…%d rem against %d…%d", ratio, least(wide), rem(wide), least(narrow), rem(narrow))
+	doc := html(t, p)
+	if wide, narrow := strings.Count(doc, `class="wide light"`), strings.Count(doc, `class="narrow dark"`); wide < 4 || wide != narrow {
+		t.Errorf("%d figures for wide screens, %d for narrow ones", wide, narrow)
 	}
 }
 
@@ -220,7 +223,7 @@ func TestNothingFits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := Build(context.Background(), &figure.Setup{Compiled: []*costmodel.Compiled{c}, Devices: []*hardware.Profile{hw},
+	p, err := Build(context.Background(), &study.Setup{Compiled: []*costmodel.Compiled{c},
 		Fidelity: costmodel.Roofline, Load: costmodel.Workload{Prompt: 2000, Generate: 32000}})
 	if err != nil {
 		t.Fatal(err)

@@ -130,7 +130,7 @@ func TestReportInABrowser(t *testing.T) {
 			err := chromedp.Run(ctx, emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}),
 				chromedp.Evaluate(`(() => {
 					const n = {light: 0, dark: 0};
-					for (const k of Object.keys(n)) for (const e of document.querySelectorAll('figure .' + k)) if (e.getClientRects().length) n[k]++;
+					for (const k of Object.keys(n)) for (const e of document.querySelectorAll('figure .wide.' + k)) if (e.getClientRects().length) n[k]++;
 					return n;
 				})()`, &shown),
 				chromedp.Evaluate(`(() => {

@@ -1,4 +1,4 @@
-package figure
+package study
 
 import (
 	"math"
@@ -53,22 +53,8 @@ func TestBestOfAnX(t *testing.T) {
 		if got := p.y[key{x: 7}]; len(p.y) != 1 || got != want {
 			t.Errorf("more %v: kept %v, want %g", more, p.y, want)
 		}
-		if !strings.Contains(p.subtitle(Rows{}), "the best is drawn") {
-			t.Errorf("does not say what it drew: %s", p.subtitle(Rows{}))
-		}
-	}
-}
-
-// Points are drawn however many they are; only lines lose their markers.
-func TestManyPoints(t *testing.T) {
-	for _, n := range []int{10, 100, 1000} {
-		s := Series{Name: "a", Points: true}
-		for i := range n {
-			s.X, s.Y = append(s.X, float64(i)), append(s.Y, float64(i*i))
-		}
-		svg := render(t, Lines("t", "s", "", &Axes{Series: []Series{s}}), "x.svg", Light())
-		if got := strings.Count(svg, "<path"); got < n {
-			t.Errorf("%d points make %d paths", n, got)
+		if !strings.Contains(strings.Join(p.setting(Rows{}), " "), "the best is drawn") {
+			t.Errorf("does not say what it drew: %s", strings.Join(p.setting(Rows{}), " "))
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package figure
+package study
 
 import (
 	"fmt"
@@ -8,10 +8,10 @@ import (
 	"ridgeline/costmodel/calibrate"
 )
 
-// Residuals draws how far left-out timings are from their predictions, class by class
+// Residuals measures how far left-out timings are from their predictions, class by class
 // against the time measured: the mean absolute error, and the median of measured over
 // predicted.
-func Residuals(r *calibrate.Report) *Figure {
+func Residuals(r *calibrate.Report) *Chart {
 	by := map[calibrate.Class][]calibrate.Point{}
 	var order []calibrate.Class
 	for _, p := range r.Points {
@@ -20,8 +20,9 @@ func Residuals(r *calibrate.Report) *Figure {
 		}
 		by[p.Class] = append(by[p.Class], p)
 	}
-	size := &Axes{Heading: "Mean |predicted − measured| / measured", XLabel: "measured time (s)", YLabel: "error (%)", X: Log10, Y: Linear, FromZero: true}
-	bias := &Axes{Heading: "Bias: above 1 is slower than predicted", XLabel: "measured time (s)", YLabel: "median measured / predicted", X: Log10, Y: Linear}
+	x := Axis{Label: "measured time", Unit: "s", Scale: Log10}
+	size := Panel{Form: Curves, Heading: "mean error", X: x, Y: Axis{Label: "|predicted − measured| / measured", Unit: "%", Scale: Linear, FromZero: true}}
+	bias := Panel{Form: Curves, Heading: "bias: above 1 is slower than predicted", X: x, Y: Axis{Label: "median of measured / predicted", Scale: Linear}}
 	for _, c := range order {
 		pts := by[c]
 		sort.Slice(pts, func(i, j int) bool { return pts[i].Measured < pts[j].Measured })
@@ -37,11 +38,11 @@ func Residuals(r *calibrate.Report) *Figure {
 				sum += 100 * math.Abs(p.Predicted/p.Measured-1) / float64(len(part))
 			}
 			sort.Float64s(ratios)
-			e.X, e.Y = append(e.X, math.Exp(x)), append(e.Y, sum)
-			m.X, m.Y = append(m.X, math.Exp(x)), append(m.Y, ratios[len(ratios)/2])
+			e.Points = append(e.Points, Point{X: math.Exp(x), Y: sum, Fits: true})
+			m.Points = append(m.Points, Point{X: math.Exp(x), Y: ratios[len(ratios)/2], Fits: true})
 		}
 		size.Series, bias.Series = append(size.Series, e), append(bias.Series, m)
 	}
-	f := Lines("Left-out timings on "+r.Hardware, fmt.Sprintf("%d timings, none used for its own prediction", len(r.Points)), "Mean error and bias of predicted times, by class and size.", size, bias)
-	return f
+	return &Chart{Kind: "residuals", Title: "Left-out timings on " + r.Hardware, Setting: []string{fmt.Sprintf("%d timings, none used for its own prediction", len(r.Points))},
+		Alt: "Mean error and bias of predicted times, by class and size", Fidelity: "calibrated", Panels: []Panel{size, bias}}
 }

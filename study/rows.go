@@ -1,4 +1,4 @@
-package figure
+package study
 
 import (
 	"cmp"
@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"ridgeline/sweep"
+	"ridgeline/units"
 )
 
 // maxGroups bounds the series of a figure of rows, maxPoints what it draws and holds: a
@@ -94,10 +95,10 @@ func (r Rows) Of(g *sweep.Grid) (Rows, error) {
 // computedX reports whether x is a result; then rows are points, not lines.
 func (r Rows) computedX() bool { return slices.Contains(sweep.Figures(), r.X) }
 
-// SweepPlot draws the rows of a sweep's file. Along a parameter it draws lines through the
-// best row at each of its values, along a figure every row as a point. What it holds is
+// Sweep measures a figure of the rows of a sweep's file. Where x is a parameter, lines join
+// the best row at each of its values; where x is a figure, every row is a point. Memory is
 // bounded whatever the file's length.
-func SweepPlot(path string, r Rows) (*Figure, error) {
+func Sweep(path string, r Rows) (*Chart, error) {
 	r, p, err := r.read(path)
 	if err != nil {
 		return nil, err
@@ -106,26 +107,64 @@ func SweepPlot(path string, r Rows) (*Figure, error) {
 	if len(xs) == 0 {
 		return nil, fmt.Errorf("%s has no row that fits its device: nothing to draw", path)
 	}
-	a := &Axes{XLabel: words(r.X), YLabel: words(r.Y), X: scaleFor(xs), Y: scaleFor(ys), FromZero: true, Series: series, Indexed: true}
-	if a.X == Log10 && powersOfTwo(xs) {
-		a.X = Log2
+	a := Panel{Form: Curves, X: axisOf(r.X, scaleFor(xs)), Y: axisOf(r.Y, scaleFor(ys)), Series: series}
+	a.Y.FromZero = true
+	if a.X.Scale == Log10 && powersOfTwo(xs) {
+		a.X.Scale = Log2
 	}
 	if r.Front {
 		f, err := front(path, r.X, r.Y)
 		if err != nil {
 			return nil, err
 		}
-		f.Index = len(series)
 		a.Series = append(a.Series, f)
 	}
-	title := words(r.Y + " against " + r.X)
-	return Lines(strings.ToUpper(title[:1])+title[1:], p.subtitle(r), "Rows of a sweep, "+words(r.Y)+" over "+words(r.X), a), nil
+	kind := "sweep"
+	if r.Front {
+		kind = "pareto"
+	}
+	title := a.Y.Label + " against " + a.X.Label
+	c := &Chart{Kind: kind, Title: strings.ToUpper(title[:1]) + title[1:], Setting: p.setting(r), Alt: "Rows of a sweep, " + a.Y.Label + " over " + a.X.Label, Panels: []Panel{a}}
+	for i, name := range p.columns {
+		if name == "fidelity" {
+			c.Fidelity = p.same[i]
+		}
+	}
+	return c, nil
+}
+
+// group names the series of a column's value: models and devices by their name alone.
+func group(column, value string) string {
+	if column == "model" || column == "on" {
+		return value
+	}
+	return words(column) + " " + value
 }
 
 func words(column string) string { return strings.ReplaceAll(column, "_", " ") }
 
 func powersOfTwo(v []float64) bool {
 	return !slices.ContainsFunc(v, func(x float64) bool { f, _ := math.Frexp(x); return f != 0.5 })
+}
+
+// axisOf names a column as people do, with its unit.
+func axisOf(column string, scale Scale) Axis {
+	if a, ok := map[string]Axis{
+		"tpot_seconds": {Label: "time per output token", Unit: "s"}, "ttft_seconds": {Label: "time to first token", Unit: "s"},
+		"tokens_per_second": {Label: "decode throughput", Unit: "tokens/s"}, "tokens_per_second_at_max_batch": {Label: "decode throughput at the largest batch", Unit: "tokens/s"},
+		"params": {Label: "parameters"}, "max_batch": {Label: "largest batch"}, "gmu_ratio": {Label: "GMU ratio"},
+		"generate": {Label: "tokens generated"}, "prompt": {Label: "prompt", Unit: "tokens"}, "context": {Label: "context", Unit: "tokens"},
+	}[column]; ok {
+		a.Scale = scale
+		return a
+	}
+	a := Axis{Label: words(column), Scale: scale}
+	for _, u := range []struct{ ending, unit string }{{" seconds", "s"}, {" bytes", "B"}, {" flops", "FLOP"}} {
+		if l, ok := strings.CutSuffix(a.Label, u.ending); ok {
+			a.Label, a.Unit = l, u.unit
+		}
+	}
+	return a
 }
 
 // key is what a point stands for: a row, or along a parameter the best row at an x.
@@ -181,7 +220,7 @@ func (r Rows) read(path string) (Rows, *points, error) {
 		}
 		g := ""
 		if r.By != "" {
-			g = words(r.By) + " " + row.Get(r.By)
+			g = group(r.By, row.Get(r.By))
 		}
 		i := slices.Index(p.groups, g)
 		if i < 0 {
@@ -242,8 +281,8 @@ func (k key) hash() uint64 {
 
 // series sorts the points into lines or clouds.
 func (p *points) series(r Rows) (out []Series, xs, ys []float64) {
-	for i, g := range p.groups {
-		out = append(out, Series{Name: g, Points: !p.lines, Index: i})
+	for _, g := range p.groups {
+		out = append(out, Series{Name: g, Cloud: !p.lines})
 	}
 	keys := make([]key, 0, len(p.y))
 	for k := range p.y {
@@ -252,42 +291,44 @@ func (p *points) series(r Rows) (out []Series, xs, ys []float64) {
 	slices.SortFunc(keys, func(a, b key) int { return cmp.Or(cmp.Compare(a.x, b.x), cmp.Compare(a.row, b.row)) })
 	for _, k := range keys {
 		s := &out[k.group]
-		s.X, s.Y = append(s.X, k.x), append(s.Y, p.y[k])
+		s.Points = append(s.Points, Point{X: k.x, Y: p.y[k], Fits: true})
 		xs, ys = append(xs, k.x), append(ys, p.y[k])
 	}
 	return out, xs, ys
 }
 
-// subtitle names the setting, which is what all rows have in common, and what of the rows
-// is drawn.
-func (p *points) subtitle(r Rows) string {
-	var setting []string
+// setting names what all rows have in common, and what of the rows is measured.
+func (p *points) setting(r Rows) []string {
+	var out []string
 	for i, c := range p.columns {
 		if c == "status" {
 			break // what follows are results
 		}
 		if p.same[i] != "" && c != "row" && c != r.X && c != r.By {
-			setting = append(setting, words(c)+" "+p.same[i])
+			out = append(out, words(c)+" "+p.same[i])
 		}
 	}
-	s := strings.Join(append(setting, thousands(p.rows)+" rows of a sweep"), " · ")
+	out = append(out, units.Int(float64(p.rows))+" rows of a sweep")
 	if p.unfit > 0 {
-		s += fmt.Sprintf(" · %s left out: invalid, or not fitting the device", thousands(p.unfit))
+		out = append(out, units.Int(float64(p.unfit))+" left out: invalid, or not fitting the device")
 	}
 	if p.merged {
-		s += " · of the rows at one x, the best is drawn"
+		out = append(out, "of the rows at one x, the best is drawn")
 	}
 	if p.dropped > 0 {
-		s += fmt.Sprintf(" · thinned evenly to %s points", thousands(len(p.y)))
+		out = append(out, fmt.Sprintf("thinned evenly to %s points", units.Int(float64(len(p.y)))))
 	}
-	return s
+	if r.Front {
+		out = append(out, "the front joins the rows that none beats: "+direction(r.X)+", "+direction(r.Y))
+	}
+	return out
 }
 
-// thousands writes 1234567 as 1,234,567.
-func thousands(n int) string {
-	s := strconv.Itoa(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
+// direction says which way of a column is better.
+func direction(column string) string {
+	way := "less"
+	if o, err := sweep.ParseObjectives(column); err == nil && o[0].More {
+		way = "more"
 	}
-	return s
+	return way + " " + axisOf(column, Linear).Label
 }

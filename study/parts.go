@@ -1,0 +1,215 @@
+package study
+
+import (
+	"fmt"
+	"math"
+	"sort"
+
+	"ridgeline/costmodel"
+	"ridgeline/units"
+)
+
+// GMURatio measures what replacing cross-attention by GMUs does to throughput, cache reads
+// and weights, for every model that has a cross-decoder. A point stands at the ratio the
+// model got, which is the nearest its cross-decoder can have.
+func (s *Setup) GMURatio() (*Chart, error) {
+	x := Axis{Label: "GMU ratio", Scale: Linear}
+	speed := Panel{Form: Curves, Heading: "throughput", X: x, Y: Axis{Label: "throughput", Unit: "tokens/s", Scale: Linear, FromZero: true}}
+	read := Panel{Form: Curves, Heading: "cache read per token of context", X: x, Y: Axis{Label: "read per token", Unit: "B", Scale: Linear, FromZero: true}}
+	hold := Panel{Form: Curves, Heading: "weights of a device", X: x, Y: Axis{Label: "weights", Unit: "B", Scale: Linear, FromZero: true}}
+	for _, c := range s.Compiled {
+		if _, ok := c.Model.GMURatio(); !ok {
+			continue
+		}
+		a, b, d := s.series(c), s.series(c), s.series(c)
+		last := math.NaN()
+		for i := range 21 {
+			v, err := WithRatio(c, float64(i)/20)
+			if err != nil {
+				return nil, err
+			}
+			r, _ := v.Model.GMURatio()
+			if r == last {
+				continue
+			}
+			last = r
+			n := s.batch(v, s.Load.Prompt, s.Load.Generate)
+			fit := fits(v, max(n, 1), s.Load.Prompt, s.Load.Generate)
+			if n > 0 {
+				q := Point{X: r, Batch: n, Fits: fit}
+				q.Y, q.Low, q.High = s.mean(v, n, s.Load.Prompt, s.Load.Generate).inverse(float64(n))
+				a.Points = append(a.Points, q)
+			}
+			m := v.Memory(max(n, 1), s.Load.Prompt, s.Load.Generate)
+			b.Points = append(b.Points, Point{X: r, Y: m.CacheReadBytesPerToken, Batch: n, Fits: true})
+			d.Points = append(d.Points, Point{X: r, Y: m.WeightsBytes, Batch: n, Fits: true})
+		}
+		a.Extra = misfit(a.Points, func(x float64) string { return fmt.Sprintf("%.2g", x) })
+		speed.Series, read.Series, hold.Series = append(speed.Series, a), append(read.Series, b), append(hold.Series, d)
+	}
+	if len(speed.Series) == 0 {
+		return nil, fmt.Errorf("no model has a cross-decoder: there is no GMU ratio to draw (try phi4-mini-flash or 'sambay(d=16)')")
+	}
+	return s.chart("gmu-ratio", "What the GMU ratio buys"+s.of(), s.setting("prompt", "generate", "batch"),
+		"Panels over the GMU ratio from 0 to 1: tokens per second, cache bytes read per token of context, bytes of weights", speed, read, hold), nil
+}
+
+// topParts bounds the parts of a bar; the smallest share "other".
+const topParts = 7
+
+// Other is the part of a bar that holds the operations too small to name.
+const Other = "other"
+
+// Breakdown measures the shares of time and of bytes by operation, two bars a model.
+func (s *Setup) Breakdown() *Chart {
+	total := map[string]float64{}
+	all := make([][]costmodel.OpCost, len(s.Compiled))
+	for i, c := range s.Compiled {
+		all[i] = s.Operations(c)
+		for _, o := range all[i] {
+			total[OpName(o)] += o.Share
+		}
+	}
+	names := make([]string, 0, len(total))
+	for n := range total {
+		names = append(names, n)
+	}
+	sort.Slice(names, func(i, j int) bool {
+		if total[names[i]] != total[names[j]] {
+			return total[names[i]] > total[names[j]]
+		}
+		return names[i] < names[j]
+	})
+	parts := names[:min(topParts, len(names))]
+	at := map[string]int{}
+	for i, n := range parts {
+		at[n] = i
+	}
+	if len(names) > topParts {
+		parts = append(append([]string(nil), parts...), Other)
+	}
+	time := Panel{Form: Bars, Heading: "time", X: Axis{Label: "operation"}, Y: Axis{Label: "time of a step", Unit: "s"}}
+	moved := Panel{Form: Bars, Heading: "bytes", X: Axis{Label: "operation"}, Y: Axis{Label: "bytes moved in a step", Unit: "B"}}
+	for i, c := range s.Compiled {
+		t, b := s.series(c), s.series(c)
+		t.Points, b.Points = make([]Point, len(parts)), make([]Point, len(parts))
+		n := max(s.batch(c, s.Load.Prompt, s.Load.Generate), 1)
+		fit := fits(c, n, s.Load.Prompt, s.Load.Generate)
+		if !fit {
+			t.Extra, b.Extra = "does not fit", "does not fit"
+		}
+		sumT, sumB := 0.0, 0.0
+		for _, o := range all[i] {
+			k, ok := at[OpName(o)]
+			if !ok {
+				k = len(parts) - 1
+			}
+			t.Points[k].Y += o.Seconds
+			b.Points[k].Y += o.Total()
+			sumT, sumB = sumT+o.Seconds, sumB+o.Total()
+		}
+		for k, name := range parts {
+			for _, p := range []*Point{&t.Points[k], &b.Points[k]} {
+				p.Name, p.X, p.Batch, p.Fits = name, float64(k), n, fit
+			}
+			t.Points[k].Share, b.Points[k].Share = t.Points[k].Y/sumT, b.Points[k].Y/sumB
+		}
+		time.Series, moved.Series = append(time.Series, t), append(moved.Series, b)
+	}
+	return s.chart("breakdown", "Where a decode step goes"+s.of(), s.setting("prompt", "generate", "batch"),
+		"Stacked bars of the share of time and of bytes by operation, for each model", time, moved)
+}
+
+// OpName names an operation, with what tells it from others of its name.
+func OpName(o costmodel.OpCost) string {
+	if o.Detail != "" {
+		return o.Name + ", " + o.Detail
+	}
+	return o.Name
+}
+
+// mostRoofs is how many rooflines a figure holds: each is a panel of its own.
+const mostRoofs = 6
+
+// Roofline measures the decode operations of every model on every device, a panel for each:
+// arithmetic intensity (FLOP/B) against rate (FLOP/s), which at calibrated is what the kernel
+// reaches and else what the roof over it allows. A panel's roof is its first series, whose
+// middle point is the ridge; element-wise operations have the lower roof of the vector units.
+func (s *Setup) Roofline() (*Chart, error) {
+	if len(s.Compiled) > mostRoofs {
+		return nil, fmt.Errorf("%d rooflines are asked for: a figure holds no more than %d", len(s.Compiled), mostRoofs)
+	}
+	t := *s
+	about := "each operation at the rate its kernel reaches"
+	if s.Fidelity != costmodel.Calibrated {
+		t.Fidelity = costmodel.Roofline // a limit has no operations
+		about = "each operation at what its roof allows"
+	}
+	lowest, highest := math.Inf(1), 0.0
+	var panels []Panel
+	for _, c := range t.Compiled {
+		bw, peak := c.Hardware.MemoryBandwidth.Value, 0.0
+		line := t.series(c)
+		line.Name, line.Cloud = "operations", true
+		n := max(t.batch(c, t.Load.Prompt, t.Load.Generate), 1)
+		fit := fits(c, n, t.Load.Prompt, t.Load.Generate)
+		heading := t.whole(c)
+		if !fit {
+			line.Extra = "does not fit"
+			heading += ", does not fit"
+		}
+		for _, o := range t.Operations(c) {
+			if o.Intensity <= 0 || o.Class == costmodel.Collective {
+				continue
+			}
+			peak = max(peak, o.Ridge*bw)
+			rate := min(o.Ridge*bw, o.Intensity*bw)
+			if t.Fidelity == costmodel.Calibrated && o.Calibrated > 0 {
+				rate = o.FLOPs / o.Calibrated
+			}
+			lowest, highest = min(lowest, o.Intensity), max(highest, o.Intensity, 2*peak/bw)
+			line.Points = append(line.Points, Point{X: o.Intensity, Y: rate, Name: OpName(o), Share: o.Share, Batch: n, Fits: fit})
+		}
+		roof := Series{Name: "roof", Model: c.Model.Name, Device: c.Hardware.Name, Bare: true, Extra: units.SI(peak, "FLOP/s") + ", " + units.SI(bw, "B/s"),
+			Points: []Point{{X: peak / bw, Y: peak, Fits: true}}}
+		panels = append(panels, Panel{Form: Roofline, Heading: heading, X: Axis{Label: "arithmetic intensity", Unit: "FLOP/B", Scale: Log10},
+			Y: Axis{Label: "rate", Unit: "FLOP/s", Scale: Log10}, Series: []Series{roof, line}})
+	}
+	for i := range panels {
+		roof := &panels[i].Series[0]
+		ridge := roof.Points[0]
+		bw := ridge.Y / ridge.X
+		roof.Points = []Point{{X: lowest / 2, Y: bw * lowest / 2, Fits: true}, ridge, {X: 2 * highest, Y: ridge.Y, Fits: true}}
+	}
+	c := t.chart("roofline", "Roofline of a decode step"+t.of(), append(t.setting("prompt", "generate", "batch"), about+", with its share of the step's time"),
+		"Operations as points under the roof of each device, intensity against arithmetic rate", panels...)
+	return c, nil
+}
+
+// Speedup measures the second model's decode speed over the first's, context by batch.
+func (s *Setup) Speedup() (*Chart, error) {
+	if len(s.Compiled) != 2 {
+		return nil, fmt.Errorf("a speedup is drawn of two: a baseline and another, not of %d", len(s.Compiled))
+	}
+	base, other := s.Compiled[0], s.Compiled[1]
+	p := Panel{Form: Grid, X: Axis{Label: "context", Unit: "tokens", Scale: Log2}, Y: Axis{Label: "batch", Scale: Log2}}
+	for _, b := range doubled(1, 128) {
+		row := Series{Name: fmt.Sprintf("batch %d", b), Model: other.Model.Name, Device: other.Hardware.Name, Basis: s.basis(other)}
+		for _, n := range doubled(1024, max(1<<17, s.longest())) {
+			row.Points = append(row.Points, Point{X: float64(n), Y: float64(b), Batch: b,
+				Value: s.step(base, b, n).seconds / s.step(other, b, n).seconds,
+				Fits:  fits(base, b, 0, n) && fits(other, b, 0, n)})
+		}
+		p.Series = append(p.Series, row)
+	}
+	return s.chart("speedup", fmt.Sprintf("Decode speed of %s over %s", s.whole(other), s.whole(base)), s.setting(),
+		"Grid of the speedup of a decode step over context and batch", p), nil
+}
+
+// whole names a model and, where devices differ, its device.
+func (s *Setup) whole(c *costmodel.Compiled) string {
+	if s.severalDevices() {
+		return c.Model.Name + " on " + c.Hardware.Name
+	}
+	return c.Model.Name
+}

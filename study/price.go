@@ -1,0 +1,99 @@
+package study
+
+import (
+	"ridgeline/arch"
+	"ridgeline/costmodel"
+)
+
+// This file holds every call that prices something, so that a change of the cost model's
+// face changes one file of this room.
+
+// priced is a time in seconds with its 90 % bounds, which are nil where the fidelity has no
+// measurements behind it.
+type priced struct {
+	seconds   float64
+	low, high *float64
+}
+
+// step is one decode step of batch sequences that each see context positions.
+func (s *Setup) step(c *costmodel.Compiled, batch, context int) priced {
+	return s.mean(c, batch, context-1, 1)
+}
+
+// mean is the mean decode step of batch sequences that generate tokens after a prompt.
+func (s *Setup) mean(c *costmodel.Compiled, batch, prompt, generate int) priced {
+	if s.Fidelity != costmodel.Calibrated {
+		return priced{seconds: c.Generation(s.Fidelity, batch, prompt, generate) / float64(generate)}
+	}
+	e, err := c.Estimate(s.Fidelity, costmodel.Workload{Prompt: prompt, Generate: generate, Batch: batch})
+	if err != nil {
+		return priced{seconds: c.Generation(s.Fidelity, batch, prompt, generate) / float64(generate)}
+	}
+	return priced{e.TPOTSeconds, e.Interval.Low, e.Interval.High}
+}
+
+// prefill is the time of batch prompts worked together.
+func (s *Setup) prefill(c *costmodel.Compiled, batch, prompt int) float64 {
+	return c.Prefill(s.Fidelity, batch, prompt).Seconds
+}
+
+// served is the mean time per token with concurrency requests always in flight.
+func (s *Setup) served(c *costmodel.Compiled, concurrency int) float64 {
+	return c.ServedTPOT(s.Load.Prompt, s.Load.Generate, concurrency)
+}
+
+// Compare prices the setup's models as the compare command does; the first is the baseline.
+func (s *Setup) Compare() ([]costmodel.Row, error) {
+	return costmodel.Compare(s.Compiled, s.Fidelity, s.Load)
+}
+
+// basis is what a model's times rest on.
+func (s *Setup) basis(c *costmodel.Compiled) string { return c.Basis(s.Fidelity) }
+
+// Operations is a mean decode step by operation, each with its time at the setup's fidelity
+// and its share of the step. What a serving engine adds to calibrated steps is an operation
+// called engine.
+func (s *Setup) Operations(c *costmodel.Compiled) []costmodel.OpCost {
+	w := s.Load
+	w.Batch = max(s.batch(c, w.Prompt, w.Generate), 1)
+	if s.Fidelity != costmodel.Calibrated {
+		return c.Breakdown(w)
+	}
+	ops := c.FittedBreakdown(w)
+	if len(ops) == 0 || ops[0].Calibrated == 0 {
+		return ops
+	}
+	ops = append(ops, costmodel.OpCost{Name: "engine", Calibrated: c.EngineSeconds(w.Batch)})
+	sum := 0.0
+	for i := range ops {
+		ops[i].Seconds = ops[i].Calibrated
+		sum += ops[i].Seconds
+	}
+	for i := range ops {
+		ops[i].Share = ops[i].Seconds / sum
+	}
+	return ops
+}
+
+// batch is the load's, or the largest that fits, 0 where none does.
+func (s *Setup) batch(c *costmodel.Compiled, prompt, generate int) int {
+	if s.Load.Batch > 0 {
+		return s.Load.Batch
+	}
+	return c.MaxBatch(prompt, generate)
+}
+
+// fits reports whether a batch of prompt+generate positions fits.
+func fits(c *costmodel.Compiled, batch, prompt, generate int) bool {
+	return c.MaxBatch(prompt, generate) >= batch
+}
+
+// WithRatio is a compiled model with another GMU ratio; the ratio it gets is the nearest
+// its cross-decoder can have.
+func WithRatio(c *costmodel.Compiled, ratio float64) (*costmodel.Compiled, error) {
+	m, err := arch.WithGMURatio(c.Model, ratio)
+	if err != nil {
+		return nil, err
+	}
+	return costmodel.Compile(m, c.Hardware, c.Options)
+}

@@ -1,0 +1,175 @@
+package study
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ridgeline/costmodel"
+	"ridgeline/units"
+)
+
+// setting says what a chart's numbers stand on: devices, load, formats, fidelity and basis.
+// parts names which of prompt, generate and batch enter.
+func (s *Setup) setting(parts ...string) []string {
+	c := s.Compiled[0]
+	out := []string{s.devices()}
+	for _, p := range parts {
+		switch {
+		case p == "prompt":
+			out = append(out, "prompt "+Tokens(s.Load.Prompt)+" tokens")
+		case p == "generate":
+			out = append(out, Tokens(s.Load.Generate)+" generated")
+		case p == "batch" && s.Load.Batch == 0:
+			out = append(out, "largest batch that fits")
+		case p == "batch":
+			out = append(out, "batch "+units.Int(float64(s.Load.Batch)))
+		}
+	}
+	out = append(out, s.formats())
+	if c.Options.KVRead != costmodel.Packed {
+		out = append(out, "kernels read K and V "+strings.ReplaceAll(c.Options.KVRead.String(), "_", " "))
+	}
+	if c.Options.Prefill == costmodel.Full && slices.Contains(parts, "prompt") {
+		out = append(out, "full prefill")
+	}
+	return append(out, s.fidelity())
+}
+
+// fidelity names the fidelity and what it rests on.
+func (s *Setup) fidelity() string {
+	var all []string
+	for _, c := range s.Compiled {
+		b, _, _ := strings.Cut(s.basis(c), " (")
+		if !slices.Contains(all, b) {
+			all = append(all, b)
+		}
+	}
+	out := fmt.Sprintf("fidelity %s (%s)", s.Fidelity, strings.Join(all, "; "))
+	if s.Fidelity == costmodel.Calibrated && s.Compiled[0].Options.Engine != "" {
+		out = fmt.Sprintf("engine %s · %s", s.Compiled[0].Options.Engine, out)
+	}
+	return out
+}
+
+// devices names the devices, each once.
+func (s *Setup) devices() string {
+	var all []string
+	for _, c := range s.Compiled {
+		n := c.Hardware.Title
+		if s.severalDevices() {
+			n = c.Hardware.Name
+		}
+		if c.TP() > 1 {
+			n += fmt.Sprintf(" × %d", c.TP())
+		}
+		if !slices.Contains(all, n) {
+			all = append(all, n)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// formats says in what models are stored: one phrase where all of it is one format.
+func (s *Setup) formats() string {
+	var all []string
+	for _, c := range s.Compiled {
+		f := c.Formats()
+		var kinds []string
+		for _, p := range strings.Split(f, ", ") {
+			if _, k, ok := strings.Cut(p, " "); ok && !slices.Contains(kinds, k) {
+				kinds = append(kinds, k)
+			}
+		}
+		if len(kinds) == 1 {
+			f = kinds[0] + " throughout"
+		}
+		if !slices.Contains(all, f) {
+			all = append(all, f)
+		}
+	}
+	if len(all) > 2 {
+		return "each in the formats of its checkpoint"
+	}
+	return strings.Join(all, " or ")
+}
+
+// Tokens writes a count as people write lengths: 32Ki, 2k, 2,500.
+func Tokens(n int) string {
+	switch {
+	case n >= 1<<20 && n%(1<<20) == 0:
+		return strconv.Itoa(n>>20) + "Mi"
+	case n >= 1024 && n%1024 == 0:
+		return strconv.Itoa(n>>10) + "Ki"
+	case n >= 1_000_000 && n%1_000_000 == 0:
+		return strconv.Itoa(n/1_000_000) + "M"
+	case n >= 1000 && n%1000 == 0:
+		return strconv.Itoa(n/1000) + "k"
+	}
+	return units.Int(float64(n))
+}
+
+func (s *Setup) severalDevices() bool {
+	for _, c := range s.Compiled {
+		if c.Hardware.Name != s.Compiled[0].Hardware.Name {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Setup) severalModels() bool {
+	for _, c := range s.Compiled {
+		if c.Model.Name != s.Compiled[0].Model.Name {
+			return true
+		}
+	}
+	return false
+}
+
+// name tells a model on a device from the others of the setup.
+func (s *Setup) name(c *costmodel.Compiled) string {
+	switch {
+	case !s.severalDevices():
+		return c.Model.Name
+	case !s.severalModels():
+		return c.Hardware.Name
+	}
+	return c.Model.Name + " on " + c.Hardware.Name
+}
+
+// series begins the series of a model on a device.
+func (s *Setup) series(c *costmodel.Compiled) Series {
+	return Series{Name: s.name(c), Model: c.Model.Name, Device: c.Hardware.Name, Basis: s.basis(c)}
+}
+
+// of names the only model in a title.
+func (s *Setup) of() string {
+	if s.severalModels() {
+		return ""
+	}
+	return ": " + s.Compiled[0].Model.Name
+}
+
+// finish says in words what bands and broken lines of a chart mean.
+func finish(c *Chart) *Chart {
+	if c.banded() {
+		c.Setting = append(c.Setting, "bands hold 90 % of measurements")
+	}
+	if c.misfits() {
+		c.Setting = append(c.Setting, c.Panels[0].Form.misfits())
+	}
+	return c
+}
+
+// misfits says how what does not fit its device is drawn.
+func (f Form) misfits() string {
+	switch f {
+	case Bars, Grid:
+		return "hatched: does not fit the device"
+	case Roofline:
+		return "rings: does not fit the device"
+	}
+	return "broken lines: does not fit the device"
+}
