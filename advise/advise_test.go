@@ -223,7 +223,9 @@ func TestHybrid(t *testing.T) {
 	if got, want := h.Summary(), open(t, "phi4-mini-flash").Summary(); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if len(owners(h)) != 1 || h.Width != m.Width || pattern(h).KVHeads != pattern(m).KVHeads {
+	ha, _ := pattern(h)
+	ma, _ := pattern(m)
+	if len(owners(h)) != 1 || h.Width != m.Width || ha.KVHeads != ma.KVHeads {
 		t.Errorf("%d owners, width %d", len(owners(h)), h.Width)
 	}
 	if len(owners(m)) != 32 {

@@ -11,70 +11,44 @@ import (
 // owners lists the layers that store a cache that grows with the context.
 func owners(m *arch.Model) []int {
 	var out []int
-	for i, l := range m.Layers {
-		if a := attention(l.Mixer); a != nil && !a.Cross() && a.Window == 0 {
+	for _, i := range m.CacheOwners() {
+		if arch.CacheOwner(m.Layers[i].Mixer).Stores().Window == 0 {
 			out = append(out, i)
 		}
 	}
 	return out
 }
 
-// attention is the attention of a mixer, nil if it has none.
-func attention(m arch.Mixer) *arch.Attention {
-	for _, p := range arch.Parts(m) {
-		if a, ok := p.(*arch.Attention); ok {
-			return a
-		}
-	}
-	return nil
-}
-
 // gmus lists the GMU layers.
-func gmus(m *arch.Model) (layers []int, units []*arch.GMU) {
-	for i, l := range m.Layers {
-		if g, ok := l.Mixer.(*arch.GMU); ok {
-			layers, units = append(layers, i), append(units, g)
-		}
+func gmus(m *arch.Model) (layers []int, units []arch.GMU) {
+	for i, g := range m.GMUs() {
+		layers, units = append(layers, i), append(units, g)
 	}
 	return layers, units
 }
 
-func recurrent(m arch.Mixer) bool {
-	for _, p := range arch.Parts(m) {
-		switch p.(type) {
-		case *arch.Mamba1, *arch.Mamba2, *arch.GatedDeltaNet:
-			return true
-		}
-	}
-	return false
-}
-
 // crossFrom is the first layer of the cross-decoder, 0 where there is none.
 func crossFrom(m *arch.Model) int {
-	for i, l := range m.Layers {
-		switch x := l.Mixer.(type) {
-		case *arch.GMU:
+	for i, p := range m.Mixers() {
+		if r := p.Reads(); r.Cache > 0 || r.Memory > 0 {
 			return i
-		case *arch.Attention:
-			if x.Cross() {
-				return i
-			}
 		}
 	}
 	return 0
 }
 
-// pattern is the attention whose shape others take: a cache owner's, else any.
-func pattern(m *arch.Model) *arch.Attention {
+// pattern is the attention whose shape others take: that of the last layer whose cache
+// grows with the context, else any; ok is false where the model has none.
+func pattern(m *arch.Model) (a arch.Attention, ok bool) {
 	if o := owners(m); len(o) > 0 {
-		return attention(m.Layers[o[len(o)-1]].Mixer)
-	}
-	for _, l := range m.Layers {
-		if a := attention(l.Mixer); a != nil {
-			return a
+		if a, ok := arch.AttentionOf(m.Layers[o[len(o)-1]].Mixer); ok {
+			return a, true
 		}
 	}
-	return nil
+	for _, a := range m.Attentions() {
+		return a, true
+	}
+	return a, false
 }
 
 // fullAttention is the model with full attention in every mixer's place, of the shape its
@@ -82,10 +56,10 @@ func pattern(m *arch.Model) *arch.Attention {
 func fullAttention(m *arch.Model) *arch.Model {
 	t := m.Clone()
 	t.Name, t.Family, t.CountingForm = m.Name+" with full attention", "", 0
-	a := pattern(m)
-	if a == nil {
+	a, ok := pattern(m)
+	if !ok {
 		heads := max(m.Width/128, 1)
-		a = &arch.Attention{Heads: heads, KVHeads: heads, HeadDim: max(m.Width/heads, 1)}
+		a = arch.Attention{Heads: heads, KVHeads: heads, HeadDim: max(m.Width/heads, 1)}
 		if heads%4 == 0 {
 			a.KVHeads = heads / 4
 		}
@@ -94,9 +68,8 @@ func fullAttention(m *arch.Model) *arch.Model {
 		if t.Layers[i].Mixer == nil {
 			continue
 		}
-		x := *a
-		x.Window, x.KVSource = 0, 0
-		t.Layers[i].Mixer = &x
+		a.Window, a.KVSource = 0, 0
+		t.Layers[i].Mixer = a
 	}
 	return t
 }
@@ -109,16 +82,16 @@ func hybrid(m *arch.Model) (*arch.Model, error) {
 		return nil, fmt.Errorf("%d layers do not halve into pairs", d)
 	}
 	for _, l := range m.Layers {
-		if a, ok := l.Mixer.(*arch.Attention); !ok || a.Cross() {
+		if a, ok := l.Mixer.(arch.Attention); !ok || a.Cross() {
 			return nil, fmt.Errorf("not attention throughout")
 		}
 	}
 	h := m.Clone()
 	h.Name, h.Family, h.CountingForm = m.Name+"-sambay", "", 0
-	shape := *pattern(m)
+	shape, _ := pattern(m)
 	shape.Window, shape.DeclaredWindow = 0, 0
 	memory, owner := d/2, d/2+1
-	mamba := arch.Mamba1{DInner: 2 * m.Width, DState: 16, DConv: 4, DtRank: (m.Width + 15) / 16, ConvBias: true}
+	mamba := arch.Mamba1{DInner: 2 * m.Width, DState: 16, DConv: 4, DtRank: arch.DtRank(m.Width), ConvBias: true}
 	for i := range h.Layers {
 		a := shape
 		switch {
@@ -126,16 +99,15 @@ func hybrid(m *arch.Model) (*arch.Model, error) {
 		case i > owner:
 			a.KVSource = arch.To(owner)
 		case i%2 == 0:
-			x := mamba
-			h.Layers[i].Mixer = &x
+			h.Layers[i].Mixer = mamba
 			continue
 		default:
 			a.Window = recommendedWindow
 		}
-		h.Layers[i].Mixer = &a
+		h.Layers[i].Mixer = a
 	}
 	for i := owner + 1; i < d; i += 2 {
-		h.Layers[i].Mixer = &arch.GMU{Memory: arch.To(memory), From: arch.ScanMemory, DMem: mamba.DInner}
+		h.Layers[i].Mixer = arch.GMU{Memory: arch.To(memory), From: arch.ScanMemory, DMem: mamba.DInner}
 	}
 	return h, h.Check()
 }
@@ -147,18 +119,18 @@ func shareCache(m *arch.Model) (*arch.Model, error) {
 	s.Name, s.Family, s.CountingForm = m.Name+"-shared", "", 0
 	from := -1
 	for _, i := range owners(m) {
-		a := attention(m.Layers[i].Mixer)
+		a, attends := m.Layers[i].Mixer.(arch.Attention)
 		if from < 0 {
 			if i >= len(m.Layers)/2 {
 				from = i
 			}
 			continue
 		}
-		o := attention(m.Layers[from].Mixer)
-		if _, plain := s.Layers[i].Mixer.(*arch.Attention); !plain || a.KVHeads != o.KVHeads || a.HeadDim != o.HeadDim || a.Differential != o.Differential {
+		if o, _ := arch.AttentionOf(m.Layers[from].Mixer); !attends || a.KVHeads != o.KVHeads || a.HeadDim != o.HeadDim || a.Differential != o.Differential {
 			continue
 		}
-		attention(s.Layers[i].Mixer).KVSource = arch.To(from)
+		a.KVSource = arch.To(from)
+		s.Layers[i].Mixer = a
 	}
 	return s, s.Check()
 }
@@ -178,16 +150,17 @@ func halve(m *arch.Model) (*arch.Model, error) {
 	at := half
 	if _, us := gmus(m); len(us) > 0 && us[0].From == arch.ScanMemory && us[0].Variant == arch.GatedMemory {
 		src, _ := us[0].Memory.Layer()
-		h.Layers[half].Mixer = m.Clone().Layers[src].Mixer
+		h.Layers[half].Mixer = m.Layers[src].Mixer
 		at++
 	}
 	ratio, _ := m.GMURatio()
-	h.Layers[at].Mixer = m.Clone().Layers[last].Mixer
-	o := attention(h.Layers[at].Mixer)
+	h.Layers[at].Mixer = m.Layers[last].Mixer
+	cross, ok := arch.ReadingCache(arch.CacheOwner(m.Layers[last].Mixer), arch.To(at))
+	if !ok {
+		return nil, fmt.Errorf("the cache of layer %d cannot be shared", last)
+	}
 	for i := at + 1; i < len(h.Layers); i++ {
-		c := *o
-		c.KVSource = arch.To(at)
-		h.Layers[i].Mixer = &c
+		h.Layers[i].Mixer = cross
 	}
 	if ratio == 0 {
 		return h, h.Check()
@@ -198,11 +171,10 @@ func halve(m *arch.Model) (*arch.Model, error) {
 // withWindow gives every windowed layer another window.
 func withWindow(m *arch.Model, window int) *arch.Model {
 	w := m.Clone()
-	for _, l := range w.Layers {
-		if a := attention(l.Mixer); a != nil && a.Window > 0 {
-			a.Window = window
-		}
-	}
+	w.MapMixers(func(_ int, p arch.Mixer) arch.Mixer {
+		p, _ = arch.Vary(p, "window", window)
+		return p
+	})
 	return w
 }
 

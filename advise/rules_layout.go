@@ -81,7 +81,7 @@ func (a *advisor) alternating(v *Advice) error {
 // lastScan is the last recurrent layer before the cross-decoder, −1 for none.
 func lastScan(m *arch.Model) int {
 	for i := crossFrom(m) - 1; i >= 0; i-- {
-		if recurrent(m.Layers[i].Mixer) {
+		if arch.Recurrent(m.Layers[i].Mixer) {
 			return i
 		}
 	}
@@ -109,13 +109,11 @@ func (a *advisor) memorySource(v *Advice) error {
 	}
 	to := m.Clone()
 	d := m.MemoryWidth(last, arch.ScanMemory)
-	norm := gatedNorm(to.Layers[last].Mixer)
-	if norm != nil {
-		*norm = true
-	}
-	_, changed := gmus(to)
-	for _, u := range changed {
-		*u = arch.GMU{Memory: arch.To(last), From: arch.ScanMemory, DMem: d, Normed: norm != nil}
+	optional, _ := arch.OwnNorm(to.Layers[last].Mixer)
+	to.Layers[last].Mixer = arch.WithOwnNorm(to.Layers[last].Mixer, false)
+	layers, _ := gmus(to)
+	for _, i := range layers {
+		to.Layers[i].Mixer = arch.GMU{Memory: arch.To(last), From: arch.ScanMemory, DMem: d, Normed: optional}
 	}
 	if to.Check() != nil {
 		return nil
@@ -130,37 +128,25 @@ func (a *advisor) memorySource(v *Advice) error {
 	return nil
 }
 
-// gatedNorm is where a recurrent mixer says that it leaves out its own norm, nil for those
-// that have none.
-func gatedNorm(m arch.Mixer) *bool {
-	for _, p := range arch.Parts(m) {
-		switch p := p.(type) {
-		case *arch.Mamba2:
-			return &p.NoNorm
-		case *arch.GatedDeltaNet:
-			return &p.NoNorm
-		}
-	}
-	return nil
-}
-
 func (a *advisor) normed(v *Advice) error {
 	m := a.now.model.Clone()
-	_, us := gmus(m)
 	missing, kept := 0, 0
-	for _, u := range us {
+	layers, units := gmus(m)
+	for k, u := range units {
 		src, _ := u.Memory.Layer()
-		norm := gatedNorm(m.Layers[src].Mixer)
-		if u.From != arch.ScanMemory || norm == nil {
+		optional, present := arch.OwnNorm(m.Layers[src].Mixer)
+		if u.From != arch.ScanMemory || !optional {
 			continue
 		}
 		if !u.Normed {
 			missing++
 		}
-		if !*norm {
+		if present {
 			kept++
 		}
-		u.Normed, *norm = true, true
+		u.Normed = true
+		m.Layers[layers[k]].Mixer = u
+		m.Layers[src].Mixer = arch.WithOwnNorm(m.Layers[src].Mixer, false)
 	}
 	v.found(Fine, float64(missing), "count", "%d GMUs lack a norm they need", missing)
 	if missing+kept == 0 {
@@ -230,8 +216,8 @@ func (a *advisor) cacheOwners(v *Advice) error {
 func (a *advisor) window(v *Advice) error {
 	m := a.now.model
 	least, most := math.MaxInt, 0
-	for _, l := range m.Layers {
-		if x := attention(l.Mixer); x != nil && x.Window > 0 {
+	for _, x := range m.Attentions() {
+		if x.Window > 0 {
 			least, most = min(least, x.Window), max(most, x.Window)
 		}
 	}

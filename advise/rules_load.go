@@ -138,7 +138,7 @@ func tokens(n int) string {
 func lastRecurrent(m *arch.Model) int {
 	last := -1
 	for i, l := range m.Layers {
-		if recurrent(l.Mixer) {
+		if arch.Recurrent(l.Mixer) {
 			last = i
 		}
 	}
@@ -285,8 +285,8 @@ func (a *advisor) tensorParallel(v *Advice) error {
 // headDim looks for lanes that kernels pad.
 func (a *advisor) headDim(v *Advice) error {
 	const multiple = 32
-	x := pattern(a.now.model)
-	if x == nil {
+	x, ok := pattern(a.now.model)
+	if !ok {
 		v.found(Fine, 0, "count", "no attention")
 		return nil
 	}

@@ -16,9 +16,9 @@ type Attention struct {
 
 	// Window is how many positions a query sees, itself included; 0 is all.
 	Window int
-	// DeclaredWindow is a window the config names that never bites (switched off, or
-	// no shorter than the longest context). It costs nothing by itself; engines that
-	// pack grouped queries only without a window look at it (paper.md).
+	// DeclaredWindow is a window in the config that has no effect: it is switched off, or
+	// at least as long as the longest context. Some attention kernels read the cache
+	// once per query head on layers for which a window is set at all, and so look at it.
 	DeclaredWindow int
 
 	Differential bool
@@ -36,19 +36,45 @@ type Attention struct {
 }
 
 // Kind returns "attention".
-func (a *Attention) Kind() string { return "attention" }
+func (a Attention) Kind() string { return "attention" }
+
+// Name returns "full", "swa" (with a window) or "cross" (of another layer's cache).
+func (a Attention) Name() string {
+	switch {
+	case a.Cross():
+		return "cross"
+	case a.Window > 0:
+		return "swa"
+	}
+	return "full"
+}
+
+// Shape implements Mixer.
+func (a Attention) Shape() string {
+	s := fmt.Sprintf("%d q, %d kv × %d", a.Heads, a.KVHeads, a.HeadDim)
+	if a.Window > 0 {
+		s += fmt.Sprintf(", window %d", a.Window)
+	}
+	if a.DeclaredWindow > 0 {
+		s += fmt.Sprintf(" (window %d never bites)", a.DeclaredWindow)
+	}
+	if a.Differential {
+		s += ", diff"
+	}
+	return s
+}
 
 // Cross reports whether the layer reads another layer's cache.
-func (a *Attention) Cross() bool { return a.KVSource > 0 }
+func (a Attention) Cross() bool { return a.KVSource > 0 }
 
 // KVElements is the cache elements of one position: K and V.
-func (a *Attention) KVElements() int { return 2 * a.KVHeads * a.HeadDim }
+func (a Attention) KVElements() int { return 2 * a.KVHeads * a.HeadDim }
 
 // Inner is the width of the attention's inner output, heads·head_dim.
-func (a *Attention) Inner() int { return a.Heads * a.HeadDim }
+func (a Attention) Inner() int { return a.Heads * a.HeadDim }
 
 // Weights implements Mixer.
-func (a *Attention) Weights(width int) []Weight {
+func (a Attention) Weights(width int) []Weight {
 	rows := a.Inner()
 	if !a.Cross() {
 		rows += a.KVElements()
@@ -80,8 +106,85 @@ func (a *Attention) Weights(width int) []Weight {
 	return w
 }
 
+// fields lists what a model file says of attention. Cross-attention takes what it does
+// not say from the layer whose cache it reads.
+func (a *Attention) fields() []Field {
+	window := Field{Key: "window", Value: &a.Window, Default: always(0), Zero: "sees nothing: leave it out for full attention",
+		Doc: "positions a query sees, itself included"}
+	if a.Window > 0 {
+		window.Vary = func(n int) { a.Window = n }
+	}
+	return []Field{
+		{Key: "heads", Value: &a.Heads, Doc: "query heads"},
+		{Key: "kv_heads", Value: &a.KVHeads, Shown: true, Default: func(int) any { return a.Heads },
+			Vary: func(n int) { a.KVHeads = n }, Doc: "key and value heads"},
+		{Key: "head_dim", Value: &a.HeadDim, Vary: func(n int) { a.HeadDim, a.RotaryDim = n, min(a.RotaryDim, n) },
+			Doc: "elements of a head"},
+		window,
+		{Key: "declared_window", Value: &a.DeclaredWindow, AllowZero: true, Default: always(0), Doc: "window without effect"},
+		flag("differential", &a.Differential, "differential attention"),
+		flag("qkv_bias", &a.QKVBias, "bias on queries, keys and values"),
+		flag("out_bias", &a.OutBias, "bias on the output projection"),
+		flag("qk_norm", &a.QKNorm, "norm over each query and key head"),
+		flag("output_gate", &a.OutputGate, "sigmoid gate on the inner output"),
+		flag("sinks", &a.Sinks, "a learned logit per head"),
+		{Key: "rotary_dim", Value: &a.RotaryDim, AllowZero: true, Default: always(0), Doc: "rotated elements of a head"},
+		{Key: "rotary_base", Value: &a.RotaryBase, Default: always(0.0), Doc: "base of the rotary embedding"},
+	}
+}
+
+func (a Attention) edit(change func([]Field)) Mixer {
+	change(a.fields())
+	return a
+}
+
+func (a Attention) detached() Mixer {
+	a.KVSource = 0
+	return a
+}
+
+// Stores implements Mixer.
+func (a Attention) Stores() Storage {
+	if a.Cross() {
+		return Storage{}
+	}
+	return Storage{CacheElements: a.KVElements(), Window: a.Window}
+}
+
+// Reads implements Mixer.
+func (a Attention) Reads() Reads { return Reads{Cache: a.KVSource} }
+
+// HandsOn implements Mixer: attention's memory is its inner output.
+func (a Attention) HandsOn(kind MemoryKind) int {
+	if kind == AttentionMemory {
+		return a.Inner()
+	}
+	return 0
+}
+
+// readingCache implements CacheReader.
+func (a Attention) readingCache(layer Ref) Mixer {
+	a.KVSource = layer
+	return a
+}
+
+// fitsCache implements CacheReader.
+func (a Attention) fitsCache(owner Mixer) error {
+	o, ok := owner.(Attention)
+	switch {
+	case !ok:
+		return fmt.Errorf("reads keys and values, but the cache of %s holds none", owner.Kind())
+	case o.KVHeads != a.KVHeads || o.HeadDim != a.HeadDim || o.Differential != a.Differential:
+		return fmt.Errorf("has kv_heads %d × head_dim %d, the cache of its owner %d × %d (differential must agree too)",
+			a.KVHeads, a.HeadDim, o.KVHeads, o.HeadDim)
+	case o.Window > 0 && (a.Window == 0 || a.Window > o.Window):
+		return fmt.Errorf("sees further than the window of %d that the owner of its cache keeps", o.Window)
+	}
+	return nil
+}
+
 // Check implements Mixer.
-func (a *Attention) Check(int) error {
+func (a Attention) Check(int) error {
 	if err := positive("heads", a.Heads, "kv_heads", a.KVHeads, "head_dim", a.HeadDim); err != nil {
 		return err
 	}

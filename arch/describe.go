@@ -4,31 +4,11 @@ package arch
 // "gated_deltanet", "full" or "swa" (attention without and with a window), "cross",
 // "gmu", "ngmu", "sigmoid_gmu", for parallel mixers their names joined by "+", and
 // "none".
-func (l Layer) MixerName() string { return mixerName(l.Mixer) }
-
-func mixerName(m Mixer) string {
-	switch m := m.(type) {
-	case nil:
+func (l Layer) MixerName() string {
+	if l.Mixer == nil {
 		return "none"
-	case *Attention:
-		switch {
-		case m.Cross():
-			return "cross"
-		case m.Window > 0:
-			return "swa"
-		}
-		return "full"
-	case *Parallel:
-		s := ""
-		for i, p := range m.Mixers {
-			if i > 0 {
-				s += "+"
-			}
-			s += mixerName(p)
-		}
-		return s
 	}
-	return m.Kind()
+	return l.Mixer.Name()
 }
 
 // FFNName is the kind of a layer's feed-forward network, "none" where it has none.

@@ -127,32 +127,32 @@ func TestEveryFamilyPassesCheck(t *testing.T) {
 
 func TestFamilyShapes(t *testing.T) {
 	m := mustBuild(t, "gdny", FamilyOptions{Depth: 16}) // w = 1920
-	want := &GatedDeltaNet{KHeads: 6, VHeads: 6, KDim: 240, VDim: 480, DConv: 4}
+	want := GatedDeltaNet{KHeads: 6, VHeads: 6, KDim: 240, VDim: 480, DConv: 4}
 	if d := cmp.Diff(want, m.Layers[0].Mixer); d != "" {
 		t.Error(d)
 	}
-	if g := m.Layers[8].Mixer.(*GatedDeltaNet); !g.NoNorm || g.DKey() != 1440 || g.DValue() != 2880 {
+	if g := m.Layers[8].Mixer.(GatedDeltaNet); !g.NoNorm || g.DKey() != 1440 || g.DValue() != 2880 {
 		t.Errorf("memory layer %+v", g)
 	}
-	wantGMU := &GMU{Memory: To(8), From: ScanMemory, DMem: 2880, Normed: true}
+	wantGMU := GMU{Memory: To(8), From: ScanMemory, DMem: 2880, Normed: true}
 	if d := cmp.Diff(wantGMU, m.Layers[10].Mixer); d != "" {
 		t.Error(d)
 	}
 	m = mustBuild(t, "sambay-2", FamilyOptions{Depth: 16}) // w = 1984, d_inner = 3968
-	if d := cmp.Diff(&Mamba2{Heads: 62, HeadDim: 64, DState: 128, Groups: 1, DConv: 4, ConvBias: true}, m.Layers[0].Mixer); d != "" {
+	if d := cmp.Diff(Mamba2{Heads: 62, HeadDim: 64, DState: 128, Groups: 1, DConv: 4, ConvBias: true}, m.Layers[0].Mixer); d != "" {
 		t.Error(d)
 	}
 	m = mustBuild(t, "sambay-a", FamilyOptions{Depth: 16})
-	if d := cmp.Diff(&GMU{Memory: To(9), From: AttentionMemory, DMem: 2048}, m.Layers[10].Mixer); d != "" {
+	if d := cmp.Diff(GMU{Memory: To(9), From: AttentionMemory, DMem: 2048}, m.Layers[10].Mixer); d != "" {
 		t.Error(d)
 	}
 	m = mustBuild(t, "sambay-mlp", FamilyOptions{Depth: 16})
-	if d := cmp.Diff(&GMU{Memory: To(9), From: MLPMemory, DMem: 4 * 1920}, m.Layers[10].Mixer); d != "" {
+	if d := cmp.Diff(GMU{Memory: To(9), From: MLPMemory, DMem: 4 * 1920}, m.Layers[10].Mixer); d != "" {
 		t.Error(d)
 	}
 	m = mustBuild(t, "sambay+da", FamilyOptions{Depth: 16})
 	for i, l := range m.Layers {
-		if a, ok := l.Mixer.(*Attention); ok && (!a.Differential || a.RotaryDim != 0) {
+		if a, ok := l.Mixer.(Attention); ok && (!a.Differential || a.RotaryDim != 0) {
 			t.Errorf("layer %d: %+v", i, a)
 		}
 	}

@@ -158,12 +158,12 @@ func (b *builder) build() (*Model, error) {
 	}
 	for i := range m.Layers {
 		l := &m.Layers[i]
-		l.FFN = &MLP{Inner: b.MLP, Gated: true}
+		l.FFN = MLP{Inner: b.MLP, Gated: true}
 		switch {
 		case i == owner:
 			l.Mixer = b.attention(0)
 		case i > owner:
-			l.Mixer = crossFrom(m.Layers[owner].Mixer.(*Attention), owner)
+			l.Mixer, _ = ReadingCache(m.Layers[owner].Mixer, To(owner))
 		default:
 			mx, err := b.selfMixer(i)
 			if err != nil {
@@ -230,8 +230,8 @@ func (b *builder) selfMixer(i int) (Mixer, error) {
 	return b.recurrent()
 }
 
-func (b *builder) attention(window int) *Attention {
-	a := &Attention{
+func (b *builder) attention(window int) Attention {
+	a := Attention{
 		Heads: b.Heads, KVHeads: b.KVHeads, HeadDim: b.HeadDim, Window: window, Differential: b.Differential,
 	}
 	if b.rotary {
@@ -245,7 +245,7 @@ func (b *builder) recurrent() (Mixer, error) {
 	switch b.SSM {
 	case mamba2Kind:
 		head := mamba2HeadDim(inner)
-		return &Mamba2{
+		return Mamba2{
 			Heads: inner / head, HeadDim: head, DState: b.DState, Groups: 1, DConv: b.DConv, ConvBias: true,
 		}, nil
 	case deltaNetKind:
@@ -253,12 +253,12 @@ func (b *builder) recurrent() (Mixer, error) {
 			return nil, fmt.Errorf("width %d is not a multiple of 4: q and k are 0.75·width wide", w)
 		}
 		n := deltaNetHeads(3 * w / 4)
-		return &GatedDeltaNet{
+		return GatedDeltaNet{
 			KHeads: n, VHeads: n, KDim: 3 * w / 4 / n, VDim: 3 * w / 2 / n, DConv: b.DConv,
 		}, nil
 	}
-	return &Mamba1{
-		DInner: inner, DState: b.DState, DConv: b.DConv, DtRank: (w + 15) / 16, ConvBias: true,
+	return Mamba1{
+		DInner: inner, DState: b.DState, DConv: b.DConv, DtRank: DtRank(w), ConvBias: true,
 	}, nil
 }
 

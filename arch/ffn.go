@@ -13,7 +13,12 @@ const (
 	GELU
 )
 
-func (a Activation) String() string { return [...]string{"silu", "relu", "relu2", "gelu"}[a] }
+var activationNames = [...]string{"silu", "relu", "relu2", "gelu"}
+
+func (a Activation) String() string { return activationNames[a] }
+
+// Activations lists the activations.
+func Activations() []Activation { return []Activation{SiLU, ReLU, ReLU2, GELU} }
 
 // MLP is a dense feed-forward network: gated (SwiGLU, act(g)⊙u) or plain.
 //
@@ -27,23 +32,53 @@ type MLP struct {
 }
 
 // Kind returns "swiglu" (gated) or "mlp".
-func (m *MLP) Kind() string {
+func (m MLP) Kind() string {
 	if m.Gated {
 		return "swiglu"
 	}
 	return "mlp"
 }
 
-func upRows(inner int, gated bool) int {
+// UpRows is how many rows the map up to an inner width has: a gated network computes the
+// gate beside the linear branch.
+func UpRows(inner int, gated bool) int {
 	if gated {
 		return 2 * inner
 	}
 	return inner
 }
 
+// Shape implements FFN.
+func (m MLP) Shape() string { return fmt.Sprintf("%s %d", m.Kind(), m.Inner) }
+
+func (m *MLP) fields() []Field {
+	act := SiLU
+	if !m.Gated {
+		act = GELU
+	}
+	return []Field{
+		{Key: "inner", Value: &m.Inner, Doc: "inner width"},
+		{Key: "activation", Value: &m.Act, Default: always(act), Shown: !m.Gated, Doc: "silu, relu, relu2 or gelu"},
+		flag("bias", &m.Bias, "bias on both maps"),
+	}
+}
+
+func (m MLP) edit(change func([]Field)) FFN {
+	change(m.fields())
+	return m
+}
+
+// HandsOn implements FFN: a gated network's memory is its linear branch.
+func (m MLP) HandsOn(kind MemoryKind) int {
+	if kind == MLPMemory && m.Gated {
+		return m.Inner
+	}
+	return 0
+}
+
 // Weights implements FFN.
-func (m *MLP) Weights(width int) []Weight {
-	up := upRows(m.Inner, m.Gated)
+func (m MLP) Weights(width int) []Weight {
+	up := UpRows(m.Inner, m.Gated)
 	w := []Weight{{Name: "up", Shape: []int{up, width}}, {Name: "down", Shape: []int{width, m.Inner}}}
 	if m.Bias {
 		w = append(w, Weight{Name: "up_bias", Shape: []int{up}, Role: Vector},
@@ -53,7 +88,7 @@ func (m *MLP) Weights(width int) []Weight {
 }
 
 // Check implements FFN.
-func (m *MLP) Check(int) error { return positive("inner", m.Inner) }
+func (m MLP) Check(int) error { return positive("inner", m.Inner) }
 
 // MoE is a mixture of experts: a router picks TopK of Experts for each token; a
 // shared expert, if any, sees every token.
@@ -71,26 +106,51 @@ type MoE struct {
 }
 
 // Kind returns "moe".
-func (m *MoE) Kind() string { return "moe" }
+func (m MoE) Kind() string { return "moe" }
+
+// Shape implements FFN.
+func (m MoE) Shape() string { return fmt.Sprintf("moe %d of %d × %d", m.TopK, m.Experts, m.Inner) }
+
+func (m *MoE) fields() []Field {
+	return []Field{
+		{Key: "experts", Value: &m.Experts, Doc: "number of experts"},
+		{Key: "top_k", Value: &m.TopK, Doc: "experts of one token"},
+		{Key: "inner", Value: &m.Inner, Doc: "inner width of an expert"},
+		{Key: "shared_inner", Value: &m.SharedInner, AllowZero: true, Default: always(0), Doc: "inner width of the shared expert"},
+		{Key: "gated", Value: &m.Gated, Default: always(true), Doc: "experts are act(g)⊙u"},
+		{Key: "activation", Value: &m.Act, Default: always(SiLU), Doc: "silu, relu, relu2 or gelu"},
+		flag("shared_gate", &m.SharedGate, "sigmoid gate on the shared expert"),
+		flag("bias", &m.Bias, "bias on the experts"),
+		flag("router_bias", &m.RouterBias, "bias in the router"),
+	}
+}
+
+func (m MoE) edit(change func([]Field)) FFN {
+	change(m.fields())
+	return m
+}
+
+// HandsOn implements FFN.
+func (m MoE) HandsOn(MemoryKind) int { return 0 }
 
 // Weights implements FFN.
-func (m *MoE) Weights(width int) []Weight {
-	up := upRows(m.Inner, m.Gated)
+func (m MoE) Weights(width int) []Weight {
+	up := UpRows(m.Inner, m.Gated)
 	w := []Weight{{Name: "router", Shape: []int{m.Experts, width}}}
 	if m.RouterBias {
 		w = append(w, Weight{Name: "router_bias", Shape: []int{m.Experts}, Role: Vector})
 	}
 	w = append(w,
-		Weight{Name: "up", Shape: []int{up, width}, Role: Expert, Copies: m.Experts},
-		Weight{Name: "down", Shape: []int{width, m.Inner}, Role: Expert, Copies: m.Experts})
+		Weight{Name: "up", Shape: []int{up, width}, Role: Expert, Copies: m.Experts, Active: m.TopK},
+		Weight{Name: "down", Shape: []int{width, m.Inner}, Role: Expert, Copies: m.Experts, Active: m.TopK})
 	if m.Bias {
 		w = append(w,
-			Weight{Name: "up_bias", Shape: []int{up}, Role: Vector, Copies: m.Experts},
-			Weight{Name: "down_bias", Shape: []int{width}, Role: Vector, Copies: m.Experts})
+			Weight{Name: "up_bias", Shape: []int{up}, Role: Vector, Copies: m.Experts, Active: m.TopK},
+			Weight{Name: "down_bias", Shape: []int{width}, Role: Vector, Copies: m.Experts, Active: m.TopK})
 	}
 	if m.SharedInner > 0 {
 		w = append(w,
-			Weight{Name: "shared_up", Shape: []int{upRows(m.SharedInner, m.Gated), width}},
+			Weight{Name: "shared_up", Shape: []int{UpRows(m.SharedInner, m.Gated), width}},
 			Weight{Name: "shared_down", Shape: []int{width, m.SharedInner}})
 		if m.SharedGate {
 			w = append(w, Weight{Name: "shared_gate", Shape: []int{1, width}})
@@ -100,7 +160,7 @@ func (m *MoE) Weights(width int) []Weight {
 }
 
 // Check implements FFN.
-func (m *MoE) Check(int) error {
+func (m MoE) Check(int) error {
 	if err := positive("experts", m.Experts, "top_k", m.TopK, "inner", m.Inner); err != nil {
 		return err
 	}

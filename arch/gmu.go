@@ -27,6 +27,16 @@ const (
 	OutputMemory               // the mixer's output, as wide as the model: sigmoid GMU
 )
 
+var memoryNames = [...]string{NoMemory: "", ScanMemory: "scan", AttentionMemory: "attention", MLPMemory: "mlp", OutputMemory: "output"}
+
+// String is the name that model files use: "scan", "attention", "mlp" or "output".
+func (k MemoryKind) String() string { return memoryNames[k] }
+
+// MemoryKinds lists what a layer can hand on.
+func MemoryKinds() []MemoryKind {
+	return []MemoryKind{ScanMemory, AttentionMemory, MLPMemory, OutputMemory}
+}
+
 // GMU is a Gated Memory Unit. It stores nothing: the memory is made by another
 // layer for the same token in the same step.
 //
@@ -42,7 +52,7 @@ type GMU struct {
 }
 
 // Kind returns "gmu", "ngmu" or "sigmoid_gmu".
-func (g *GMU) Kind() string {
+func (g GMU) Kind() string {
 	switch {
 	case g.Variant == SigmoidGMU:
 		return "sigmoid_gmu"
@@ -53,7 +63,7 @@ func (g *GMU) Kind() string {
 }
 
 // Weights implements Mixer.
-func (g *GMU) Weights(width int) []Weight {
+func (g GMU) Weights(width int) []Weight {
 	if g.Variant == SigmoidGMU {
 		return []Weight{
 			{Name: "current", Shape: []int{width, width}},
@@ -77,7 +87,7 @@ func (g *GMU) Weights(width int) []Weight {
 }
 
 // Check implements Mixer.
-func (g *GMU) Check(width int) error {
+func (g GMU) Check(width int) error {
 	if err := positive("d_mem", g.DMem); err != nil {
 		return err
 	}
@@ -87,39 +97,58 @@ func (g *GMU) Check(width int) error {
 	return nil
 }
 
-// Parallel runs several mixers on the same normed input and adds their outputs
-// (Falcon-H1: attention beside Mamba-2).
-type Parallel struct {
-	Mixers []Mixer
+// Name implements Mixer.
+func (g GMU) Name() string { return g.Kind() }
+
+// Shape implements Mixer.
+func (g GMU) Shape() string { return fmt.Sprintf("d_mem %d", g.DMem) }
+
+// fields leaves out the memory's layer: files name it by its label. NoMemory and a
+// width of 0 follow the memory layer.
+func (g *GMU) fields() []Field {
+	var fs []Field
+	from := always(NoMemory)
+	if g.Variant == SigmoidGMU {
+		fs = append(fs, flag("normed", &g.Normed, "RMSNorm behind the gate"))
+		from = always(OutputMemory)
+	}
+	return append(fs,
+		Field{Key: "from", Value: &g.From, Default: from, Doc: "which output of the memory layer is gated"},
+		Field{Key: "d_mem", Value: &g.DMem, Default: always(0), InputOnly: true, Doc: "width of the memory"})
 }
 
-// Kind returns "parallel".
-func (p *Parallel) Kind() string { return "parallel" }
-
-// Weights implements Mixer. Names are prefixed with the position of the part.
-func (p *Parallel) Weights(width int) []Weight {
-	var all []Weight
-	for i, m := range p.Mixers {
-		for _, w := range m.Weights(width) {
-			w.Name = fmt.Sprintf("%d.%s", i, w.Name)
-			all = append(all, w)
-		}
-	}
-	return all
+func (g GMU) edit(change func([]Field)) Mixer {
+	change(g.fields())
+	return g
 }
 
-// Check implements Mixer.
-func (p *Parallel) Check(width int) error {
-	if len(p.Mixers) < 2 {
-		return fmt.Errorf("parallel needs at least two mixers, has %d", len(p.Mixers))
-	}
-	for _, m := range p.Mixers {
-		if _, nested := m.(*Parallel); nested {
-			return fmt.Errorf("parallel mixers do not nest")
-		}
-		if err := m.Check(width); err != nil {
-			return err
-		}
+func (g GMU) detached() Mixer {
+	g.Memory = 0
+	return g
+}
+
+// Stores implements Mixer: the memory is of the current position, so nothing is kept.
+func (g GMU) Stores() Storage { return Storage{} }
+
+// Reads implements Mixer.
+func (g GMU) Reads() Reads { return Reads{Memory: g.Memory, Kind: g.From} }
+
+// HandsOn implements Mixer.
+func (g GMU) HandsOn(MemoryKind) int { return 0 }
+
+// readingMemory implements MemoryReader.
+func (g GMU) readingMemory(layer Ref, kind MemoryKind, width int) Mixer {
+	g.Memory, g.From, g.DMem = layer, kind, width
+	return g
+}
+
+// fitsMemory implements MemoryReader.
+func (g GMU) fitsMemory(width int) error {
+	if g.DMem != width {
+		return fmt.Errorf("has d_mem %d, but its memory is %d wide", g.DMem, width)
 	}
 	return nil
 }
+
+// Chains implements MemoryReader: sigmoid GMUs mix the output of the one before them.
+func (g GMU) Chains() bool { return g.Variant == SigmoidGMU }

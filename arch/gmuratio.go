@@ -55,7 +55,7 @@ func (m *Model) GMURatio() (float64, bool) {
 	}
 	n := 0
 	for _, i := range c.layers {
-		if _, ok := m.Layers[i].Mixer.(*GMU); ok {
+		if _, ok := m.Layers[i].Mixer.(MemoryReader); ok {
 			n++
 		}
 	}
@@ -87,35 +87,29 @@ func (m *Model) recount(ratio float64) int64 {
 // cross is the cross-decoder of a model: the layers that share one cache or memory.
 type cross struct {
 	m      *Model
-	owner  int   // layer of the last cache owner
-	layers []int // layers behind it with a GMU or cross-attention
-	gmu    *GMU  // first of each, nil if none
-	attn   *Attention
+	owner  int          // layer of the last cache owner
+	layers []int        // layers behind it with a GMU or cross-attention
+	gmu    MemoryReader // first of each, nil if none
+	attn   Mixer
 }
 
 func findCross(m *Model) (*cross, bool) {
-	c := &cross{m: m, owner: -1}
-	for i, l := range m.Layers {
-		if cacheOwner(l.Mixer) != nil {
-			c.owner = i
-		}
-	}
-	if c.owner < 0 {
+	owners := m.CacheOwners()
+	if len(owners) == 0 {
 		return nil, false
 	}
+	c := &cross{m: m, owner: owners[len(owners)-1]}
 	for i := c.owner + 1; i < len(m.Layers); i++ {
-		switch mx := m.Layers[i].Mixer.(type) {
-		case *GMU:
-			if c.gmu == nil {
-				g := *mx
-				c.gmu = &g
-			}
-		case *Attention: // cross-attention: no owner comes after the last
-			if c.attn == nil {
-				a := *mx
-				c.attn = &a
-			}
-		default:
+		mx := m.Layers[i].Mixer
+		gmu, gates := mx.(MemoryReader)
+		_, reads := mx.(CacheReader) // of another layer's: no owner comes after the last
+		switch {
+		case gates && c.gmu == nil:
+			c.gmu = gmu
+		case gates:
+		case reads && c.attn == nil:
+			c.attn = mx
+		case !reads:
 			continue
 		}
 		c.layers = append(c.layers, i)
@@ -123,20 +117,14 @@ func findCross(m *Model) (*cross, bool) {
 	return c, len(c.layers) > 0
 }
 
-// crossFrom is cross-attention to the cache of an owner.
-func crossFrom(owner *Attention, layer int) *Attention {
-	a := *owner
-	a.KVSource = To(layer)
-	return &a
-}
-
 // gmuTemplate makes the GMU for a kind of memory: NoMemory chooses.
-func (c *cross) gmuTemplate(kind MemoryKind) (*GMU, error) {
+func (c *cross) gmuTemplate(kind MemoryKind) (MemoryReader, error) {
 	m := c.m
 	if kind == NoMemory || kind == ScanMemory {
 		for i := c.owner; i >= 0; i-- {
 			if d := m.MemoryWidth(i, ScanMemory); d > 0 {
-				return &GMU{Memory: To(i), From: ScanMemory, DMem: d, Normed: ownNorm(m.Layers[i].Mixer) != nil}, nil
+				optional, _ := OwnNorm(m.Layers[i].Mixer)
+				return GMU{Memory: To(i), From: ScanMemory, DMem: d, Normed: optional}, nil
 			}
 		}
 		kind = AttentionMemory
@@ -145,21 +133,7 @@ func (c *cross) gmuTemplate(kind MemoryKind) (*GMU, error) {
 	if d == 0 {
 		return nil, fmt.Errorf("layer %d has no memory for a GMU to gate", c.owner)
 	}
-	return &GMU{Memory: To(c.owner), From: kind, DMem: d}, nil
-}
-
-// ownNorm is where a recurrent mixer says whether it has a norm of its own, nil for
-// mixers that have none.
-func ownNorm(m Mixer) *bool {
-	for _, p := range Parts(m) {
-		switch p := p.(type) {
-		case *Mamba2:
-			return &p.NoNorm
-		case *GatedDeltaNet:
-			return &p.NoNorm
-		}
-	}
-	return nil
+	return GMU{Memory: To(c.owner), From: kind, DMem: d}, nil
 }
 
 // spread lays out the cross-decoder at a share of GMUs.
@@ -167,36 +141,35 @@ func (c *cross) spread(ratio float64) {
 	n := len(c.layers)
 	k := int(math.Floor(ratio*float64(n) + 0.5))
 	if c.attn == nil {
-		c.attn = crossFrom(cacheOwner(c.m.Layers[c.owner].Mixer), c.owner)
+		c.attn, _ = ReadingCache(CacheOwner(c.m.Layers[c.owner].Mixer), To(c.owner))
 	}
-	var chain Ref // previous sigmoid GMU
+	var chain Ref // previous GMU of a chain
 	for i, at := range c.layers {
 		if ceilDiv((i+1)*k, n) == ceilDiv(i*k, n) {
-			a := *c.attn
-			c.m.Layers[at].Mixer = &a
+			c.m.Layers[at].Mixer = c.attn
 			continue
 		}
-		g := *c.gmu
-		if g.Variant == SigmoidGMU {
+		g := c.gmu
+		if g.Chains() {
 			if chain != 0 {
-				g.Memory = chain
+				r := g.Reads()
+				g = g.readingMemory(chain, r.Kind, c.m.Width).(MemoryReader)
 			}
 			chain = To(at)
 		}
-		c.m.Layers[at].Mixer = &g
+		c.m.Layers[at].Mixer = g
 	}
 	c.moveNorm(k > 0)
 }
 
-// moveNorm gives the memory layer's norm to the nGMUs, or back when none is left.
+// moveNorm gives the memory layer's norm to the normed GMUs, or back when none is left.
 func (c *cross) moveNorm(taken bool) {
-	if c.gmu == nil || !c.gmu.Normed || c.gmu.From != ScanMemory {
+	g, ok := c.gmu.(GMU)
+	if !ok || !g.Normed || g.From != ScanMemory {
 		return
 	}
-	if i, ok := c.gmu.Memory.Layer(); ok && i <= c.owner {
-		if p := ownNorm(c.m.Layers[i].Mixer); p != nil {
-			*p = taken
-		}
+	if i, ok := g.Memory.Layer(); ok && i <= c.owner {
+		c.m.Layers[i].Mixer = WithOwnNorm(c.m.Layers[i].Mixer, !taken)
 	}
 }
 

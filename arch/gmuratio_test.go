@@ -155,7 +155,7 @@ func TestGMURatioOfFiles(t *testing.T) {
 	if got, want := g.Summary(), "swa full gmu mamba1 cross"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if d := cmp.Diff(&GMU{Memory: To(1), From: AttentionMemory, DMem: 128}, g.Layers[2].Mixer); d != "" {
+	if d := cmp.Diff(GMU{Memory: To(1), From: AttentionMemory, DMem: 128}, g.Layers[2].Mixer); d != "" {
 		t.Error(d)
 	}
 	// Mamba-2 before the owner: an nGMU takes over its norm.
@@ -163,7 +163,7 @@ func TestGMURatioOfFiles(t *testing.T) {
 	if g, err = WithGMURatio(m, 0.5); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := g.Summary(), "mamba2 full ngmu cross mamba1"; got != want || !g.Layers[0].Mixer.(*Mamba2).NoNorm {
+	if got, want := g.Summary(), "mamba2 full ngmu cross mamba1"; got != want || !g.Layers[0].Mixer.(Mamba2).NoNorm {
 		t.Errorf("%s, want %s; %+v", got, want, g.Layers[0].Mixer)
 	}
 	// Sigmoid GMUs stay a chain.
@@ -172,7 +172,7 @@ func TestGMURatioOfFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := 2; i < 6; i++ {
-		if got := g.Layers[i].Mixer.(*GMU).Memory; got != To(i-1) {
+		if got := g.Layers[i].Mixer.(GMU).Memory; got != To(i-1) {
 			t.Errorf("layer %d mixes the output of %v", i, got)
 		}
 	}

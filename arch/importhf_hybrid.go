@@ -11,7 +11,7 @@ func importJamba(c *hfConfig) *Model {
 	x := c.mamba1(m.Width)
 	x.InnerNorms = true
 	mlp := c.swiglu("intermediate_size")
-	moe := &MoE{
+	moe := MoE{
 		Experts: c.sizeOr("num_experts", 16),
 		TopK:    c.sizeOr("num_experts_per_tok", 2),
 		Inner:   mlp.Inner, Gated: true, Act: mlp.Act,
@@ -24,7 +24,7 @@ func importJamba(c *hfConfig) *Model {
 		l := Layer{Mixer: x, FFN: mlp}
 		if attends(types, i, i%period == offset) {
 			at := a
-			l.Mixer = &at
+			l.Mixer = at
 		}
 		// With one expert the class builds a dense MLP.
 		if i%expertPeriod == expertOffset && moe.Experts > 1 {
@@ -46,8 +46,8 @@ func attends(types []string, i int, byRule bool) bool {
 // mamba2 reads the Mamba-2 fields of Bamba, Granite and Falcon-H1, whose class defaults
 // agree: 128 heads, state 256, one group, convolution over 4 with bias, no projection
 // bias, mamba_d_head "auto" = inner / heads.
-func (c *hfConfig) mamba2(inner int) *Mamba2 {
-	x := &Mamba2{
+func (c *hfConfig) mamba2(inner int) Mamba2 {
+	x := Mamba2{
 		Heads:    c.sizeOr("mamba_n_heads", 128),
 		DState:   c.sizeOr("mamba_d_state", 256),
 		Groups:   c.sizeOr("mamba_n_groups", 1),
@@ -83,7 +83,7 @@ func importBamba(c *hfConfig) *Model {
 		m.Layers[i] = Layer{Mixer: x, FFN: mlp}
 		if attends(types, i, indices[i]) {
 			at := a
-			m.Layers[i].Mixer = &at
+			m.Layers[i].Mixer = at
 		}
 	}
 	return m
@@ -118,7 +118,7 @@ func importGraniteHybrid(c *hfConfig) *Model {
 		m.Layers[i] = Layer{Mixer: x, FFN: ffn}
 		if attends(types, i, false) {
 			at := a
-			m.Layers[i].Mixer = &at
+			m.Layers[i].Mixer = at
 		}
 	}
 	return m
@@ -130,12 +130,12 @@ func (c *hfConfig) graniteFFN() FFN {
 	experts, topK := c.countOr("num_local_experts", 8), c.countOr("num_experts_per_tok", 2)
 	inner := c.countOr("intermediate_size", 0)
 	if experts == 0 {
-		return &MLP{Inner: shared, Gated: true, Act: act}
+		return MLP{Inner: shared, Gated: true, Act: act}
 	}
 	if inner == 0 {
 		c.missing("intermediate_size")
 	}
-	return &MoE{Experts: experts, TopK: topK, Inner: inner, SharedInner: shared, Gated: true, Act: act}
+	return MoE{Experts: experts, TopK: topK, Inner: inner, SharedInner: shared, Gated: true, Act: act}
 }
 
 // importFalconH1: FalconH1Config. Every layer runs attention and Mamba-2 side by side
@@ -164,7 +164,7 @@ func importFalconH1(c *hfConfig) *Model {
 	m.Layers = make([]Layer, n)
 	for i := range m.Layers {
 		at := a
-		m.Layers[i] = Layer{Mixer: &Parallel{Mixers: []Mixer{&at, x}}, FFN: mlp}
+		m.Layers[i] = Layer{Mixer: Parallel{Mixers: []Mixer{at, x}}, FFN: mlp}
 	}
 	return m
 }

@@ -151,8 +151,8 @@ func (m *Model) window(a *Attention, window int) {
 }
 
 // swiglu reads a gated MLP.
-func (c *hfConfig) swiglu(inner string) *MLP {
-	return &MLP{Inner: c.size(inner), Gated: true, Act: c.activation("hidden_act", SiLU)}
+func (c *hfConfig) swiglu(inner string) MLP {
+	return MLP{Inner: c.size(inner), Gated: true, Act: c.activation("hidden_act", SiLU)}
 }
 
 // decoder fills n layers that are alike but for what each changes in its attention.
@@ -163,7 +163,7 @@ func (m *Model) decoder(n int, a Attention, ffn func(i int) FFN, each func(i int
 		if each != nil {
 			each(i, &at)
 		}
-		m.Layers[i] = Layer{Mixer: &at, FFN: ffn(i)}
+		m.Layers[i] = Layer{Mixer: at, FFN: ffn(i)}
 	}
 	return m
 }

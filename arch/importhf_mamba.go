@@ -5,7 +5,7 @@ package arch
 func importMamba(c *hfConfig) *Model {
 	m, n := c.model(hfDefaults{tied: true})
 	inner := m.Width * c.sizeOr("expand", 2)
-	x := &Mamba1{
+	x := Mamba1{
 		DInner:   c.sizeOr("intermediate_size", inner),
 		DState:   c.sizeOr("state_size", 16),
 		DConv:    c.sizeOr("conv_kernel", 4),
@@ -29,7 +29,7 @@ func importMamba(c *hfConfig) *Model {
 // convolution over 4, untied.
 func importMamba2(c *hfConfig) *Model {
 	m, n := c.model(hfDefaults{})
-	x := &Mamba2{
+	x := Mamba2{
 		Heads:    c.sizeOr("num_heads", 128),
 		HeadDim:  c.sizeOr("head_dim", 64),
 		DState:   c.sizeOr("state_size", 128),
@@ -66,7 +66,7 @@ func importNemotronH(c *hfConfig) *Model {
 	a := c.attention(m, hfDefaults{kvHeads: 8, headDim: c.sizeOr("attention_head_dim", 128)})
 	a.QKVBias = c.boolOr("attention_bias", false)
 	a.OutBias = a.QKVBias
-	x := &Mamba2{
+	x := Mamba2{
 		Heads:    c.sizeOr("mamba_num_heads", 128),
 		HeadDim:  c.sizeOr("mamba_head_dim", 64),
 		DState:   c.sizeOr("ssm_state_size", 128),
@@ -87,7 +87,7 @@ func importNemotronH(c *hfConfig) *Model {
 			m.Layers[i].Mixer = x
 		case '*':
 			at := a
-			m.Layers[i].Mixer = &at
+			m.Layers[i].Mixer = at
 		case '-':
 			m.Layers[i].FFN = mlp
 		case 'E':
@@ -98,18 +98,18 @@ func importNemotronH(c *hfConfig) *Model {
 }
 
 // nemotronFFNs reads the MLP and the experts, each only where the pattern has it.
-func (c *hfConfig) nemotronFFNs(kinds []byte) (*MLP, *MoE) {
+func (c *hfConfig) nemotronFFNs(kinds []byte) (MLP, MoE) {
 	var dense, experts bool
 	for _, k := range kinds {
 		dense = dense || k == '-'
 		experts = experts || k == 'E'
 	}
 	act, bias := c.activation("mlp_hidden_act", ReLU2), c.boolOr("mlp_bias", false)
-	mlp := &MLP{Inner: c.sizeOr("intermediate_size", 0), Act: act, Bias: bias}
+	mlp := MLP{Inner: c.sizeOr("intermediate_size", 0), Act: act, Bias: bias}
 	if dense && mlp.Inner == 0 {
 		c.missing("intermediate_size")
 	}
-	moe := &MoE{
+	moe := MoE{
 		Experts:     c.countOr("n_routed_experts", 0),
 		TopK:        c.countOr("num_experts_per_tok", 0),
 		Inner:       c.countOr("moe_intermediate_size", 0),

@@ -10,7 +10,7 @@ func importMixtral(c *hfConfig) *Model {
 	a := c.attention(m, d)
 	c.rotary(&a, d.ropeTheta, 1)
 	m.window(&a, c.positionsOr("sliding_window", 0))
-	f := &MoE{
+	f := MoE{
 		Experts: c.size("num_local_experts"),
 		TopK:    c.size("num_experts_per_tok"),
 		Inner:   c.size("intermediate_size"),
@@ -36,7 +36,7 @@ func importQwen3MoE(c *hfConfig) *Model {
 // the config does not say how wide it is, the class' default is shared, 0 for none.
 func (c *hfConfig) qwenExperts(n, shared int) func(int) FFN {
 	act := c.activation("hidden_act", SiLU)
-	moe := &MoE{
+	moe := MoE{
 		Experts:     c.size("num_experts"),
 		TopK:        c.size("num_experts_per_tok"),
 		Inner:       c.size("moe_intermediate_size"),
@@ -47,7 +47,7 @@ func (c *hfConfig) qwenExperts(n, shared int) func(int) FFN {
 	moe.SharedGate = moe.SharedInner > 0
 	step := c.sizeOr("decoder_sparse_step", 1)
 	dense := c.indices("mlp_only_layers", n)
-	mlp := &MLP{Gated: true, Act: act, Inner: c.countOr("intermediate_size", 0)}
+	mlp := MLP{Gated: true, Act: act, Inner: c.countOr("intermediate_size", 0)}
 	return func(i int) FFN {
 		if dense[i] || (i+1)%step != 0 {
 			if mlp.Inner == 0 {
@@ -70,7 +70,7 @@ func importGptOss(c *hfConfig) *Model {
 	a.QKVBias = c.boolOr("attention_bias", true)
 	a.OutBias, a.Sinks = a.QKVBias, true
 	c.rotary(&a, d.ropeTheta, 1)
-	f := &MoE{
+	f := MoE{
 		Experts:    c.size("num_local_experts"),
 		Inner:      c.size("intermediate_size"),
 		Gated:      true,

@@ -45,15 +45,15 @@ func importPhi4Flash(c *hfConfig) *Model {
 		case i%2 == 0 && i <= half:
 			l.Mixer = mamba
 		case i%2 == 0:
-			l.Mixer = &GMU{Memory: To(half), From: ScanMemory, DMem: mamba.DInner}
+			l.Mixer = GMU{Memory: To(half), From: ScanMemory, DMem: mamba.DInner}
 		case i < half:
 			m.window(&at, window)
-			l.Mixer = &at
+			l.Mixer = at
 		case i == half+1:
-			l.Mixer = &at
+			l.Mixer = at
 		default:
 			at.KVSource = To(half + 1)
-			l.Mixer = &at
+			l.Mixer = at
 		}
 		m.Layers[i] = l
 	}
@@ -61,8 +61,8 @@ func importPhi4Flash(c *hfConfig) *Model {
 }
 
 // mamba1 reads the Mamba-1 fields that phi4flash and Jamba share.
-func (c *hfConfig) mamba1(width int) *Mamba1 {
-	return &Mamba1{
+func (c *hfConfig) mamba1(width int) Mamba1 {
+	return Mamba1{
 		DInner:   width * c.sizeOr("mamba_expand", 2),
 		DState:   c.sizeOr("mamba_d_state", 16),
 		DConv:    c.sizeOr("mamba_d_conv", 4),

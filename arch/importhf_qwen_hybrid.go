@@ -58,7 +58,7 @@ func (c *hfConfig) deltaHybrid(m *Model, n int, d hfDefaults, ffn func(int) FFN)
 	a.QKVBias = c.boolOr("attention_bias", false)
 	a.OutBias = a.QKVBias
 	c.rotary(&a, d.ropeTheta, 0.25)
-	g := &GatedDeltaNet{
+	g := GatedDeltaNet{
 		KHeads: c.sizeOr("linear_num_key_heads", 16),
 		VHeads: c.sizeOr("linear_num_value_heads", 32),
 		KDim:   c.sizeOr("linear_key_head_dim", 128),
@@ -72,7 +72,7 @@ func (c *hfConfig) deltaHybrid(m *Model, n int, d hfDefaults, ffn func(int) FFN)
 		m.Layers[i].FFN = ffn(i)
 		if types != nil && types[i] == "full_attention" || types == nil && (i+1)%interval == 0 {
 			at := a
-			m.Layers[i].Mixer = &at
+			m.Layers[i].Mixer = at
 		} else {
 			m.Layers[i].Mixer = g
 		}

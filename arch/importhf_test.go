@@ -49,7 +49,7 @@ func layerWord(l Layer) string {
 
 func mixerWord(mx Mixer) string {
 	switch mx := mx.(type) {
-	case *Attention:
+	case Attention:
 		if s, ok := mx.KVSource.Layer(); ok {
 			return fmt.Sprintf("cross@%d", s)
 		}
@@ -57,7 +57,7 @@ func mixerWord(mx Mixer) string {
 			return fmt.Sprintf("swa%d", mx.Window)
 		}
 		return "full"
-	case *GMU:
+	case GMU:
 		s, _ := mx.Memory.Layer()
 		return fmt.Sprintf("gmu@%d", s)
 	}
@@ -162,17 +162,13 @@ func TestImportHF(t *testing.T) {
 }
 
 // firstAttention returns a model's first attention.
-func firstAttention(t *testing.T, m *Model) *Attention {
+func firstAttention(t *testing.T, m *Model) Attention {
 	t.Helper()
-	for _, l := range m.Layers {
-		for _, p := range Parts(l.Mixer) {
-			if a, ok := p.(*Attention); ok {
-				return a
-			}
-		}
+	for _, a := range m.Attentions() {
+		return a
 	}
 	t.Fatalf("%s has no attention", m.Name)
-	return nil
+	return Attention{}
 }
 
 func TestImportHFAttention(t *testing.T) {
@@ -195,7 +191,7 @@ func TestImportHFAttention(t *testing.T) {
 		"Falcon-H1-0.5B-Base":    {Heads: 8, KVHeads: 2, HeadDim: 64, RotaryDim: 64, RotaryBase: 1e11},
 	}
 	for name, want := range tests {
-		if diff := cmp.Diff(want, *firstAttention(t, importConfig(t, name))); diff != "" {
+		if diff := cmp.Diff(want, firstAttention(t, importConfig(t, name))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
@@ -278,11 +274,11 @@ func TestImportHFVariants(t *testing.T) {
 		{"mamba_dt_rank auto", "Phi-4-mini-flash-reasoning", map[string]string{"mamba_dt_rank": `"auto"`},
 			func(m *Model) any { return m.Params().Total }, int64(3_852_562_944)},
 		{"no kv heads: as many as heads", "Meta-Llama-3.1-8B", map[string]string{"num_key_value_heads": ""},
-			func(m *Model) any { return m.Layers[0].Mixer.(*Attention).KVHeads }, 32},
+			func(m *Model) any { return m.Layers[0].Mixer.(Attention).KVHeads }, 32},
 		{"null kv heads", "Qwen3-8B", map[string]string{"num_key_value_heads": "null"},
-			func(m *Model) any { return m.Layers[0].Mixer.(*Attention).KVHeads }, 32},
+			func(m *Model) any { return m.Layers[0].Mixer.(Attention).KVHeads }, 32},
 		{"no head_dim in Qwen3: 128", "Qwen3-0.6B", map[string]string{"head_dim": ""},
-			func(m *Model) any { return m.Layers[0].Mixer.(*Attention).HeadDim }, 128},
+			func(m *Model) any { return m.Layers[0].Mixer.(Attention).HeadDim }, 128},
 		{"tying takes the head away", "Meta-Llama-3.1-8B", map[string]string{"tie_word_embeddings": "true"},
 			func(m *Model) any { return m.Params().Head }, int64(0)},
 		{"Mistral's null window", "Mistral-7B-v0.1", map[string]string{"sliding_window": "null"},
@@ -311,9 +307,9 @@ func TestImportHFVariants(t *testing.T) {
 		{"dense layers of a mixture", "Qwen3-30B-A3B", map[string]string{"decoder_sparse_step": "2"},
 			func(m *Model) any { return layout(m) }, "(full+swiglu full+moe)*24"},
 		{"Granite without experts", "granite-4.0-h-tiny", map[string]string{"num_local_experts": "0"},
-			func(m *Model) any { return m.Layers[0].FFN }, &MLP{Inner: 1024, Gated: true}},
+			func(m *Model) any { return m.Layers[0].FFN }, MLP{Inner: 1024, Gated: true}},
 		{"Granite with rope", "granite-4.0-h-tiny", map[string]string{"position_embedding_type": `"rope"`},
-			func(m *Model) any { return m.Layers[5].Mixer.(*Attention).RotaryDim }, 128},
+			func(m *Model) any { return m.Layers[5].Mixer.(Attention).RotaryDim }, 128},
 		{"Falcon-H1's gated norm", "Falcon-H1-0.5B-Base", map[string]string{"mamba_rms_norm": "true"},
 			func(m *Model) any { return m.Params().Total - 521_411_104 }, int64(36 * 1536)},
 		{"fp8", "Qwen3-8B", map[string]string{"quantization_config": `{"quant_method": "fp8"}`},

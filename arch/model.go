@@ -86,6 +86,7 @@ type Weight struct {
 	Shape  []int  // PyTorch order: [out, in] for a linear map
 	Role   Role
 	Copies int // number of experts for Expert, else 0 (one)
+	Active int // how many of the copies one token uses; 0 where Copies is 0
 }
 
 // Elements returns the number of parameters in w.
@@ -98,21 +99,4 @@ func (w Weight) Elements() int64 {
 		n *= int64(w.Copies)
 	}
 	return n
-}
-
-// Mixer moves information between positions, or (GMU) between layers.
-type Mixer interface {
-	// Kind is the name used in layouts and reports: "attention", "mamba1", ...
-	Kind() string
-	// Weights lists the parameter tensors of the mixer in a model of the given width.
-	Weights(width int) []Weight
-	// Check reports what is wrong with the mixer's own numbers.
-	Check(width int) error
-}
-
-// FFN is the position-wise part of a layer.
-type FFN interface {
-	Kind() string
-	Weights(width int) []Weight
-	Check(width int) error
 }

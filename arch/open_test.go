@@ -109,7 +109,7 @@ func TestPhi4Presets(t *testing.T) {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.layout)
 		}
 		for i, l := range m.Layers {
-			if a, ok := l.Mixer.(*Attention); ok && a.Differential != (tt.name == "phi4-mini-flash") {
+			if a, ok := l.Mixer.(Attention); ok && a.Differential != (tt.name == "phi4-mini-flash") {
 				t.Errorf("%s layer %d: differential %v", tt.name, i, a.Differential)
 			}
 		}

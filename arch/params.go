@@ -31,24 +31,20 @@ type PartCount struct {
 // that for LayerNorm. The parts of a Parallel are counted by their own kinds and
 // share one norm. Kinds are in the order of their first layer.
 func (m *Model) Params() ParamCount {
-	return m.count(func(_ FFN, w Weight) int64 { return w.Elements() })
+	return m.count(Weight.Elements)
 }
 
 // ActiveParams counts the parameters one token uses: as Params, with top-k of the
 // experts in each MoE beside its shared expert. The whole input embedding is counted,
 // as the makers of MoE models do.
 func (m *Model) ActiveParams() ParamCount {
-	return m.count(func(f FFN, w Weight) int64 {
-		moe, ok := f.(*MoE)
-		if !ok || w.Copies == 0 {
-			return w.Elements()
-		}
-		w.Copies = moe.TopK
+	return m.count(func(w Weight) int64 {
+		w.Copies = w.Active
 		return w.Elements()
 	})
 }
 
-func (m *Model) count(size func(FFN, Weight) int64) ParamCount {
+func (m *Model) count(size func(Weight) int64) ParamCount {
 	var p ParamCount
 	p.InputEmbedding = int64(m.Vocab) * int64(m.Width)
 	if !m.Tied {
@@ -66,7 +62,7 @@ func (m *Model) count(size func(FFN, Weight) int64) ParamCount {
 		for _, mx := range Parts(l.Mixer) {
 			var n int64
 			for _, w := range mx.Weights(m.Width) {
-				n += size(nil, w)
+				n += size(w)
 			}
 			p.Mixers = addPart(p.Mixers, mx.Kind(), n)
 			p.NonEmbedding += n
@@ -75,7 +71,7 @@ func (m *Model) count(size func(FFN, Weight) int64) ParamCount {
 			p.Norms += norm
 			var n int64
 			for _, w := range l.FFN.Weights(m.Width) {
-				n += size(l.FFN, w)
+				n += size(w)
 			}
 			p.FFNs = addPart(p.FFNs, l.FFN.Kind(), n)
 			p.NonEmbedding += n

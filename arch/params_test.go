@@ -9,8 +9,8 @@ import (
 // TestParamsParts: by hand from the shapes of a two-layer model of width 4.
 func TestParamsParts(t *testing.T) {
 	m := &Model{Width: 4, Vocab: 10, Layers: []Layer{
-		{Mixer: &Attention{Heads: 2, KVHeads: 1, HeadDim: 2}, FFN: &MLP{Inner: 3, Gated: true}},
-		{FFN: &MoE{Experts: 5, TopK: 2, Inner: 3, SharedInner: 1, Bias: true}},
+		{Mixer: Attention{Heads: 2, KVHeads: 1, HeadDim: 2}, FFN: MLP{Inner: 3, Gated: true}},
+		{FFN: MoE{Experts: 5, TopK: 2, Inner: 3, SharedInner: 1, Bias: true}},
 	}}
 	want := ParamCount{
 		Total: 80 + 16 + 48 + 36 + 183, Embedding: 80, NonEmbedding: 16 + 48 + 36 + 183,

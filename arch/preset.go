@@ -144,13 +144,13 @@ func matrixElements(m *Model) int64 {
 // plainAttention turns differential attention off.
 func plainAttention(m *Model) (*Model, error) {
 	m = m.Clone()
-	for _, l := range m.Layers {
-		for _, p := range Parts(l.Mixer) {
-			if a, ok := p.(*Attention); ok {
-				a.Differential = false
-			}
+	m.MapMixers(func(_ int, p Mixer) Mixer {
+		if a, ok := p.(Attention); ok {
+			a.Differential = false
+			return a
 		}
-	}
+		return p
+	})
 	return m, m.Check()
 }
 

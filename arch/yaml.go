@@ -2,7 +2,6 @@ package arch
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"ridgeline/precision"
@@ -124,7 +123,6 @@ type yamlMixer struct {
 	mixer  Mixer
 	source string   // label a cross-attention or GMU reads
 	cross  *yamlMap // cross-attention: its own fields over the owner's
-	dmem   int      // a GMU's width as written, 0 if left to follow
 	parts  []string
 	chain  bool // sigmoid GMUs follow one another
 	ffn    FFN
@@ -194,7 +192,7 @@ func (r *yamlModel) place(text string) error {
 		if d.ownFFN {
 			ffn = d.ffn
 		}
-		r.model.Layers = append(r.model.Layers, Layer{mx, cloneFFN(ffn)})
+		r.model.Layers = append(r.model.Layers, Layer{Mixer: mx, FFN: ffn})
 		if mx == nil && ffn == nil {
 			return layoutError(it.Column, "%s has neither mixer nor ffn", it.Name)
 		}
@@ -208,7 +206,7 @@ func (r *yamlModel) place(text string) error {
 // build makes the mixer of layer i.
 func (r *yamlModel) build(d *yamlMixer, i int) (Mixer, error) {
 	if d.parts != nil {
-		p := &Parallel{}
+		var p Parallel
 		for _, part := range d.parts {
 			mx, err := r.build(r.defs[part], i)
 			if err != nil {
@@ -219,7 +217,7 @@ func (r *yamlModel) build(d *yamlMixer, i int) (Mixer, error) {
 		return p, p.Check(r.model.Width)
 	}
 	if d.source == "" {
-		return cloneMixer(d.mixer), nil
+		return d.mixer, nil
 	}
 	at, ok := r.labels[d.source]
 	switch {
@@ -230,19 +228,20 @@ func (r *yamlModel) build(d *yamlMixer, i int) (Mixer, error) {
 	}
 	var mx Mixer
 	if d.cross != nil {
-		owner := cacheOwner(r.model.Layers[at].Mixer)
+		owner := CacheOwner(r.model.Layers[at].Mixer)
 		if owner == nil {
 			return nil, fmt.Errorf("%s reads the cache of %s, but layer %d (%s) stores none", d.name, d.source, at, r.model.Layers[at].MixerName())
 		}
-		a := crossFrom(owner, at)
-		readAttention(d.cross, a)
-		mx = a
+		own, ok := ReadingCache(owner, To(at))
+		if !ok {
+			return nil, fmt.Errorf("%s reads the cache of %s, but that of layer %d (%s) cannot be shared", d.name, d.source, at, owner.Name())
+		}
+		mx = own.edit(func(fields []Field) { d.cross.readFields(fields, r.model.Width, true) })
 	} else {
-		g := *d.mixer.(*GMU)
-		if err := r.remember(d, &g, i, at); err != nil {
+		var err error
+		if mx, err = r.remember(d, d.mixer.(MemoryReader), i, at); err != nil {
 			return nil, err
 		}
-		mx = &g
 	}
 	if r.err != nil {
 		return nil, r.err
@@ -254,27 +253,36 @@ func (r *yamlModel) build(d *yamlMixer, i int) (Mixer, error) {
 }
 
 // remember points a GMU at layer i to the memory of layer at.
-func (r *yamlModel) remember(d *yamlMixer, g *GMU, i, at int) error {
-	if g.From == NoMemory {
-		g.From = r.model.defaultMemory(at)
+func (r *yamlModel) remember(d *yamlMixer, g MemoryReader, i, at int) (Mixer, error) {
+	kind, layer := g.Reads().Kind, To(at)
+	if kind == NoMemory {
+		kind = r.model.DefaultMemory(at)
 	}
-	g.Memory = To(at)
 	if d.chain {
 		if previous, ok := r.chains[at]; ok && previous != To(i) {
-			g.Memory = previous
+			layer = previous
 		}
 		r.chains[at] = To(i)
 	}
-	from, _ := g.Memory.Layer()
-	width := r.model.memoryWidthBefore(from, i, g.From)
-	switch {
+	from, _ := layer.Layer()
+	width := r.model.memoryWidthBefore(from, i, kind)
+	switch written := writtenWidth(g); {
 	case width == 0:
-		return fmt.Errorf("%s reads the %s of %s, but layer %d (%s) hands on none", d.name, memoryNames[g.From], d.source, from, r.model.Layers[at].MixerName())
-	case d.dmem != 0 && d.dmem != width:
-		return fmt.Errorf("%s has d_mem %d, but the memory of %s is %d wide", d.name, d.dmem, d.source, width)
+		return nil, fmt.Errorf("%s reads the %s of %s, but layer %d (%s) hands on none", d.name, kind, d.source, from, r.model.Layers[at].MixerName())
+	case written != 0 && written != width:
+		return nil, fmt.Errorf("%s has d_mem %d, but the memory of %s is %d wide", d.name, written, d.source, width)
 	}
-	g.DMem = width
-	return nil
+	return g.readingMemory(layer, kind, width), nil
+}
+
+// writtenWidth is the d_mem that a file gave a GMU, 0 if it left it to follow.
+func writtenWidth(m Mixer) int {
+	for _, f := range Fields(m) {
+		if f.Key == "d_mem" {
+			return f.Get().(int)
+		}
+	}
+	return 0
 }
 
 // memoryWidthBefore is MemoryWidth for a layer before layer i, 0 for one that is not.
@@ -283,18 +291,4 @@ func (m *Model) memoryWidthBefore(from, i int, kind MemoryKind) int {
 		return 0
 	}
 	return m.MemoryWidth(from, kind)
-}
-
-// memoryNames are the kinds of memory in files.
-var memoryNames = [...]string{NoMemory: "", ScanMemory: "scan", AttentionMemory: "attention", MLPMemory: "mlp", OutputMemory: "output"}
-
-// defaultMemory is what a GMU gates of layer i unless told: its scan, or the inner
-// output of its attention, or the linear branch of its MLP.
-func (m *Model) defaultMemory(i int) MemoryKind {
-	kinds := []MemoryKind{ScanMemory, AttentionMemory, MLPMemory, OutputMemory}
-	k := slices.IndexFunc(kinds, func(k MemoryKind) bool { return m.MemoryWidth(i, k) > 0 })
-	if k < 0 {
-		return ScanMemory
-	}
-	return kinds[k]
 }

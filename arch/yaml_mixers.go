@@ -16,34 +16,35 @@ func (r *yamlModel) readMixer(name string, m *yamlMap) *yamlMixer {
 		m.fail(m.line, "kind is missing")
 	}
 	width := r.model.Width
-	switch kind {
-	case "attention":
-		a := &Attention{}
-		m.required("heads", &a.Heads)
-		m.required("head_dim", &a.HeadDim)
-		a.KVHeads = a.Heads
-		readAttention(m, a)
-		d.mixer = a
-	case "cross":
+	at := slices.IndexFunc(MixerKinds(), func(k MixerKind) bool { return k.Name == kind })
+	switch {
+	case at >= 0:
+		blank := MixerKinds()[at].Blank
+		if g, ok := blank.(MemoryReader); ok {
+			m.source("memory", d)
+			if g.Chains() {
+				d.chain = true
+				m.boolean("chain", &d.chain)
+			}
+		}
+		d.mixer = blank.edit(func(fields []Field) { m.readFields(fields, width, false) })
+	case kind == "cross":
 		m.source("of", d)
 		d.cross = m
-		readAttention(m, &Attention{}) // for its fields; read again over the owner's
-	case mamba1Kind:
-		d.mixer = readMamba1(m, width)
-	case mamba2Kind:
-		d.mixer = readMamba2(m, width)
-	case deltaNetKind:
-		d.mixer = readDeltaNet(m)
-	case "gmu", "ngmu", "sigmoid_gmu":
-		d.readGMU(m, kind)
-	case "parallel":
+		// Which fields it has is known when the owner is: they are read over the owner's.
+		for _, k := range MixerKinds() {
+			if _, ok := k.Blank.(CacheReader); ok {
+				k.Blank.edit(func(fields []Field) { m.readFields(fields, width, true) })
+			}
+		}
+	case kind == "parallel":
 		d.parts = m.list("parts")
 		if len(d.parts) < 2 {
 			m.fail(m.line, "parts lists at least two mixers")
 		}
-	case "none":
+	case kind == "none":
 	default:
-		m.fail(m.line, "unknown kind %q (know %s)", kind, strings.Join(mixerKinds(), ", "))
+		m.fail(m.line, "unknown kind %q (know %s)", kind, strings.Join(mixerKindNames(), ", "))
 	}
 	if f, ok := m.get("ffn"); ok {
 		d.ownFFN, d.ffn = true, r.readFFN(m.what+": ffn", f)
@@ -57,8 +58,12 @@ func (r *yamlModel) readMixer(name string, m *yamlMap) *yamlMixer {
 	return d
 }
 
-func mixerKinds() []string {
-	return []string{"attention", "cross", mamba1Kind, mamba2Kind, deltaNetKind, "gmu", "ngmu", "sigmoid_gmu", "parallel", "none"}
+func mixerKindNames() []string {
+	var names []string
+	for _, k := range MixerKinds() {
+		names = append(names, k.Name)
+	}
+	return append(names, "cross", "parallel", "none")
 }
 
 // source reads the label of the layer a mixer takes from.
@@ -70,123 +75,76 @@ func (m *yamlMap) source(key string, d *yamlMixer) {
 	}
 }
 
-func readAttention(m *yamlMap, a *Attention) {
-	m.size("heads", &a.Heads, 1)
-	m.size("kv_heads", &a.KVHeads, 1)
-	m.size("head_dim", &a.HeadDim, 1)
-	if f, ok := m.get("window"); ok {
-		m.size("window", &a.Window, 0)
-		if a.Window == 0 {
-			m.fail(f.line, "window 0 sees nothing: leave it out for full attention")
+// readFields reads those fields of a mixer or FFN that the file gives, and fills in the
+// defaults of the others. over leaves what the file does not give as it is.
+func (m *yamlMap) readFields(fields []Field, width int, over bool) {
+	given := map[string]bool{}
+	for _, f := range fields {
+		given[f.Key] = m.readField(f)
+		if given[f.Key] && given[f.Instead] {
+			m.fail(m.line, "give %s or %s, not both", f.Instead, f.Key)
 		}
 	}
-	m.size("declared_window", &a.DeclaredWindow, 0)
-	for _, o := range attentionFlags(a) {
-		m.boolean(o.key, o.p)
-	}
-	m.size("rotary_dim", &a.RotaryDim, 0)
-	m.number("rotary_base", &a.RotaryBase)
-}
-
-type flagField struct {
-	key string
-	p   *bool
-}
-
-func attentionFlags(a *Attention) []flagField {
-	return []flagField{
-		{"differential", &a.Differential}, {"qkv_bias", &a.QKVBias}, {"out_bias", &a.OutBias},
-		{"qk_norm", &a.QKNorm}, {"output_gate", &a.OutputGate}, {"sinks", &a.Sinks},
-	}
-}
-
-func readMamba1(m *yamlMap, width int) *Mamba1 {
-	x := &Mamba1{DState: 16, DConv: 4, DtRank: (width + 15) / 16, ConvBias: true}
-	expand := 2
-	given := m.size("expand", &expand, 1)
-	if m.size("d_inner", &x.DInner, 1) {
-		if given {
-			m.fail(m.line, "give expand or d_inner, not both")
+	for _, f := range fields {
+		if given[f.Key] || over {
+			continue
 		}
-	} else {
-		x.DInner = product(expand, width)
-	}
-	m.size("d_state", &x.DState, 1)
-	m.size("d_conv", &x.DConv, 1)
-	m.size("dt_rank", &x.DtRank, 1)
-	m.boolean("conv_bias", &x.ConvBias)
-	m.boolean("proj_bias", &x.ProjBias)
-	m.boolean("inner_norms", &x.InnerNorms)
-	return x
-}
-
-// product multiplies sizes of at most 2³¹ on a 64-bit machine without overflow; past
-// MaxDimension it says so by being larger.
-func product(a, b int) int {
-	if a > MaxDimension || b > MaxDimension {
-		return MaxDimension + 1
-	}
-	return a * b
-}
-
-func readMamba2(m *yamlMap, width int) *Mamba2 {
-	x := &Mamba2{HeadDim: 64, DState: 128, Groups: 1, DConv: 4, ConvBias: true}
-	expand := 2
-	given := m.size("expand", &expand, 1)
-	m.size("head_dim", &x.HeadDim, 1)
-	if m.size("heads", &x.Heads, 1) {
-		if given {
-			m.fail(m.line, "give expand or heads, not both")
+		if f.Default == nil {
+			m.fail(m.line, "%s is missing", f.Key)
+			continue
 		}
-	} else if inner := product(expand, width); x.HeadDim > 0 {
-		if x.Heads = inner / x.HeadDim; x.Heads*x.HeadDim != inner {
-			m.fail(m.line, "head_dim %d does not divide expand·width %d: set heads", x.HeadDim, inner)
+		v := f.Default(width)
+		if err, ok := v.(error); ok {
+			m.fail(m.line, "%w", err)
+			continue
 		}
+		f.Set(v)
 	}
-	m.size("d_state", &x.DState, 1)
-	m.size("groups", &x.Groups, 1)
-	m.size("d_conv", &x.DConv, 1)
-	m.boolean("conv_bias", &x.ConvBias)
-	m.boolean("proj_bias", &x.ProjBias)
-	norm := true
-	m.boolean("norm", &norm)
-	x.NoNorm = !norm
-	return x
 }
 
-func readDeltaNet(m *yamlMap) *GatedDeltaNet {
-	x := &GatedDeltaNet{DConv: 4}
-	m.required("k_heads", &x.KHeads)
-	m.required("k_dim", &x.KDim)
-	x.VHeads, x.VDim = x.KHeads, x.KDim
-	m.size("v_heads", &x.VHeads, 1)
-	m.size("v_dim", &x.VDim, 1)
-	m.size("d_conv", &x.DConv, 1)
-	norm := true
-	m.boolean("norm", &norm)
-	x.NoNorm = !norm
-	return x
+// readField reads one field and reports whether the file gives it.
+func (m *yamlMap) readField(f Field) bool {
+	at, ok := m.get(f.Key)
+	if !ok {
+		return false
+	}
+	switch p := f.Value.(type) {
+	case *int:
+		least := 1
+		if f.AllowZero || f.Zero != "" {
+			least = 0
+		}
+		m.size(f.Key, p, least)
+		if *p == 0 && f.Zero != "" {
+			m.fail(at.line, "%s 0 %s", f.Key, f.Zero)
+		}
+	case *bool:
+		m.boolean(f.Key, p)
+		*p = *p != f.Not
+	case *float64:
+		m.number(f.Key, p)
+	case *Activation:
+		choose(m, at, "activation", p, Activations())
+	case *MemoryKind:
+		choose(m, at, "memory", p, MemoryKinds())
+	default:
+		panic("arch: no reader for the type of field " + f.Key)
+	}
+	return true
 }
 
-func (d *yamlMixer) readGMU(m *yamlMap, kind string) {
-	g := &GMU{Normed: kind == "ngmu"}
-	m.source("memory", d)
-	if kind == "sigmoid_gmu" {
-		g.Variant, g.From, d.chain = SigmoidGMU, OutputMemory, true
-		m.boolean("chain", &d.chain)
-		m.boolean("normed", &g.Normed)
-	}
-	var from string
-	if m.str("from", &from) {
-		k := slices.Index(memoryNames[1:], from)
-		if k < 0 {
-			f, _ := m.find("from")
-			m.fail(f.line, "unknown memory %q (know %s)", from, strings.Join(memoryNames[1:], ", "))
+// choose reads a choice by its name.
+func choose[T fmt.Stringer](m *yamlMap, f yamlField, what string, p *T, all []T) {
+	s := m.text(f)
+	var names []string
+	for _, v := range all {
+		if v.String() == s {
+			*p = v
+			return
 		}
-		g.From = MemoryKind(k + 1)
+		names = append(names, v.String())
 	}
-	m.size("d_mem", &d.dmem, 1)
-	d.mixer = g
+	m.fail(f.line, "unknown %s %q (know %s)", what, s, strings.Join(names, ", "))
 }
 
 // readFFN reads a feed-forward network, nil for none.
@@ -199,33 +157,16 @@ func (r *yamlModel) readFFN(what string, field yamlField) FFN {
 	if !m.str("kind", &kind) {
 		m.fail(field.line, "kind is missing")
 	}
-	var ffn FFN
-	switch kind {
-	case "swiglu", "mlp":
-		x := &MLP{Gated: kind == "swiglu"}
-		if !x.Gated {
-			x.Act = GELU
+	at := slices.IndexFunc(FFNKinds(), func(k FFNKind) bool { return k.Name == kind })
+	if at < 0 {
+		var names []string
+		for _, k := range FFNKinds() {
+			names = append(names, k.Name)
 		}
-		m.required("inner", &x.Inner)
-		m.activation(&x.Act)
-		m.boolean("bias", &x.Bias)
-		ffn = x
-	case "moe":
-		x := &MoE{Gated: true}
-		m.required("experts", &x.Experts)
-		m.required("top_k", &x.TopK)
-		m.required("inner", &x.Inner)
-		m.size("shared_inner", &x.SharedInner, 0)
-		m.boolean("gated", &x.Gated)
-		m.activation(&x.Act)
-		for _, o := range moeFlags(x) {
-			m.boolean(o.key, o.p)
-		}
-		ffn = x
-	default:
-		m.fail(field.line, "unknown kind %q (know swiglu, mlp, moe; or ffn: none)", kind)
+		m.fail(field.line, "unknown kind %q (know %s; or ffn: none)", kind, strings.Join(names, ", "))
 		return nil
 	}
+	ffn := FFNKinds()[at].Blank.edit(func(fields []Field) { m.readFields(fields, r.model.Width, false) })
 	m.finish()
 	if r.err == nil {
 		if err := ffn.Check(r.model.Width); err != nil {
@@ -233,23 +174,4 @@ func (r *yamlModel) readFFN(what string, field yamlField) FFN {
 		}
 	}
 	return ffn
-}
-
-func moeFlags(x *MoE) []flagField {
-	return []flagField{{"shared_gate", &x.SharedGate}, {"bias", &x.Bias}, {"router_bias", &x.RouterBias}}
-}
-
-func (m *yamlMap) activation(p *Activation) {
-	var s string
-	if !m.str("activation", &s) {
-		return
-	}
-	for a := SiLU; a <= GELU; a++ {
-		if a.String() == s {
-			*p = a
-			return
-		}
-	}
-	f, _ := m.find("activation")
-	m.fail(f.line, "%w", fmt.Errorf("unknown activation %q (know silu, relu, relu2, gelu)", s))
 }

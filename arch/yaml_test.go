@@ -39,13 +39,13 @@ func TestParseYAML(t *testing.T) {
 	if got, want := m.Summary(), "(mamba1 swa)*8 mamba1 full (gmu cross)*7"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if d := cmp.Diff(&Mamba1{DInner: 5120, DState: 16, DConv: 4, DtRank: 160, ConvBias: true}, m.Layers[0].Mixer); d != "" {
+	if d := cmp.Diff(Mamba1{DInner: 5120, DState: 16, DConv: 4, DtRank: 160, ConvBias: true}, m.Layers[0].Mixer); d != "" {
 		t.Error(d)
 	}
-	if d := cmp.Diff(&GMU{Memory: To(16), From: ScanMemory, DMem: 5120}, m.Layers[18].Mixer); d != "" {
+	if d := cmp.Diff(GMU{Memory: To(16), From: ScanMemory, DMem: 5120}, m.Layers[18].Mixer); d != "" {
 		t.Error(d)
 	}
-	if d := cmp.Diff(&Attention{Heads: 40, KVHeads: 20, HeadDim: 64, KVSource: To(17)}, m.Layers[19].Mixer); d != "" {
+	if d := cmp.Diff(Attention{Heads: 40, KVHeads: 20, HeadDim: 64, KVSource: To(17)}, m.Layers[19].Mixer); d != "" {
 		t.Error(d)
 	}
 }
@@ -69,7 +69,7 @@ ffn: none
 	}
 	var got []Ref
 	for _, l := range m.Layers {
-		if g, ok := l.Mixer.(*GMU); ok {
+		if g, ok := l.Mixer.(GMU); ok {
 			got = append(got, g.Memory)
 		}
 	}
@@ -189,10 +189,10 @@ func genFFN(t *rapid.T) FFN {
 	case 0:
 		return nil
 	case 1:
-		return &MoE{Experts: n("experts") + 4, TopK: n("top"), Inner: n("inner"), SharedInner: n("shared") - 1,
+		return MoE{Experts: n("experts") + 4, TopK: n("top"), Inner: n("inner"), SharedInner: n("shared") - 1,
 			SharedGate: b("sg"), Gated: b("gated"), Act: act, Bias: b("bias"), RouterBias: b("rb")}
 	}
-	return &MLP{Inner: n("inner"), Gated: b("gated"), Act: act, Bias: b("bias")}
+	return MLP{Inner: n("inner"), Gated: b("gated"), Act: act, Bias: b("bias")}
 }
 
 func genMixer(t *rapid.T, m *Model, i int, parallel bool) Mixer {
@@ -202,11 +202,11 @@ func genMixer(t *rapid.T, m *Model, i int, parallel bool) Mixer {
 	case 0:
 		return nil
 	case 1:
-		return &Mamba1{DInner: m.Width * n("expand"), DState: n("n"), DConv: n("k"), DtRank: n("dt"), ConvBias: b("cb"), ProjBias: b("pb"), InnerNorms: b("in")}
+		return Mamba1{DInner: m.Width * n("expand"), DState: n("n"), DConv: n("k"), DtRank: n("dt"), ConvBias: b("cb"), ProjBias: b("pb"), InnerNorms: b("in")}
 	case 2:
-		return &Mamba2{Heads: 4, HeadDim: n("hd"), DState: n("n"), Groups: 1 + n("g")%2, DConv: n("k"), ConvBias: b("cb"), ProjBias: b("pb"), NoNorm: b("nn")}
+		return Mamba2{Heads: 4, HeadDim: n("hd"), DState: n("n"), Groups: 1 + n("g")%2, DConv: n("k"), ConvBias: b("cb"), ProjBias: b("pb"), NoNorm: b("nn")}
 	case 3:
-		return &GatedDeltaNet{KHeads: 2, VHeads: 2 * n("vh"), KDim: n("kd"), VDim: n("vd"), DConv: n("k"), NoNorm: b("nn")}
+		return GatedDeltaNet{KHeads: 2, VHeads: 2 * n("vh"), KDim: n("kd"), VDim: n("vd"), DConv: n("k"), NoNorm: b("nn")}
 	case 4:
 		if i > 0 {
 			at := rapid.IntRange(0, i-1).Draw(t, "from")
@@ -216,14 +216,15 @@ func genMixer(t *rapid.T, m *Model, i int, parallel bool) Mixer {
 				if w == m.Width && b("sigmoid") {
 					v = SigmoidGMU
 				}
-				return &GMU{Memory: To(at), From: kind, DMem: w, Normed: b("normed"), Variant: v}
+				return GMU{Memory: To(at), From: kind, DMem: w, Normed: b("normed"), Variant: v}
 			}
 		}
 	case 5:
 		if i > 0 {
 			at := rapid.IntRange(0, i-1).Draw(t, "of")
-			if o := cacheOwner(m.Layers[at].Mixer); o != nil {
-				a := crossFrom(o, at)
+			if o, ok := CacheOwner(m.Layers[at].Mixer).(Attention); ok {
+				a := o
+				a.KVSource = To(at)
 				a.Heads, a.QKNorm, a.DeclaredWindow, a.RotaryDim = o.KVHeads*2, b("qk"), n("dw")-1, 0
 				return a
 			}
@@ -234,14 +235,14 @@ func genMixer(t *rapid.T, m *Model, i int, parallel bool) Mixer {
 			for range 2 + n("parts")%2 {
 				p := genMixer(t, m, i, false)
 				if p == nil {
-					p = &Mamba2{Heads: 1, HeadDim: m.Width, DState: 1, Groups: 1, DConv: 4}
+					p = Mamba2{Heads: 1, HeadDim: m.Width, DState: 1, Groups: 1, DConv: 4}
 				}
 				parts = append(parts, p)
 			}
-			return &Parallel{Mixers: parts}
+			return Parallel{Mixers: parts}
 		}
 	}
-	return &Attention{Heads: 4 * n("h"), KVHeads: 4, HeadDim: 2 * n("hd"), Window: n("w") - 1, DeclaredWindow: n("dw") - 1,
+	return Attention{Heads: 4 * n("h"), KVHeads: 4, HeadDim: 2 * n("hd"), Window: n("w") - 1, DeclaredWindow: n("dw") - 1,
 		Differential: b("da"), QKVBias: b("qb"), OutBias: b("ob"), QKNorm: b("qk"), OutputGate: b("og"), Sinks: b("s"),
 		RotaryDim: 2 * (n("rd") % 2), RotaryBase: rapid.SampledFrom([]float64{0, 10000, 1e6, 500000.125, 1e300, 1e-9}).Draw(t, "base")}
 }

@@ -56,18 +56,6 @@ func newFields(kind string) *fields {
 
 func (f *fields) put(key string, v any) { fmt.Fprintf(&f.b, ", %s: %v", key, v) }
 
-func (f *fields) flag(key string, v, unless bool) {
-	if v != unless {
-		f.put(key, v)
-	}
-}
-
-func (f *fields) size(key string, v, unless int) {
-	if v != unless {
-		f.put(key, v)
-	}
-}
-
 func (f *fields) String() string { return f.b.String() + "}" }
 
 func (y *yamlWriter) header(b *bufio.Writer) {
@@ -134,28 +122,29 @@ func (y *yamlWriter) label() {
 	base := make([]string, len(m.Layers))
 	for i, l := range m.Layers {
 		for _, p := range Parts(l.Mixer) {
-			switch p := p.(type) {
-			case *Attention:
-				if s, ok := p.KVSource.Layer(); ok {
-					base[s] = "cache"
+			r := p.Reads()
+			if s, ok := r.Cache.Layer(); ok {
+				base[s] = "cache"
+			}
+			g, ok := p.(MemoryReader)
+			if !ok {
+				continue
+			}
+			s, _ := r.Memory.Layer()
+			root := s
+			if g.Chains() {
+				if r, ok := y.follow[s]; ok && last[r] == s {
+					root = r
 				}
-			case *GMU:
-				s, _ := p.Memory.Layer()
-				root := s
-				if p.Variant == SigmoidGMU {
-					if r, ok := y.follow[s]; ok && last[r] == s {
-						root = r
-					}
-					_, begun := last[root]
-					if _, twice := y.follow[i]; !twice && (root != s || !begun) {
-						y.follow[i], last[root] = root, i
-					} else {
-						root = s
-					}
+				_, begun := last[root]
+				if _, twice := y.follow[i]; !twice && (root != s || !begun) {
+					y.follow[i], last[root] = root, i
+				} else {
+					root = s
 				}
-				if base[root] == "" {
-					base[root] = "memory"
-				}
+			}
+			if base[root] == "" {
+				base[root] = "memory"
 			}
 		}
 	}
@@ -188,22 +177,20 @@ func (y *yamlWriter) sharedFFN() {
 
 // define returns the name of a layer's definition.
 func (y *yamlWriter) define(i int, l Layer) string {
-	body, ok := "{kind: none}", true
-	name := l.MixerName()
-	switch mx := l.Mixer.(type) {
-	case nil:
+	body, name := "{kind: none}", l.MixerName()
+	switch parts := Parts(l.Mixer); len(parts) {
+	case 0:
 		name = l.FFNName()
-	case *Parallel:
-		var parts []string
-		for _, p := range mx.Mixers {
-			b := y.mixerBody(i, p)
-			parts = append(parts, y.name(mixerName(p), b))
-		}
-		body, name = "{kind: parallel, parts: ["+strings.Join(parts, ", ")+"]}", "parallel"
+	case 1:
+		body = y.mixerBody(i, l.Mixer)
 	default:
-		body, ok = y.mixerBody(i, mx), true
+		var names []string
+		for _, p := range parts {
+			names = append(names, y.name(p.Name(), y.mixerBody(i, p)))
+		}
+		body, name = "{kind: parallel, parts: ["+strings.Join(names, ", ")+"]}", "parallel"
 	}
-	if f := ffnBody(l.FFN); ok && f != y.ffn {
+	if f := ffnBody(l.FFN); f != y.ffn {
 		body = strings.TrimSuffix(body, "}") + ", ffn: " + f + "}"
 	}
 	return y.name(name, body)
@@ -226,111 +213,72 @@ func (y *yamlWriter) name(stem, body string) string {
 // mixerBody writes one mixer of layer i.
 func (y *yamlWriter) mixerBody(i int, m Mixer) string {
 	f := newFields(m.Kind())
-	width := y.model.Width
-	switch m := m.(type) {
-	case *Attention:
-		return y.attentionBody(m)
-	case *Mamba1:
-		f.size("d_inner", m.DInner, 2*width)
-		f.put("d_state", m.DState)
-		f.put("d_conv", m.DConv)
-		f.size("dt_rank", m.DtRank, (width+15)/16)
-		f.flag("conv_bias", m.ConvBias, true)
-		f.flag("proj_bias", m.ProjBias, false)
-		f.flag("inner_norms", m.InnerNorms, false)
-	case *Mamba2:
-		f.put("heads", m.Heads)
-		f.put("head_dim", m.HeadDim)
-		f.put("d_state", m.DState)
-		f.put("groups", m.Groups)
-		f.put("d_conv", m.DConv)
-		f.flag("conv_bias", m.ConvBias, true)
-		f.flag("proj_bias", m.ProjBias, false)
-		f.flag("norm", !m.NoNorm, true)
-	case *GatedDeltaNet:
-		f.put("k_heads", m.KHeads)
-		f.put("v_heads", m.VHeads)
-		f.put("k_dim", m.KDim)
-		f.put("v_dim", m.VDim)
-		f.put("d_conv", m.DConv)
-		f.flag("norm", !m.NoNorm, true)
-	case *GMU:
-		y.gmuFields(f, i, m)
-	}
-	return f.String()
-}
-
-func (y *yamlWriter) gmuFields(f *fields, i int, g *GMU) {
-	s, _ := g.Memory.Layer()
-	if g.Variant == SigmoidGMU {
-		root, ok := y.follow[i]
-		if ok {
-			s = root
-		}
-		f.put("memory", y.labels[s])
-		f.flag("chain", ok, true)
-		f.flag("normed", g.Normed, false)
-		if g.From != OutputMemory {
-			f.put("from", memoryNames[g.From])
-		}
-		return
-	}
-	f.put("memory", y.labels[s])
-	if g.From != y.model.defaultMemory(s) {
-		f.put("from", memoryNames[g.From])
-	}
-}
-
-// attentionBody writes attention, and cross-attention by what differs from its owner.
-func (y *yamlWriter) attentionBody(a *Attention) string {
-	f, like := newFields("attention"), &Attention{}
-	if s, ok := a.KVSource.Layer(); ok {
+	r := m.Reads()
+	var like []Field
+	if s, ok := r.Cache.Layer(); ok {
 		f = newFields("cross")
 		f.put("of", y.labels[s])
-		like = cacheOwner(y.model.Layers[s].Mixer)
-		f.size("heads", a.Heads, like.Heads)
-	} else {
-		f.put("heads", a.Heads)
-		f.put("kv_heads", a.KVHeads)
-		f.put("head_dim", a.HeadDim)
+		like = Fields(CacheOwner(y.model.Layers[s].Mixer))
 	}
-	f.size("window", a.Window, like.Window)
-	f.size("declared_window", a.DeclaredWindow, like.DeclaredWindow)
-	flags := attentionFlags(like)
-	for i, o := range attentionFlags(a) {
-		f.flag(o.key, *o.p, *flags[i].p)
+	own := Fields(m)
+	if g, ok := m.(MemoryReader); ok {
+		s, _ := r.Memory.Layer()
+		if g.Chains() {
+			root, follows := y.follow[i]
+			if follows {
+				s = root
+			}
+			f.put("memory", y.labels[s])
+			if !follows {
+				f.put("chain", false)
+			}
+		} else {
+			f.put("memory", y.labels[s])
+			// What it gates may be left to follow the memory's layer.
+			for k := range own {
+				if _, ok := own[k].Value.(*MemoryKind); ok {
+					own[k].Default = always(y.model.DefaultMemory(s))
+				}
+			}
+		}
 	}
-	f.size("rotary_dim", a.RotaryDim, like.RotaryDim)
-	if a.RotaryBase != like.RotaryBase {
-		f.put("rotary_base", strconv.FormatFloat(a.RotaryBase, 'f', -1, 64))
-	}
+	f.list(own, like, y.model.Width)
 	return f.String()
+}
+
+// list writes the fields that do not have their default, or with like, that differ from
+// its.
+func (f *fields) list(own, like []Field, width int) {
+	for i, o := range own {
+		v := o.Get()
+		same := false
+		switch {
+		case o.InputOnly:
+			continue
+		case like != nil:
+			same = v == like[i].Get()
+		case o.Default != nil && !o.Shown:
+			same = v == o.Default(width)
+		}
+		if same {
+			continue
+		}
+		switch x := v.(type) {
+		case bool:
+			f.put(o.Key, x != o.Not)
+		case float64:
+			f.put(o.Key, strconv.FormatFloat(x, 'f', -1, 64))
+		default:
+			f.put(o.Key, v)
+		}
+	}
 }
 
 func ffnBody(f FFN) string {
-	switch f := f.(type) {
-	case *MLP:
-		b := newFields(f.Kind())
-		b.put("inner", f.Inner)
-		if f.Act != SiLU || !f.Gated {
-			b.put("activation", f.Act)
-		}
-		b.flag("bias", f.Bias, false)
-		return b.String()
-	case *MoE:
-		b := newFields(f.Kind())
-		b.put("experts", f.Experts)
-		b.put("top_k", f.TopK)
-		b.put("inner", f.Inner)
-		b.size("shared_inner", f.SharedInner, 0)
-		b.flag("gated", f.Gated, true)
-		if f.Act != SiLU {
-			b.put("activation", f.Act)
-		}
-		for _, o := range moeFlags(f) {
-			b.flag(o.key, *o.p, false)
-		}
-		return b.String()
+	if f == nil {
+		return "none"
 	}
-	return "none"
+	b := newFields(f.Kind())
+	b.list(FFNFields(f), nil, 0)
+	return b.String()
 }

@@ -190,13 +190,13 @@ func (a *auditor) chooseBaseline(s *setup) error {
 	}
 	m = m.Clone()
 	if s.mha {
-		for _, l := range m.Layers {
-			for _, p := range arch.Parts(l.Mixer) {
-				if x, ok := p.(*arch.Attention); ok {
-					x.KVHeads = x.Heads
-				}
+		m.MapMixers(func(_ int, p arch.Mixer) arch.Mixer {
+			if x, ok := p.(arch.Attention); ok {
+				x.KVHeads = x.Heads
+				return x
 			}
-		}
+			return p
+		})
 	}
 	if s.equal {
 		to, err := a.model(flash)
@@ -213,9 +213,10 @@ func (a *auditor) chooseBaseline(s *setup) error {
 // parameters nearest to n: they are linear in it.
 func resizeMLP(m *arch.Model, n int64) {
 	at := func(inner int) int64 {
-		for _, l := range m.Layers {
-			if f, ok := l.FFN.(*arch.MLP); ok {
+		for i := range m.Layers {
+			if f, ok := m.Layers[i].FFN.(arch.MLP); ok {
 				f.Inner = inner
+				m.Layers[i].FFN = f
 			}
 		}
 		return m.Params().Total

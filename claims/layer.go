@@ -9,14 +9,10 @@ import (
 )
 
 // attentions lists the attention layers of a model.
-func attentions(m *arch.Model) []*arch.Attention {
-	var out []*arch.Attention
-	for _, l := range m.Layers {
-		for _, p := range arch.Parts(l.Mixer) {
-			if x, ok := p.(*arch.Attention); ok {
-				out = append(out, x)
-			}
-		}
+func attentions(m *arch.Model) []arch.Attention {
+	var out []arch.Attention
+	for _, x := range m.Attentions() {
+		out = append(out, x)
 	}
 	return out
 }

@@ -2,16 +2,16 @@ package costmodel
 
 import "ridgeline/arch"
 
-// attention prices softmax attention. kv is the basis of the rows K and V are made for:
-// all of them, or in a cross-decoder none at all.
+// attention prices softmax attention. K and V are made for the rows of b.cacheRows, or in
+// a cross-decoder for none at all.
 //
 //	core FLOPs  4·pairs·heads·head_dim   (differential: fused 6, four passes 8)
 //	cache read  rows seen·2·kv_heads·head_dim, × heads/kv_heads where not packed,
 //	            × 2 where differential attention runs as four passes
-func (b *builder) attention(a *arch.Attention, kv int) {
+func (b *builder) attention(a arch.Attention) {
 	h := b.split("heads", a.Heads)
 	k := b.splitKV(a)
-	hd, r := a.HeadDim, b.r()
+	hd, r, kv := a.HeadDim, b.r(), b.cacheRows
 	q := h * hd
 	qRows := q
 	if a.OutputGate {
@@ -65,7 +65,7 @@ func (b *builder) attention(a *arch.Attention, kv int) {
 	b.outLinear("attn.out", q, a.OutBias)
 }
 
-func (b *builder) core(a *arch.Attention, h, k int) {
+func (b *builder) core(a arch.Attention, h, k int) {
 	hd, r := a.HeadDim, b.r()
 	q := float64(h * hd)
 	reads, flops, out, passes := 1.0, 4.0, q, 1
@@ -92,7 +92,7 @@ func (b *builder) core(a *arch.Attention, h, k int) {
 
 // splitKV divides kv heads over the ranks, replicated past their number. Differential
 // attention splits pairs.
-func (b *builder) splitKV(a *arch.Attention) int {
+func (b *builder) splitKV(a arch.Attention) int {
 	if !a.Differential {
 		return b.splitOrReplicate("kv_heads", a.KVHeads)
 	}

@@ -2,6 +2,7 @@ package costmodel
 
 import (
 	"fmt"
+	"reflect"
 
 	"ridgeline/arch"
 )
@@ -15,18 +16,21 @@ type builder struct {
 	tp   int
 	skip bool // prefill with the cross-decoder left out
 
-	layer  int
-	last   bool // this layer runs on the last positions only
-	ops    []OpGroup
-	blocks map[block][2]int // ops already listed, when grouped
-	err    error
-	scanFd map[int]bool // layers whose scan output is some GMU's memory
-	early  map[int]bool // … of a GMU that a skipping prefill runs on all rows
-	mixFd  map[int]bool // layers whose mixer output is a sigmoid GMU's mix
+	layer int
+	last  bool // this layer runs on the last positions only
+	// cacheRows is the basis of the rows that a cache owner makes keys and values for: all
+	// of them even where queries are made for the last positions only.
+	cacheRows int
+	ops       []OpGroup
+	blocks    map[block][2]int // ops already listed, when grouped
+	err       error
+	scanFd    map[int]bool // layers whose scan output is some GMU's memory
+	early     map[int]bool // … of a GMU that a skipping prefill runs on all rows
+	mixFd     map[int]bool // layers whose mixer output is a sigmoid GMU's mix
 }
 
 // Ops lists the operations of a call in the order they run. With skip, the call is a
-// prefill that leaves out the cross-decoder where the model allows (see SkipFrom);
+// prefill that leaves out the cross-decoder where the model allows (see arch.Model.CrossDecoder);
 // without, a decode step or a full prefill.
 func Ops(m *arch.Model, o Options, skip bool) ([]Op, error) {
 	f, err := o.resolve(m, nil)
@@ -52,17 +56,20 @@ func buildOps(m *arch.Model, o Options, f formats, skip, grouped bool) ([]OpGrou
 	}
 	from := len(m.Layers)
 	if skip {
-		if s, ok := SkipFrom(m); ok {
+		if s, ok := m.CrossDecoder(); ok {
 			from, b.skip = s, true
 		}
 	}
 	for i, l := range m.Layers {
+		if l.Mixer == nil {
+			continue
+		}
 		for _, p := range arch.Parts(l.Mixer) {
-			if g, ok := p.(*arch.GMU); ok {
-				s, _ := g.Memory.Layer()
-				b.scanFd[s] = b.scanFd[s] || g.From == arch.ScanMemory
-				b.early[s] = b.early[s] || g.From == arch.ScanMemory && i < from
-				b.mixFd[s] = b.mixFd[s] || g.From == arch.OutputMemory
+			if r := p.Reads(); r.Memory > 0 {
+				s, _ := r.Memory.Layer()
+				b.scanFd[s] = b.scanFd[s] || r.Kind == arch.ScanMemory
+				b.early[s] = b.early[s] || r.Kind == arch.ScanMemory && i < from
+				b.mixFd[s] = b.mixFd[s] || r.Kind == arch.OutputMemory
 			}
 		}
 	}
@@ -76,7 +83,7 @@ func buildOps(m *arch.Model, o Options, f formats, skip, grouped bool) ([]OpGrou
 		b.layer, b.last = i, i >= from
 		owner := b.skip && i == from-1
 		b.once(b.mixerBlock(l.Mixer, owner), func() { b.mixerOps(l, owner) })
-		b.last = b.last || owner && ownsCache(l.Mixer)
+		b.last = b.last || owner && lastQuery(l.Mixer)
 		b.once(ffnBlock(l.FFN, b.last), func() { b.ffnOps(l.FFN) })
 	}
 	b.layer, b.last = -1, true
@@ -88,38 +95,6 @@ func buildOps(m *arch.Model, o Options, f formats, skip, grouped bool) ([]OpGrou
 		return nil, b.err
 	}
 	return b.ops, nil
-}
-
-// SkipFrom returns the first layer of the cross-decoder: from it on every mixer is
-// cross-attention, a GMU or absent, so that a prefill needs those layers for the last
-// position only (paper §2). ok is false where a model has no such part.
-func SkipFrom(m *arch.Model) (layer int, ok bool) {
-	s := len(m.Layers)
-	for s > 0 && local(m.Layers[s-1].Mixer) {
-		s--
-		if m.Layers[s].Mixer != nil {
-			ok = true
-		}
-	}
-	// Layers without a mixer in front of the first cross mixer belong to the
-	// self-decoder only if something before them does; running them for the last
-	// position alone is right either way.
-	return s, ok && s > 0
-}
-
-func local(mx arch.Mixer) bool {
-	for _, p := range arch.Parts(mx) {
-		switch p := p.(type) {
-		case *arch.GMU:
-		case *arch.Attention:
-			if !p.Cross() {
-				return false
-			}
-		default:
-			return false
-		}
-	}
-	return true
 }
 
 func (b *builder) fail(format string, args ...any) {
@@ -261,12 +236,6 @@ func (b *builder) collective(name string, n, r int, share float64) {
 	o.Link[r] = float64(n) * b.f.act.Bytes() * share
 }
 
-// ownsCache reports whether a mixer is attention over its own cache.
-func ownsCache(m arch.Mixer) bool {
-	a, ok := m.(*arch.Attention)
-	return ok && !a.Cross()
-}
-
 // block identifies the operations of a mixer or an FFN: layers with equal blocks have
 // equal operations. The part is a comparable copy, its references cleared.
 type block struct {
@@ -275,33 +244,21 @@ type block struct {
 }
 
 func (b *builder) mixerBlock(m arch.Mixer, owner bool) (k block) {
-	switch m := m.(type) {
-	case *arch.Attention:
-		a := *m
-		k.cross, a.KVSource = a.Cross(), 0
-		k.part = a
-	case *arch.GMU:
-		g := *m
-		g.Memory = 0
-		k.part = g
-	case *arch.Mamba1:
-		k.part = *m
-	case *arch.Mamba2:
-		k.part = *m
-	case *arch.GatedDeltaNet:
-		k.part = *m
+	if m == nil {
+		return k
 	}
+	if len(arch.Parts(m)) == 1 { // a Parallel is no map key
+		k.part = arch.Detached(m)
+	}
+	k.cross = m.Reads().Cache > 0
 	k.last, k.owner = b.last, owner
 	k.scanFed, k.early, k.mixed = b.scanFd[b.layer], b.early[b.layer], b.mixFd[b.layer]
 	return k
 }
 
 func ffnBlock(f arch.FFN, last bool) (k block) {
-	switch f := f.(type) {
-	case *arch.MLP:
-		k.part = *f
-	case *arch.MoE:
-		k.part = *f
+	if f != nil {
+		k.part = f
 	}
 	k.last = last
 	return k
@@ -323,45 +280,70 @@ func (b *builder) once(k block, list func()) {
 }
 
 // mixerOps adds a layer's norm and mixer. owner: the prefill skips what follows, so
-// queries are made for the last position only.
+// a mixer that owns the cache makes its queries for the last position only.
 func (b *builder) mixerOps(l arch.Layer, owner bool) {
 	if l.Mixer == nil {
 		return
 	}
 	b.norm("mixer_norm", b.m.Width, b.r())
-	if owner && ownsCache(l.Mixer) {
-		b.last = true // from here on: queries, the core and the FFN
-		b.attention(l.Mixer.(*arch.Attention), rows)
-		return
+	b.cacheRows = b.r()
+	if owner && lastQuery(l.Mixer) {
+		b.cacheRows, b.last = rows, true // from here on: queries, the core and the FFN
 	}
 	for _, p := range arch.Parts(l.Mixer) {
-		switch p := p.(type) {
-		case *arch.Attention:
-			b.attention(p, b.r())
-		case *arch.Mamba1:
-			b.mamba1(p)
-		case *arch.Mamba2:
-			b.mamba2(p)
-		case *arch.GatedDeltaNet:
-			b.deltaNet(p)
-		case *arch.GMU:
-			b.gmu(p)
-		default:
+		cost, ok := partCosts[reflect.TypeOf(p)]
+		if !ok {
 			b.fail("layer %d: mixer %s has no cost model", b.layer, p.Kind())
+			return
 		}
+		cost(b, p)
 	}
 }
 
 func (b *builder) ffnOps(f arch.FFN) {
-	switch f := f.(type) {
-	case nil:
-	case *arch.MLP:
-		b.norm("ffn_norm", b.m.Width, b.r())
-		b.mlp(f)
-	case *arch.MoE:
-		b.norm("ffn_norm", b.m.Width, b.r())
-		b.moe(f)
-	default:
-		b.fail("layer %d: ffn %s has no cost model", b.layer, f.Kind())
+	if f == nil {
+		return
 	}
+	b.norm("ffn_norm", b.m.Width, b.r())
+	cost, ok := partCosts[reflect.TypeOf(f)]
+	if !ok {
+		b.fail("layer %d: ffn %s has no cost model", b.layer, f.Kind())
+		return
+	}
+	cost(b, f)
+}
+
+// lastQuery reports whether a mixer that owns its cache can make keys and values for all
+// positions and queries for the last alone. A Parallel runs as a whole.
+func lastQuery(m arch.Mixer) bool {
+	return len(arch.Parts(m)) == 1 && m.Stores().CacheElements > 0
+}
+
+// partCosts says how each mixer and FFN is priced, by its type.
+var partCosts = costsByType(
+	priced((*builder).attention),
+	priced((*builder).mamba1),
+	priced((*builder).mamba2),
+	priced((*builder).deltaNet),
+	priced((*builder).gmu),
+	priced((*builder).mlp),
+	priced((*builder).moe),
+)
+
+type partCost struct {
+	part reflect.Type
+	cost func(b *builder, part any)
+}
+
+// priced makes an entry of partCosts from the function that prices a mixer or an FFN.
+func priced[T any](cost func(b *builder, part T)) partCost {
+	return partCost{reflect.TypeFor[T](), func(b *builder, part any) { cost(b, part.(T)) }}
+}
+
+func costsByType(all ...partCost) map[reflect.Type]func(*builder, any) {
+	byType := make(map[reflect.Type]func(*builder, any), len(all))
+	for _, c := range all {
+		byType[c.part] = c.cost
+	}
+	return byType
 }

@@ -125,7 +125,7 @@ func Compile(m *arch.Model, hw *hardware.Profile, o Options) (*Compiled, error) 
 	c.decode = group(ops)
 	c.prefill = c.decode
 	if o.Prefill == Skip {
-		if _, ok := SkipFrom(m); ok {
+		if _, ok := m.CrossDecoder(); ok {
 			if ops, err = buildOps(m, o, f, true, true); err != nil {
 				return nil, fmt.Errorf("%s: %w", m.Name, err)
 			}

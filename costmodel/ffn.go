@@ -20,25 +20,18 @@ func (b *builder) activation(name string, inner, copies int, gated bool, a arch.
 	b.elementwise(name, 0, read, n, flops, r)
 }
 
-func upRows(inner int, gated bool) int {
-	if gated {
-		return 2 * inner
-	}
-	return inner
-}
-
-func (b *builder) mlp(m *arch.MLP) {
+func (b *builder) mlp(m arch.MLP) {
 	in, r := b.split("mlp inner width", m.Inner), b.r()
-	b.linear("mlp.up", b.m.Width, upRows(in, m.Gated), r, linearOpts{bias: m.Bias})
+	b.linear("mlp.up", b.m.Width, arch.UpRows(in, m.Gated), r, linearOpts{bias: m.Bias})
 	b.activation("mlp.act", in, 1, m.Gated, m.Act, r)
 	b.outLinear("mlp.down", in, m.Bias)
 }
 
 // moe prices a mixture of experts: the weights of the experts hit, the arithmetic of
 // top_k experts a row.
-func (b *builder) moe(m *arch.MoE) {
+func (b *builder) moe(m arch.MoE) {
 	in, r, w := b.split("expert inner width", m.Inner), b.r(), b.m.Width
-	k, u := m.TopK, upRows(in, m.Gated)
+	k, u := m.TopK, arch.UpRows(in, m.Gated)
 	b.linear("moe.router", w, m.Experts, r, linearOpts{bias: m.RouterBias})
 	b.elementwise("moe.route", 0, float64(m.Experts), float64(2*k), float64(2*m.Experts), r)
 	b.expert("moe.up", m, w, u, r, 0)
@@ -46,7 +39,7 @@ func (b *builder) moe(m *arch.MoE) {
 	b.expert("moe.down", m, in, w, r, 2*float64(k*w))
 	if m.SharedInner > 0 {
 		s := b.split("shared inner width", m.SharedInner)
-		b.linear("moe.shared_up", w, upRows(s, m.Gated), r, linearOpts{})
+		b.linear("moe.shared_up", w, arch.UpRows(s, m.Gated), r, linearOpts{})
 		b.activation("moe.shared_act", s, 1, m.Gated, m.Act, r)
 		if m.SharedGate {
 			b.linear("moe.shared_gate", w, 1, r, linearOpts{})
@@ -62,7 +55,7 @@ func (b *builder) moe(m *arch.MoE) {
 
 // expert is the grouped product of the rows' top_k experts; residual FLOPs scale and add
 // each expert's output into the stream.
-func (b *builder) expert(name string, m *arch.MoE, in, out, r int, residual float64) {
+func (b *builder) expert(name string, m arch.MoE, in, out, r int, residual float64) {
 	i, n, k := float64(in), float64(out), float64(m.TopK)
 	o := b.op(name, ExpertGEMM)
 	o.Shape = Shape{In: in, Out: out, Experts: m.Experts, TopK: m.TopK, RowsAreSeqs: r == seqs}

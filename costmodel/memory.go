@@ -3,8 +3,6 @@ package costmodel
 import (
 	"math"
 	"sort"
-
-	"ridgeline/arch"
 )
 
 // CacheBlock is the positions a page of the KV cache holds: engines allocate whole pages.
@@ -84,11 +82,9 @@ func (c *Compiled) memoryTable() memoryTable {
 // differential attention become one number at load time.
 func (c *Compiled) loadTimeWeights() float64 {
 	n := 0
-	for _, l := range c.Model.Layers {
-		for _, p := range arch.Parts(l.Mixer) {
-			if a, ok := p.(*arch.Attention); ok && a.Differential {
-				n += 4 * a.HeadDim
-			}
+	for _, a := range c.Model.Attentions() {
+		if a.Differential {
+			n += 4 * a.HeadDim
 		}
 	}
 	return float64(n) * c.f.weights.Bytes()

@@ -34,10 +34,10 @@ func drawModel(t *rapid.T) *arch.Model {
 	return m
 }
 
-func drawAttention(t *rapid.T) *arch.Attention {
+func drawAttention(t *rapid.T) arch.Attention {
 	kv := 4 * rapid.IntRange(1, 2).Draw(t, "kv")
 	hd := rapid.SampledFrom([]int{4, 8, 16}).Draw(t, "head_dim")
-	return &arch.Attention{Heads: 2 * kv * rapid.IntRange(1, 3).Draw(t, "group"), KVHeads: kv, HeadDim: hd,
+	return arch.Attention{Heads: 2 * kv * rapid.IntRange(1, 3).Draw(t, "group"), KVHeads: kv, HeadDim: hd,
 		Window: rapid.SampledFrom([]int{0, 0, 5, 16, 64}).Draw(t, "window"), Differential: rapid.Bool().Draw(t, "diff"),
 		QKVBias: rapid.Bool().Draw(t, "bias"), OutBias: rapid.Bool().Draw(t, "obias"), QKNorm: rapid.Bool().Draw(t, "qknorm"),
 		OutputGate: rapid.Bool().Draw(t, "gate"), Sinks: rapid.Bool().Draw(t, "sinks"),
@@ -47,12 +47,12 @@ func drawAttention(t *rapid.T) *arch.Attention {
 func drawMixer(t *rapid.T, m *arch.Model, i int) arch.Mixer {
 	switch rapid.IntRange(0, 6).Draw(t, "mixer") {
 	case 0:
-		return &arch.Mamba1{DInner: 2 * m.Width, DState: rapid.IntRange(1, 8).Draw(t, "n"), DConv: rapid.IntRange(1, 4).Draw(t, "conv"),
+		return arch.Mamba1{DInner: 2 * m.Width, DState: rapid.IntRange(1, 8).Draw(t, "n"), DConv: rapid.IntRange(1, 4).Draw(t, "conv"),
 			DtRank: rapid.IntRange(1, 6).Draw(t, "dtr"), ConvBias: true, InnerNorms: rapid.Bool().Draw(t, "norms")}
 	case 1:
-		return &arch.Mamba2{Heads: 4, HeadDim: 8, DState: rapid.IntRange(1, 8).Draw(t, "n"), Groups: 2, DConv: 4, NoNorm: rapid.Bool().Draw(t, "nonorm")}
+		return arch.Mamba2{Heads: 4, HeadDim: 8, DState: rapid.IntRange(1, 8).Draw(t, "n"), Groups: 2, DConv: 4, NoNorm: rapid.Bool().Draw(t, "nonorm")}
 	case 2:
-		return &arch.GatedDeltaNet{KHeads: 4, VHeads: 8, KDim: 8, VDim: 6, DConv: 4}
+		return arch.GatedDeltaNet{KHeads: 4, VHeads: 8, KDim: 8, VDim: 6, DConv: 4}
 	case 3, 4:
 		if g := drawGMU(t, m, i); g != nil {
 			return g
@@ -66,11 +66,11 @@ func drawMixer(t *rapid.T, m *arch.Model, i int) arch.Mixer {
 }
 
 func drawGMU(t *rapid.T, m *arch.Model, i int) arch.Mixer {
-	var from []*arch.GMU
+	var from []arch.GMU
 	for s := range i {
 		for k := arch.ScanMemory; k <= arch.OutputMemory; k++ {
 			if w := m.MemoryWidth(s, k); w > 0 {
-				g := &arch.GMU{Memory: arch.To(s), From: k, DMem: w}
+				g := arch.GMU{Memory: arch.To(s), From: k, DMem: w}
 				if k == arch.OutputMemory {
 					g.Variant = arch.SigmoidGMU
 				}
@@ -88,11 +88,11 @@ func drawGMU(t *rapid.T, m *arch.Model, i int) arch.Mixer {
 
 func drawCross(t *rapid.T, m *arch.Model, i int) arch.Mixer {
 	for s := range i {
-		a, ok := m.Layers[s].Mixer.(*arch.Attention)
+		a, ok := m.Layers[s].Mixer.(arch.Attention)
 		if ok && !a.Cross() && rapid.Bool().Draw(t, "of") {
-			c := *a
+			c := a
 			c.KVSource = arch.To(s)
-			return &c
+			return c
 		}
 	}
 	return nil
@@ -104,12 +104,12 @@ func drawFFN(t *rapid.T) arch.FFN {
 	switch rapid.IntRange(0, 3).Draw(t, "ffn") {
 	case 0:
 		e := rapid.IntRange(1, 6).Draw(t, "experts")
-		return &arch.MoE{Experts: e, TopK: rapid.IntRange(1, e).Draw(t, "k"), Inner: in, Gated: rapid.Bool().Draw(t, "g"),
+		return arch.MoE{Experts: e, TopK: rapid.IntRange(1, e).Draw(t, "k"), Inner: in, Gated: rapid.Bool().Draw(t, "g"),
 			SharedInner: rapid.SampledFrom([]int{0, 16}).Draw(t, "shared"), SharedGate: rapid.Bool().Draw(t, "sg"), Act: act}
 	case 1:
-		return &arch.MLP{Inner: in, Act: act, Bias: true}
+		return arch.MLP{Inner: in, Act: act, Bias: true}
 	}
-	return &arch.MLP{Inner: in, Gated: true, Act: act}
+	return arch.MLP{Inner: in, Gated: true, Act: act}
 }
 
 func drawOptions(t *rapid.T) Options {

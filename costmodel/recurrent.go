@@ -27,7 +27,7 @@ func (b *builder) gatedNorm(name string, weights, d int, noNorm bool) {
 
 // mamba1 prices the selective scan (Gu & Dao, arXiv:2312.00752): a state of
 // d_inner·d_state a sequence, read and written each call.
-func (b *builder) mamba1(m *arch.Mamba1) {
+func (b *builder) mamba1(m arch.Mamba1) {
 	di := b.split("d_inner", m.DInner)
 	n, w := m.DState, b.m.Width
 	low := m.DtRank + 2*n
@@ -63,7 +63,7 @@ func (b *builder) memoryRows() int {
 
 // mamba2 prices the state-space duality layer (Dao & Gu, arXiv:2405.21060) as its
 // recurrence: heads·head_dim·d_state of state.
-func (b *builder) mamba2(m *arch.Mamba2) {
+func (b *builder) mamba2(m arch.Mamba2) {
 	h := b.split("heads", m.Heads)
 	g := b.splitOrReplicate("groups", m.Groups)
 	di, w := h*m.HeadDim, b.m.Width
@@ -82,7 +82,7 @@ func (b *builder) mamba2(m *arch.Mamba2) {
 
 // deltaNet prices the gated delta rule (Yang et al., arXiv:2412.06464) as its
 // recurrence: a state of v_heads·k_dim·v_dim.
-func (b *builder) deltaNet(g *arch.GatedDeltaNet) {
+func (b *builder) deltaNet(g arch.GatedDeltaNet) {
 	kh, vh := b.split("k_heads", g.KHeads), b.split("v_heads", g.VHeads)
 	dk, dv, w := kh*g.KDim, vh*g.VDim, b.m.Width
 	b.linear("gdn.qkvz", w, 2*dk+2*dv, rows, linearOpts{})

@@ -54,7 +54,7 @@ func TestLinkBytesAreTheirClosedForm(t *testing.T) {
 		reduce, gather := 2*(r-1)/r, (r-1)/r
 		rowsAll, last := float64(call.Batch*call.New), float64(call.Batch)
 		from := len(m.Layers)
-		if s, ok := SkipFrom(m); ok && !decode && c.Options.Prefill == Skip {
+		if s, ok := m.CrossDecoder(); ok && !decode && c.Options.Prefill == Skip {
 			from = s
 		}
 		w := float64(m.Width)
@@ -67,14 +67,14 @@ func TestLinkBytesAreTheirClosedForm(t *testing.T) {
 			for _, p := range arch.Parts(l.Mixer) {
 				// The layer in front of a skipped cross-decoder makes K and V for all rows,
 				// and queries for the last.
-				if a, ok := p.(*arch.Attention); ok && !a.Cross() && i == from-1 && from < len(m.Layers) {
+				if a, ok := p.(arch.Attention); ok && !a.Cross() && i == from-1 && from < len(m.Layers) {
 					n = last
 				}
 				want += n * w * reduce
 				switch p := p.(type) {
-				case *arch.Mamba1:
+				case arch.Mamba1:
 					want += n * float64(p.DtRank+2*p.DState) * reduce
-				case *arch.GMU:
+				case arch.GMU:
 					if p.Variant == arch.SigmoidGMU {
 						want += n * 2 * w * gather
 					}

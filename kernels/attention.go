@@ -8,7 +8,7 @@ import (
 
 // attention is softmax attention: full, windowed, cross, grouped, differential.
 type attention struct {
-	*arch.Attention
+	arch.Attention
 	// qkv rows: q, then the output gate if there is one, then k, then v.
 	qkv, out     linear
 	qNorm, kNorm *norm
@@ -17,6 +17,50 @@ type attention struct {
 	lambdaInit   float32
 	diffNorm     norm
 	passes       []pass
+}
+
+func (m *Model) newAttention(mx arch.Attention, p string, layer int) *attention {
+	w := m.weights
+	rows := mx.Inner()
+	if mx.OutputGate {
+		rows *= 2
+	}
+	if !mx.Cross() {
+		rows += mx.KVElements()
+	}
+	out := &attention{
+		Attention: mx,
+		qkv:       m.linear(p+"qkv", rows, m.arch.Width),
+		out:       m.linear(p+"out", m.arch.Width, mx.Inner()),
+		sinks:     w[p+"sinks"],
+		passes: attentionPasses(mx.Heads, mx.KVHeads, mx.Differential,
+			m.opts.DiffVariant == FourPass, m.opts.KVVariant == PerQueryHead),
+	}
+	if mx.QKNorm {
+		out.qNorm = m.bare(p + "q_norm")
+		if !mx.Cross() {
+			out.kNorm = m.bare(p + "k_norm")
+		}
+	}
+	if mx.Differential {
+		init := lambdaInit(layer)
+		out.lambda, out.lambdaInit = float32(diffLambda(w[p+"lambda"], init)), float32(init)
+		out.diffNorm = *m.bare(p + "diff_norm")
+	}
+	return out
+}
+
+// newState makes a cache, or takes that of the layer whose cache is read.
+func (m *attention) newState(s *Session) mixerState {
+	if src, ok := m.KVSource.Layer(); ok {
+		for _, st := range s.layers[src].mixers {
+			if st.cache != nil && st.owned {
+				return mixerState{cache: st.cache}
+			}
+		}
+		panic("kernels: a layer reads the cache of one that has none")
+	}
+	return mixerState{cache: newCache(s.batch, m.KVHeads, m.HeadDim, m.Window, s.maxContext), owned: true}
 }
 
 // pass is one sweep over the keys and values of some kv heads for some query heads.

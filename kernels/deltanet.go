@@ -8,12 +8,30 @@ import (
 
 // deltanet is the Gated DeltaNet mixer (Yang et al., arXiv:2412.06464).
 type deltanet struct {
-	*arch.GatedDeltaNet
+	arch.GatedDeltaNet
 	qkvz, ba, out linear
 	conv          conv
 	a, dtBias     []float32 // by value head; a = −exp(a_log)
 	norm          *norm     // over v_dim; nil without
 }
+
+func (m *Model) newDeltaNet(mx arch.GatedDeltaNet, p string, _ int) *deltanet {
+	w, width := m.weights, m.arch.Width
+	out := &deltanet{
+		GatedDeltaNet: mx,
+		qkvz:          m.linear(p+"qkvz", 2*mx.DKey()+2*mx.DValue(), width),
+		ba:            m.linear(p+"ba", 2*mx.VHeads, width),
+		out:           m.linear(p+"out", width, mx.DValue()),
+		conv:          newConv(w[p+"conv"], nil, mx.ConvChannels(), mx.DConv),
+		a:             decayRates(w[p+"a_log"]), dtBias: w[p+"dt_bias"],
+	}
+	if !mx.NoNorm {
+		out.norm = m.bare(p + "norm")
+	}
+	return out
+}
+
+func (m *deltanet) newState(s *Session) mixerState { return s.recurrentState(m.Stores()) }
 
 // deltaRule is the gated delta rule of one call, by value head:
 //

@@ -20,7 +20,7 @@ func (s *Session) Fill(ctx context.Context, n int) error {
 	r := newRunner(ctx, s.model.opts.Cores)
 	for i := range s.layers {
 		for _, st := range s.layers[i].mixers {
-			if st.cache != nil && !s.crossPart(i, st.cache) {
+			if st.owned {
 				st.cache.fill(r, s.n, n)
 			}
 			pattern(st.conv, uint32(i))

@@ -5,10 +5,31 @@ import "ridgeline/arch"
 // gmu is a Gated Memory Unit: Y = (M ⊙ SiLU(X·W1ᵀ))·W2ᵀ, normed over d_mem after the
 // product where it is an nGMU (paper §2).
 type gmu struct {
-	*arch.GMU
+	arch.GMU
 	in, out linear
 	norm    *norm
 }
+
+func (m *Model) newGMU(mx arch.GMU, p string, _ int) mixer {
+	width := m.arch.Width
+	if mx.Variant == arch.SigmoidGMU {
+		return &sigmoidGMU{
+			GMU:     mx,
+			current: m.linear(p+"current", width, width), mixed: m.linear(p+"mixed", width, width),
+			gate: m.linear(p+"gate", width, 2*width), out: m.linear(p+"out", width, width),
+		}
+	}
+	out := &gmu{GMU: mx, in: m.linear(p+"in", mx.DMem, width), out: m.linear(p+"out", width, mx.DMem)}
+	if mx.Normed {
+		out.norm = m.bare(p + "norm")
+	}
+	return out
+}
+
+// newState is empty: the memory is of the current call.
+func (m *gmu) newState(*Session) mixerState { return mixerState{} }
+
+func (m *sigmoidGMU) newState(*Session) mixerState { return mixerState{} }
 
 // gmuGate sets dst = memory·silu(pre), normalised where there is a norm.
 func gmuGate(r *runner, t *tally, pre, memory, dst mat, n *norm) {
@@ -29,7 +50,7 @@ func (m *gmu) run(c *call, x mat) {
 //
 //	c = W_c x, m = W_m mix, g = σ(W_g[c;m]), out = W_o·SiLU(g⊙c + (1−g)⊙m)
 type sigmoidGMU struct {
-	*arch.GMU
+	arch.GMU
 	current, mixed, gate, out linear
 }
 

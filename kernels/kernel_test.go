@@ -267,7 +267,7 @@ func TestLambdaByHand(t *testing.T) {
 // The counts of one layer by hand (docs/accounting.md): width 4, two heads on one kv
 // head of 2, a step of 3 sequences as the fifth position.
 func TestMeterByHand(t *testing.T) {
-	m := &arch.Model{Width: 4, Vocab: 7, Layers: []arch.Layer{{Mixer: &arch.Attention{Heads: 2, KVHeads: 1, HeadDim: 2}}}}
+	m := &arch.Model{Width: 4, Vocab: 7, Layers: []arch.Layer{{Mixer: arch.Attention{Heads: 2, KVHeads: 1, HeadDim: 2}}}}
 	s := start(t, m, Options{}, 3, 5)
 	ctx := context.Background()
 	if _, err := s.Prefill(ctx, [][]int{{1, 2, 3, 4}, {1, 2, 3, 4}, {1, 2, 3, 4}}); err != nil {

@@ -4,12 +4,33 @@ import "ridgeline/arch"
 
 // mamba1 is the selective state-space mixer (Gu & Dao, arXiv:2312.00752).
 type mamba1 struct {
-	*arch.Mamba1
+	arch.Mamba1
 	in, x, dt, out linear
 	conv           conv
 	a, d, dtBias   []float32 // a = −exp(a_log)
 	norms          []norm    // on dt, B and C; nil without inner norms
 }
+
+func (m *Model) newMamba1(mx arch.Mamba1, p string, _ int) *mamba1 {
+	w, width := m.weights, m.arch.Width
+	out := &mamba1{
+		Mamba1: mx,
+		in:     m.linear(p+"in", 2*mx.DInner, width),
+		x:      m.linear(p+"x", mx.DtRank+2*mx.DState, mx.DInner),
+		dt:     linear{w: w[p+"dt"], out: mx.DInner, in: mx.DtRank},
+		out:    m.linear(p+"out", width, mx.DInner),
+		conv:   newConv(w[p+"conv"], w[p+"conv_bias"], mx.DInner, mx.DConv),
+		a:      decayRates(w[p+"a_log"]), d: w[p+"d"], dtBias: w[p+"dt_bias"],
+	}
+	if n := w[p+"inner_norms"]; n != nil {
+		for _, cut := range [][2]int{{0, mx.DtRank}, {mx.DtRank, mx.DtRank + mx.DState}, {mx.DtRank + mx.DState, len(n)}} {
+			out.norms = append(out.norms, norm{w: n[cut[0]:cut[1]], eps: float32(m.opts.NormEps)})
+		}
+	}
+	return out
+}
+
+func (m *mamba1) newState(s *Session) mixerState { return s.recurrentState(m.Stores()) }
 
 // scanChannels is how many channels one piece of the scan takes.
 const scanChannels = 64

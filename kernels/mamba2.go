@@ -4,12 +4,29 @@ import "ridgeline/arch"
 
 // mamba2 is the state-space duality mixer (Dao & Gu, arXiv:2405.21060).
 type mamba2 struct {
-	*arch.Mamba2
+	arch.Mamba2
 	in, out      linear
 	conv         conv
 	a, d, dtBias []float32 // by head; a = −exp(a_log)
 	norm         *norm     // nil without
 }
+
+func (m *Model) newMamba2(mx arch.Mamba2, p string, _ int) *mamba2 {
+	w, width := m.weights, m.arch.Width
+	out := &mamba2{
+		Mamba2: mx,
+		in:     m.linear(p+"in", mx.DInner()+mx.ConvChannels()+mx.Heads, width),
+		out:    m.linear(p+"out", width, mx.DInner()),
+		conv:   newConv(w[p+"conv"], w[p+"conv_bias"], mx.ConvChannels(), mx.DConv),
+		a:      decayRates(w[p+"a_log"]), d: w[p+"d"], dtBias: w[p+"dt_bias"],
+	}
+	if !mx.NoNorm {
+		out.norm = m.bare(p + "norm")
+	}
+	return out
+}
+
+func (m *mamba2) newState(s *Session) mixerState { return s.recurrentState(m.Stores()) }
 
 // ssd is the recurrence of one call:
 //

@@ -8,8 +8,13 @@ import (
 
 // mlp is a dense feed-forward network, gated (act(g)⊙u) or plain.
 type mlp struct {
-	*arch.MLP
+	arch.MLP
 	up, down linear
+}
+
+func (m *Model) newMLP(f arch.MLP, p string, _ int) *mlp {
+	width := m.arch.Width
+	return &mlp{MLP: f, up: m.linear(p+"up", arch.UpRows(f.Inner, f.Gated), width), down: m.linear(p+"down", width, f.Inner)}
 }
 
 // activationFLOPs is the cost of an activation on one element (docs/accounting.md).

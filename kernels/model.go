@@ -3,6 +3,7 @@ package kernels
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"strconv"
 
 	"ridgeline/arch"
@@ -87,12 +88,67 @@ type memoryKey struct {
 type layer struct {
 	mixerNorm, ffnNorm norm
 	mixers             []mixer
-	ffn                mixer
+	ffn                ffn
 }
 
-// mixer runs on the normed input and adds into the call's residual stream.
-type mixer interface {
+// ffn runs on the normed input and adds into the call's residual stream.
+type ffn interface {
 	run(c *call, x mat)
+}
+
+// mixer is an ffn that looks at other positions or layers too. One that owns a cache
+// makes queries for the last position alone where c.lastQuery says so.
+type mixer interface {
+	ffn
+	// newState makes what the mixer of a layer keeps of the session's sequences.
+	newState(s *Session) mixerState
+}
+
+// partKernels says how each mixer and FFN is made ready to run, by its type.
+var partKernels = kernelsByType(
+	kernel((*Model).newAttention),
+	kernel((*Model).newMamba1),
+	kernel((*Model).newMamba2),
+	kernel((*Model).newDeltaNet),
+	kernel((*Model).newGMU),
+	kernel((*Model).newMLP),
+	kernel((*Model).newMoE),
+)
+
+type partKernel struct {
+	part  reflect.Type
+	build func(m *Model, part any, prefix string, layer int) ffn
+}
+
+// kernel makes an entry of partKernels from the function that makes a mixer or an FFN of a
+// layer; the prefix is that of its weights' names.
+func kernel[T any, K ffn](build func(m *Model, part T, prefix string, layer int) K) partKernel {
+	return partKernel{reflect.TypeFor[T](), func(m *Model, part any, prefix string, layer int) ffn {
+		return build(m, part.(T), prefix, layer)
+	}}
+}
+
+func kernelsByType(all ...partKernel) map[reflect.Type]partKernel {
+	byType := make(map[reflect.Type]partKernel, len(all))
+	for _, k := range all {
+		byType[k.part] = k
+	}
+	return byType
+}
+
+// executable reports the first mixer or FFN of a model that has no kernel.
+func executable(m *arch.Model) error {
+	for i, p := range m.Mixers() {
+		if _, ok := partKernels[reflect.TypeOf(p)]; !ok {
+			return fmt.Errorf("kernels: layer %d: mixer %s has no kernel", i, p.Kind())
+		}
+	}
+	for i, l := range m.Layers {
+		if _, ok := partKernels[reflect.TypeOf(l.FFN)]; !ok && l.FFN != nil {
+			return fmt.Errorf("kernels: layer %d: ffn %s has no kernel", i, l.FFN.Kind())
+		}
+	}
+	return nil
 }
 
 // New makes a runnable model. It refuses one whose weights would take more than
@@ -100,6 +156,9 @@ type mixer interface {
 func New(m *arch.Model, opts Options) (*Model, error) {
 	if err := m.Check(); err != nil {
 		return nil, fmt.Errorf("kernels: %w", err)
+	}
+	if err := executable(m); err != nil {
+		return nil, err
 	}
 	if opts.MaxBytes == 0 {
 		opts.MaxBytes = defaultMaxBytes
@@ -160,56 +219,27 @@ func (m *Model) build() {
 				if len(parts) > 1 {
 					prefix += strconv.Itoa(j) + "."
 				}
-				out.mixers = append(out.mixers, m.mixer(part, prefix, i))
-				if g, ok := part.(*arch.GMU); ok {
-					m.reads(i, g)
-				}
+				out.mixers = append(out.mixers, partKernels[reflect.TypeOf(part)].build(m, part, prefix, i).(mixer))
+				m.reads(i, part.Reads())
 			}
 		}
 		if l.FFN != nil {
 			out.ffnNorm = m.norm(p + "ffn_norm")
-			out.ffn = m.ffn(l.FFN, p+"ffn.")
+			out.ffn = partKernels[reflect.TypeOf(l.FFN)].build(m, l.FFN, p+"ffn.", i)
 		}
 	}
-	m.skipFrom = crossDecoder(a)
+	m.skipFrom, _ = a.CrossDecoder()
 }
 
-func (m *Model) reads(i int, g *arch.GMU) {
-	s, _ := g.Memory.Layer()
-	key := memoryKey{s, g.From}
+func (m *Model) reads(i int, r arch.Reads) {
+	s, ok := r.Memory.Layer()
+	if !ok {
+		return
+	}
+	key := memoryKey{s, r.Kind}
 	if first, ok := m.memories[key]; !ok || i < first {
 		m.memories[key] = i
 	}
-}
-
-// crossDecoder is the first layer from which on every mixer is cross-attention, a GMU
-// or absent, with at least one of the first two; 0 where there is none.
-func crossDecoder(m *arch.Model) int {
-	s, found := len(m.Layers), false
-	for i := len(m.Layers) - 1; i >= 0; i-- {
-		for _, p := range arch.Parts(m.Layers[i].Mixer) {
-			switch p := p.(type) {
-			case *arch.GMU:
-				found = true
-			case *arch.Attention:
-				if !p.Cross() {
-					return only(s, found)
-				}
-				found = true
-			default:
-				return only(s, found)
-			}
-		}
-		s = i
-	}
-	return only(s, found)
-}
-
-func only(s int, found bool) int {
-	if !found {
-		return 0
-	}
-	return s
 }
 
 func (m *Model) norm(name string) norm {
@@ -232,127 +262,4 @@ func decayRates(aLog []float32) []float32 {
 		a[i] = float32(-math.Exp(float64(v)))
 	}
 	return a
-}
-
-func (m *Model) mixer(mx arch.Mixer, p string, layer int) mixer {
-	w, width := m.weights, m.arch.Width
-	switch mx := mx.(type) {
-	case *arch.Mamba1:
-		out := &mamba1{
-			Mamba1: mx,
-			in:     m.linear(p+"in", 2*mx.DInner, width),
-			x:      m.linear(p+"x", mx.DtRank+2*mx.DState, mx.DInner),
-			dt:     linear{w: w[p+"dt"], out: mx.DInner, in: mx.DtRank},
-			out:    m.linear(p+"out", width, mx.DInner),
-			conv:   newConv(w[p+"conv"], w[p+"conv_bias"], mx.DInner, mx.DConv),
-			a:      decayRates(w[p+"a_log"]), d: w[p+"d"], dtBias: w[p+"dt_bias"],
-		}
-		if n := w[p+"inner_norms"]; n != nil {
-			for _, cut := range [][2]int{{0, mx.DtRank}, {mx.DtRank, mx.DtRank + mx.DState}, {mx.DtRank + mx.DState, len(n)}} {
-				out.norms = append(out.norms, norm{w: n[cut[0]:cut[1]], eps: float32(m.opts.NormEps)})
-			}
-		}
-		return out
-	case *arch.Mamba2:
-		out := &mamba2{
-			Mamba2: mx,
-			in:     m.linear(p+"in", mx.DInner()+mx.ConvChannels()+mx.Heads, width),
-			out:    m.linear(p+"out", width, mx.DInner()),
-			conv:   newConv(w[p+"conv"], w[p+"conv_bias"], mx.ConvChannels(), mx.DConv),
-			a:      decayRates(w[p+"a_log"]), d: w[p+"d"], dtBias: w[p+"dt_bias"],
-		}
-		if !mx.NoNorm {
-			out.norm = m.bare(p + "norm")
-		}
-		return out
-	case *arch.GatedDeltaNet:
-		out := &deltanet{
-			GatedDeltaNet: mx,
-			qkvz:          m.linear(p+"qkvz", 2*mx.DKey()+2*mx.DValue(), width),
-			ba:            m.linear(p+"ba", 2*mx.VHeads, width),
-			out:           m.linear(p+"out", width, mx.DValue()),
-			conv:          newConv(w[p+"conv"], nil, mx.ConvChannels(), mx.DConv),
-			a:             decayRates(w[p+"a_log"]), dtBias: w[p+"dt_bias"],
-		}
-		if !mx.NoNorm {
-			out.norm = m.bare(p + "norm")
-		}
-		return out
-	case *arch.Attention:
-		return m.attention(mx, p, layer)
-	case *arch.GMU:
-		if mx.Variant == arch.SigmoidGMU {
-			return &sigmoidGMU{
-				GMU:     mx,
-				current: m.linear(p+"current", width, width), mixed: m.linear(p+"mixed", width, width),
-				gate: m.linear(p+"gate", width, 2*width), out: m.linear(p+"out", width, width),
-			}
-		}
-		out := &gmu{GMU: mx, in: m.linear(p+"in", mx.DMem, width), out: m.linear(p+"out", width, mx.DMem)}
-		if mx.Normed {
-			out.norm = m.bare(p + "norm")
-		}
-		return out
-	}
-	panic(fmt.Sprintf("kernels: no kernel for mixer %T", mx))
-}
-
-func (m *Model) attention(mx *arch.Attention, p string, layer int) mixer {
-	w := m.weights
-	rows := mx.Inner()
-	if mx.OutputGate {
-		rows *= 2
-	}
-	if !mx.Cross() {
-		rows += mx.KVElements()
-	}
-	out := &attention{
-		Attention: mx,
-		qkv:       m.linear(p+"qkv", rows, m.arch.Width),
-		out:       m.linear(p+"out", m.arch.Width, mx.Inner()),
-		sinks:     w[p+"sinks"],
-		passes: attentionPasses(mx.Heads, mx.KVHeads, mx.Differential,
-			m.opts.DiffVariant == FourPass, m.opts.KVVariant == PerQueryHead),
-	}
-	if mx.QKNorm {
-		out.qNorm = m.bare(p + "q_norm")
-		if !mx.Cross() {
-			out.kNorm = m.bare(p + "k_norm")
-		}
-	}
-	if mx.Differential {
-		init := lambdaInit(layer)
-		out.lambda, out.lambdaInit = float32(diffLambda(w[p+"lambda"], init)), float32(init)
-		out.diffNorm = *m.bare(p + "diff_norm")
-	}
-	return out
-}
-
-func (m *Model) ffn(f arch.FFN, p string) mixer {
-	width := m.arch.Width
-	wide := func(inner int, gated bool) int {
-		if gated {
-			return 2 * inner
-		}
-		return inner
-	}
-	switch f := f.(type) {
-	case *arch.MLP:
-		return &mlp{MLP: f, up: m.linear(p+"up", wide(f.Inner, f.Gated), width), down: m.linear(p+"down", width, f.Inner)}
-	case *arch.MoE:
-		up := wide(f.Inner, f.Gated)
-		out := &moe{MoE: f, router: m.linear(p+"router", f.Experts, width)}
-		ups, downs := m.linear(p+"up", f.Experts*up, width), m.linear(p+"down", f.Experts*width, f.Inner)
-		for e := range f.Experts {
-			out.up = append(out.up, ups.part(e*up, (e+1)*up))
-			out.down = append(out.down, downs.part(e*width, (e+1)*width))
-		}
-		if f.SharedInner > 0 {
-			out.sharedUp = m.linear(p+"shared_up", wide(f.SharedInner, f.Gated), width)
-			out.sharedDown = m.linear(p+"shared_down", width, f.SharedInner)
-			out.sharedGate = m.linear(p+"shared_gate", 1, width)
-		}
-		return out
-	}
-	panic(fmt.Sprintf("kernels: no kernel for ffn %T", f))
 }

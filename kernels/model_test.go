@@ -173,7 +173,7 @@ func TestCoresDoNotMatter(t *testing.T) {
 func TestWindowForgets(t *testing.T) {
 	ctx := context.Background()
 	for _, window := range []int{1, 2, 7, 8} {
-		m := &arch.Model{Width: 16, Vocab: 11, Layers: []arch.Layer{{Mixer: &arch.Attention{Heads: 2, KVHeads: 1, HeadDim: 8, Window: window}}}}
+		m := &arch.Model{Width: 16, Vocab: 11, Layers: []arch.Layer{{Mixer: arch.Attention{Heads: 2, KVHeads: 1, HeadDim: 8, Window: window}}}}
 		for _, n := range []int{window - 1, window, window + 1, 2*window + 1, 3 * window} {
 			if n < 1 {
 				continue
@@ -206,7 +206,7 @@ func TestWindowForgets(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	m := &arch.Model{Width: 8, Vocab: 5, Layers: []arch.Layer{{FFN: &arch.MLP{Inner: 8}}}}
+	m := &arch.Model{Width: 8, Vocab: 5, Layers: []arch.Layer{{FFN: arch.MLP{Inner: 8}}}}
 	model, err := New(m, Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -4,11 +4,28 @@ import "ridgeline/arch"
 
 // moe is a mixture of experts: softmax over the logits, the top k renormalised.
 type moe struct {
-	*arch.MoE
+	arch.MoE
 	router               linear
 	up, down             []linear // by expert
 	sharedUp, sharedDown linear
 	sharedGate           linear
+}
+
+func (m *Model) newMoE(f arch.MoE, p string, _ int) *moe {
+	width := m.arch.Width
+	up := arch.UpRows(f.Inner, f.Gated)
+	out := &moe{MoE: f, router: m.linear(p+"router", f.Experts, width)}
+	ups, downs := m.linear(p+"up", f.Experts*up, width), m.linear(p+"down", f.Experts*width, f.Inner)
+	for e := range f.Experts {
+		out.up = append(out.up, ups.part(e*up, (e+1)*up))
+		out.down = append(out.down, downs.part(e*width, (e+1)*width))
+	}
+	if f.SharedInner > 0 {
+		out.sharedUp = m.linear(p+"shared_up", arch.UpRows(f.SharedInner, f.Gated), width)
+		out.sharedDown = m.linear(p+"shared_down", width, f.SharedInner)
+		out.sharedGate = m.linear(p+"shared_gate", 1, width)
+	}
+	return out
 }
 
 // routes is what the router decided: for each row and choice the expert and its

@@ -30,6 +30,7 @@ type layerState struct{ mixers []mixerState }
 
 type mixerState struct {
 	cache       *kvCache // shared with the layers that read it
+	owned       bool     // the cache is this mixer's own
 	conv, state []float32
 }
 
@@ -52,9 +53,9 @@ func (m *Model) Start(batch, maxContext int) (*Session, error) {
 		model: m, batch: batch, maxContext: maxContext,
 		layers: make([]layerState, len(m.layers)), memories: map[memoryKey]*memory{}, rotaries: map[string]*rotary{},
 	}
-	for i, l := range m.arch.Layers {
-		for _, p := range arch.Parts(l.Mixer) {
-			s.layers[i].mixers = append(s.layers[i].mixers, s.newState(p))
+	for i, l := range m.layers {
+		for _, mx := range l.mixers {
+			s.layers[i].mixers = append(s.layers[i].mixers, mx.newState(s))
 		}
 	}
 	for key := range m.memories {
@@ -63,55 +64,24 @@ func (m *Model) Start(batch, maxContext int) (*Session, error) {
 	return s, nil
 }
 
-// SessionBytes is what the KV caches of a session take, in bytes.
+// SessionBytes is what the caches and states of a session take, in bytes.
 func (m *Model) SessionBytes(batch, maxContext int) float64 {
 	var n float64
-	for _, l := range m.arch.Layers {
-		for _, p := range arch.Parts(l.Mixer) {
-			if a, ok := p.(*arch.Attention); ok && !a.Cross() {
-				size := maxContext
-				if a.Window > 0 {
-					size = min(size, a.Window)
-				}
-				n += float64(size) * float64(a.KVElements())
-			}
+	for _, p := range m.arch.Mixers() {
+		kept := p.Stores()
+		size := maxContext
+		if kept.Window > 0 {
+			size = min(size, kept.Window)
 		}
+		n += float64(size)*float64(kept.CacheElements) + float64(kept.StateElements) + float64(kept.ConvElements)
 	}
 	return 4 * n * float64(batch)
 }
 
-func (s *Session) newState(p arch.Mixer) mixerState {
-	b := s.batch
-	switch p := p.(type) {
-	case *arch.Mamba1:
-		return mixerState{conv: make([]float32, b*p.DInner*(p.DConv-1)), state: make([]float32, b*p.DInner*p.DState)}
-	case *arch.Mamba2:
-		return mixerState{conv: make([]float32, b*p.ConvChannels()*(p.DConv-1)), state: make([]float32, b*p.DInner()*p.DState)}
-	case *arch.GatedDeltaNet:
-		return mixerState{conv: make([]float32, b*p.ConvChannels()*(p.DConv-1)), state: make([]float32, b*p.VHeads*p.KDim*p.VDim)}
-	case *arch.Attention:
-		if src, ok := p.KVSource.Layer(); ok {
-			for _, st := range s.layers[src].mixers {
-				if st.cache != nil && !s.crossPart(src, st.cache) {
-					return mixerState{cache: st.cache}
-				}
-			}
-		}
-		return mixerState{cache: newCache(b, p.KVHeads, p.HeadDim, p.Window, s.maxContext)}
-	}
-	return mixerState{}
-}
-
-// crossPart reports whether a cache that layer i holds is another layer's.
-func (s *Session) crossPart(i int, cache *kvCache) bool {
-	for j := range i {
-		for _, st := range s.layers[j].mixers {
-			if st.cache == cache {
-				return true
-			}
-		}
-	}
-	return false
+// recurrentState is the state of a recurrence and of the convolution in front of it, 0 at
+// the start.
+func (s *Session) recurrentState(kept arch.Storage) mixerState {
+	return mixerState{conv: make([]float32, s.batch*kept.ConvElements), state: make([]float32, s.batch*kept.StateElements)}
 }
 
 // Positions is how many positions of each sequence are done.
@@ -251,8 +221,8 @@ func (c *call) runLayer(l *layer) {
 	}
 	if len(l.mixers) > 0 {
 		c.lastQuery = false
-		if a, ok := l.mixers[0].(*attention); ok && c.skip && c.layer == c.s.model.skipFrom-1 && len(l.mixers) == 1 {
-			c.lastQuery = !a.Cross()
+		if c.skip && c.layer == c.s.model.skipFrom-1 && len(l.mixers) == 1 {
+			c.lastQuery = c.s.model.arch.Layers[c.layer].Mixer.Stores().CacheElements > 0
 		}
 		x := c.mat(c.x.rows, c.x.cols)
 		c.op("mixer_norm", func(t *tally) { l.mixerNorm.rows(c.r, t, c.x, x) })
@@ -309,11 +279,8 @@ func (c *call) handsOn(kind arch.MemoryKind) bool {
 	if kind == arch.OutputMemory || kind == arch.MLPMemory {
 		return true
 	}
-	for i, mx := range c.s.model.layers[c.layer].mixers {
-		_, attn := mx.(*attention)
-		_, g := mx.(*gmu)
-		_, sg := mx.(*sigmoidGMU)
-		if (kind == arch.AttentionMemory) == attn && !g && !sg {
+	for i, p := range arch.Parts(c.s.model.arch.Layers[c.layer].Mixer) {
+		if p.HandsOn(kind) > 0 {
 			return i == c.mixer
 		}
 	}

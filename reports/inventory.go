@@ -112,45 +112,17 @@ func runs(at []int) string {
 }
 
 func shape(m arch.Mixer) string {
-	switch m := m.(type) {
-	case *arch.Attention:
-		s := fmt.Sprintf("%d q, %d kv × %d", m.Heads, m.KVHeads, m.HeadDim)
-		if m.Window > 0 {
-			s += fmt.Sprintf(", window %d", m.Window)
-		}
-		if m.DeclaredWindow > 0 {
-			s += fmt.Sprintf(" (window %d never bites)", m.DeclaredWindow)
-		}
-		if m.Differential {
-			s += ", diff"
-		}
-		return s
-	case *arch.Mamba1:
-		return fmt.Sprintf("d_inner %d, state %d", m.DInner, m.DState)
-	case *arch.Mamba2:
-		return fmt.Sprintf("%d heads × %d, state %d", m.Heads, m.HeadDim, m.DState)
-	case *arch.GatedDeltaNet:
-		return fmt.Sprintf("%d × %d keys, %d × %d values", m.KHeads, m.KDim, m.VHeads, m.VDim)
-	case *arch.GMU:
-		return fmt.Sprintf("d_mem %d", m.DMem)
-	case *arch.Parallel:
-		var s []string
-		for _, p := range m.Mixers {
-			s = append(s, shape(p))
-		}
-		return strings.Join(s, " + ")
+	if m == nil {
+		return " "
 	}
-	return " "
+	return m.Shape()
 }
 
 func ffnShape(f arch.FFN) string {
-	switch f := f.(type) {
-	case *arch.MLP:
-		return fmt.Sprintf("%s %d", f.Kind(), f.Inner)
-	case *arch.MoE:
-		return fmt.Sprintf("moe %d of %d × %d", f.TopK, f.Experts, f.Inner)
+	if f == nil {
+		return "none"
 	}
-	return "none"
+	return f.Shape()
 }
 
 func sources(l arch.Layer) string {

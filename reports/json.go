@@ -175,17 +175,15 @@ func Model(m *arch.Model) ModelJSON {
 
 // reads finds whose cache and memory a layer reads.
 func reads(l arch.Layer) (cache, memory *int) {
-	for _, p := range arch.Parts(l.Mixer) {
-		switch p := p.(type) {
-		case *arch.Attention:
-			if s, ok := p.KVSource.Layer(); ok {
-				cache = &s
-			}
-		case *arch.GMU:
-			if s, ok := p.Memory.Layer(); ok {
-				memory = &s
-			}
-		}
+	if l.Mixer == nil {
+		return nil, nil
+	}
+	r := l.Mixer.Reads()
+	if s, ok := r.Cache.Layer(); ok {
+		cache = &s
+	}
+	if s, ok := r.Memory.Layer(); ok {
+		memory = &s
 	}
 	return cache, memory
 }

@@ -122,18 +122,18 @@ func Form(m *arch.Model) float64 {
 	}
 	n, d, w := 0.0, len(m.Layers), float64(m.Width)
 	for _, l := range m.Layers {
-		f, ok := l.FFN.(*arch.MLP)
+		f, ok := l.FFN.(arch.MLP)
 		if !ok || !f.Gated || f.Inner != 4*m.Width {
 			return 0
 		}
 		n += 12 * w * w
 		switch x := l.Mixer.(type) {
-		case *arch.Attention:
+		case arch.Attention:
 			if x.Heads != d || 4*x.KVHeads != d || x.HeadDim != 128 {
 				return 0
 			}
 			n += 2.5 * w * 128 * float64(d)
-		case *arch.Mamba1:
+		case arch.Mamba1:
 			if x.DInner != 2*m.Width {
 				return 0
 			}

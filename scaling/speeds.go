@@ -66,7 +66,7 @@ func ScanElements(m *arch.Model) float64 {
 	n := 0.0
 	for _, l := range m.Layers {
 		for _, p := range arch.Parts(l.Mixer) {
-			if s, ok := p.(*arch.Mamba1); ok {
+			if s, ok := p.(arch.Mamba1); ok {
 				n += float64(s.DInner) * float64(s.DState)
 			}
 		}

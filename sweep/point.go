@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -310,75 +311,27 @@ func adjust(m *arch.Model, name, value string) (*arch.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: only family specs take it", name, value)
 	}
-	set, ok := setters[name]
-	if !ok {
+	if !slices.Contains(varied, name) {
 		return nil, fmt.Errorf("%s: only family specs take it (%s is none)", name, m.Name)
 	}
-	out := *m
-	out.Layers = append([]arch.Layer(nil), m.Layers...)
+	out := m.Clone()
 	touched := false
-	for i, l := range out.Layers {
-		mixers := arch.Parts(l.Mixer)
-		changed := make([]arch.Mixer, len(mixers))
-		for j, p := range mixers {
-			var did bool
-			changed[j], did = set(p, n)
-			touched = touched || did
-		}
-		switch {
-		case len(mixers) == 1:
-			out.Layers[i].Mixer = changed[0]
-		case len(mixers) > 1:
-			out.Layers[i].Mixer = &arch.Parallel{Mixers: changed}
-		}
-	}
+	out.MapMixers(func(_ int, p arch.Mixer) arch.Mixer {
+		p, did := arch.Vary(p, name, n)
+		touched = touched || did
+		return p
+	})
 	if !touched {
 		return nil, fmt.Errorf("%s: no layer of %s has one", name, m.Name)
 	}
 	if name == "window" && n <= 0 {
 		return nil, fmt.Errorf("window %d: must be positive", n)
 	}
-	return &out, out.Check()
+	return out, out.Check()
 }
 
-// setters change one number of a mixer, in a copy, and say if the mixer has it.
-var setters = map[string]func(arch.Mixer, int) (arch.Mixer, bool){
-	"window": func(m arch.Mixer, n int) (arch.Mixer, bool) {
-		if a, ok := m.(*arch.Attention); ok && a.Window > 0 {
-			c := *a
-			c.Window = n
-			return &c, true
-		}
-		return m, false
-	},
-	"kv_heads": attention(func(a *arch.Attention, n int) { a.KVHeads = n }),
-	"head_dim": attention(func(a *arch.Attention, n int) { a.HeadDim = n; a.RotaryDim = min(a.RotaryDim, n) }),
-	"d_state": func(m arch.Mixer, n int) (arch.Mixer, bool) {
-		switch s := m.(type) {
-		case *arch.Mamba1:
-			c := *s
-			c.DState = n
-			return &c, true
-		case *arch.Mamba2:
-			c := *s
-			c.DState = n
-			return &c, true
-		}
-		return m, false
-	},
-}
-
-func attention(set func(*arch.Attention, int)) func(arch.Mixer, int) (arch.Mixer, bool) {
-	return func(m arch.Mixer, n int) (arch.Mixer, bool) {
-		a, ok := m.(*arch.Attention)
-		if !ok {
-			return m, false
-		}
-		c := *a
-		set(&c, n)
-		return &c, true
-	}
-}
+// varied are the parameters that can be changed in a model no family made.
+var varied = []string{"window", "kv_heads", "head_dim", "d_state"}
 
 // oneLine keeps a reason on one line.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

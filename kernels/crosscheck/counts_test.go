@@ -30,10 +30,10 @@ func TestCounts(t *testing.T) {
 func TestCountsSeeABrokenSide(t *testing.T) {
 	ctx := context.Background()
 	m := &arch.Model{Width: 16, Vocab: 11, Layers: []arch.Layer{
-		{Mixer: &arch.Mamba1{DInner: 32, DState: 4, DConv: 3, DtRank: 2}, FFN: &arch.MLP{Inner: 24, Gated: true}},
-		{Mixer: &arch.Attention{Heads: 4, KVHeads: 2, HeadDim: 4, Differential: true}, FFN: &arch.MoE{Experts: 5, TopK: 2, Inner: 8}},
-		{Mixer: &arch.GMU{Memory: arch.To(0), From: arch.ScanMemory, DMem: 32}},
-		{Mixer: &arch.Attention{Heads: 4, KVHeads: 2, HeadDim: 4, Differential: true, KVSource: arch.To(1)}},
+		{Mixer: arch.Mamba1{DInner: 32, DState: 4, DConv: 3, DtRank: 2}, FFN: arch.MLP{Inner: 24, Gated: true}},
+		{Mixer: arch.Attention{Heads: 4, KVHeads: 2, HeadDim: 4, Differential: true}, FFN: arch.MoE{Experts: 5, TopK: 2, Inner: 8}},
+		{Mixer: arch.GMU{Memory: arch.To(0), From: arch.ScanMemory, DMem: 32}},
+		{Mixer: arch.Attention{Heads: 4, KVHeads: 2, HeadDim: 4, Differential: true, KVSource: arch.To(1)}},
 	}}
 	for _, tc := range []struct {
 		name string

@@ -32,12 +32,15 @@ func smallFamilies() ([]*arch.Model, error) {
 
 // shrink makes windows that a short run passes, and small states.
 func shrink(m *arch.Model) {
-	for _, l := range m.Layers {
-		switch mx := l.Mixer.(type) {
-		case *arch.Attention:
-			mx.Window = min(mx.Window, 7)
-		case *arch.Mamba2:
-			mx.DState = min(mx.DState, 16)
-		}
-	}
+	m.MapMixers(func(_ int, p arch.Mixer) arch.Mixer {
+		return arch.EditFields(p, func(fields []arch.Field) {
+			for _, f := range fields {
+				if n, ok := f.Value.(*int); ok && f.Key == "window" {
+					*n = min(*n, 7)
+				} else if ok && f.Key == "d_state" {
+					*n = min(*n, 16)
+				}
+			}
+		})
+	})
 }

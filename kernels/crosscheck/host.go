@@ -93,18 +93,18 @@ func at(p *hardware.Profile, bandwidth float64) *hardware.Profile {
 // calibration are the shapes that the reach of each kind is measured at; the time
 // part looks at others.
 func calibration() map[string]bench {
-	mlp := func(inner int) arch.Layer { return arch.Layer{FFN: &arch.MLP{Inner: inner, Gated: true}} }
+	mlp := func(inner int) arch.Layer { return arch.Layer{FFN: arch.MLP{Inner: inner, Gated: true}} }
 	attention := func(heads, kv int) arch.Layer {
-		return arch.Layer{Mixer: &arch.Attention{Heads: heads, KVHeads: kv, HeadDim: 64}}
+		return arch.Layer{Mixer: arch.Attention{Heads: heads, KVHeads: kv, HeadDim: 64}}
 	}
 	mamba := func(inner int) arch.Layer {
-		return arch.Layer{Mixer: &arch.Mamba1{DInner: inner, DState: 16, DConv: 4, DtRank: 8}}
+		return arch.Layer{Mixer: arch.Mamba1{DInner: inner, DState: 16, DConv: 4, DtRank: 8}}
 	}
 	mamba2 := func(heads int) arch.Layer {
-		return arch.Layer{Mixer: &arch.Mamba2{Heads: heads, HeadDim: 64, DState: 128, Groups: 1, DConv: 4}}
+		return arch.Layer{Mixer: arch.Mamba2{Heads: heads, HeadDim: 64, DState: 128, Groups: 1, DConv: 4}}
 	}
 	delta := func(heads int) arch.Layer {
-		return arch.Layer{Mixer: &arch.GatedDeltaNet{KHeads: heads, VHeads: heads, KDim: 128, VDim: 128, DConv: 4}}
+		return arch.Layer{Mixer: arch.GatedDeltaNet{KHeads: heads, VHeads: heads, KDim: 128, VDim: 128, DConv: 4}}
 	}
 	return map[string]bench{
 		kindLinear:                {op: "mlp.up", layer: mlp(16384), width: 1024, batch: 1, context: 1},
@@ -128,7 +128,7 @@ func calibration() map[string]bench {
 
 // gemm is the product whose rate is taken for the arithmetic peak: all of it in cache.
 func gemm() bench {
-	return bench{op: "mlp.up", layer: arch.Layer{FFN: &arch.MLP{Inner: 256, Gated: true}}, width: 256, batch: 1, context: 384, prompt: 384}
+	return bench{op: "mlp.up", layer: arch.Layer{FFN: arch.MLP{Inner: 256, Gated: true}}, width: 256, batch: 1, context: 384, prompt: 384}
 }
 
 // MeasureReach measures what fraction of the bandwidth and of the arithmetic peak each

@@ -50,23 +50,23 @@ func pastCache(p *hardware.Profile, bytes float64) bool {
 // timeBenches stream from memory, at shapes other than those the reach is measured at.
 func timeBenches() []bench {
 	attention := func(heads, kv, dim, window int) arch.Layer {
-		return arch.Layer{Mixer: &arch.Attention{Heads: heads, KVHeads: kv, HeadDim: dim, Window: window}}
+		return arch.Layer{Mixer: arch.Attention{Heads: heads, KVHeads: kv, HeadDim: dim, Window: window}}
 	}
-	swiglu := func(inner int) arch.Layer { return arch.Layer{FFN: &arch.MLP{Inner: inner, Gated: true}} }
+	swiglu := func(inner int) arch.Layer { return arch.Layer{FFN: arch.MLP{Inner: inner, Gated: true}} }
 	return []bench{
 		{op: "mlp.up", layer: swiglu(8192), width: 2048, batch: 1, context: 1},
 		{op: "mlp.down", layer: swiglu(24576), width: 1024, batch: 1, context: 1},
 		{op: "mlp.up", layer: swiglu(8192), width: 2048, batch: 4, context: 1},
 		{op: "lm_head", layer: swiglu(8), width: 1536, vocab: 20000, batch: 1, context: 1},
-		{op: "moe.up", layer: arch.Layer{FFN: &arch.MoE{Experts: 8, TopK: 8, Inner: 2048, Gated: true}}, width: 1024, batch: 1, context: 1},
+		{op: "moe.up", layer: arch.Layer{FFN: arch.MoE{Experts: 8, TopK: 8, Inner: 2048, Gated: true}}, width: 1024, batch: 1, context: 1},
 		{op: "attn.core", layer: attention(8, 8, 128, 0), width: 16, batch: 1, context: 16384},
 		{op: "attn.core", layer: attention(16, 4, 64, 0), width: 16, batch: 1, context: 65536},
 		{op: "attn.core", layer: attention(16, 4, 128, 0), width: 16, batch: 4, context: 8192},
 		{op: "attn.core", layer: attention(16, 4, 64, 2048), width: 16, batch: 32, context: 4096},
-		{op: "attn.core", layer: arch.Layer{Mixer: &arch.Attention{Heads: 8, KVHeads: 4, HeadDim: 64, Differential: true}}, width: 16, batch: 1, context: 65536},
-		{op: "mamba1.scan", layer: arch.Layer{Mixer: &arch.Mamba1{DInner: 2048, DState: 16, DConv: 4, DtRank: 8}}, width: 16, batch: 512, context: 1},
-		{op: "mamba2.ssd", layer: arch.Layer{Mixer: &arch.Mamba2{Heads: 32, HeadDim: 64, DState: 64, Groups: 1, DConv: 4}}, width: 16, batch: 256, context: 1},
-		{op: "gdn.delta", layer: arch.Layer{Mixer: &arch.GatedDeltaNet{KHeads: 4, VHeads: 8, KDim: 128, VDim: 256, DConv: 4}}, width: 16, batch: 128, context: 1},
+		{op: "attn.core", layer: arch.Layer{Mixer: arch.Attention{Heads: 8, KVHeads: 4, HeadDim: 64, Differential: true}}, width: 16, batch: 1, context: 65536},
+		{op: "mamba1.scan", layer: arch.Layer{Mixer: arch.Mamba1{DInner: 2048, DState: 16, DConv: 4, DtRank: 8}}, width: 16, batch: 512, context: 1},
+		{op: "mamba2.ssd", layer: arch.Layer{Mixer: arch.Mamba2{Heads: 32, HeadDim: 64, DState: 64, Groups: 1, DConv: 4}}, width: 16, batch: 256, context: 1},
+		{op: "gdn.delta", layer: arch.Layer{Mixer: arch.GatedDeltaNet{KHeads: 4, VHeads: 8, KDim: 128, VDim: 256, DConv: 4}}, width: 16, batch: 128, context: 1},
 		{op: "ffn_norm", layer: swiglu(8), width: 4096, batch: 1, context: 4096, prompt: 4096},
 	}
 }
@@ -80,30 +80,12 @@ func (b bench) shape() string {
 	case b.op == "lm_head":
 		return fmt.Sprintf("[%d,%d], %s", b.vocab, b.width, s)
 	case b.layer.FFN != nil:
-		switch f := b.layer.FFN.(type) {
-		case *arch.MLP:
-			return fmt.Sprintf("width %d, inner %d, %s", b.width, f.Inner, s)
-		case *arch.MoE:
-			return fmt.Sprintf("%d of %d experts, width %d, inner %d, %s", f.TopK, f.Experts, b.width, f.Inner, s)
-		}
+		return fmt.Sprintf("width %d, %s, %s", b.width, b.layer.FFN.Shape(), s)
 	}
-	switch m := b.layer.Mixer.(type) {
-	case *arch.Attention:
-		s = fmt.Sprintf("%d heads on %d × %d, context %d, %s", m.Heads, m.KVHeads, m.HeadDim, b.context, s)
-		if m.Window > 0 {
-			s += fmt.Sprintf(", window %d", m.Window)
-		}
-		if m.Differential {
-			s += ", differential"
-		}
-	case *arch.Mamba1:
-		s = fmt.Sprintf("d_inner %d × %d, %s", m.DInner, m.DState, s)
-	case *arch.Mamba2:
-		s = fmt.Sprintf("%d heads of %d × %d, %s", m.Heads, m.HeadDim, m.DState, s)
-	case *arch.GatedDeltaNet:
-		s = fmt.Sprintf("%d heads of %d × %d, %s", m.VHeads, m.KDim, m.VDim, s)
+	if b.layer.Mixer.Stores().CacheElements > 0 {
+		s = fmt.Sprintf("context %d, %s", b.context, s)
 	}
-	return s
+	return fmt.Sprintf("%s, %s", b.layer.Mixer.Shape(), s)
 }
 
 // operation is the cost model's operation of a bench, and its work.

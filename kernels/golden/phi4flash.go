@@ -93,18 +93,18 @@ func phi4flashModel(t *tensors) *arch.Model {
 	}
 	for i := range layers {
 		var mx arch.Mixer
-		attn := &arch.Attention{
+		attn := arch.Attention{
 			Heads: heads, KVHeads: dim("num_key_value_heads"), HeadDim: w / heads, Differential: true,
 			QKVBias: bias(i, "attn.Wqkv"), OutBias: bias(i, "attn.out_proj"),
 		}
 		switch {
 		case i%2 == 0 && i <= half:
-			mx = &arch.Mamba1{
+			mx = arch.Mamba1{
 				DInner: inner, DState: int(t.number("mamba_d_state", 16)), DConv: int(t.number("mamba_d_conv", 4)), DtRank: rank,
 				ConvBias: bias(i, "attn.conv1d"), ProjBias: bias(i, "attn.in_proj"),
 			}
 		case i%2 == 0:
-			mx = &arch.GMU{Memory: arch.To(half &^ 1), From: arch.ScanMemory, DMem: inner}
+			mx = arch.GMU{Memory: arch.To(half &^ 1), From: arch.ScanMemory, DMem: inner}
 		case i > half+1:
 			attn.KVSource = arch.To(half + 1)
 			mx = attn
@@ -116,7 +116,7 @@ func phi4flashModel(t *tensors) *arch.Model {
 		}
 		m.Layers = append(m.Layers, arch.Layer{
 			Mixer: mx,
-			FFN:   &arch.MLP{Inner: dim("intermediate_size"), Gated: true, Act: arch.SiLU, Bias: bias(i, "mlp.fc1")},
+			FFN:   arch.MLP{Inner: dim("intermediate_size"), Gated: true, Act: arch.SiLU, Bias: bias(i, "mlp.fc1")},
 		})
 	}
 	return m

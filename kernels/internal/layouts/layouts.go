@@ -15,8 +15,8 @@ func Random(n Draw) *arch.Model {
 		Width: 4 * n("width/4", 2, 9), Vocab: n("vocab", 5, 40), Tied: yes("tied"), HeadBias: yes("head_bias"),
 		Norm: arch.NormKind(n("norm", 0, 1)),
 	}
-	attention := func(i int) *arch.Attention {
-		a := &arch.Attention{KVHeads: n("kv", 1, 3), HeadDim: 2 * n("hd/2", 1, 9), Differential: yes("diff")}
+	attention := func(i int) arch.Attention {
+		a := arch.Attention{KVHeads: n("kv", 1, 3), HeadDim: 2 * n("hd/2", 1, 9), Differential: yes("diff")}
 		if a.Differential {
 			a.KVHeads = 2 * n("kv pairs", 1, 2)
 		}
@@ -34,19 +34,19 @@ func Random(n Draw) *arch.Model {
 	recurrent := func() arch.Mixer {
 		switch n("recurrent", 0, 2) {
 		case 0:
-			return &arch.Mamba1{
+			return arch.Mamba1{
 				DInner: n("d_inner", 1, 40), DState: n("d_state", 1, 17), DConv: n("d_conv", 1, 5), DtRank: n("dt_rank", 1, 5),
 				ConvBias: yes("conv_bias"), ProjBias: yes("proj_bias"), InnerNorms: yes("inner_norms"),
 			}
 		case 1:
 			g := n("groups", 1, 2)
-			return &arch.Mamba2{
+			return arch.Mamba2{
 				Heads: g * n("heads", 1, 3), HeadDim: n("head_dim", 1, 9), DState: n("d_state", 1, 17), Groups: g, DConv: n("d_conv", 1, 5),
 				ConvBias: yes("conv_bias"), ProjBias: yes("proj_bias"), NoNorm: yes("no_norm"),
 			}
 		}
 		k := n("k_heads", 1, 2)
-		return &arch.GatedDeltaNet{
+		return arch.GatedDeltaNet{
 			KHeads: k, VHeads: k * n("v_heads", 1, 2), KDim: n("k_dim", 1, 17), VDim: n("v_dim", 1, 9), DConv: n("d_conv", 1, 5),
 			NoNorm: yes("no_norm"),
 		}
@@ -68,7 +68,7 @@ func Random(n Draw) *arch.Model {
 			return nil
 		}
 		s := all[n("memory", 0, len(all)-1)]
-		g := &arch.GMU{Memory: arch.To(s.layer), From: s.kind, DMem: m.MemoryWidth(s.layer, s.kind), Normed: yes("normed")}
+		g := arch.GMU{Memory: arch.To(s.layer), From: s.kind, DMem: m.MemoryWidth(s.layer, s.kind), Normed: yes("normed")}
 		if s.kind == arch.OutputMemory {
 			g.Variant, g.Normed = arch.SigmoidGMU, false
 		}
@@ -78,7 +78,7 @@ func Random(n Draw) *arch.Model {
 		var all []int
 		for s := range i {
 			for _, p := range arch.Parts(m.Layers[s].Mixer) {
-				if a, ok := p.(*arch.Attention); ok && !a.Cross() {
+				if a, ok := p.(arch.Attention); ok && !a.Cross() {
 					all = append(all, s)
 					break
 				}
@@ -89,15 +89,15 @@ func Random(n Draw) *arch.Model {
 		}
 		s := all[n("source", 0, len(all)-1)]
 		for _, p := range arch.Parts(m.Layers[s].Mixer) {
-			if owner, ok := p.(*arch.Attention); ok && !owner.Cross() {
-				a := *owner
+			if owner, ok := p.(arch.Attention); ok && !owner.Cross() {
+				a := owner
 				a.KVSource = arch.To(s)
 				a.Heads = a.KVHeads * n("group", 1, 3)
 				a.OutputGate, a.Sinks, a.QKVBias = yes("output_gate"), yes("sinks"), yes("qkv_bias")
 				if a.Window > 1 && yes("narrower") {
 					a.Window = n("narrow", 1, a.Window)
 				}
-				return &a
+				return a
 			}
 		}
 		return nil
@@ -109,7 +109,7 @@ func Random(n Draw) *arch.Model {
 			return nil
 		case 1:
 			e := n("experts", 1, 6)
-			f := &arch.MoE{
+			f := arch.MoE{
 				Experts: e, TopK: n("top_k", 1, e), Inner: n("inner", 1, 20), Gated: yes("gated"), Act: act, Bias: yes("bias"), RouterBias: yes("router_bias"),
 			}
 			if yes("shared") {
@@ -117,7 +117,7 @@ func Random(n Draw) *arch.Model {
 			}
 			return f
 		}
-		return &arch.MLP{Inner: n("inner", 1, 40), Gated: yes("gated"), Act: act, Bias: yes("bias")}
+		return arch.MLP{Inner: n("inner", 1, 40), Gated: yes("gated"), Act: act, Bias: yes("bias")}
 	}
 	layers, tail := n("layers", 1, 4), n("cross layers", 0, 3)
 	for i := range layers + tail {
@@ -135,14 +135,14 @@ func Random(n Draw) *arch.Model {
 			case 2, 3:
 				mx = recurrent()
 			case 4:
-				mx = &arch.Parallel{Mixers: []arch.Mixer{attention(i), recurrent()}}
+				mx = arch.Parallel{Mixers: []arch.Mixer{attention(i), recurrent()}}
 			case 5:
 				mx = gmu(i)
 			}
 		}
 		l := arch.Layer{Mixer: mx, FFN: ffn()}
 		if l.Mixer == nil && l.FFN == nil {
-			l.FFN = &arch.MLP{Inner: 8, Gated: true}
+			l.FFN = arch.MLP{Inner: 8, Gated: true}
 		}
 		m.Layers = append(m.Layers, l)
 	}

@@ -1,0 +1,162 @@
+package arch
+
+import "iter"
+
+// CacheReader is a mixer that can read the cache of another layer.
+type CacheReader interface {
+	Mixer
+	readingCache(Ref) Mixer
+	// fitsCache reports why the mixer cannot read what another one stores.
+	fitsCache(owner Mixer) error
+}
+
+// MemoryReader is a mixer that gates the memory of another layer.
+type MemoryReader interface {
+	Mixer
+	// Chains reports whether mixers of this kind follow one another: each reads the one
+	// before it.
+	Chains() bool
+	readingMemory(layer Ref, kind MemoryKind, width int) Mixer
+	fitsMemory(width int) error
+}
+
+// ReadingCache is the mixer made to read the cache of a layer, and whether it can.
+func ReadingCache(m Mixer, layer Ref) (Mixer, bool) {
+	r, ok := m.(CacheReader)
+	if !ok {
+		return nil, false
+	}
+	return r.readingCache(layer), true
+}
+
+// ReadingMemory is the mixer made to gate the memory of a kind and width of a layer.
+func ReadingMemory(m MemoryReader, layer Ref, kind MemoryKind, width int) Mixer {
+	return m.readingMemory(layer, kind, width)
+}
+
+// CacheOwner is the first part of a mixer that stores a cache of its own, nil where
+// none does.
+func CacheOwner(m Mixer) Mixer {
+	for _, p := range Parts(m) {
+		if p.Stores().CacheElements > 0 {
+			return p
+		}
+	}
+	return nil
+}
+
+// CacheOwners lists the layers that store a cache of their own, windowed ones too.
+func (m *Model) CacheOwners() []int {
+	var out []int
+	for i, l := range m.Layers {
+		if CacheOwner(l.Mixer) != nil {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// Recurrent reports whether a part of the mixer carries a state from position to position.
+func Recurrent(m Mixer) bool { return m != nil && m.Stores().Recurrent() }
+
+// Mixers goes through the mixers of all layers with the number of their layer; those of
+// a Parallel one by one.
+func (m *Model) Mixers() iter.Seq2[int, Mixer] {
+	return func(yield func(int, Mixer) bool) {
+		for i, l := range m.Layers {
+			for _, p := range Parts(l.Mixer) {
+				if !yield(i, p) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Attentions goes through the attention of all layers, with the number of its layer.
+func (m *Model) Attentions() iter.Seq2[int, Attention] { return each[Attention](m) }
+
+// GMUs goes through the Gated Memory Units of all layers, with the number of their layer.
+func (m *Model) GMUs() iter.Seq2[int, GMU] { return each[GMU](m) }
+
+func each[T Mixer](m *Model) iter.Seq2[int, T] {
+	return func(yield func(int, T) bool) {
+		for i, p := range m.Mixers() {
+			if x, ok := p.(T); ok && !yield(i, x) {
+				return
+			}
+		}
+	}
+}
+
+// AttentionOf is the attention of a mixer, and whether it has any.
+func AttentionOf(m Mixer) (Attention, bool) {
+	for _, p := range Parts(m) {
+		if a, ok := p.(Attention); ok {
+			return a, true
+		}
+	}
+	return Attention{}, false
+}
+
+// MapMixers replaces every mixer, those of a Parallel one by one, by what f makes of it.
+func (m *Model) MapMixers(f func(layer int, p Mixer) Mixer) {
+	for i := range m.Layers {
+		m.Layers[i].Mixer = MapParts(m.Layers[i].Mixer, func(p Mixer) Mixer { return f(i, p) })
+	}
+}
+
+// shared reports whether a mixer keeps nothing of its own: it reads another layer's
+// cache or memory, or is absent.
+func shared(m Mixer) bool {
+	for _, p := range Parts(m) {
+		r := p.Reads()
+		if p.Stores() != (Storage{}) || r.Cache == 0 && r.Memory == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// CrossDecoder is the first layer of the cross-decoder, and whether there is one: from
+// it on every mixer reads another layer's cache or memory, or is absent, and at least
+// one is there. A prefill needs these layers for the last position only (paper §2).
+// Layers without a mixer in front of the first that reads count as part of it: running
+// them for the last position alone is right as well.
+func (m *Model) CrossDecoder() (layer int, ok bool) {
+	s := len(m.Layers)
+	for s > 0 && shared(m.Layers[s-1].Mixer) {
+		s--
+		ok = ok || m.Layers[s].Mixer != nil
+	}
+	if !ok || s == 0 {
+		return 0, false
+	}
+	return s, true
+}
+
+// MemoryWidth is the width of what layer i hands on as memory of a kind, 0 if it
+// has none.
+func (m *Model) MemoryWidth(i int, kind MemoryKind) int {
+	l := m.Layers[i]
+	switch {
+	case kind == OutputMemory && l.Mixer != nil:
+		return m.Width
+	case kind == MLPMemory && l.FFN != nil:
+		return l.FFN.HandsOn(kind)
+	case kind != MLPMemory && l.Mixer != nil:
+		return l.Mixer.HandsOn(kind)
+	}
+	return 0
+}
+
+// DefaultMemory is what a GMU gates of layer i unless told otherwise: its scan, or the
+// inner output of its attention, or the linear branch of its MLP, or its mixer's output.
+func (m *Model) DefaultMemory(i int) MemoryKind {
+	for _, k := range MemoryKinds() {
+		if m.MemoryWidth(i, k) > 0 {
+			return k
+		}
+	}
+	return ScanMemory
+}
