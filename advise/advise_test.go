@@ -9,6 +9,7 @@ import (
 
 	"ridgeline/arch"
 	"ridgeline/costmodel"
+	"ridgeline/execution"
 	"ridgeline/hardware"
 )
 
@@ -107,8 +108,8 @@ func TestRules(t *testing.T) {
 		{"phi4-mini-flash", "generation-length", func(o *Options) { o.Load.Prompt, o.Load.Generate = 16, 64 }, Warning, false},
 		{"phi4-mini-flash", "generation-length", func(o *Options) { o.Load.Batch, o.Load.Generate = 16, 256 }, Note, false},
 		{"phi4-mini", "generation-length", generate(64), Fine, false},
-		{"phi4-mini-flash", "kernels", deploy(costmodel.Options{Diff: costmodel.FourPass}), Warning, true},
-		{"phi4-mini-flash", "kernels", deploy(costmodel.Options{Prefill: costmodel.Full}), Warning, true},
+		{"phi4-mini-flash", "kernels", deploy(costmodel.Options{Diff: execution.FourPass}), Warning, true},
+		{"phi4-mini-flash", "kernels", deploy(costmodel.Options{Prefill: execution.Full}), Warning, true},
 		{"phi4-mini-flash", "kernels", nil, Fine, false},
 		{"phi4-mini", "kv-precision", nil, Note, true},
 		{"mambay(d=16)", "state-precision", batch(1), Fine, false},

@@ -6,6 +6,7 @@ import (
 
 	"ridgeline/arch"
 	"ridgeline/costmodel"
+	"ridgeline/execution"
 	"ridgeline/precision"
 	"ridgeline/units"
 )
@@ -150,16 +151,16 @@ func (a *advisor) kernels(v *Advice) error {
 	o := a.now.deploy
 	v.found(Fine, a.e.Memory.CacheReadBytesPerToken, "B", "%s B of cache read per token of context", units.Int(a.e.Memory.CacheReadBytesPerToken))
 	lean := a.now
-	lean.deploy.KVRead, lean.deploy.Diff, lean.deploy.Prefill = costmodel.Packed, costmodel.Fused, costmodel.Skip
+	lean.deploy.KVRead, lean.deploy.Diff, lean.deploy.Prefill = execution.Packed, execution.Fused, execution.Skip
 	var flags []string
-	if o.KVRead != costmodel.Packed {
-		flags = append(flags, "--kv-read", costmodel.Packed.String())
+	if o.KVRead != execution.Packed {
+		flags = append(flags, "--kv-read", execution.Packed.String())
 	}
-	if o.Diff != costmodel.Fused {
-		flags = append(flags, "--diff-kernel", costmodel.Fused.String())
+	if o.Diff != execution.Fused {
+		flags = append(flags, "--diff-kernel", execution.Fused.String())
 	}
-	if o.Prefill != costmodel.Skip {
-		flags = append(flags, "--prefill", costmodel.Skip.String())
+	if o.Prefill != execution.Skip {
+		flags = append(flags, "--prefill", execution.Skip.String())
 	}
 	if len(flags) > 0 && a.promise(v, lean, flags, TPOT, TTFT, Request) {
 		v.Severity = Warning
@@ -362,8 +363,8 @@ func (a *advisor) changes() []change {
 	if _, ok := a.hw.Peak[precision.FP8]; ok {
 		lower("compute", precision.FP8, func(o *costmodel.Options) { o.Compute = precision.FP8 })
 	}
-	add("--kv-read packed", []string{"--kv-read", "packed"}, func(t *design) bool { t.deploy.KVRead = costmodel.Packed; return true })
-	add("--diff-kernel fused", []string{"--diff-kernel", "fused"}, func(t *design) bool { t.deploy.Diff = costmodel.Fused; return true })
+	add("--kv-read packed", []string{"--kv-read", "packed"}, func(t *design) bool { t.deploy.KVRead = execution.Packed; return true })
+	add("--diff-kernel fused", []string{"--diff-kernel", "fused"}, func(t *design) bool { t.deploy.Diff = execution.Fused; return true })
 	if r, ok := a.now.model.GMURatio(); ok && r < 0.5 {
 		add("a GMU for every other cross-attention layer", nil, func(t *design) bool {
 			m, err := arch.WithGMURatio(t.model, 0.5)

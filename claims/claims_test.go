@@ -11,6 +11,7 @@ import (
 
 	"ridgeline/arch"
 	"ridgeline/costmodel"
+	"ridgeline/execution"
 	"ridgeline/hardware"
 )
 
@@ -149,12 +150,12 @@ func TestPerturbed(t *testing.T) {
 	}{
 		{"Flash five times as fast", "throughput-10x", Options{Price: pricedBy(flash, 0.2, 0)}, Holds},
 		{"Flash 1.7 times as fast", "throughput-10x", Options{Price: pricedBy(flash, 0.58, 0)}, HoldsWhen},
-		{"cache read per query head", "long-context-4.9x", Options{Deploy: costmodel.Options{KVRead: costmodel.PackedUnlessWindowed}}, Holds},
-		{"four passes, undone by fusing", "long-context-4.9x", Options{Deploy: costmodel.Options{KVRead: costmodel.PackedUnlessWindowed, Diff: costmodel.FourPass}}, HoldsWhen},
+		{"cache read per query head", "long-context-4.9x", Options{Deploy: costmodel.Options{KVRead: execution.PackedUnlessWindowed}}, Holds},
+		{"four passes, undone by fusing", "long-context-4.9x", Options{Deploy: costmodel.Options{KVRead: execution.PackedUnlessWindowed, Diff: execution.FourPass}}, HoldsWhen},
 		{"a Flash step costs 0.5 ms more", "crossover-4k", Options{Price: pricedBy(flash, 1, 0.5e-3)}, Holds},
 		{"a Flash step costs 1.2 ms more", "crossover-4k", Options{Price: pricedBy(flash, 1, 1.2e-3)}, HoldsWhen},
 		{"a Flash step costs 1 s more", "crossover-4k", Options{Price: pricedBy(flash, 1, 1)}, DoesNotHold},
-		{"every layer runs over the prompt", "prefill-linear", Options{Deploy: costmodel.Options{Prefill: costmodel.Full}}, HoldsWhen},
+		{"every layer runs over the prompt", "prefill-linear", Options{Deploy: costmodel.Options{Prefill: execution.Full}}, HoldsWhen},
 		{"SambaY 20 % slower", "best-of-three", Options{Price: pricedBy(sambaY, 1.2, 0)}, HoldsWhen},
 		{"SambaY ten times slower", "best-of-three", Options{Price: pricedBy(sambaY, 10, 0)}, DoesNotHold},
 		{"overhead dwarfs the cache", "latency-linear", Options{Price: pricedBy(phi, 1, 1)}, DoesNotHold},

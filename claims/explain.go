@@ -8,6 +8,7 @@ import (
 
 	"ridgeline/arch"
 	"ridgeline/costmodel"
+	"ridgeline/execution"
 )
 
 // explanation is one way in which a measured run may have differed from what a datasheet
@@ -34,21 +35,21 @@ const vllmFraction = 0.9
 func explanations(now costmodel.Options) []explanation {
 	var es []explanation
 	for _, k := range []struct {
-		to         costmodel.KVRead
+		to         execution.KVRead
 		name, says string
 	}{
-		{costmodel.Packed, "packed", "K and V are read once for all query heads of a group"},
-		{costmodel.PackedUnlessWindowed, "unpacked", "K and V are read once per query head on layers that have or declare a window, as FlashAttention-2 did when a window was set"},
-		{costmodel.PerQueryHead, "per-query-head", "K and V are read once per query head on every layer of both models"},
+		{execution.Packed, "packed", "K and V are read once for all query heads of a group"},
+		{execution.PackedUnlessWindowed, "unpacked", "K and V are read once per query head on layers that have or declare a window, as FlashAttention-2 did when a window was set"},
+		{execution.PerQueryHead, "per-query-head", "K and V are read once per query head on every layer of both models"},
 	} {
 		if k.to != now.KVRead {
 			es = append(es, explanation{k.name, k.says, "kernel", func(s *setup) { s.deploy.KVRead = k.to }})
 		}
 	}
-	if now.Diff == costmodel.Fused {
-		es = append(es, explanation{"four-pass", "differential attention runs as four plain passes, K and V read twice", "", func(s *setup) { s.deploy.Diff = costmodel.FourPass }})
+	if now.Diff == execution.Fused {
+		es = append(es, explanation{"four-pass", "differential attention runs as four plain passes, K and V read twice", "", func(s *setup) { s.deploy.Diff = execution.FourPass }})
 	} else {
-		es = append(es, explanation{"fused", "differential attention reads K and V once", "", func(s *setup) { s.deploy.Diff = costmodel.Fused }})
+		es = append(es, explanation{"fused", "differential attention reads K and V once", "", func(s *setup) { s.deploy.Diff = execution.Fused }})
 	}
 	return append(es,
 		explanation{"capacity", "clients beyond what fits in 90 % of the memory wait", "",

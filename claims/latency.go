@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"ridgeline/costmodel"
+	"ridgeline/execution"
 	"ridgeline/units"
 )
 
@@ -111,13 +112,13 @@ func (a *auditor) prefillLinear(c *Claim) error {
 	}
 	got := a.each(c, func(f costmodel.Fidelity) float64 { return exp(model, f) })
 	full := a.deploy
-	full.Prefill = costmodel.Full
+	full.Prefill = execution.Full
 	unskipped, err := a.of(flash, full)
 	if err != nil {
 		return err
 	}
 	skipped := a.deploy
-	skipped.Prefill = costmodel.Skip
+	skipped.Prefill = execution.Skip
 	lean, err := a.of(flash, skipped)
 	if err != nil {
 		return err

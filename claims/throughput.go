@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ridgeline/costmodel"
+	"ridgeline/execution"
 	"ridgeline/units"
 )
 
@@ -66,11 +67,11 @@ func (a *auditor) speedup(c *Claim, w costmodel.Workload, reach float64) error {
 			reason += fmt.Sprintf(" The smallest set that gives it is %s: %s at %s sequences.", any.name(), ratio(any.peak[a.judge]), units.Int(float64(any.at[a.judge])))
 		}
 	}
-	fused, err := a.today(w, costmodel.Fused)
+	fused, err := a.today(w, execution.Fused)
 	if err != nil {
 		return err
 	}
-	passes, err := a.today(w, costmodel.FourPass)
+	passes, err := a.today(w, execution.FourPass)
 	if err != nil {
 		return err
 	}
@@ -91,9 +92,9 @@ func (a *auditor) speedup(c *Claim, w costmodel.Workload, reach float64) error {
 
 // today is the largest speedup with kernels that read each kv head once, as those of
 // today's engines do.
-func (a *auditor) today(w costmodel.Workload, diff costmodel.DiffKernel) (float64, error) {
+func (a *auditor) today(w costmodel.Workload, diff execution.DiffKernel) (float64, error) {
 	now := *a
-	now.deploy.KVRead, now.deploy.Diff = costmodel.Packed, diff
+	now.deploy.KVRead, now.deploy.Diff = execution.Packed, diff
 	o, err := now.outcome(nil, w)
 	return o.peak[a.judge], err
 }
@@ -147,7 +148,7 @@ func (a *auditor) speedupWorking(c *Claim, w costmodel.Workload, now *outcome) e
 		c.step(name+": KV read per token of context", mem.CacheReadBytesPerToken, "B", "%d reading layers × %d elements × 2 B × %s reads each",
 			readers, elems, units.Digits(mem.CacheReadBytesPerToken/float64(2*readers*elems)))
 		unpacked := a.deploy
-		unpacked.KVRead = costmodel.PackedUnlessWindowed
+		unpacked.KVRead = execution.PackedUnlessWindowed
 		u, err := a.of(name, unpacked)
 		if err != nil {
 			return err

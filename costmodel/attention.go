@@ -1,6 +1,9 @@
 package costmodel
 
-import "ridgeline/arch"
+import (
+	"ridgeline/arch"
+	"ridgeline/execution"
+)
 
 // attention prices softmax attention. K and V are made for the rows of b.cacheRows, or in
 // a cross-decoder for none at all.
@@ -71,7 +74,7 @@ func (b *builder) core(a arch.Attention, h, k int) {
 	reads, flops, out, passes := 1.0, 4.0, q, 1
 	if a.Differential {
 		flops, out = 6, 2*q
-		if b.o.Diff == FourPass {
+		if b.o.Diff == execution.FourPass {
 			reads, flops, passes = 2, 8, 4
 		}
 	}
@@ -79,7 +82,7 @@ func (b *builder) core(a arch.Attention, h, k int) {
 	o.KV = b.f.kv
 	o.Shape = Shape{Heads: h, KVHeads: k, HeadDim: hd, Window: a.Window, Differential: a.Differential,
 		QueryLast: r == seqs, RowsAreSeqs: r == seqs, Passes: passes, Out: int(out), Windowed: a.Window > 0 || a.DeclaredWindow > 0}
-	if b.o.perQueryHead(&o.Shape) {
+	if b.o.KVRead.PerQueryHead(o.Shape.Windowed) {
 		reads *= float64(h) / float64(k)
 	}
 	if a.Sinks {

@@ -62,7 +62,7 @@ func (c *Compiled) kernelOf(g *OpGroup) kernel {
 			heads, kv = heads/2, kv/2
 			k.launches = 4
 		}
-		if c.Options.perQueryHead(s) {
+		if c.Options.KVRead.PerQueryHead(s.Windowed) {
 			kv = heads
 		}
 		k.attention = calibrate.DecodeAttention{Heads: heads, KVHeads: kv, HeadDim: float64(s.HeadDim), Window: float64(s.Window), KVDType: o.KV}
@@ -98,17 +98,6 @@ func (c *Compiled) kernelOf(g *OpGroup) kernel {
 		}
 	}
 	return k
-}
-
-// perQueryHead reports whether kernels of a shape read K and V once per query head.
-func (o *Options) perQueryHead(s *Shape) bool {
-	switch o.KVRead {
-	case PerQueryHead:
-		return true
-	case PackedUnlessWindowed:
-		return s.Windowed
-	}
-	return false
 }
 
 // step is the estimated time of one launch in a decode step of b sequences that see n

@@ -7,6 +7,7 @@ import (
 
 	"ridgeline/arch"
 	"ridgeline/costmodel/calibrate"
+	"ridgeline/execution"
 	"ridgeline/hardware"
 	"ridgeline/precision"
 )
@@ -233,12 +234,12 @@ func TestKernelOf(t *testing.T) {
 		t.Errorf("the owner and its seven readers are %g layers of %+v", k.layers, k.attention)
 	}
 	// Four passes of half the heads.
-	four := compiled(t, "phi4-mini-flash", "h200", Options{Diff: FourPass})
+	four := compiled(t, "phi4-mini-flash", "h200", Options{Diff: execution.FourPass})
 	if k := find(four, "attn.core", ""); k.launches != 4 || k.attention.Heads != 20 || k.attention.KVHeads != 10 {
 		t.Errorf("four passes are %g launches of %+v", k.launches, k.attention)
 	}
 	// Unpacked: a cache read per query head is attention without groups.
-	mini := compiled(t, "phi4-mini", "h200", Options{KVRead: PackedUnlessWindowed})
+	mini := compiled(t, "phi4-mini", "h200", Options{KVRead: execution.PackedUnlessWindowed})
 	if a := find(mini, "attn.core", "").attention; a.Heads != 24 || a.KVHeads != 24 {
 		t.Errorf("unpacked attention of a layer that declares a window is %+v", a)
 	}
@@ -270,7 +271,7 @@ func TestCalibratedOptionsCost(t *testing.T) {
 		return compiled(t, "phi4-mini-flash", "a100-80gb", o).DecodeStep(Calibrated, 16, 30000)
 	}
 	plain := step(Options{})
-	for name, o := range map[string]Options{"four passes": {Diff: FourPass}, "per query head": {KVRead: PerQueryHead}} {
+	for name, o := range map[string]Options{"four passes": {Diff: execution.FourPass}, "per query head": {KVRead: execution.PerQueryHead}} {
 		if s := step(o); s < 1.2*plain {
 			t.Errorf("%s: a step of %g against %g", name, s, plain)
 		}

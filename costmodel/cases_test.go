@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"ridgeline/arch"
+	"ridgeline/execution"
 	"ridgeline/hardware"
 	"ridgeline/precision"
 )
@@ -149,11 +150,11 @@ func setOption(o *Options, k, v string) (err error) {
 	case "tp":
 		o.TP, err = strconv.Atoi(v)
 	case "kv-read":
-		o.KVRead, err = ParseKVRead(v)
+		o.KVRead, err = execution.ParseKVRead(v)
 	case "diff-kernel":
-		o.Diff, err = ParseDiffKernel(v)
+		o.Diff, err = execution.ParseDiffKernel(v)
 	case "prefill":
-		o.Prefill, err = ParsePrefillMode(v)
+		o.Prefill, err = execution.ParsePrefillMode(v)
 	default:
 		err = fmt.Errorf("unknown option %q", k)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"ridgeline/arch"
 	"ridgeline/costmodel/calibrate"
+	"ridgeline/execution"
 	"ridgeline/hardware"
 )
 
@@ -124,7 +125,7 @@ func Compile(m *arch.Model, hw *hardware.Profile, o Options) (*Compiled, error) 
 	}
 	c.decode = group(ops)
 	c.prefill = c.decode
-	if o.Prefill == Skip {
+	if o.Prefill == execution.Skip {
 		if _, ok := m.CrossDecoder(); ok {
 			if ops, err = buildOps(m, o, f, true, true); err != nil {
 				return nil, fmt.Errorf("%s: %w", m.Name, err)

@@ -6,54 +6,10 @@ import (
 
 	"ridgeline/arch"
 	"ridgeline/costmodel/calibrate"
+	"ridgeline/execution"
 	"ridgeline/hardware"
 	"ridgeline/precision"
 )
-
-// KVRead says how often an attention kernel reads the cache (paper.md, flash-attention
-// issue 1564).
-type KVRead uint8
-
-// The ways to read.
-const (
-	// Packed reads each K and V row once for all query heads of its group.
-	Packed KVRead = iota
-	// PerQueryHead reads it once per query head: heads/kv_heads times.
-	PerQueryHead
-	// PackedUnlessWindowed is PerQueryHead on layers that have or declare a window,
-	// as FlashAttention-2's decode path was in vLLM 0.7.3.
-	PackedUnlessWindowed
-)
-
-var kvReadNames = []string{"packed", "per_query_head", "packed_unless_windowed"}
-
-func (k KVRead) String() string { return kvReadNames[k] }
-
-// DiffKernel says how differential attention is run.
-type DiffKernel uint8
-
-// The kernels.
-const (
-	Fused    DiffKernel = iota // K and V read once
-	FourPass                   // four plain passes: K and V each read twice (paper's vLLM build)
-)
-
-var diffNames = []string{"fused", "four_pass"}
-
-func (d DiffKernel) String() string { return diffNames[d] }
-
-// PrefillMode says whether the cross-decoder is left out of the prompt.
-type PrefillMode uint8
-
-// The modes.
-const (
-	Skip PrefillMode = iota // as the architecture allows (paper §2)
-	Full                    // engines that run every layer over the whole prompt
-)
-
-var prefillNames = []string{"skip", "full"}
-
-func (p PrefillMode) String() string { return prefillNames[p] }
 
 func parseName(what, s string, names []string) (uint8, error) {
 	n := strings.ReplaceAll(strings.ToLower(s), "-", "_")
@@ -63,24 +19,6 @@ func parseName(what, s string, names []string) (uint8, error) {
 		}
 	}
 	return 0, fmt.Errorf("%s %q is not one of %s", what, s, strings.Join(names, ", "))
-}
-
-// ParseKVRead reads packed, per_query_head or packed_unless_windowed.
-func ParseKVRead(s string) (KVRead, error) {
-	v, err := parseName("kv-read", s, kvReadNames)
-	return KVRead(v), err
-}
-
-// ParseDiffKernel reads fused or four_pass.
-func ParseDiffKernel(s string) (DiffKernel, error) {
-	v, err := parseName("diff-kernel", s, diffNames)
-	return DiffKernel(v), err
-}
-
-// ParsePrefillMode reads skip or full.
-func ParsePrefillMode(s string) (PrefillMode, error) {
-	v, err := parseName("prefill", s, prefillNames)
-	return PrefillMode(v), err
 }
 
 // Options say how a model is deployed. The zero value is what most people run: 16-bit
@@ -94,9 +32,9 @@ type Options struct {
 	// (fp32 where the device has no 16-bit peak).
 	Compute precision.DType
 	TP      int // tensor-parallel devices; 0 is 1
-	Prefill PrefillMode
-	KVRead  KVRead
-	Diff    DiffKernel
+	Prefill execution.PrefillMode
+	KVRead  execution.KVRead
+	Diff    execution.DiffKernel
 	// Engine is whose per-step overhead the calibrated fidelity adds; "" is the default.
 	Engine string
 	// Calibration is a fitted profile put before those that come with ridgeline.

@@ -4,6 +4,7 @@ import (
 	"pgregory.net/rapid"
 
 	"ridgeline/arch"
+	"ridgeline/execution"
 	"ridgeline/hardware"
 	"ridgeline/precision"
 )
@@ -116,7 +117,7 @@ func drawOptions(t *rapid.T) Options {
 	return Options{
 		Weights: rapid.SampledFrom([]precision.DType{precision.Unset, precision.BF16, precision.FP8, precision.INT4}).Draw(t, "weights"),
 		KV:      rapid.SampledFrom([]precision.DType{precision.Unset, precision.FP8}).Draw(t, "kvtype"),
-		KVRead:  KVRead(rapid.IntRange(0, 2).Draw(t, "kvread")), Diff: DiffKernel(rapid.IntRange(0, 1).Draw(t, "diffk")),
-		Prefill: PrefillMode(rapid.IntRange(0, 1).Draw(t, "prefill")), TP: rapid.SampledFrom([]int{1, 2, 4}).Draw(t, "tp"),
+		KVRead:  execution.KVRead(rapid.IntRange(0, 2).Draw(t, "kvread")), Diff: execution.DiffKernel(rapid.IntRange(0, 1).Draw(t, "diffk")),
+		Prefill: execution.PrefillMode(rapid.IntRange(0, 1).Draw(t, "prefill")), TP: rapid.SampledFrom([]int{1, 2, 4}).Draw(t, "tp"),
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strconv"
 	"testing"
+
+	"ridgeline/execution"
 )
 
 // Whole decode steps of the two Phi-4-mini models, timed by ourselves with kernels
@@ -44,7 +46,7 @@ func phi4Steps(t *testing.T, on, file string) {
 		// A captured step launches as TensorRT-LLM does and has no host time.
 		o := Options{Engine: "trtllm"}
 		if kernel == "per_query_head" {
-			o.KVRead = PerQueryHead
+			o.KVRead = execution.PerQueryHead
 		}
 		c := compiled(t, model, on, o)
 		s := step{ms, 1e3 * (c.DecodeStep(Calibrated, b, n) - c.EngineSeconds(b)), 1e3 * c.DecodeStep(Roofline, b, n)}

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"ridgeline/arch"
+	"ridgeline/execution"
 )
 
 // drawRanks is a model on one device and on two or four.
@@ -54,7 +55,7 @@ func TestLinkBytesAreTheirClosedForm(t *testing.T) {
 		reduce, gather := 2*(r-1)/r, (r-1)/r
 		rowsAll, last := float64(call.Batch*call.New), float64(call.Batch)
 		from := len(m.Layers)
-		if s, ok := m.CrossDecoder(); ok && !decode && c.Options.Prefill == Skip {
+		if s, ok := m.CrossDecoder(); ok && !decode && c.Options.Prefill == execution.Skip {
 			from = s
 		}
 		w := float64(m.Width)

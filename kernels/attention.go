@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"ridgeline/arch"
+	"ridgeline/execution"
 )
 
 // attention is softmax attention: full, windowed, cross, grouped, differential.
@@ -34,7 +35,7 @@ func (m *Model) newAttention(mx arch.Attention, p string, layer int) *attention 
 		out:       m.linear(p+"out", m.arch.Width, mx.Inner()),
 		sinks:     w[p+"sinks"],
 		passes: attentionPasses(mx.Heads, mx.KVHeads, mx.Differential,
-			m.opts.DiffVariant == FourPass, m.opts.KVVariant == PerQueryHead),
+			m.opts.DiffKernel == execution.FourPass, m.opts.KVRead.PerQueryHead(mx.Window > 0 || mx.DeclaredWindow > 0)),
 	}
 	if mx.QKNorm {
 		out.qNorm = m.bare(p + "q_norm")

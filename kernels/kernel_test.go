@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"ridgeline/arch"
+	"ridgeline/execution"
 )
 
 // The vector exponential and what is made of it, against float64, at every size of
@@ -161,7 +162,7 @@ func TestAttentionIsSoftmax(t *testing.T) {
 		in := AttentionInputs{
 			Batch: rapid.IntRange(1, 2).Draw(t, "batch"), Seq: rapid.IntRange(1, 40).Draw(t, "seq"),
 			Heads: kv * group, KVHeads: kv, HeadDim: rapid.IntRange(1, 20).Draw(t, "dim"), Window: rapid.IntRange(0, 12).Draw(t, "window"),
-			KVVariant: KVVariant(rapid.IntRange(0, 1).Draw(t, "variant")),
+			KVRead: execution.KVRead(rapid.IntRange(0, 1).Draw(t, "variant")),
 		}
 		in.Q = uniform(in.Batch * in.Seq * in.Heads * in.HeadDim)
 		in.K, in.V = uniform(in.Batch*in.Seq*kv*in.HeadDim), uniform(in.Batch*in.Seq*kv*in.HeadDim + 1)[1:]

@@ -7,42 +7,8 @@ import (
 	"strconv"
 
 	"ridgeline/arch"
+	"ridgeline/execution"
 )
-
-// KVVariant is how grouped queries read the cache.
-type KVVariant uint8
-
-// The variants: Packed reads K and V once for all heads of a group, PerQueryHead once
-// for every query head (FlashAttention-2's decode path with a window set).
-const (
-	Packed KVVariant = iota
-	PerQueryHead
-)
-
-func (v KVVariant) String() string { return [...]string{"packed", "per_query_head"}[v] }
-
-// DiffVariant is how differential attention runs.
-type DiffVariant uint8
-
-// The variants: Fused reads K and V once, FourPass as four plain attention calls twice.
-const (
-	Fused DiffVariant = iota
-	FourPass
-)
-
-func (v DiffVariant) String() string { return [...]string{"fused", "four_pass"}[v] }
-
-// PrefillMode is what a prefill runs.
-type PrefillMode uint8
-
-// The modes: Skip runs the cross-decoder for the last position only where the model
-// has one (paper §2), Full everything.
-const (
-	Skip PrefillMode = iota
-	Full
-)
-
-func (v PrefillMode) String() string { return [...]string{"skip", "full"}[v] }
 
 // Options says how a model is made and run; the zero value is fine.
 type Options struct {
@@ -51,9 +17,9 @@ type Options struct {
 	Weights map[string][]float32
 	Seed    uint64
 
-	KVVariant   KVVariant
-	DiffVariant DiffVariant
-	Prefill     PrefillMode
+	KVRead     execution.KVRead
+	DiffKernel execution.DiffKernel
+	Prefill    execution.PrefillMode
 
 	NormEps  float64 // ε of every norm; 0 is 1e-5
 	Cores    int     // 0 is all

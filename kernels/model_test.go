@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"ridgeline/arch"
+	"ridgeline/execution"
 	"ridgeline/kernels/internal/layouts"
 )
 
@@ -75,15 +76,15 @@ func TestPrefillThenStepsIsOneForward(t *testing.T) {
 		m := randomModel(t)
 		batch, n := rapid.IntRange(1, 3).Draw(t, "batch"), rapid.IntRange(2, 20).Draw(t, "n")
 		tokens := randomTokens(t, batch, n, m.Vocab)
-		full := start(t, m, Options{Seed: 7, Prefill: Full}, batch, n)
+		full := start(t, m, Options{Seed: 7, Prefill: execution.Full}, batch, n)
 		tr, err := full.Forward(ctx, tokens)
 		if err != nil {
 			t.Fatal(err)
 		}
 		s := start(t, m, Options{
-			Seed: 7, Prefill: PrefillMode(rapid.IntRange(0, 1).Draw(t, "mode")),
-			KVVariant:   KVVariant(rapid.IntRange(0, 1).Draw(t, "kv_variant")),
-			DiffVariant: DiffVariant(rapid.IntRange(0, 1).Draw(t, "diff_variant")),
+			Seed: 7, Prefill: execution.PrefillMode(rapid.IntRange(0, 1).Draw(t, "mode")),
+			KVRead:     execution.KVRead(rapid.IntRange(0, 2).Draw(t, "kv_read")),
+			DiffKernel: execution.DiffKernel(rapid.IntRange(0, 1).Draw(t, "diff_variant")),
 		}, batch, n+3)
 		for s.Positions() < n {
 			from := s.Positions()

@@ -2,6 +2,8 @@ package kernels
 
 import (
 	"context"
+
+	"ridgeline/execution"
 )
 
 // The operations below run one kernel on whole tensors, as the model does, so that
@@ -101,7 +103,7 @@ func GatedDelta(ctx context.Context, in DeltaInputs) (out, state []float32) {
 type AttentionInputs struct {
 	Batch, Seq, Heads, KVHeads, HeadDim, Window int
 	Q, K, V                                     []float32
-	KVVariant                                   KVVariant
+	KVRead                                      execution.KVRead
 }
 
 // Attend returns the output [batch, seq, heads, head_dim]. It runs in calls of step
@@ -113,7 +115,7 @@ func Attend(ctx context.Context, in AttentionInputs, step int) []float32 {
 	inner, wide := in.Heads*in.HeadDim, in.KVHeads*in.HeadDim
 	out := make([]float32, in.Batch*in.Seq*inner)
 	cache := newCache(in.Batch, in.KVHeads, in.HeadDim, in.Window, in.Seq)
-	passes := attentionPasses(in.Heads, in.KVHeads, false, false, in.KVVariant == PerQueryHead)
+	passes := attentionPasses(in.Heads, in.KVHeads, false, false, in.KVRead.PerQueryHead(in.Window > 0))
 	r := newRunner(ctx, 0)
 	for n0 := 0; n0 < in.Seq; n0 += step {
 		T := min(step, in.Seq-n0)

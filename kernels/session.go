@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"ridgeline/arch"
+	"ridgeline/execution"
 )
 
 // Session is a batch of sequences being decoded together. It is not for concurrent use.
@@ -90,7 +91,7 @@ func (s *Session) Positions() int { return s.n }
 // Prefill runs the next positions of every sequence, as many of each, and returns the
 // logits after the last, by sequence.
 func (s *Session) Prefill(ctx context.Context, tokens [][]int) ([][]float32, error) {
-	c := call{skip: s.model.opts.Prefill == Skip && s.model.skipFrom > 0}
+	c := call{skip: s.model.opts.Prefill == execution.Skip && s.model.skipFrom > 0}
 	return s.forward(ctx, &c, tokens)
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ridgeline/costmodel"
+	"ridgeline/execution"
 	"ridgeline/units"
 )
 
@@ -101,7 +102,7 @@ func Setting(c *costmodel.Compiled, e costmodel.Estimate) string {
 		s += "Engine " + e.Engine + "; "
 	}
 	s += fmt.Sprintf("%s; KV %s", c.Formats(), c.Options.KVRead)
-	if c.Options.Diff != costmodel.Fused {
+	if c.Options.Diff != execution.Fused {
 		s += ", differential " + c.Options.Diff.String()
 	}
 	return s + ", prefill " + c.Options.Prefill.String() + "."

@@ -12,6 +12,7 @@ import (
 	"ridgeline/arch"
 	"ridgeline/arch/solve"
 	"ridgeline/costmodel"
+	"ridgeline/execution"
 	"ridgeline/hardware"
 	"ridgeline/precision"
 )
@@ -223,17 +224,17 @@ func (e *engine) options(at []int) (o costmodel.Options, err error) {
 	}
 	if v := e.value("kv_read", at); v != "" {
 		var err error
-		o.KVRead, err = costmodel.ParseKVRead(v)
+		o.KVRead, err = execution.ParseKVRead(v)
 		keep(err)
 	}
 	if v := e.value("diff_kernel", at); v != "" {
 		var err error
-		o.Diff, err = costmodel.ParseDiffKernel(v)
+		o.Diff, err = execution.ParseDiffKernel(v)
 		keep(err)
 	}
 	if v := e.value("prefill", at); v != "" {
 		var err error
-		o.Prefill, err = costmodel.ParsePrefillMode(v)
+		o.Prefill, err = execution.ParsePrefillMode(v)
 		keep(err)
 	}
 	if v := e.value("memory_fraction", at); v != "" {

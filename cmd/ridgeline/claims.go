@@ -9,6 +9,7 @@ import (
 
 	"ridgeline/claims"
 	"ridgeline/costmodel"
+	"ridgeline/execution"
 	"ridgeline/hardware"
 	"ridgeline/reports"
 )
@@ -41,13 +42,13 @@ hardware or kernels may turn a verdict. --id shows the working: factors multipli
 				}
 			}
 			var err error
-			if o.Deploy.KVRead, err = costmodel.ParseKVRead(kvRead); err != nil {
+			if o.Deploy.KVRead, err = execution.ParseKVRead(kvRead); err != nil {
 				return fmt.Errorf("--%w", err)
 			}
-			if o.Deploy.Diff, err = costmodel.ParseDiffKernel(diff); err != nil {
+			if o.Deploy.Diff, err = execution.ParseDiffKernel(diff); err != nil {
 				return fmt.Errorf("--%w", err)
 			}
-			if o.Deploy.Prefill, err = costmodel.ParsePrefillMode(mode); err != nil {
+			if o.Deploy.Prefill, err = execution.ParsePrefillMode(mode); err != nil {
 				return fmt.Errorf("--%w", err)
 			}
 			if fid != "" {
@@ -77,15 +78,15 @@ hardware or kernels may turn a verdict. --id shows the working: factors multipli
 	f := c.Flags()
 	f.StringSliceVar(&ids, "id", nil, "audit these claims only, with their working")
 	f.StringVar(&on, "on", "a100-80gb", "hardware: a name (ridgeline hardware lists them) or a profile file")
-	f.StringVar(&kvRead, "kv-read", "packed", "how often kernels read K and V: "+strings.Join(costmodel.KVReads(), ", "))
-	f.StringVar(&diff, "diff-kernel", "fused", "differential attention: "+strings.Join(costmodel.DiffKernels(), " or "))
+	f.StringVar(&kvRead, "kv-read", "packed", "how often kernels read K and V: "+strings.Join(execution.KVReads(), ", "))
+	f.StringVar(&diff, "diff-kernel", "fused", "differential attention: "+strings.Join(execution.DiffKernels(), " or "))
 	f.StringVar(&mode, "prefill", "skip", "skip (cross-decoder runs for the last position) or full")
 	f.StringVar(&fid, "fidelity", "", "fidelity of the verdicts (default the finest with figures): "+strings.Join(costmodel.Fidelities(), ", "))
 	complete(c, "id", claims.IDs)
 	complete(c, "on", hardware.Names)
-	complete(c, "kv-read", costmodel.KVReads)
-	complete(c, "diff-kernel", costmodel.DiffKernels)
-	complete(c, "prefill", costmodel.PrefillModes)
+	complete(c, "kv-read", execution.KVReads)
+	complete(c, "diff-kernel", execution.DiffKernels)
+	complete(c, "prefill", execution.PrefillModes)
 	complete(c, "fidelity", costmodel.Fidelities)
 	out.register(c)
 	return c

@@ -13,6 +13,7 @@ import (
 	"ridgeline/arch"
 	"ridgeline/costmodel"
 	"ridgeline/costmodel/calibrate"
+	"ridgeline/execution"
 	"ridgeline/hardware"
 	"ridgeline/internal/atomicfile"
 	"ridgeline/precision"
@@ -58,9 +59,9 @@ func (d *deployFlags) registerDevice(c *cobra.Command) {
 	f.StringVar(&d.calibration, "calibration", "", "a profile of ridgeline calibrate fit, before those built in")
 	f.Float64Var(&d.memoryFraction, "memory-fraction", 1, "part of the device's memory that may be used")
 	complete(c, "on", hardware.Names)
-	complete(c, "prefill", costmodel.PrefillModes)
-	complete(c, "kv-read", costmodel.KVReads)
-	complete(c, "diff-kernel", costmodel.DiffKernels)
+	complete(c, "prefill", execution.PrefillModes)
+	complete(c, "kv-read", execution.KVReads)
+	complete(c, "diff-kernel", execution.DiffKernels)
 	complete(c, "engine", calibrate.EngineNames)
 	for _, n := range []string{"weights", "kv", "state", "activations", "compute"} {
 		complete(c, n, func() []string {
@@ -101,13 +102,13 @@ func (d *deployFlags) options(c *cobra.Command) (o costmodel.Options, err error)
 		return o, fmt.Errorf("--memory-fraction %g: must be above 0 and at most 1", d.memoryFraction)
 	}
 	o.MemoryFraction = d.memoryFraction
-	if o.Prefill, err = costmodel.ParsePrefillMode(d.prefill); err != nil {
+	if o.Prefill, err = execution.ParsePrefillMode(d.prefill); err != nil {
 		return o, fmt.Errorf("--%w", err)
 	}
-	if o.KVRead, err = costmodel.ParseKVRead(d.kvRead); err != nil {
+	if o.KVRead, err = execution.ParseKVRead(d.kvRead); err != nil {
 		return o, fmt.Errorf("--%w", err)
 	}
-	if o.Diff, err = costmodel.ParseDiffKernel(d.diffKernel); err != nil {
+	if o.Diff, err = execution.ParseDiffKernel(d.diffKernel); err != nil {
 		return o, fmt.Errorf("--%w", err)
 	}
 	o.Engine = d.engine

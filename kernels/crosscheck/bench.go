@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ridgeline/arch"
+	"ridgeline/execution"
 	"ridgeline/hardware"
 	"ridgeline/hardware/readloop"
 	"ridgeline/internal/memory"
@@ -47,7 +48,7 @@ type ready struct {
 }
 
 func (b bench) prepare() (*ready, error) {
-	model, err := kernels.New(b.model(), kernels.Options{Prefill: kernels.Full})
+	model, err := kernels.New(b.model(), kernels.Options{Prefill: execution.Full})
 	if err != nil {
 		return nil, err
 	}

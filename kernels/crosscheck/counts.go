@@ -7,6 +7,7 @@ import (
 
 	"ridgeline/arch"
 	"ridgeline/costmodel"
+	"ridgeline/execution"
 	"ridgeline/kernels"
 	"ridgeline/kernels/internal/layouts"
 	"ridgeline/precision"
@@ -82,9 +83,9 @@ type countCase struct {
 func drawCase(m *arch.Model, n layouts.Draw) countCase {
 	c := countCase{model: m, batch: n("batch", 1, 4)}
 	c.kernels = kernels.Options{
-		KVVariant:   kernels.KVVariant(n("kv variant", 0, 1)),
-		DiffVariant: kernels.DiffVariant(n("diff variant", 0, 1)),
-		Prefill:     kernels.PrefillMode(n("prefill", 0, 1)),
+		KVRead:     execution.KVRead(n("kv read", 0, 2)),
+		DiffKernel: execution.DiffKernel(n("diff kernel", 0, 1)),
+		Prefill:    execution.PrefillMode(n("prefill", 0, 1)),
 	}
 	c.cost = costOptions(c.kernels)
 	c.calls = []int{n("prompt", 1, 24)}
@@ -102,9 +103,9 @@ func drawCase(m *arch.Model, n layouts.Draw) countCase {
 func costOptions(o kernels.Options) costmodel.Options {
 	return costmodel.Options{
 		Weights: precision.FP32, KV: precision.FP32, State: precision.FP32, Activations: precision.FP32, Compute: precision.FP32,
-		Prefill: costmodel.PrefillMode(o.Prefill),
-		KVRead:  costmodel.KVRead(o.KVVariant),
-		Diff:    costmodel.DiffKernel(o.DiffVariant),
+		Prefill: o.Prefill,
+		KVRead:  o.KVRead,
+		Diff:    o.DiffKernel,
 	}
 }
 
@@ -145,7 +146,7 @@ func (c *countCase) run(ctx context.Context, r *CountsResult) (mismatch string, 
 		if err != nil {
 			return "", err
 		}
-		ops, err := costmodel.Ops(c.model, c.cost, prefill && c.cost.Prefill == costmodel.Skip)
+		ops, err := costmodel.Ops(c.model, c.cost, prefill && c.cost.Prefill == execution.Skip)
 		if err != nil {
 			return "", err
 		}
@@ -158,7 +159,7 @@ func (c *countCase) run(ctx context.Context, r *CountsResult) (mismatch string, 
 				what = "prefill"
 			}
 			return fmt.Sprintf("%s, %s batch %d new %d past %d, %s %s %s: %s", c.model.Name, what, call.Batch, call.New, call.Past,
-				c.kernels.KVVariant, c.kernels.DiffVariant, c.kernels.Prefill, diff), nil
+				c.kernels.KVRead, c.kernels.DiffKernel, c.kernels.Prefill, diff), nil
 		}
 	}
 	return "", nil

@@ -7,6 +7,7 @@ import (
 
 	"ridgeline/arch"
 	"ridgeline/costmodel"
+	"ridgeline/execution"
 	"ridgeline/kernels"
 )
 
@@ -42,9 +43,9 @@ func TestCountsSeeABrokenSide(t *testing.T) {
 		want bool
 	}{
 		{"equal", kernels.Options{}, kernels.Options{}, false},
-		{"four passes run", kernels.Options{DiffVariant: kernels.FourPass}, kernels.Options{}, true},
-		{"per query head predicted", kernels.Options{}, kernels.Options{KVVariant: kernels.PerQueryHead}, true},
-		{"full prefill run", kernels.Options{Prefill: kernels.Full}, kernels.Options{}, true},
+		{"four passes run", kernels.Options{DiffKernel: execution.FourPass}, kernels.Options{}, true},
+		{"per query head predicted", kernels.Options{}, kernels.Options{KVRead: execution.PerQueryHead}, true},
+		{"full prefill run", kernels.Options{Prefill: execution.Full}, kernels.Options{}, true},
 	} {
 		c := countCase{model: m, kernels: tc.kern, cost: costOptions(tc.cost), batch: 2, calls: []int{5, 1}}
 		diff, err := c.run(ctx, &CountsResult{})

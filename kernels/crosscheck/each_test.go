@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"ridgeline/arch"
+	"ridgeline/execution"
 	"ridgeline/kernels"
 	"ridgeline/kernels/internal/layouts"
 )
@@ -48,7 +49,7 @@ func TestEveryKindEverywhere(t *testing.T) {
 					t.Errorf("%s has no shape", l.FFN.Kind())
 				}
 			}
-			for _, o := range []kernels.Options{{}, {Prefill: kernels.Full}} {
+			for _, o := range []kernels.Options{{}, {Prefill: execution.Full}} {
 				c := countCase{model: m, kernels: o, cost: costOptions(o), batch: 2, calls: []int{5, 1, 3, 1}}
 				diff, err := c.run(context.Background(), &CountsResult{})
 				if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"ridgeline/arch"
 	"ridgeline/costmodel"
+	"ridgeline/execution"
 	"ridgeline/hardware"
 	"ridgeline/kernels"
 )
@@ -90,7 +91,7 @@ func (b bench) shape() string {
 
 // operation is the cost model's operation of a bench, and its work.
 func (b bench) operation() (*costmodel.Op, costmodel.Work, error) {
-	ops, err := costmodel.Ops(b.model(), costOptions(kernels.Options{Prefill: kernels.Full}), false)
+	ops, err := costmodel.Ops(b.model(), costOptions(kernels.Options{Prefill: execution.Full}), false)
 	if err != nil {
 		return nil, costmodel.Work{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"ridgeline/execution"
 	"ridgeline/kernels"
 )
 
@@ -33,8 +34,8 @@ func attention(ctx context.Context, t *tensors) error {
 	}
 	// at once, position by position, and in threes; one read per group and one per head
 	for _, step := range []int{0, 1, 3} {
-		for _, v := range []kernels.KVVariant{kernels.Packed, kernels.PerQueryHead} {
-			in.KVVariant = v
+		for _, v := range []execution.KVRead{execution.Packed, execution.PerQueryHead} {
+			in.KVRead = v
 			t.compare("out", kernels.Attend(ctx, in, step))
 		}
 	}

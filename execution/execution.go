@@ -1,0 +1,97 @@
+// Package execution names the ways in which an engine runs a model, where engines differ
+// and the difference costs. costmodel prices each way and kernels runs it.
+package execution
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// KVRead says how often an attention kernel reads the KV cache.
+type KVRead uint8
+
+// The ways to read.
+const (
+	// Packed reads each K and V row once for all query heads of its group.
+	Packed KVRead = iota
+	// PerQueryHead reads it once per query head: heads/kv_heads times.
+	PerQueryHead
+	// PackedUnlessWindowed is PerQueryHead on layers that have or declare a window, as
+	// FlashAttention-2's decode path was in vLLM 0.7.3 (its issue 1564).
+	PackedUnlessWindowed
+)
+
+var kvReadNames = []string{"packed", "per_query_head", "packed_unless_windowed"}
+
+func (k KVRead) String() string { return kvReadNames[k] }
+
+// PerQueryHead reports whether a layer is read once per query head; windowed says
+// whether it has or declares a window.
+func (k KVRead) PerQueryHead(windowed bool) bool {
+	return k == PerQueryHead || k == PackedUnlessWindowed && windowed
+}
+
+// DiffKernel says how differential attention runs.
+type DiffKernel uint8
+
+// The kernels.
+const (
+	Fused    DiffKernel = iota // K and V are read once
+	FourPass                   // four plain passes: K and V are each read twice (paper's vLLM build)
+)
+
+var diffNames = []string{"fused", "four_pass"}
+
+func (d DiffKernel) String() string { return diffNames[d] }
+
+// PrefillMode says whether a prefill leaves the cross-decoder out for all positions but
+// the last.
+type PrefillMode uint8
+
+// The modes.
+const (
+	Skip PrefillMode = iota // as the architecture allows (paper §2)
+	Full                    // engines that run every layer over the whole prompt
+)
+
+var prefillNames = []string{"skip", "full"}
+
+func (p PrefillMode) String() string { return prefillNames[p] }
+
+// KVReads lists the ways to read a cache.
+func KVReads() []string { return slices.Clone(kvReadNames) }
+
+// DiffKernels lists the kernels of differential attention.
+func DiffKernels() []string { return slices.Clone(diffNames) }
+
+// PrefillModes lists the prefill modes.
+func PrefillModes() []string { return slices.Clone(prefillNames) }
+
+// ParseKVRead reads packed, per_query_head or packed_unless_windowed, with _ or -.
+func ParseKVRead(s string) (KVRead, error) {
+	v, err := parseName("kv-read", s, kvReadNames)
+	return KVRead(v), err
+}
+
+// ParseDiffKernel reads fused or four_pass, with _ or -.
+func ParseDiffKernel(s string) (DiffKernel, error) {
+	v, err := parseName("diff-kernel", s, diffNames)
+	return DiffKernel(v), err
+}
+
+// ParsePrefillMode reads skip or full.
+func ParsePrefillMode(s string) (PrefillMode, error) {
+	v, err := parseName("prefill", s, prefillNames)
+	return PrefillMode(v), err
+}
+
+func parseName(what, s string, names []string) (uint8, error) {
+	n := strings.ReplaceAll(strings.ToLower(s), "-", "_")
+	for i, v := range names {
+		if v == n {
+			return uint8(i), nil
+		}
+	}
+	return 0, fmt.Errorf("%s %q is not one of %s", what, s, strings.Join(names, ", "))
+}
