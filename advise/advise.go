@@ -14,6 +14,7 @@ import (
 	"strconv"
 
 	"ridgeline/arch"
+	"ridgeline/arch/modelfile"
 	"ridgeline/costmodel"
 	"ridgeline/hardware"
 )
@@ -290,7 +291,7 @@ func (a *advisor) promise(v *Advice, to design, flags []string, metrics ...Metri
 // write puts a changed model into the advice.
 func (a *advisor) write(v *Advice, m *arch.Model) {
 	var b bytes.Buffer
-	if err := m.WriteYAML(&b); err != nil {
+	if err := modelfile.Write(&b, m); err != nil {
 		return // a model that does not check is no advice
 	}
 	v.Layout, v.YAML = m.Summary(), b.String()

@@ -8,9 +8,12 @@ import (
 	"testing"
 
 	"ridgeline/arch"
+	"ridgeline/arch/family"
+	"ridgeline/arch/modelfile"
 	"ridgeline/costmodel"
 	"ridgeline/execution"
 	"ridgeline/hardware"
+	"ridgeline/models"
 )
 
 const head = `
@@ -34,9 +37,9 @@ func open(t *testing.T, what string) *arch.Model {
 	var m *arch.Model
 	var err error
 	if strings.Contains(what, "@") {
-		m, err = arch.ParseYAML("test.yaml", []byte(strings.ReplaceAll(head, "%LAYOUT%", what)))
+		m, err = modelfile.Parse("test.yaml", []byte(strings.ReplaceAll(head, "%LAYOUT%", what)))
 	} else {
-		m, err = arch.Open(what)
+		m, err = models.Open(what)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +157,7 @@ func TestEveryPreset(t *testing.T) {
 		}
 		ids[id] = true
 	}
-	for _, p := range arch.Presets() {
+	for _, p := range models.Presets() {
 		r := run(t, open(t, p.Name), nil)
 		if len(r.Advice) != len(ids) {
 			t.Errorf("%s: %d advices for %d rules", p.Name, len(r.Advice), len(ids))
@@ -168,7 +171,7 @@ func TestEveryPreset(t *testing.T) {
 			if v.YAML == "" {
 				continue
 			}
-			m, err := arch.ParseYAML("advice.yaml", []byte(v.YAML))
+			m, err := modelfile.Parse("advice.yaml", []byte(v.YAML))
 			if err != nil {
 				t.Errorf("%s: %s: %v", p.Name, v.ID, err)
 			} else if m.Summary() != v.Layout {
@@ -184,9 +187,9 @@ func TestEveryFamily(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range arch.Families() {
+	for _, f := range family.Families() {
 		for _, o := range []string{"(d=8)", "(d=16,kv_heads=2)", "(d=32,differential=true)"} {
-			m, err := arch.Open(f.Name + o)
+			m, err := models.Open(f.Name + o)
 			if err != nil {
 				t.Fatal(err)
 			}

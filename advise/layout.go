@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"ridgeline/arch"
+	"ridgeline/arch/family"
+	"ridgeline/models"
 )
 
 // owners lists the layers that store a cache that grows with the context.
@@ -165,7 +167,7 @@ func halve(m *arch.Model) (*arch.Model, error) {
 	if ratio == 0 {
 		return h, h.Check()
 	}
-	return arch.WithGMURatio(h, ratio)
+	return family.WithGMURatio(h, ratio)
 }
 
 // withWindow gives every windowed layer another window.
@@ -181,13 +183,13 @@ func withWindow(m *arch.Model, window int) *arch.Model {
 // spec finds a family spec that says what the changed model is: the model's own with one
 // option set. "" where the model is not a family's or the spec makes another model.
 func spec(argument, key, value string, want *arch.Model) string {
-	family, o, err := arch.OpenFamily(strings.TrimSpace(argument))
+	fam, o, err := models.OpenFamily(strings.TrimSpace(argument))
 	if err != nil || o.Set(key, value) != nil {
 		return ""
 	}
-	m, err := arch.BuildFamily(family, o)
+	m, err := family.Build(fam, o)
 	if err != nil || !reflect.DeepEqual(m.Layers, want.Layers) || m.Width != want.Width || m.Vocab != want.Vocab {
 		return ""
 	}
-	return o.Spec(family)
+	return o.Spec(fam)
 }

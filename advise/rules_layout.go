@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"ridgeline/arch"
+	"ridgeline/arch/family"
 	"ridgeline/costmodel"
 	"ridgeline/units"
 )
@@ -29,7 +30,7 @@ func (a *advisor) gmuRatio(v *Advice) error {
 	if r >= leastRatio && r <= mostRatio {
 		return nil
 	}
-	half, err := arch.WithGMURatio(m, 0.5)
+	half, err := family.WithGMURatio(m, 0.5)
 	if err != nil {
 		return nil
 	}
@@ -56,7 +57,7 @@ func (a *advisor) alternating(v *Advice) error {
 		v.found(Fine, 0, "", "nothing to alternate")
 		return nil
 	}
-	even, err := arch.WithGMURatio(m, r)
+	even, err := family.WithGMURatio(m, r)
 	if err != nil {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"ridgeline/arch"
+	"ridgeline/arch/family"
 	"ridgeline/costmodel"
 	"ridgeline/execution"
 	"ridgeline/precision"
@@ -367,7 +368,7 @@ func (a *advisor) changes() []change {
 	add("--diff-kernel fused", []string{"--diff-kernel", "fused"}, func(t *design) bool { t.deploy.Diff = execution.Fused; return true })
 	if r, ok := a.now.model.GMURatio(); ok && r < 0.5 {
 		add("a GMU for every other cross-attention layer", nil, func(t *design) bool {
-			m, err := arch.WithGMURatio(t.model, 0.5)
+			m, err := family.WithGMURatio(t.model, 0.5)
 			t.model = m
 			return err == nil
 		})

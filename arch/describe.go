@@ -38,5 +38,5 @@ func (m *Model) Summary() string {
 			items[i].Name = l.FFNName()
 		}
 	}
-	return compactLayout(items).String()
+	return CompactLayout(items).String()
 }

@@ -76,7 +76,13 @@ func editOne(part any, key string) any {
 
 // Changing the copy of a model, or a mixer taken out of it, leaves the model as it was.
 func TestCloneIsACopy(t *testing.T) {
-	m := mustBuild(t, "sambay-2", FamilyOptions{Depth: 8})
+	m := &Model{Width: 8, Vocab: 8, Layers: []Layer{
+		{Mixer: Mamba2{Heads: 2, HeadDim: 8, DState: 4, Groups: 1, DConv: 4}},
+		{Mixer: Parallel{Mixers: []Mixer{Attention{Heads: 1, KVHeads: 1, HeadDim: 8}, Mamba1{DInner: 16, DState: 4, DConv: 4, DtRank: 1}}}},
+	}}
+	if err := m.Check(); err != nil {
+		t.Fatal(err)
+	}
 	before := m.Summary()
 	first := m.Layers[0].Mixer.(Mamba2)
 	c := m.Clone()

@@ -1,11 +1,12 @@
 package arch
 
 import (
+	"errors"
 	"fmt"
 	"math"
 )
 
-// WithGMURatio returns a copy of m in which a share r of the cross-decoder's mixers
+// SpreadGMUs returns a copy of m in which a share r of the cross-decoder's mixers
 // are GMUs and the rest cross-attention, spread as evenly as possible: of n layers
 // k = ⌊r·n + ½⌋ are GMUs, layer i one if
 //
@@ -16,32 +17,33 @@ import (
 // The cross-decoder is every layer after the last cache owner whose mixer is a GMU or
 // cross-attention; other layers stay. The first GMU and the first cross-attention of
 // the model are the patterns for all; where there is none, cross-attention follows
-// the owner, and a GMU gates the scan of the last recurrent layer before the owner,
-// normed after Mamba-2 and Gated DeltaNet (which then lose their own norm, paper §2),
-// or else the owner's inner output.
-func WithGMURatio(m *Model, r float64) (*Model, error) {
-	if err := checkRatio(r); err != nil {
+// the owner, and a GMU gates memory of the kind given, or with NoMemory the scan of the
+// last recurrent layer before the owner, normed after Mamba-2 and Gated DeltaNet (which
+// then lose their own norm, paper §2), or else the owner's inner output.
+//
+// The copy has no counting form unless the ratio is what it was.
+func SpreadGMUs(m *Model, r float64, memory MemoryKind) (*Model, error) {
+	if err := CheckGMURatio(r); err != nil {
 		return nil, err
 	}
 	m = m.Clone()
 	c, ok := findCross(m)
 	if !ok {
-		return nil, noCrossDecoder(m.Name)
-	}
-	if c.gmu == nil && r > 0 {
-		g, err := c.gmuTemplate(NoMemory)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", m.Name, err)
-		}
-		c.gmu = g
+		return nil, ErrNoCrossDecoder
 	}
 	before, _ := m.GMURatio()
+	if c.gmu == nil && r > 0 {
+		var err error
+		if c.gmu, err = c.gmuTemplate(memory); err != nil {
+			return nil, err
+		}
+	}
 	c.spread(r)
 	if after, _ := m.GMURatio(); after != before {
-		m.CountingForm = m.recount(after)
+		m.CountingForm = 0
 	}
 	if err := m.Check(); err != nil {
-		return nil, fmt.Errorf("%s: %w", m.Name, err)
+		return nil, err
 	}
 	return m, nil
 }
@@ -62,26 +64,15 @@ func (m *Model) GMURatio() (float64, bool) {
 	return float64(n) / float64(len(c.layers)), true
 }
 
-func checkRatio(r float64) error {
+// ErrNoCrossDecoder says that a model has no layers that could be GMUs.
+var ErrNoCrossDecoder = errors.New("no cross-decoder: gmu_ratio has nothing to replace")
+
+// CheckGMURatio reports a share that is not from 0 to 1.
+func CheckGMURatio(r float64) error {
 	if !(r >= 0 && r <= 1) {
 		return fmt.Errorf("gmu_ratio %v is not between 0 and 1", r)
 	}
 	return nil
-}
-
-func noCrossDecoder(name string) error {
-	return fmt.Errorf("%s has no cross-decoder: gmu_ratio has nothing to replace", name)
-}
-
-// recount is the counting form at another share of GMUs: known where the form given
-// was the family's own, else 0.
-func (m *Model) recount(ratio float64) int64 {
-	r, err := findRecipe(m.Family)
-	if err != nil || m.CountingForm == 0 {
-		return 0
-	}
-	n, _ := countingForm(r, len(m.Layers), m.Width, ratio)
-	return int64(math.Round(n))
 }
 
 // cross is the cross-decoder of a model: the layers that share one cache or memory.

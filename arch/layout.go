@@ -40,8 +40,20 @@ func ParseLayout(text string) (*Layout, error) {
 	return &Layout{items}, nil
 }
 
-func layoutError(column int, format string, a ...any) error {
-	return fmt.Errorf("layout column %d: %w", column, fmt.Errorf(format, a...))
+// LayoutError is a mistake in a layout.
+type LayoutError struct {
+	Column int // counting characters from 1
+	Err    error
+}
+
+func (e *LayoutError) Error() string { return fmt.Sprintf("layout column %d: %v", e.Column, e.Err) }
+
+// Unwrap returns what is wrong.
+func (e *LayoutError) Unwrap() error { return e.Err }
+
+// NewLayoutError makes an error about what is written at a column of a layout.
+func NewLayoutError(column int, format string, a ...any) error {
+	return &LayoutError{column, fmt.Errorf(format, a...)}
 }
 
 type layoutParser struct {
@@ -58,7 +70,7 @@ func (p *layoutParser) items(depth int) ([]LayoutItem, error) {
 		p.space()
 		if p.at == len(p.text) || depth > 0 && p.text[p.at] == ')' {
 			if len(items) == 0 {
-				return nil, layoutError(p.at+1, "expected the name of a mixer")
+				return nil, NewLayoutError(p.at+1, "expected the name of a mixer")
 			}
 			return items, nil
 		}
@@ -67,7 +79,7 @@ func (p *layoutParser) items(depth int) ([]LayoutItem, error) {
 			return nil, err
 		}
 		if total += item.layers(); total > MaxLayers {
-			return nil, layoutError(item.Column, "more than %d layers", MaxLayers)
+			return nil, NewLayoutError(item.Column, "more than %d layers", MaxLayers)
 		}
 		items = append(items, item)
 	}
@@ -85,19 +97,19 @@ func (p *layoutParser) item(depth int) (LayoutItem, error) {
 	var err error
 	if p.text[p.at] == '(' {
 		if depth == maxLayoutNesting {
-			return item, layoutError(item.Column, "groups nest more than %d deep", maxLayoutNesting)
+			return item, NewLayoutError(item.Column, "groups nest more than %d deep", maxLayoutNesting)
 		}
 		p.at++
 		if item.Group, err = p.items(depth + 1); err != nil {
 			return item, err
 		}
 		if p.at == len(p.text) {
-			return item, layoutError(item.Column, "this parenthesis is not closed")
+			return item, NewLayoutError(item.Column, "this parenthesis is not closed")
 		}
 		p.at++
 	} else {
 		if item.Name = p.name(); item.Name == "" {
-			return item, layoutError(item.Column, "expected the name of a mixer, found %q", p.text[p.at])
+			return item, NewLayoutError(item.Column, "expected the name of a mixer, found %q", p.text[p.at])
 		}
 		if item.Label, err = p.label(); err != nil {
 			return item, err
@@ -107,11 +119,11 @@ func (p *layoutParser) item(depth int) (LayoutItem, error) {
 		return item, err
 	}
 	if item.Repeat > 1 && len(p.labels) > labelled {
-		return item, layoutError(item.Column, "a label inside a repeat would name several layers")
+		return item, NewLayoutError(item.Column, "a label inside a repeat would name several layers")
 	}
 	// layers cannot overflow: a group has at most MaxLayers of them.
 	if item.layers() > MaxLayers {
-		return item, layoutError(item.Column, "more than %d layers", MaxLayers)
+		return item, NewLayoutError(item.Column, "more than %d layers", MaxLayers)
 	}
 	return item, nil
 }
@@ -135,8 +147,8 @@ func nameRune(r rune, first bool) bool {
 	return false
 }
 
-// isName reports whether s can be written as a name in a layout.
-func isName(s string) bool {
+// IsName reports whether s can be written as a name in a layout.
+func IsName(s string) bool {
 	for i, r := range s {
 		if !nameRune(r, i == 0) {
 			return false
@@ -153,10 +165,10 @@ func (p *layoutParser) label() (string, error) {
 	column := p.at + 1
 	label := p.name()
 	if label == "" {
-		return "", layoutError(column, "expected a label after @")
+		return "", NewLayoutError(column, "expected a label after @")
 	}
 	if first, ok := p.labels[label]; ok {
-		return "", layoutError(column, "label %s is already at column %d", label, first)
+		return "", NewLayoutError(column, "label %s is already at column %d", label, first)
 	}
 	p.labels[label] = column
 	return label, nil
@@ -177,11 +189,11 @@ func (p *layoutParser) count() (int, error) {
 	}
 	digits := string(p.text[start:p.at])
 	if digits == "" {
-		return 0, layoutError(start+1, "expected a number after *")
+		return 0, NewLayoutError(start+1, "expected a number after *")
 	}
 	n, err := strconv.Atoi(digits)
 	if err != nil || n < 1 || n > MaxLayers {
-		return 0, layoutError(start+1, "repeat %s is not from 1 to %d", digits, MaxLayers)
+		return 0, NewLayoutError(start+1, "repeat %s is not from 1 to %d", digits, MaxLayers)
 	}
 	return n, nil
 }

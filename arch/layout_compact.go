@@ -2,10 +2,10 @@ package arch
 
 import "slices"
 
-// compactLayout finds the repeats in a run of layers: at each place the repeated group
+// CompactLayout finds the repeats in a run of layers: at each place the repeated group
 // that stands for the most layers, the shortest group among equals, and the same again
 // inside it.
-func compactLayout(layers []LayoutItem) *Layout {
+func CompactLayout(layers []LayoutItem) *Layout {
 	// Longer cycles than this are not looked for: the search is quadratic in it.
 	const maxGroup = 32
 	var items []LayoutItem
@@ -23,7 +23,7 @@ func compactLayout(layers []LayoutItem) *Layout {
 			one.Repeat = times
 			items = append(items, one)
 		default:
-			items = append(items, LayoutItem{Group: compactLayout(group).Items, Repeat: times})
+			items = append(items, LayoutItem{Group: CompactLayout(group).Items, Repeat: times})
 		}
 		at += best * times
 	}

@@ -101,7 +101,7 @@ func TestLayoutRoundTrip(t *testing.T) {
 		if d := cmp.Diff(l, back, cmpopts.IgnoreFields(LayoutItem{}, "Column")); d != "" {
 			t.Fatalf("%s: %s", l, d)
 		}
-		compact := compactLayout(l.Layers())
+		compact := CompactLayout(l.Layers())
 		if got, want := layerNames(compact), layerNames(l); got != want {
 			t.Fatalf("compact %s: %s, want %s", compact, got, want)
 		}
@@ -130,7 +130,7 @@ func FuzzLayout(f *testing.F) {
 		if a, b := layerNames(l), layerNames(back); a != b {
 			t.Fatalf("%q: %s, want %s", s, b, a)
 		}
-		if a, b := layerNames(l), layerNames(compactLayout(l.Layers())); a != b {
+		if a, b := layerNames(l), layerNames(CompactLayout(l.Layers())); a != b {
 			t.Fatalf("compact %q: %s, want %s", s, b, a)
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"ridgeline/arch"
 	"ridgeline/costmodel"
 	"ridgeline/hardware"
+	"ridgeline/models"
 	"ridgeline/units"
 )
 
@@ -95,7 +96,7 @@ func (a *auditor) model(name string) (*arch.Model, error) {
 	if m, ok := a.models[name]; ok {
 		return m, nil
 	}
-	m, err := arch.Open(name)
+	m, err := models.Open(name)
 	if err == nil {
 		a.models[name] = m
 	}

@@ -13,6 +13,7 @@ import (
 	"ridgeline/costmodel"
 	"ridgeline/execution"
 	"ridgeline/hardware"
+	"ridgeline/models"
 )
 
 func audit(t *testing.T, o Options) map[string]*Claim {
@@ -212,11 +213,11 @@ func TestSpeedupIsCompared(t *testing.T) {
 }
 
 func TestEqualParameters(t *testing.T) {
-	m, err := arch.Open(phi)
+	m, err := models.Open(phi)
 	if err != nil {
 		t.Fatal(err)
 	}
-	to, err := arch.Open(flash)
+	to, err := models.Open(flash)
 	if err != nil {
 		t.Fatal(err)
 	}

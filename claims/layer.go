@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"ridgeline/arch"
+	"ridgeline/arch/family"
+	"ridgeline/arch/modelfile"
 	"ridgeline/costmodel"
 	"ridgeline/units"
 )
@@ -146,11 +148,11 @@ func (a *auditor) seed() (model, baseline string, err error) {
 	if _, ok := a.models[model]; ok {
 		return model, baseline, nil
 	}
-	m, err := arch.ParseYAML("card.yaml", []byte(cardModel))
+	m, err := modelfile.Parse("card.yaml", []byte(cardModel))
 	if err != nil {
 		return "", "", err
 	}
-	without, err := arch.WithGMURatio(m, 0)
+	without, err := family.WithGMURatio(m, 0)
 	if err != nil {
 		return "", "", err
 	}

@@ -3,13 +3,13 @@ package costmodel
 import (
 	"testing"
 
-	"ridgeline/arch"
 	"ridgeline/hardware"
+	"ridgeline/models"
 )
 
 func flash(b *testing.B) *Compiled {
 	b.Helper()
-	m, err := arch.Preset("phi4-mini-flash")
+	m, err := models.Preset("phi4-mini-flash")
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -5,16 +5,16 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/arch"
 	"ridgeline/costmodel/calibrate"
 	"ridgeline/execution"
 	"ridgeline/hardware"
+	"ridgeline/models"
 	"ridgeline/precision"
 )
 
 func compiled(t testing.TB, model, on string, o Options) *Compiled {
 	t.Helper()
-	m, err := arch.Open(model)
+	m, err := models.Open(model)
 	if err != nil {
 		t.Fatal(err)
 	}

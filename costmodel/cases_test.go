@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/arch"
 	"ridgeline/execution"
 	"ridgeline/hardware"
+	"ridgeline/models"
 	"ridgeline/precision"
 )
 
@@ -106,7 +106,7 @@ func (r *caseRun) set(verb string, args []string) error {
 		}
 		return nil
 	}
-	m, err := arch.Open(r.model)
+	m, err := models.Open(r.model)
 	if err != nil {
 		return err
 	}

@@ -6,9 +6,9 @@ import (
 	"maps"
 	"slices"
 
-	"ridgeline/arch"
 	"ridgeline/costmodel/calibrate"
 	"ridgeline/hardware"
+	"ridgeline/models"
 	"ridgeline/precision"
 )
 
@@ -50,13 +50,9 @@ func (c *Compiled) served(r *calibrate.ServedRun) calibrate.ServedParts {
 	return p
 }
 
-// servedModels maps the models of served runs to presets.
-var servedModels = map[string]string{
-	"meta-llama/Llama-3.1-8B-Instruct":  "llama-3.1-8b",
-	"nvidia/Llama-3.1-8B-Instruct-FP8":  "llama-3.1-8b",
-	"Qwen/Qwen3-32B":                    "qwen3-32b",
-	"meta-llama/Llama-3.1-70B-Instruct": "llama-3.1-70b",
-}
+// servedModels are models of served runs that are no preset's checkpoint but have its
+// shapes; the table says in which format their weights are.
+var servedModels = map[string]string{"nvidia/Llama-3.1-8B-Instruct-FP8": "llama-3.1-8b"}
 
 // ServedGroup is the served runs of one model, system and engine, and how far
 // predictions of their TPOT are.
@@ -88,7 +84,7 @@ func GroupServed(runs []calibrate.ServedRun) ([]*ServedGroup, error) {
 		if !ok {
 			name = r.Model
 		}
-		m, err := arch.Open(name)
+		m, err := models.Open(name)
 		if err != nil {
 			return nil, fmt.Errorf("line %d: model: %w", r.Line, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"ridgeline/arch"
+	"ridgeline/arch/family"
 	"ridgeline/costmodel"
 	"ridgeline/hardware"
 	"ridgeline/precision"
@@ -137,7 +138,7 @@ func sources(l arch.Layer) string {
 }
 
 // ModelsTable lists presets and families with what each is.
-func ModelsTable(presets []*arch.Model, docs []string, families []arch.Family) *Table {
+func ModelsTable(presets []*arch.Model, docs []string, families []family.Family) *Table {
 	t := &Table{Columns: []Column{{Name: "model", CSV: "model", Left: true}, {Name: "layers", CSV: "layers"},
 		{Name: "parameters", CSV: "params", Scale: true}, {Name: "what it is", CSV: "doc", Left: true}}}
 	for i, m := range presets {

@@ -10,17 +10,17 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 
-	"ridgeline/arch"
+	"ridgeline/arch/family"
 	"ridgeline/scaling"
 )
 
 func mupJSON(t *testing.T) MupJSON {
 	t.Helper()
-	target, err := arch.ParseSpec("sambay(d=24)")
+	target, err := family.ParseSpec("sambay(d=24)")
 	if err != nil {
 		t.Fatal(err)
 	}
-	base, err := arch.ParseSpec("sambay(d=16)")
+	base, err := family.ParseSpec("sambay(d=16)")
 	if err != nil {
 		t.Fatal(err)
 	}

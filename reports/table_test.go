@@ -12,9 +12,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ridgeline/arch"
 	"ridgeline/costmodel"
 	"ridgeline/hardware"
+	"ridgeline/models"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/*.golden")
@@ -68,7 +68,7 @@ func TestProfileGolden(t *testing.T) {
 }
 
 func TestModelGolden(t *testing.T) {
-	m, err := arch.Preset("phi4-mini-flash")
+	m, err := models.Preset("phi4-mini-flash")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestTurnedTablesFit(t *testing.T) {
 
 // Breakdown rows sum to the last one.
 func TestBreakdownSums(t *testing.T) {
-	m, err := arch.Preset("phi4-mini-flash")
+	m, err := models.Preset("phi4-mini-flash")
 	if err != nil {
 		t.Fatal(err)
 	}

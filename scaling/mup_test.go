@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"pgregory.net/rapid"
+	"ridgeline/arch/family"
 
-	"ridgeline/arch"
+	"pgregory.net/rapid"
 )
 
 func transfer(t testing.TB, target, base string) *Transfer {
@@ -85,14 +85,14 @@ func TestCard(t *testing.T) {
 // At the base every rule gives back what was tuned, and parts are the whole.
 func TestTransferLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		family := rapid.SampledFrom(arch.Families()).Draw(t, "family").Name
+		fam := rapid.SampledFrom(family.Families()).Draw(t, "family").Name
 		d, d0 := 8*rapid.IntRange(1, 6).Draw(t, "d/8"), 8*rapid.IntRange(1, 3).Draw(t, "d0/8")
 		untied := rapid.Bool().Draw(t, "untied")
-		m, err := arch.BuildFamily(family, arch.FamilyOptions{Depth: d, Untied: untied})
+		m, err := family.Build(fam, family.Options{Depth: d, Untied: untied})
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := arch.BuildFamily(family, arch.FamilyOptions{Depth: d0, Untied: untied})
+		b, err := family.Build(fam, family.Options{Depth: d0, Untied: untied})
 		if err != nil {
 			t.Fatal(err)
 		}

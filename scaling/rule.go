@@ -5,7 +5,7 @@ import (
 	"math"
 	"strings"
 
-	"ridgeline/arch"
+	"ridgeline/arch/family"
 )
 
 // BaseForm is N/d³ of transformer++, to which the paper matches its families: 14.5·128²
@@ -26,8 +26,8 @@ type Departure struct {
 // others up: no one rounding gives both of its Gated DeltaNet families.
 func Departures() []Departure {
 	var out []Departure
-	for _, f := range arch.Families() {
-		r := root(f.Name, arch.FamilyOptions{Depth: 16}, BaseForm*16*16*16)
+	for _, f := range family.Families() {
+		r := root(f.Name, family.Options{Depth: 16}, BaseForm*16*16*16)
 		d := Departure{Family: f.Name, Root: r, Up: 2 * int(math.Ceil(r/2*(1-1e-12))), Nearest: 2 * int(math.Round(r/2)), Paper: f.Alpha}
 		if d.Up != d.Nearest {
 			out = append(out, d)

@@ -8,7 +8,9 @@ import (
 	"strconv"
 
 	"ridgeline/arch"
+	"ridgeline/arch/family"
 	"ridgeline/arch/solve"
+	"ridgeline/models"
 )
 
 // Dimension is what is solved for.
@@ -64,17 +66,17 @@ func (m *Match) AspectRatio() float64 {
 // Multiples at which the family cannot be built, such as widths that give it no whole
 // heads, are passed over.
 func (s *Setting) Solve(ctx context.Context, what string, target float64, size Dimension, step int) (Match, error) {
-	family, o, err := arch.OpenFamily(what)
+	fam, o, err := models.OpenFamily(what)
 	if err != nil {
 		return Match{}, err
 	}
-	x := solve.Search{Family: family, Options: o, Dimension: size, Step: step, Cost: s.cost}
+	x := solve.Search{Family: fam, Options: o, Dimension: size, Step: step, Cost: s.cost}
 	switch {
 	case step < 0 || step > solve.MaxWidth:
 		return Match{}, fmt.Errorf("multiple %d is not from 1 to %d", step, solve.MaxWidth)
 	case size == Depth:
 	case o.Depth == 0:
-		return Match{}, fmt.Errorf("%s: depth is missing: write %s(d=16), or solve for the depth", what, family)
+		return Match{}, fmt.Errorf("%s: depth is missing: write %s(d=16), or solve for the depth", what, fam)
 	case step == 0 && s.By == CountingForm:
 		x.Step = 2 * o.Depth
 	case step == 0:
@@ -92,12 +94,12 @@ func (s *Setting) Solve(ctx context.Context, what string, target float64, size D
 	if err != nil {
 		return Match{}, err
 	}
-	out := Match{Name: what, Family: family, Spec: m.Name, Model: m, Value: v, Off: v/target - 1}
+	out := Match{Name: what, Family: fam, Spec: m.Name, Model: m, Value: v, Off: v/target - 1}
 	if size == Depth && math.Abs(out.Off) > 0.05 {
-		out.Notes = append(out.Notes, fmt.Sprintf("%s: a depth is a coarse step, %+.1f %% off; solving the width of %s(d=%d) comes closer.", what, 100*out.Off, family, len(m.Layers)))
+		out.Notes = append(out.Notes, fmt.Sprintf("%s: a depth is a coarse step, %+.1f %% off; solving the width of %s(d=%d) comes closer.", what, 100*out.Off, fam, len(m.Layers)))
 	}
 	if size == Width && s.By == CountingForm {
-		out.Root = root(family, o, target)
+		out.Root = root(fam, o, target)
 		if step == 0 {
 			out.note(target)
 		}
@@ -132,11 +134,11 @@ func (s *Setting) show(v float64) string {
 }
 
 // root solves N(α·d) = target for a real α. Forms are a·w² + b·w in the width.
-func root(family string, o arch.FamilyOptions, target float64) float64 {
+func root(fam string, o family.Options, target float64) float64 {
 	n := [2]float64{}
 	for i, w := range []int{64 * o.Depth, 128 * o.Depth} {
 		o.Width = w
-		m, err := arch.BuildFamily(family, o)
+		m, err := family.Build(fam, o)
 		if err != nil {
 			return 0
 		}

@@ -9,9 +9,10 @@ import (
 
 	"pgregory.net/rapid"
 
-	"ridgeline/arch"
+	"ridgeline/arch/family"
 	"ridgeline/costmodel"
 	"ridgeline/hardware"
+	"ridgeline/models"
 )
 
 func setting(t testing.TB, by Measure) *Setting {
@@ -41,14 +42,14 @@ func match(t testing.TB, s *Setting, what, to string, solve Dimension, step int)
 // Aspect ratios of the paper (§3, appendix A), each from the family's counting form, at
 // every depth of table 7. gdny is the rule's, not the paper's 120.
 func TestAspectRatios(t *testing.T) {
-	for family, want := range map[string]int{
+	for fam, want := range map[string]int{
 		"transformer++": 128, "transformer-ls": 128, "samba": 122, "swa+yoco": 130, "samba+yoco": 126, "sambay": 124, "sambay+da": 124,
 		"mambay": 120, "sambay-2": 124, "mambay-2": 120, "gdny": 122, "s-gdny": 126, "sambay-a": 126, "sambay-aa": 126, "sambay-mlp": 120,
 	} {
 		for _, d := range []int{8, 12, 16, 20, 24, 32, 64} {
 			o := fmt.Sprintf("(d=%d)", d)
-			what := family + o
-			if family == "sambay+da" && d%8 != 0 { // d/4 kv heads do not pair up
+			what := fam + o
+			if fam == "sambay+da" && d%8 != 0 { // d/4 kv heads do not pair up
 				continue
 			}
 			m := match(t, setting(t, CountingForm), what, "transformer++"+o, Width, 0)
@@ -117,14 +118,14 @@ func TestMatchLaws(t *testing.T) {
 		s := &Setting{By: Measure(rapid.IntRange(0, len(measureNames)-1).Draw(t, "by")), Sequence: 4096, Hardware: hw,
 			Chinchilla: rapid.Bool().Draw(t, "chinchilla"), Fidelity: costmodel.Roofline,
 			Load: costmodel.Workload{Prompt: 2000, Generate: 4000, Batch: rapid.IntRange(1, 32).Draw(t, "batch")}}
-		family := rapid.SampledFrom([]string{"transformer++", "sambay", "samba+yoco", "mambay", "sambay-a", "swa+yoco", "sambay-mlp"}).Draw(t, "family")
+		fam := rapid.SampledFrom([]string{"transformer++", "sambay", "samba+yoco", "mambay", "sambay-a", "swa+yoco", "sambay-mlp"}).Draw(t, "family")
 		d := 8 * rapid.IntRange(1, 3).Draw(t, "d/8")
 		solve := Dimension(rapid.IntRange(0, 1).Draw(t, "solve"))
 		step := rapid.SampledFrom([]int{0, 2, 64}).Draw(t, "step")
 		if solve == Depth {
 			step = 0
 		}
-		ref, err := arch.BuildFamily("transformer++", arch.FamilyOptions{Depth: 16, Width: 2048 + 2*rapid.IntRange(0, 500).Draw(t, "w")})
+		ref, err := family.Build("transformer++", family.Options{Depth: 16, Width: 2048 + 2*rapid.IntRange(0, 500).Draw(t, "w")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +133,7 @@ func TestMatchLaws(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := s.Solve(context.Background(), fmt.Sprintf("%s(d=%d)", family, d), target, solve, step)
+		m, err := s.Solve(context.Background(), fmt.Sprintf("%s(d=%d)", fam, d), target, solve, step)
 		if err != nil {
 			if s.By == DecodeBytes || s.By == Throughput { // its cache alone may be too much
 				if strings.Contains(err.Error(), "gives "+s.By.String()) {
@@ -148,7 +149,7 @@ func TestMatchLaws(t *testing.T) {
 		if sign*m.Off < -1e-12 {
 			t.Fatalf("%s: off %g", m.Spec, m.Off)
 		}
-		_, o, err := arch.OpenFamily(m.Spec)
+		_, o, err := models.OpenFamily(m.Spec)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -171,7 +172,7 @@ func TestMatchLaws(t *testing.T) {
 		if o.Width < 0 || o.Depth < 8 {
 			return
 		}
-		less, err := arch.BuildFamily(family, o)
+		less, err := family.Build(fam, o)
 		if err != nil {
 			return
 		}
@@ -192,13 +193,13 @@ func TestMeasuresAreMonotone(t *testing.T) {
 		t.Fatal(err)
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		family := rapid.SampledFrom([]string{"transformer++", "samba", "sambay", "mambay", "gdny", "sambay-aa"}).Draw(t, "family")
+		fam := rapid.SampledFrom([]string{"transformer++", "samba", "sambay", "mambay", "gdny", "sambay-aa"}).Draw(t, "family")
 		w := 64 * rapid.IntRange(8, 60).Draw(t, "w/64")
 		by := Measure(rapid.IntRange(0, len(measureNames)-1).Draw(t, "by"))
 		s := &Setting{By: by, Sequence: 2048, Hardware: hw, Load: costmodel.Workload{Prompt: 1000, Generate: 1000, Batch: 4}}
 		var v [2]float64
 		for i := range v {
-			m, err := arch.BuildFamily(family, arch.FamilyOptions{Depth: 16, Width: w + 64*i})
+			m, err := family.Build(fam, family.Options{Depth: 16, Width: w + 64*i})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -207,7 +208,7 @@ func TestMeasuresAreMonotone(t *testing.T) {
 			}
 		}
 		if (v[0] < v[1]) == (by == Throughput) {
-			t.Fatalf("%s of %s: %g at width %d, %g at %d", by, family, v[0], w, v[1], w+64)
+			t.Fatalf("%s of %s: %g at width %d, %g at %d", by, fam, v[0], w, v[1], w+64)
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"ridgeline/arch"
+	"ridgeline/arch/family"
 	"ridgeline/hardware"
 	"ridgeline/precision"
 )
@@ -92,7 +93,7 @@ func CheckSpeeds(hw *hardware.Profile) ([]SpeedCheck, error) {
 	}
 	var out []SpeedCheck
 	for _, s := range PaperSpeeds() {
-		m, err := arch.ParseSpec(s.Spec)
+		m, err := family.ParseSpec(s.Spec)
 		if err != nil {
 			return nil, err
 		}

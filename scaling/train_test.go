@@ -8,13 +8,15 @@ import (
 	"pgregory.net/rapid"
 
 	"ridgeline/arch"
+	"ridgeline/arch/family"
 	"ridgeline/hardware"
+	"ridgeline/models"
 	"ridgeline/precision"
 )
 
 func spec(t testing.TB, s string) *arch.Model {
 	t.Helper()
-	m, err := arch.Open(s)
+	m, err := models.Open(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +67,7 @@ func TestTrainingByHand(t *testing.T) {
 
 // At one position the forward pass is two FLOPs a weight, and up to 3 % of recurrence on top.
 func TestTwoFLOPsAParameter(t *testing.T) {
-	for _, f := range arch.Families() {
+	for _, f := range family.Families() {
 		m := spec(t, f.Name+"(d=16)")
 		tr, err := NewTraining(m, 1)
 		if err != nil {
@@ -80,9 +82,9 @@ func TestTwoFLOPsAParameter(t *testing.T) {
 
 func TestTrainingLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		family := rapid.SampledFrom(arch.Families()).Draw(t, "family").Name
+		fam := rapid.SampledFrom(family.Families()).Draw(t, "family").Name
 		d := 8 * rapid.IntRange(1, 4).Draw(t, "d/8")
-		m, err := arch.BuildFamily(family, arch.FamilyOptions{Depth: d})
+		m, err := family.Build(fam, family.Options{Depth: d})
 		if err != nil {
 			t.Fatal(err)
 		}

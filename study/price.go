@@ -1,7 +1,7 @@
 package study
 
 import (
-	"ridgeline/arch"
+	"ridgeline/arch/family"
 	"ridgeline/costmodel"
 )
 
@@ -91,7 +91,7 @@ func fits(c *costmodel.Compiled, batch, prompt, generate int) bool {
 // WithRatio is a compiled model with another GMU ratio; the ratio it gets is the nearest
 // its cross-decoder can have.
 func WithRatio(c *costmodel.Compiled, ratio float64) (*costmodel.Compiled, error) {
-	m, err := arch.WithGMURatio(c.Model, ratio)
+	m, err := family.WithGMURatio(c.Model, ratio)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ridgeline/costmodel"
+	"ridgeline/execution"
 	"ridgeline/units"
 )
 
@@ -28,10 +29,10 @@ func (s *Setup) setting(parts ...string) []string {
 		}
 	}
 	out = append(out, s.formats())
-	if c.Options.KVRead != costmodel.Packed {
+	if c.Options.KVRead != execution.Packed {
 		out = append(out, "kernels read K and V "+strings.ReplaceAll(c.Options.KVRead.String(), "_", " "))
 	}
-	if c.Options.Prefill == costmodel.Full && slices.Contains(parts, "prompt") {
+	if c.Options.Prefill == execution.Full && slices.Contains(parts, "prompt") {
 		out = append(out, "full prefill")
 	}
 	return append(out, s.fidelity())

@@ -6,12 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/arch"
 	"ridgeline/costmodel"
 	"ridgeline/hardware"
+	"ridgeline/models"
 )
 
-func setup(t *testing.T, f costmodel.Fidelity, on []string, models ...string) *Setup {
+func setup(t *testing.T, f costmodel.Fidelity, on []string, names ...string) *Setup {
 	t.Helper()
 	s := &Setup{Fidelity: f, Load: costmodel.Workload{Prompt: 2000, Generate: 32000, Batch: 16}, Price: map[string]float64{}}
 	for _, o := range on {
@@ -20,8 +20,8 @@ func setup(t *testing.T, f costmodel.Fidelity, on []string, models ...string) *S
 			t.Fatal(err)
 		}
 		s.Price[hw.Name] = 2
-		for _, n := range models {
-			m, err := arch.Open(n)
+		for _, n := range names {
+			m, err := models.Open(n)
 			if err != nil {
 				t.Fatal(err)
 			}

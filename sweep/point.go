@@ -10,10 +10,12 @@ import (
 	"sync"
 
 	"ridgeline/arch"
+	"ridgeline/arch/family"
 	"ridgeline/arch/solve"
 	"ridgeline/costmodel"
 	"ridgeline/execution"
 	"ridgeline/hardware"
+	"ridgeline/models"
 	"ridgeline/precision"
 )
 
@@ -258,14 +260,14 @@ func (e *engine) model(ctx context.Context, at []int) (*arch.Model, error) {
 	}
 	base := e.value("model", at)
 	if len(over) == 0 && e.g.IsoParams == 0 {
-		return arch.Open(base)
+		return models.Open(base)
 	}
-	family, o, err := arch.OpenFamily(base)
-	if errors.Is(err, arch.ErrNotFamily) {
+	fam, o, err := models.OpenFamily(base)
+	if errors.Is(err, models.ErrNotFamily) {
 		if e.g.IsoParams > 0 {
 			return nil, fmt.Errorf("iso-params solves the width of family specs; %s is none", base)
 		}
-		m, err := arch.Open(base)
+		m, err := models.Open(base)
 		for i := 0; err == nil && i < len(over); i++ {
 			m, err = adjust(m, over[i][0], over[i][1])
 		}
@@ -280,13 +282,13 @@ func (e *engine) model(ctx context.Context, at []int) (*arch.Model, error) {
 		}
 	}
 	if e.g.IsoParams == 0 {
-		m, err := arch.BuildFamily(family, o)
+		m, err := family.Build(fam, o)
 		if err == nil {
-			m.Name = o.Spec(family)
+			m.Name = o.Spec(fam)
 		}
 		return m, err
 	}
-	s := solve.Search{Family: family, Options: o, Step: 2, Cost: func(m *arch.Model) (float64, error) { return float64(m.Params().Total), nil }}
+	s := solve.Search{Family: fam, Options: o, Step: 2, Cost: func(m *arch.Model) (float64, error) { return float64(m.Params().Total), nil }}
 	m, err := s.Least(ctx, e.g.IsoParams)
 	var small *solve.TooSmall
 	var large *solve.TooLarge
@@ -306,7 +308,7 @@ func adjust(m *arch.Model, name, value string) (*arch.Model, error) {
 		if err != nil {
 			return nil, err
 		}
-		return arch.WithGMURatio(m, r)
+		return family.WithGMURatio(m, r)
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil {

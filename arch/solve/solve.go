@@ -10,6 +10,7 @@ import (
 	"fmt"
 
 	"ridgeline/arch"
+	"ridgeline/arch/family"
 )
 
 // Dimension is what is solved for.
@@ -32,7 +33,7 @@ const Gap = 64
 // Search says among which models of a family to look.
 type Search struct {
 	Family    string
-	Options   arch.FamilyOptions // all but the dimension that is solved for
+	Options   family.Options // all but the dimension that is solved for
 	Dimension Dimension
 	Step      int // only multiples of this size are tried; 0 is 1
 	// Cost is what the model is measured by. It must not fall as the dimension grows.
@@ -91,7 +92,7 @@ func (x *search) build(n int) (*arch.Model, error) {
 	} else {
 		o.Width = n
 	}
-	m, err := arch.BuildFamily(x.Family, o)
+	m, err := family.Build(x.Family, o)
 	if err == nil {
 		m.Name = o.Spec(x.Family)
 	}

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"ridgeline/arch"
+	"ridgeline/arch/family"
 )
 
 func params(m *arch.Model) (float64, error) { return float64(m.Params().Total), nil }
@@ -17,7 +18,7 @@ func params(m *arch.Model) (float64, error) { return float64(m.Params().Total), 
 // has no width that is no multiple of 4.
 func TestLeast(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := Search{Options: arch.FamilyOptions{Depth: 16}, Cost: params,
+		s := Search{Options: family.Options{Depth: 16}, Cost: params,
 			Family: rapid.SampledFrom([]string{"gdny", "s-gdny", "sambay", "transformer++", "mambay-2"}).Draw(t, "family"),
 			Step:   rapid.IntRange(0, 9).Draw(t, "step")}
 		target := float64(rapid.Int64Range(10e6, 4e9).Draw(t, "target"))
@@ -32,7 +33,7 @@ func TestLeast(t *testing.T) {
 		for w := m.Width - step; w > 0; w -= step {
 			o := s.Options
 			o.Width = w
-			less, err := arch.BuildFamily(s.Family, o)
+			less, err := family.Build(s.Family, o)
 			if err != nil {
 				continue
 			}
@@ -45,19 +46,19 @@ func TestLeast(t *testing.T) {
 }
 
 func TestDepth(t *testing.T) {
-	s := Search{Family: "sambay", Options: arch.FamilyOptions{Width: 1024, Heads: 8, KVHeads: 2}, Dimension: Depth, Cost: params}
+	s := Search{Family: "sambay", Options: family.Options{Width: 1024, Heads: 8, KVHeads: 2}, Dimension: Depth, Cost: params}
 	m, err := s.Least(context.Background(), 500e6)
 	if err != nil || len(m.Layers)%4 != 0 || m.Params().Total < 500e6 {
 		t.Fatalf("%v %v", m, err)
 	}
 	s.Options.Depth = len(m.Layers) - 4
-	if less, err := arch.BuildFamily(s.Family, s.Options); err != nil || less.Params().Total >= 500e6 {
+	if less, err := family.Build(s.Family, s.Options); err != nil || less.Params().Total >= 500e6 {
 		t.Errorf("4 layers fewer do: %v", err)
 	}
 }
 
 func TestNoSize(t *testing.T) {
-	s := Search{Family: "sambay", Options: arch.FamilyOptions{Depth: 16}, Cost: params}
+	s := Search{Family: "sambay", Options: family.Options{Depth: 16}, Cost: params}
 	var small *TooSmall
 	if _, err := s.Least(context.Background(), 1); !errors.As(err, &small) || small.Least != 1 || !(small.Cost > 1) {
 		t.Errorf("error %v", err)
@@ -75,7 +76,7 @@ func TestNoSize(t *testing.T) {
 // A search ends with its context, in the middle of it too.
 func TestStopped(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := Search{Family: "sambay", Options: arch.FamilyOptions{Depth: 16}}
+	s := Search{Family: "sambay", Options: family.Options{Depth: 16}}
 	n := 0
 	s.Cost = func(m *arch.Model) (float64, error) {
 		if n++; n == 5 {

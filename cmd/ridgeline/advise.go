@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ridgeline/advise"
-	"ridgeline/arch"
+	"ridgeline/models"
 	"ridgeline/reports"
 )
 
@@ -50,7 +50,7 @@ RULE writes the changed model as a file that every MODEL argument takes.`,
 				o.Argument = "" // the argument no longer says what the model is
 			}
 			if against != "" {
-				if o.Against, err = arch.Open(against); err != nil {
+				if o.Against, err = models.Open(against); err != nil {
 					return fmt.Errorf("--against: %w", err)
 				}
 			}

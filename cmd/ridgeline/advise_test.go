@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"ridgeline/advise"
-	"ridgeline/arch"
+	"ridgeline/models"
 	"ridgeline/reports"
 )
 
@@ -42,7 +42,7 @@ ffn: {kind: swiglu, inner: 4096}
 		{"sambay(d=16)", "--tp", "8", "--batch", "64"}, {"mambay(d=16)", "--state", "fp32", "--batch", "64", "--generate", "1k"},
 		{file, "--prompt", "32k", "--generate", "500", "--batch", "4"}, {"phi4-mini", "--batch", "8", "--fidelity", "limit"},
 	}
-	for _, p := range arch.Presets() {
+	for _, p := range models.Presets() {
 		lines = append(lines, []string{p.Name})
 	}
 	for _, args := range lines {

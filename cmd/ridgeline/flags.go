@@ -11,11 +11,13 @@ import (
 	"github.com/spf13/pflag"
 
 	"ridgeline/arch"
+	"ridgeline/arch/family"
 	"ridgeline/costmodel"
 	"ridgeline/costmodel/calibrate"
 	"ridgeline/execution"
 	"ridgeline/hardware"
 	"ridgeline/internal/atomicfile"
+	"ridgeline/models"
 	"ridgeline/precision"
 	"ridgeline/reports"
 )
@@ -134,7 +136,7 @@ func (d *deployFlags) models(c *cobra.Command, names []string) ([]*arch.Model, e
 	took := false
 	var refused error
 	for _, n := range names {
-		m, err := arch.Open(n)
+		m, err := models.Open(n)
 		if err != nil {
 			return nil, err
 		}
@@ -142,7 +144,7 @@ func (d *deployFlags) models(c *cobra.Command, names []string) ([]*arch.Model, e
 			warn(c.ErrOrStderr(), "%s: %s", m.Name, note)
 		}
 		if ratio {
-			x, err := arch.WithGMURatio(m, d.gmuRatio)
+			x, err := family.WithGMURatio(m, d.gmuRatio)
 			if err == nil {
 				took = true
 				m = x
@@ -374,10 +376,10 @@ func (o *outFlags) write(c *cobra.Command, tables []*reports.Table, value any) e
 // modelNames completes MODEL arguments.
 func modelNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	var names []string
-	for _, p := range arch.Presets() {
+	for _, p := range models.Presets() {
 		names = append(names, p.Name)
 	}
-	for _, f := range arch.Families() {
+	for _, f := range family.Families() {
 		names = append(names, f.Name+"(d=16)")
 	}
 	return names, cobra.ShellCompDirectiveDefault

@@ -6,8 +6,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"ridgeline/arch"
+	"ridgeline/arch/family"
+	"ridgeline/arch/modelfile"
 	"ridgeline/costmodel"
 	"ridgeline/hardware"
+	"ridgeline/models"
 	"ridgeline/reports"
 )
 
@@ -29,7 +32,7 @@ func modelsCommand() *cobra.Command {
 			if len(args) == 0 {
 				return listModels(c, &out)
 			}
-			m, err := arch.Open(args[0])
+			m, err := models.Open(args[0])
 			if err != nil {
 				return err
 			}
@@ -37,7 +40,7 @@ func modelsCommand() *cobra.Command {
 				warn(c.ErrOrStderr(), "%s: %s", m.Name, n)
 			}
 			if out.format == "yaml" {
-				return out.to(c, m.WriteYAML)
+				return out.to(c, func(w io.Writer) error { return modelfile.Write(w, m) })
 			}
 			t := reports.ModelTable(m)
 			x, err := anywhere(m)
@@ -65,8 +68,8 @@ func anywhere(m *arch.Model) (*costmodel.Compiled, error) {
 func listModels(c *cobra.Command, out *outFlags) error {
 	var ms []*arch.Model
 	var docs []string
-	for _, p := range arch.Presets() {
-		m, err := arch.Preset(p.Name)
+	for _, p := range models.Presets() {
+		m, err := models.Preset(p.Name)
 		if err != nil {
 			return failure{err}
 		}
@@ -84,11 +87,11 @@ func listModels(c *cobra.Command, out *outFlags) error {
 	for i, m := range ms {
 		list.Presets = append(list.Presets, item{m.Name, m.Params().Total, docs[i]})
 	}
-	for _, f := range arch.Families() {
+	for _, f := range family.Families() {
 		list.Families = append(list.Families, item{f.Name, 0, f.Doc})
 	}
 	if out.format == "yaml" {
 		return out.to(c, func(w io.Writer) error { return reports.WriteJSON(w, list) })
 	}
-	return out.write(c, []*reports.Table{reports.ModelsTable(ms, docs, arch.Families())}, list)
+	return out.write(c, []*reports.Table{reports.ModelsTable(ms, docs, family.Families())}, list)
 }

@@ -9,9 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ridgeline/arch"
+	"ridgeline/arch/family"
 	"ridgeline/costmodel"
 	"ridgeline/hardware"
+	"ridgeline/models"
 	"ridgeline/reports"
 	"ridgeline/scaling"
 	"ridgeline/units"
@@ -147,7 +148,7 @@ func (s *scaleFlags) misfit(c *cobra.Command, set *scaling.Setting, m scaling.Ma
 // familyNames completes families.
 func familyNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	var names []string
-	for _, f := range arch.Families() {
+	for _, f := range family.Families() {
 		names = append(names, f.Name+"(d=16)")
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
@@ -201,15 +202,15 @@ func (m *mupFlags) run(c *cobra.Command, args []string) error {
 	}
 	base := m.base
 	if base == "" {
-		family, o, err := arch.OpenFamily(args[0])
+		fam, o, err := models.OpenFamily(args[0])
 		if err != nil {
-			if _, e := arch.Open(args[0]); e == nil {
+			if _, e := models.Open(args[0]); e == nil {
 				return fmt.Errorf("%s is no family spec: name the model that was tuned with --base", args[0])
 			}
 			return err
 		}
 		o.Depth, o.Width = scaling.PaperDepth, 0
-		base = o.Spec(family)
+		base = o.Spec(fam)
 	}
 	t := &scaling.Transfer{LearningRate: m.rate, WeightDecay: m.decay, BatchTokens: int64(m.batch0), Batch: int64(m.batch), Tokens: int64(m.tokens0)}
 	if err := t.Check(); err != nil {

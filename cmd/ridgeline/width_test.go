@@ -7,9 +7,10 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"ridgeline/arch"
+	"ridgeline/arch/family"
 	"ridgeline/claims"
 	"ridgeline/hardware"
+	"ridgeline/models"
 	"ridgeline/reports"
 	"ridgeline/scaling"
 )
@@ -34,7 +35,7 @@ func TestWidth(t *testing.T) {
 	lines = append(lines, []string{"scale", "train", "--speeds"}, []string{"scale", "mup", "sambay(d=24)", "--batch", "4Mi"},
 		[]string{"scale", "mup", "sambay(d=24,tied=false,window=256,heads=16,kv_heads=4,head_dim=128)", "--rule", "card"})
 	everyFamily := []string{"scale", "--match", "transformer++(d=16)", "--by", "counting-form"}
-	for _, f := range arch.Families() {
+	for _, f := range family.Families() {
 		everyFamily = append(everyFamily, f.Name+"(d=16)")
 	}
 	lines = append(lines, everyFamily)
@@ -42,7 +43,7 @@ func TestWidth(t *testing.T) {
 		lines = append(lines, []string{"scale", "sambay(d=16,window=256,heads=16,kv_heads=4,head_dim=128)", "--match", "transformer++(d=16)", "--by", by})
 	}
 	all := []string{"compare", "phi4-mini"}
-	for _, p := range arch.Presets() {
+	for _, p := range models.Presets() {
 		all = append(all, p.Name)
 		lines = append(lines, []string{"advise", p.Name, "--batch", "16"}, []string{"models", p.Name}, []string{"estimate", p.Name, "--batch", "16", "--breakdown"},
 			[]string{"compare", "phi4-mini", p.Name, "--batch", "64"}, []string{"scale", "train", p.Name})

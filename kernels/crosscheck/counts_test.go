@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ridgeline/arch"
+	"ridgeline/arch/family"
 	"ridgeline/costmodel"
 	"ridgeline/execution"
 	"ridgeline/kernels"
@@ -130,7 +131,7 @@ func TestEveryFamilyIsAmongTheLayouts(t *testing.T) {
 	for _, m := range models {
 		seen[m.Family]++
 	}
-	for _, f := range arch.Families() {
+	for _, f := range family.Families() {
 		if seen[f.Name] == 0 {
 			t.Errorf("no %s", f.Name)
 		}

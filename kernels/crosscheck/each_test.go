@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"ridgeline/arch"
+	"ridgeline/arch/modelfile"
 	"ridgeline/execution"
 	"ridgeline/kernels"
 	"ridgeline/kernels/internal/layouts"
@@ -29,10 +30,10 @@ func TestEveryKindEverywhere(t *testing.T) {
 				t.Errorf("the copy differs: %+v", copied)
 			}
 			var file bytes.Buffer
-			if err := m.WriteYAML(&file); err != nil {
+			if err := modelfile.Write(&file, m); err != nil {
 				t.Fatal(err)
 			}
-			back, err := arch.ParseYAML("m.yaml", file.Bytes())
+			back, err := modelfile.Parse("m.yaml", file.Bytes())
 			if err != nil {
 				t.Fatalf("%v in\n%s", err, &file)
 			}

@@ -4,14 +4,15 @@ import (
 	"fmt"
 
 	"ridgeline/arch"
+	"ridgeline/arch/family"
 )
 
 // smallFamilies are all families at a size that runs in milliseconds, those with a
 // cross-decoder at more GMU ratios.
 func smallFamilies() ([]*arch.Model, error) {
 	var out []*arch.Model
-	for _, f := range arch.Families() {
-		m, err := arch.BuildFamily(f.Name, arch.FamilyOptions{Depth: 8, Width: 32, Heads: 4, KVHeads: 2, HeadDim: 8, Vocab: 61})
+	for _, f := range family.Families() {
+		m, err := family.Build(f.Name, family.Options{Depth: 8, Width: 32, Heads: 4, KVHeads: 2, HeadDim: 8, Vocab: 61})
 		if err != nil {
 			return nil, fmt.Errorf("crosscheck: %w", err)
 		}
@@ -21,7 +22,7 @@ func smallFamilies() ([]*arch.Model, error) {
 			continue
 		}
 		for _, r := range []float64{0, 1. / 3, 1} {
-			if v, err := arch.WithGMURatio(m, r); err == nil { // some families have one ratio
+			if v, err := family.WithGMURatio(m, r); err == nil { // some families have one ratio
 				v.Name = fmt.Sprintf("%s gmu_ratio %.2g", f.Name, r)
 				out = append(out, v)
 			}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ridgeline/arch"
+	"ridgeline/arch/family"
 	"ridgeline/costmodel"
 	"ridgeline/hardware"
 	"ridgeline/kernels"
@@ -233,7 +234,7 @@ func reaches(took map[string]share, balance float64) map[string]float64 {
 // callSeconds is the time of one operation that has next to nothing to do, averaged
 // over those of a step of a tiny model.
 func callSeconds(ctx context.Context, e effort, s *sampler) (float64, error) {
-	m, err := arch.BuildFamily("sambay", arch.FamilyOptions{Depth: 8, Width: 64, Heads: 4, KVHeads: 2, HeadDim: 16, Vocab: 64})
+	m, err := family.Build("sambay", family.Options{Depth: 8, Width: 64, Heads: 4, KVHeads: 2, HeadDim: 16, Vocab: 64})
 	if err != nil {
 		return 0, err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ridgeline/arch"
+	"ridgeline/arch/family"
 	"ridgeline/costmodel"
 	"ridgeline/hardware"
 	"ridgeline/kernels"
@@ -85,12 +86,12 @@ type racer struct {
 
 // speedupModels are five decoders of equal width and depth.
 func speedupModels(quick bool) (baselines, models []*racer, err error) {
-	o := arch.FamilyOptions{Depth: 12, Width: 512, Heads: 8, KVHeads: 2, HeadDim: 64, Vocab: 4096}
+	o := family.Options{Depth: 12, Width: 512, Heads: 8, KVHeads: 2, HeadDim: 64, Vocab: 4096}
 	if quick {
 		o.Depth, o.Width, o.Heads = 8, 384, 6 // five of them are in memory at once
 	}
-	add := func(to *[]*racer, name, family string, o arch.FamilyOptions) {
-		m, e := arch.BuildFamily(family, o)
+	add := func(to *[]*racer, name, fam string, o family.Options) {
+		m, e := family.Build(fam, o)
 		if e != nil {
 			if err == nil {
 				err = e

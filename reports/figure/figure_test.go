@@ -16,9 +16,9 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgsvg"
 
-	"ridgeline/arch"
 	"ridgeline/costmodel"
 	"ridgeline/hardware"
+	"ridgeline/models"
 	"ridgeline/study"
 )
 
@@ -32,7 +32,7 @@ func setup(t *testing.T, names ...string) *study.Setup {
 		t.Fatal(err)
 	}
 	for _, n := range names {
-		m, err := arch.Open(n)
+		m, err := models.Open(n)
 		if err != nil {
 			t.Fatal(err)
 		}

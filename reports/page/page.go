@@ -16,7 +16,7 @@ import (
 
 	"gonum.org/v1/plot/vg"
 
-	"ridgeline/arch"
+	"ridgeline/arch/family"
 	"ridgeline/claims"
 	"ridgeline/costmodel"
 	"ridgeline/reports"
@@ -150,7 +150,7 @@ func ratioTable(s *study.Setup) (*reports.Table, error) {
 		}
 		var cs []*costmodel.Compiled
 		for i := range 5 {
-			m, err := arch.WithGMURatio(c.Model, float64(i)/4)
+			m, err := family.WithGMURatio(c.Model, float64(i)/4)
 			if err != nil {
 				return nil, err
 			}

@@ -9,21 +9,21 @@ import (
 
 	"gonum.org/v1/plot/vg"
 
-	"ridgeline/arch"
 	"ridgeline/costmodel"
 	"ridgeline/hardware"
+	"ridgeline/models"
 	"ridgeline/study"
 )
 
-func build(t *testing.T, f costmodel.Fidelity, on string, models ...string) *Page {
+func build(t *testing.T, f costmodel.Fidelity, on string, names ...string) *Page {
 	t.Helper()
 	hw, err := hardware.Lookup(on)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &study.Setup{Fidelity: f, Load: costmodel.Workload{Prompt: 2000, Generate: 32000, Batch: 16}}
-	for _, name := range models {
-		m, err := arch.Open(name)
+	for _, name := range names {
+		m, err := models.Open(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -215,7 +215,7 @@ func TestNothingFits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := arch.Open("llama-3.1-70b")
+	m, err := models.Open("llama-3.1-70b")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,94 @@
+package hf
+
+import "strings"
+
+// harmlessFields are fields of config.json that change no cost: training, sampling,
+// token numbers, epsilons, initialisation, software versions. They are listed here
+// and nowhere else; "common" stands in any config, the others for one model type.
+//
+// rope_scaling is here because a rotation costs the same whatever its frequencies, and
+// rope_theta for the types whose class builds no positional encoding.
+func harmlessFields(modelType string) map[string]bool {
+	lists := map[string]string{
+		"common": `
+			_name_or_path architectures auto_map model_type transformers_version name_or_path
+			_attn_implementation _attn_implementation_autoset attn_implementation
+			_flash_attn_2_enabled unsloth_fixed unsloth_version model_max_length
+			bos_token_id eos_token_id pad_token_id sep_token_id decoder_start_token_id
+			unk_token_id tokenizer_class prefix add_bos_token
+			use_cache initializer_range initializer_factor attention_dropout hidden_dropout
+			hidden_dropout_prob embd_pdrop resid_pdrop dropout embedding_dropout ffn_dropout
+			attention_probs_dropout_prob classifier_dropout pretraining_tp
+			rms_norm_eps layer_norm_eps layer_norm_epsilon norm_eps norm_epsilon
+			rope_scaling rope_type original_max_position_embeddings
+			gradient_checkpointing output_attentions output_hidden_states return_dict
+			use_return_dict torchscript use_bfloat16 chunk_size_feed_forward
+			num_logits_to_keep calc_logits_for_entire_prompt keys_to_ignore_at_inference
+			id2label label2id num_labels problem_type finetuning_task task_specific_params
+			is_decoder remove_invalid_values output_scores return_dict_in_generate
+			max_length min_length do_sample early_stopping num_beams num_beam_groups
+			diversity_penalty temperature top_k top_p typical_p repetition_penalty
+			length_penalty no_repeat_ngram_size encoder_no_repeat_ngram_size bad_words_ids
+			num_return_sequences exponential_decay_length_penalty suppress_tokens
+			begin_suppress_tokens forced_bos_token_id forced_eos_token_id tf_legacy_loss
+			pruned_heads tie_encoder_decoder
+			output_router_logits router_aux_loss_coef router_jitter_noise router_z_loss_coef
+			norm_topk_prob routed_scaling_factor`,
+		"phi3":      `interpolate_factor full_attn_mod`,
+		"phi4flash": `full_attn_mod interpolate_factor rope_theta partial_rotary_factor`,
+		"llama":     `rope_interleaved`,
+		"qwen3_5": `
+			image_token_id video_token_id vision_start_token_id vision_end_token_id
+			mtp_use_dedicated_embeddings`,
+		"nemotron_h": `
+			chunk_size expand mamba_hidden_act rescale_prenorm_residual residual_in_fp32
+			time_step_floor time_step_limit time_step_max time_step_min time_step_rank
+			use_mamba_kernels rope_theta partial_rotary_factor n_group topk_group
+			mamba_dt_init mamba_dt_limit mamba_dt_max mamba_dt_min mamba_dt_scale moe_shared_expert_overlap`,
+		"mamba": `
+			d_model n_layer fused_add_norm pad_vocab_size_multiple rescale_prenorm_residual
+			residual_in_fp32 rms_norm time_step_floor time_step_init_scheme time_step_max
+			time_step_min time_step_scale use_mambapy use_associative_scan use_mamba_kernels`,
+		"mamba2": `
+			chunk_size norm_before_gate rescale_prenorm_residual residual_in_fp32 rms_norm
+			time_step_floor time_step_init_scheme time_step_limit time_step_max
+			time_step_min time_step_scale time_step_rank fused_add_norm
+			pad_vocab_size_multiple`,
+		"jamba": `use_mamba_kernels mamba_inner_layernorms`,
+		"bamba": `mamba_dt_rank
+			mamba_chunk_size time_step_floor time_step_limit time_step_max time_step_min
+			mamba_norm_before_gate z_loss_coefficient use_mamba_kernels`,
+		"granitemoehybrid": `
+			mamba_chunk_size embedding_multiplier logits_scaling residual_multiplier
+			attention_multiplier time_step_limit time_step_max time_step_min init_method
+			normalization_function`,
+		"falcon_h1": `
+			mamba_chunk_size mamba_norm_before_gate mamba_use_mlp mlp_expansion_factor
+			embedding_multiplier lm_head_multiplier mlp_multipliers key_multiplier
+			attention_in_multiplier attention_out_multiplier ssm_multipliers
+			ssm_in_multiplier ssm_out_multiplier expansion_factor time_step_floor time_step_limit
+			time_step_max time_step_min`,
+		"gpt_oss": `initial_context_length swiglu_limit`,
+	}
+	set := map[string]bool{}
+	for _, key := range []string{"common", modelType} {
+		for _, f := range strings.Fields(lists[key]) {
+			set[f] = true
+		}
+	}
+	return set
+}
+
+// notedField says what was set aside for a field that may matter but does not change
+// the decoder itself, "" for any other field.
+func notedField(name string) string {
+	switch name {
+	case "num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules":
+		return "the multi-token prediction head is left out"
+	case "vision_config":
+		return "the vision encoder is left out: text only"
+	case "audio_config":
+		return "the audio encoder is left out: text only"
+	}
+	return ""
+}

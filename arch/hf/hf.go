@@ -1,0 +1,184 @@
+package hf
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"ridgeline/arch"
+)
+
+const (
+	// maxPositions bounds contexts and windows.
+	maxPositions = 1 << 31
+)
+
+// hfFamily imports some model types.
+type hfFamily struct {
+	types []string
+	build func(*config) *arch.Model
+}
+
+func hfFamilies() []hfFamily {
+	return []hfFamily{
+		{[]string{"llama"}, importLlama},
+		{[]string{"mistral"}, importMistral},
+		{[]string{"phi3"}, importPhi3},
+		{[]string{"phi4flash"}, importPhi4Flash},
+		{[]string{"qwen2"}, importQwen2},
+		{[]string{"qwen3"}, importQwen3},
+		{[]string{"qwen3_moe"}, importQwen3MoE},
+		{[]string{"mixtral"}, importMixtral},
+		{[]string{"gpt_oss"}, importGptOss},
+		{[]string{"qwen3_next"}, importQwen3Next},
+		{[]string{"qwen3_5"}, importQwen35},
+		{[]string{"qwen3_5_text"}, importQwen35Text},
+		{[]string{"mamba"}, importMamba},
+		{[]string{"mamba2"}, importMamba2},
+		{[]string{"nemotron_h"}, importNemotronH},
+		{[]string{"jamba"}, importJamba},
+		{[]string{"bamba"}, importBamba},
+		{[]string{"granitemoehybrid"}, importGraniteHybrid},
+		{[]string{"falcon_h1"}, importFalconH1},
+	}
+}
+
+// ModelTypes lists the model types Import reads, sorted.
+func ModelTypes() []string {
+	var all []string
+	for _, f := range hfFamilies() {
+		all = append(all, f.types...)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// Import reads a Hugging Face config.json. It never guesses silently. A field is
+//
+//   - used by the importer of its model_type, absent ones with the default of the
+//     Hugging Face configuration class;
+//   - harmless (harmlessFields) and skipped;
+//   - set aside with a note in Model.Notes (notedField);
+//   - or unknown. An unknown field that is null, false, 0 or empty is off and skipped;
+//     an unknown string is noted; any other (a number, true, a list, an object) may
+//     change the cost, and is an error naming it.
+//
+// Sizes that every config states (hidden_size, num_hidden_layers, ...) have no default.
+// Layers that are alike may share one mixer or FFN value: treat them as read-only.
+func Import(name string, data []byte) (*arch.Model, error) {
+	fields, err := parseConfig(data)
+	if err != nil {
+		return nil, err
+	}
+	st := &hfState{}
+	c := st.config("", fields)
+	typ := c.required("model_type")
+	if st.err != nil {
+		return nil, fmt.Errorf("%w (ridgeline reads %s)", st.err, strings.Join(ModelTypes(), ", "))
+	}
+	c.typ = typ
+	for _, f := range hfFamilies() {
+		if !slices.Contains(f.types, typ) {
+			continue
+		}
+		m := f.build(c)
+		if err := st.finish(m); err != nil {
+			return nil, fmt.Errorf("%s: %w", typ, err)
+		}
+		m.Name = name
+		return m, nil
+	}
+	return nil, fmt.Errorf("model_type %s is not one ridgeline reads: %s", quote(typ), strings.Join(ModelTypes(), ", "))
+}
+
+// hfState is what one import gathers: its first error, notes, and the objects read.
+type hfState struct {
+	err     error
+	notes   []string
+	configs []*config
+}
+
+// config reads the fields of one object. The first error sticks: after it, reads
+// return safe values (1 for a size) and the import ends in that error.
+type config struct {
+	st     *hfState
+	typ    string // model_type whose harmless fields apply
+	prefix string // "text_config."
+	fields map[string]any
+	used   map[string]bool
+}
+
+func (st *hfState) config(prefix string, fields map[string]any) *config {
+	c := &config{st: st, prefix: prefix, fields: fields, used: map[string]bool{}}
+	st.configs = append(st.configs, c)
+	return c
+}
+
+// finish checks the fields nobody read, then the model.
+func (st *hfState) finish(m *arch.Model) error {
+	if st.err != nil {
+		return st.err
+	}
+	for _, c := range st.configs {
+		c.checkUnused()
+	}
+	if st.err != nil {
+		return st.err
+	}
+	if err := m.Check(); err != nil {
+		return err
+	}
+	m.Notes = st.notes
+	return nil
+}
+
+func (c *config) checkUnused() {
+	harmless := harmlessFields(c.typ)
+	for _, name := range slices.Sorted(maps.Keys(c.fields)) {
+		v := c.fields[name]
+		if c.used[name] || harmless[name] || off(v) {
+			continue
+		}
+		full := fieldName(c.prefix + name)
+		if note := notedField(name); note != "" {
+			c.note("%s: %s", full, note)
+			continue
+		}
+		if s, ok := v.(string); ok {
+			c.note("%s %s is not modelled", full, quote(s))
+			continue
+		}
+		c.fail("field %s is not modelled", full)
+		return
+	}
+}
+
+// off reports whether a value switches its field off.
+func off(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case bool:
+		return !v
+	case float64:
+		return v == 0
+	case string:
+		return v == ""
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
+}
+
+func (c *config) fail(format string, args ...any) {
+	if c.st.err == nil {
+		c.st.err = fmt.Errorf(format, args...)
+	}
+}
+
+func (c *config) note(format string, args ...any) {
+	c.st.notes = append(c.st.notes, fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,84 @@
+package hf
+
+import (
+	"ridgeline/arch"
+	"ridgeline/precision"
+)
+
+// importQwen3Next: Qwen3NextConfig. Gated DeltaNet with full attention in every
+// full_attention_interval-th layer, and mixtures with a gated shared expert.
+func importQwen3Next(c *config) *arch.Model {
+	d := hfDefaults{maxContext: 32768, kvHeads: 2, headDim: 256, ropeTheta: 10000}
+	m, n := c.model(d)
+	c.boolOr("use_sliding_window", false) // the class has no window
+	return c.deltaHybrid(m, n, d, c.qwenExperts(n, 512))
+}
+
+// importQwen35: Qwen3_5Config holds the decoder in text_config and the vision encoder,
+// which is left out.
+func importQwen35(c *config) *arch.Model {
+	text, ok := c.sub("text_config")
+	if !ok {
+		c.missing("text_config")
+		return &arch.Model{}
+	}
+	text.typ = "qwen3_5"
+	m := importQwen35Text(text)
+	// The outer config decides for the whole model; both saying different things is a
+	// broken file.
+	if _, outer := c.get("tie_word_embeddings"); outer {
+		tied := c.boolOr("tie_word_embeddings", false)
+		if _, inner := text.get("tie_word_embeddings"); inner && tied != m.Tied {
+			c.fail("tie_word_embeddings is %v, but %v in text_config", tied, m.Tied)
+		}
+		m.Tied = tied
+	}
+	for _, name := range []string{"dtype", "torch_dtype"} {
+		if d := c.dtype(name); m.WeightDType == precision.Unset {
+			m.WeightDType = d
+		}
+	}
+	c.quantization(m)
+	return m
+}
+
+// importQwen35Text: Qwen3_5TextConfig, as Qwen3-Next with dense SwiGLU FFNs. Its
+// multi-token prediction head is left out.
+func importQwen35Text(c *config) *arch.Model {
+	d := hfDefaults{maxContext: 32768, kvHeads: 4, headDim: 256, ropeTheta: 10000}
+	c.typ = "qwen3_5"
+	m, n := c.model(d)
+	return c.deltaHybrid(m, n, d, same(c.swiglu("intermediate_size")))
+}
+
+// deltaHybrid fills the layers of Qwen3-Next and Qwen3.5. Class defaults: head_dim 256,
+// a quarter of it rotated, output gate on, linear_* 4, 128, 128, 16 and 32, and, without
+// layer_types, every fourth layer (full_attention_interval) full attention.
+func (c *config) deltaHybrid(m *arch.Model, n int, d hfDefaults, ffn func(int) arch.FFN) *arch.Model {
+	a := c.attention(m, d)
+	a.QKNorm = true
+	a.OutputGate = c.boolOr("attn_output_gate", true)
+	a.QKVBias = c.boolOr("attention_bias", false)
+	a.OutBias = a.QKVBias
+	c.rotary(&a, d.ropeTheta, 0.25)
+	g := arch.GatedDeltaNet{
+		KHeads: c.sizeOr("linear_num_key_heads", 16),
+		VHeads: c.sizeOr("linear_num_value_heads", 32),
+		KDim:   c.sizeOr("linear_key_head_dim", 128),
+		VDim:   c.sizeOr("linear_value_head_dim", 128),
+		DConv:  c.sizeOr("linear_conv_kernel_dim", 4),
+	}
+	interval := c.sizeOr("full_attention_interval", 4)
+	types := c.perLayer("layer_types", n, "linear_attention", "full_attention")
+	m.Layers = make([]arch.Layer, n)
+	for i := range m.Layers {
+		m.Layers[i].FFN = ffn(i)
+		if types != nil && types[i] == "full_attention" || types == nil && (i+1)%interval == 0 {
+			at := a
+			m.Layers[i].Mixer = at
+		} else {
+			m.Layers[i].Mixer = g
+		}
+	}
+	return m
+}

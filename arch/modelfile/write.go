@@ -1,0 +1,286 @@
+package modelfile
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ridgeline/arch"
+)
+
+// Write writes the model as a file that Parse reads back to an equal model.
+// Strings that are not UTF-8 are mended on the way.
+func Write(w io.Writer, m *arch.Model) error {
+	if err := m.Check(); err != nil {
+		return fmt.Errorf("%s: %w", m.Name, err)
+	}
+	y := &yamlWriter{model: m, names: map[string]string{}}
+	y.label()
+	y.sharedFFN()
+	items := make([]arch.LayoutItem, len(m.Layers))
+	for i, l := range m.Layers {
+		items[i] = arch.LayoutItem{Name: y.define(i, l), Label: y.labels[i], Repeat: 1}
+	}
+	b := bufio.NewWriter(w)
+	y.header(b)
+	fmt.Fprintf(b, "layout: %s\n", arch.CompactLayout(items))
+	b.WriteString("mixers:\n")
+	for _, d := range y.defs {
+		fmt.Fprintf(b, "  %s: %s\n", d.name, d.body)
+	}
+	fmt.Fprintf(b, "ffn: %s\n", y.ffn)
+	return b.Flush()
+}
+
+// yamlWriter collects the definitions of a model as it meets them.
+type yamlWriter struct {
+	model  *arch.Model
+	labels []string          // of the layers that others read
+	follow map[int]int       // sigmoid GMUs in a chain: the layer it begins at
+	ffn    string            // the FFN of most layers
+	defs   []yamlDef         // in the order of the layers
+	names  map[string]string // by body
+}
+
+type yamlDef struct{ name, body string }
+
+// fields writes a flow mapping.
+type fields struct{ b strings.Builder }
+
+func newFields(kind string) *fields {
+	f := &fields{}
+	f.b.WriteString("{kind: " + kind)
+	return f
+}
+
+func (f *fields) put(key string, v any) { fmt.Fprintf(&f.b, ", %s: %v", key, v) }
+
+func (f *fields) String() string { return f.b.String() + "}" }
+
+func (y *yamlWriter) header(b *bufio.Writer) {
+	m := y.model
+	fmt.Fprintf(b, "name: %s\n", yamlString(m.Name))
+	if m.Family != "" {
+		fmt.Fprintf(b, "family: %s\n", yamlString(m.Family))
+	}
+	fmt.Fprintf(b, "width: %d\nvocab: %d\ntied: %v\n", m.Width, m.Vocab, m.Tied)
+	if m.HeadBias {
+		b.WriteString("head_bias: true\n")
+	}
+	fmt.Fprintf(b, "norm: %s\n", m.Norm)
+	if m.MaxContext != 0 {
+		fmt.Fprintf(b, "max_context: %d\n", m.MaxContext)
+	}
+	for _, d := range dtypes(m) {
+		if *d.p != 0 {
+			fmt.Fprintf(b, "%s: %s\n", d.key, *d.p)
+		}
+	}
+	if m.CountingForm != 0 {
+		fmt.Fprintf(b, "counting_form: %d\n", m.CountingForm)
+	}
+	if len(m.Notes) > 0 {
+		b.WriteString("notes:\n")
+		for _, n := range m.Notes {
+			fmt.Fprintf(b, "  - %s\n", yamlString(n))
+		}
+	}
+}
+
+// yamlString quotes a string unless it is a plain word.
+func yamlString(s string) string {
+	if arch.IsName(s) && !slices.Contains([]string{"true", "false", "null", "none", "yes", "no", "on", "off", "y", "n", "nan", "inf"}, strings.ToLower(s)) {
+		return s
+	}
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteRune('\\')
+			b.WriteRune(r)
+		case r > 0xFFFF && !strconv.IsPrint(r):
+			fmt.Fprintf(&b, "\\U%08X", r)
+		case !strconv.IsPrint(r):
+			fmt.Fprintf(&b, "\\u%04X", r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+// label names the layers whose cache or memory is read: cache, memory, or with the
+// layer's number where there are several.
+func (y *yamlWriter) label() {
+	m := y.model
+	y.labels = make([]string, len(m.Layers))
+	y.follow = map[int]int{}
+	last := map[int]int{} // last link of the chain that begins at a layer
+	base := make([]string, len(m.Layers))
+	for i, l := range m.Layers {
+		for _, p := range arch.Parts(l.Mixer) {
+			r := p.Reads()
+			if s, ok := r.Cache.Layer(); ok {
+				base[s] = "cache"
+			}
+			g, ok := p.(arch.MemoryReader)
+			if !ok {
+				continue
+			}
+			s, _ := r.Memory.Layer()
+			root := s
+			if g.Chains() {
+				if r, ok := y.follow[s]; ok && last[r] == s {
+					root = r
+				}
+				_, begun := last[root]
+				if _, twice := y.follow[i]; !twice && (root != s || !begun) {
+					y.follow[i], last[root] = root, i
+				} else {
+					root = s
+				}
+			}
+			if base[root] == "" {
+				base[root] = "memory"
+			}
+		}
+	}
+	count := map[string]int{}
+	for _, b := range base {
+		count[b]++
+	}
+	for i, b := range base {
+		switch {
+		case b == "":
+		case count[b] == 1:
+			y.labels[i] = b
+		default:
+			y.labels[i] = b + strconv.Itoa(i)
+		}
+	}
+}
+
+// sharedFFN finds the FFN that most layers have.
+func (y *yamlWriter) sharedFFN() {
+	count := map[string]int{}
+	for _, l := range y.model.Layers {
+		b := ffnBody(l.FFN)
+		count[b]++
+		if count[b] > count[y.ffn] {
+			y.ffn = b
+		}
+	}
+}
+
+// define returns the name of a layer's definition.
+func (y *yamlWriter) define(i int, l arch.Layer) string {
+	body, name := "{kind: none}", l.MixerName()
+	switch parts := arch.Parts(l.Mixer); len(parts) {
+	case 0:
+		name = l.FFNName()
+	case 1:
+		body = y.mixerBody(i, l.Mixer)
+	default:
+		var names []string
+		for _, p := range parts {
+			names = append(names, y.name(p.Name(), y.mixerBody(i, p)))
+		}
+		body, name = "{kind: parallel, parts: ["+strings.Join(names, ", ")+"]}", "parallel"
+	}
+	if f := ffnBody(l.FFN); f != y.ffn {
+		body = strings.TrimSuffix(body, "}") + ", ffn: " + f + "}"
+	}
+	return y.name(name, body)
+}
+
+// name returns the name of a definition, made from a stem when it is new.
+func (y *yamlWriter) name(stem, body string) string {
+	if n, ok := y.names[body]; ok {
+		return n
+	}
+	name := stem
+	for k := 2; slices.ContainsFunc(y.defs, func(d yamlDef) bool { return d.name == name }); k++ {
+		name = stem + "_" + strconv.Itoa(k)
+	}
+	y.names[body] = name
+	y.defs = append(y.defs, yamlDef{name, body})
+	return name
+}
+
+// mixerBody writes one mixer of layer i.
+func (y *yamlWriter) mixerBody(i int, m arch.Mixer) string {
+	f := newFields(m.Kind())
+	r := m.Reads()
+	var like []arch.Field
+	if s, ok := r.Cache.Layer(); ok {
+		f = newFields("cross")
+		f.put("of", y.labels[s])
+		like = arch.Fields(arch.CacheOwner(y.model.Layers[s].Mixer))
+	}
+	own := arch.Fields(m)
+	if g, ok := m.(arch.MemoryReader); ok {
+		s, _ := r.Memory.Layer()
+		if g.Chains() {
+			root, follows := y.follow[i]
+			if follows {
+				s = root
+			}
+			f.put("memory", y.labels[s])
+			if !follows {
+				f.put("chain", false)
+			}
+		} else {
+			f.put("memory", y.labels[s])
+			// What it gates may be left to follow the memory's layer.
+			for k := range own {
+				if _, ok := own[k].Value.(*arch.MemoryKind); ok {
+					own[k].Default = func(int) any { return y.model.DefaultMemory(s) }
+				}
+			}
+		}
+	}
+	f.list(own, like, y.model.Width)
+	return f.String()
+}
+
+// list writes the fields that do not have their default, or with like, that differ from
+// its.
+func (f *fields) list(own, like []arch.Field, width int) {
+	for i, o := range own {
+		v := o.Get()
+		same := false
+		switch {
+		case o.InputOnly:
+			continue
+		case like != nil:
+			same = v == like[i].Get()
+		case o.Default != nil && !o.Shown:
+			same = v == o.Default(width)
+		}
+		if same {
+			continue
+		}
+		switch x := v.(type) {
+		case bool:
+			f.put(o.Key, x != o.Not)
+		case float64:
+			f.put(o.Key, strconv.FormatFloat(x, 'f', -1, 64))
+		default:
+			f.put(o.Key, v)
+		}
+	}
+}
+
+func ffnBody(f arch.FFN) string {
+	if f == nil {
+		return "none"
+	}
+	b := newFields(f.Kind())
+	b.list(arch.FFNFields(f), nil, 0)
+	return b.String()
+}

@@ -1,0 +1,113 @@
+package models
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"ridgeline/arch"
+	"ridgeline/arch/family"
+	"ridgeline/arch/hf"
+	"ridgeline/arch/modelfile"
+	"ridgeline/internal/input"
+	"ridgeline/internal/spell"
+)
+
+// maxModelFile is the size past which a file is no model description.
+const maxModelFile = 16 << 20
+
+// Open finds a model by what a user writes: the name of a preset or of its checkpoint on
+// Hugging Face (meta-llama/Llama-3.1-70B, with or without the organisation, in either
+// case), a family spec such as sambay(d=16), or a file: a YAML model file (.yaml, .yml), a
+// Hugging Face config (.json) or a directory with a config.json in it.
+func Open(what string) (*arch.Model, error) {
+	if p, ok := find(what); ok {
+		return Preset(p.Name)
+	}
+	if _, err := os.Stat(what); err == nil {
+		return openFile(what)
+	}
+	name, _, found := strings.Cut(what, "(")
+	if family.Known(name) || found && !looksLikeFile(what) {
+		return family.ParseSpec(what)
+	}
+	if looksLikeFile(what) {
+		return openFile(what)
+	}
+	return nil, unknownModel(what)
+}
+
+func looksLikeFile(s string) bool {
+	switch strings.ToLower(filepath.Ext(s)) {
+	case ".yaml", ".yml", ".json":
+		return true
+	}
+	return strings.ContainsAny(s, `/\`)
+}
+
+func openFile(path string) (*arch.Model, error) {
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		path = filepath.Join(path, "config.json")
+	}
+	data, err := input.Read(path, maxModelFile)
+	if err != nil {
+		return nil, err
+	}
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".yaml", ".yml":
+		return modelfile.Parse(path, data)
+	case ".json":
+		m, err := hf.Import(modelfile.Name(path), data)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return m, nil
+	}
+	return nil, fmt.Errorf("%s: neither a .yaml model file nor a .json config", path)
+}
+
+// unknownModel lists the names nearest to what was asked for.
+func unknownModel(what string) error {
+	type near struct {
+		name     string
+		distance int
+	}
+	var all []near
+	add := func(name string) {
+		a, b := strings.ToLower(what), strings.ToLower(name)
+		d := spell.Distance(a, b)
+		if len(a) > 2 && strings.Contains(b, a) {
+			d = 1
+		}
+		if d <= max(2, len(a)/3) {
+			all = append(all, near{name, d})
+		}
+	}
+	if len(what) <= 64 {
+		for _, p := range presets() {
+			add(p.Name)
+			for _, r := range repositories[p.Name] {
+				add(r)
+			}
+		}
+		for _, f := range family.Families() {
+			if d := spell.Distance(strings.ToLower(what), f.Name); d <= 2 {
+				all = append(all, near{f.Name + "(d=16)", d})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b near) int { return a.distance - b.distance })
+	var names []string
+	for _, n := range all {
+		if !slices.Contains(names, n.name) && len(names) < 5 {
+			names = append(names, n.name)
+		}
+	}
+	hint := ""
+	if len(names) > 0 {
+		hint = ": did you mean " + strings.Join(names, ", ") + "?"
+	}
+	return fmt.Errorf("unknown model %q%s (ridgeline models lists presets and families; a file ends in .yaml or .json)", what, hint)
+}
