@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"ridgeline/arch"
+	"ridgeline/arch/family"
 	"ridgeline/costmodel"
 	"ridgeline/hardware"
 )
@@ -110,37 +111,11 @@ func (s *Setting) cost(m *arch.Model) (float64, error) {
 	return v, err
 }
 
-// Form is the counting form of a model: the paper's, or for samba, to which it gives
-// none, the same terms for its layers, d/2 of each:
-//
-//	12·d·w² + 2.5·d·w·A/2 + 6·d·w²/2,  A = 128·d
-//
-// 0 where a model's proportions are not the paper's.
+// Form is the counting form of a model, 0 where its proportions are not the paper's. To
+// samba the paper gives none: see family.SambaForm.
 func Form(m *arch.Model) float64 {
 	if m.CountingForm > 0 || m.Family != "samba" {
 		return float64(m.CountingForm)
 	}
-	n, d, w := 0.0, len(m.Layers), float64(m.Width)
-	for _, l := range m.Layers {
-		f, ok := l.FFN.(arch.MLP)
-		if !ok || !f.Gated || f.Inner != 4*m.Width {
-			return 0
-		}
-		n += 12 * w * w
-		switch x := l.Mixer.(type) {
-		case arch.Attention:
-			if x.Heads != d || 4*x.KVHeads != d || x.HeadDim != 128 {
-				return 0
-			}
-			n += 2.5 * w * 128 * float64(d)
-		case arch.Mamba1:
-			if x.DInner != 2*m.Width {
-				return 0
-			}
-			n += 6 * w * w
-		default:
-			return 0
-		}
-	}
-	return n
+	return family.SambaForm(m)
 }

@@ -58,3 +58,35 @@ func (r recipe) memoryForm(w, attn float64) float64 {
 	}
 	return 4 * w * w
 }
+
+// SambaForm counts samba as the paper counts the families it gives a form, d/2 of each
+// layer:
+//
+//	12·d·w² + 2.5·d·w·A/2 + 6·d·w²/2,  A = 128·d
+//
+// 0 where a model's proportions are not the paper's.
+func SambaForm(m *arch.Model) float64 {
+	n, d, w := 0.0, len(m.Layers), float64(m.Width)
+	for _, l := range m.Layers {
+		f, ok := l.FFN.(arch.MLP)
+		if !ok || !f.Gated || f.Inner != 4*m.Width {
+			return 0
+		}
+		n += 12 * w * w
+		switch x := l.Mixer.(type) {
+		case arch.Attention:
+			if x.Heads != d || 4*x.KVHeads != d || x.HeadDim != 128 {
+				return 0
+			}
+			n += 2.5 * w * 128 * float64(d)
+		case arch.Mamba1:
+			if x.DInner != 2*m.Width {
+				return 0
+			}
+			n += 6 * w * w
+		default:
+			return 0
+		}
+	}
+	return n
+}

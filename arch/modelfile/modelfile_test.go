@@ -2,6 +2,7 @@ package modelfile
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 
@@ -126,6 +127,16 @@ func TestYAMLErrors(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%v\nwant %s", err, tt.want)
 		}
+	}
+}
+
+// A program can ask an error where it is.
+func TestErrorsSayWhere(t *testing.T) {
+	_, err := Parse("f.yaml", []byte(strings.Replace(hybridYAML, "(gmu cross)*7", "(gmu kross)*7", 1)))
+	var at *Error
+	var layout *arch.LayoutError
+	if !errors.As(err, &at) || at.File != "f.yaml" || at.Line != 8 || !errors.As(err, &layout) || layout.Column != 44 {
+		t.Errorf("%#v", err)
 	}
 }
 

@@ -26,9 +26,22 @@ type yamlFile struct {
 
 func (f *yamlFile) fail(line int, format string, a ...any) {
 	if f.err == nil {
-		f.err = fmt.Errorf("%s:%d: %w", f.name, line, fmt.Errorf(format, a...))
+		f.err = &Error{f.name, line, fmt.Errorf(format, a...)}
 	}
 }
+
+// Error is a mistake in a model file. A mistake in its layout unwraps to an
+// arch.LayoutError, which has the column.
+type Error struct {
+	File string
+	Line int // from 1
+	Err  error
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err) }
+
+// Unwrap returns what is wrong.
+func (e *Error) Unwrap() error { return e.Err }
 
 // parseYAMLTree reads the one mapping of a YAML file. Only plain YAML is accepted: no
 // anchors, tags or several documents.
@@ -46,7 +59,7 @@ func (f *yamlFile) parseTree(data []byte) (m *yamlMap, err error) {
 	if err != nil {
 		var ye yaml.Error
 		if errors.As(err, &ye) {
-			return nil, fmt.Errorf("%s:%d: %s", f.name, lineOf(ye.GetToken()), oneLine(ye.GetMessage()))
+			return nil, &Error{f.name, lineOf(ye.GetToken()), errors.New(oneLine(ye.GetMessage()))}
 		}
 		return nil, fmt.Errorf("%s: %s", f.name, oneLine(err.Error()))
 	}
@@ -56,7 +69,7 @@ func (f *yamlFile) parseTree(data []byte) (m *yamlMap, err error) {
 			continue
 		}
 		if body != nil {
-			return nil, fmt.Errorf("%s:%d: a second document", f.name, lineOf(d.Body.GetToken()))
+			return nil, &Error{f.name, lineOf(d.Body.GetToken()), errors.New("a second document")}
 		}
 		body = d.Body
 	}
