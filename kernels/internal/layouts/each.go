@@ -87,3 +87,27 @@ func isError(v any) bool {
 	_, ok := v.(error)
 	return ok
 }
+
+// anyKind draws a mixer of any kind that reads no other layer, from its list of fields
+// alone, nil where the numbers drawn do not make one.
+func anyKind(n Draw, width int) arch.Mixer {
+	kinds := arch.MixerKinds()
+	blank := kinds[n("kind", 0, len(kinds)-1)].Blank
+	if _, reads := blank.(arch.MemoryReader); reads {
+		return nil
+	}
+	mx := arch.EditFields(blank, func(fields []arch.Field) {
+		for _, f := range fields {
+			switch p := f.Value.(type) {
+			case *int:
+				*p = n(f.Key, 1, 4)
+			case *bool:
+				*p = n(f.Key, 0, 1) == 1
+			}
+		}
+	})
+	if mx.Check(width) != nil {
+		return nil
+	}
+	return mx
+}

@@ -129,7 +129,9 @@ func Random(n Draw) *arch.Model {
 				mx = cross(i)
 			}
 		} else {
-			switch n("mixer", 0, 6) {
+			switch n("mixer", 0, 7) {
+			case 7:
+				mx = anyKind(n, m.Width)
 			case 0, 1:
 				mx = attention(i)
 			case 2, 3:
