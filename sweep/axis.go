@@ -21,69 +21,6 @@ type Axis struct {
 	Values []string
 }
 
-// role says what a parameter belongs to; it decides what is rebuilt when it changes.
-type role uint8
-
-const (
-	modelParam  role = iota // rebuilds the model
-	deployParam             // recompiles it
-	loadParam               // workload and fidelity: evaluates a compiled point
-)
-
-type param struct {
-	role   role
-	number bool // ranges make sense
-	whole  bool
-	doc    string
-}
-
-// params are what a grid can vary. Model parameters other than model, gmu_ratio, window,
-// kv_heads, head_dim and d_state need a family spec.
-var params = map[string]param{
-	"model":           {modelParam, false, false, "presets, family specs, files"},
-	"d":               {modelParam, true, true, "depth of a family"},
-	"width":           {modelParam, true, true, "d_model of a family"},
-	"gmu_ratio":       {modelParam, true, false, "share of the cross-decoder that are GMUs"},
-	"window":          {modelParam, true, true, "sliding window of the windowed layers"},
-	"heads":           {modelParam, true, true, "query heads of a family"},
-	"kv_heads":        {modelParam, true, true, "kv heads"},
-	"head_dim":        {modelParam, true, true, "head dimension"},
-	"d_state":         {modelParam, true, true, "SSM state per channel"},
-	"expand":          {modelParam, true, true, "SSM expansion of a family"},
-	"mlp":             {modelParam, true, true, "MLP inner width of a family"},
-	"vocab":           {modelParam, true, true, "vocabulary"},
-	"differential":    {modelParam, false, false, "true, false: differential attention"},
-	"on":              {deployParam, false, false, "devices"},
-	"weights":         {deployParam, false, false, "storage format of the weights"},
-	"kv":              {deployParam, false, false, "storage format of the KV cache"},
-	"state":           {deployParam, false, false, "storage format of recurrent states"},
-	"compute":         {deployParam, false, false, "format of matrix products"},
-	"tp":              {deployParam, true, true, "tensor-parallel devices"},
-	"kv_read":         {deployParam, false, false, "packed, per_query_head, packed_unless_windowed"},
-	"diff_kernel":     {deployParam, false, false, "fused, four_pass"},
-	"prefill":         {deployParam, false, false, "skip, full"},
-	"memory_fraction": {deployParam, true, false, "part of the device's memory in use"},
-	"prompt":          {loadParam, true, true, "prompt tokens"},
-	"generate":        {loadParam, true, true, "generated tokens"},
-	"batch":           {loadParam, true, true, "sequences, or max"},
-	"fidelity":        {loadParam, false, false, "limit, roofline, calibrated"},
-}
-
-// aliases are other spellings of a parameter.
-var aliases = map[string]string{"depth": "d", "hardware": "on", "concurrency": "batch", "kv-read": "kv_read",
-	"diff-kernel": "diff_kernel", "memory-fraction": "memory_fraction", "gmu-ratio": "gmu_ratio", "layout": "model"}
-
-func canonical(name string) (string, param, error) {
-	if a, ok := aliases[name]; ok {
-		name = a
-	}
-	p, ok := params[name]
-	if !ok {
-		return "", p, fmt.Errorf("unknown parameter %q (know %s)", name, strings.Join(ParamNames(), ", "))
-	}
-	return name, p, nil
-}
-
 // ParseAxis reads NAME=LIST, NAME=FROM:TO:STEP (both ends included) or NAME=FROM:TO:*FACTOR.
 // Lists are comma-separated; commas inside parentheses belong to a value. Numbers are those
 // of units.ParseNumber: 2k, 1Ki, 3.8B.
@@ -92,28 +29,25 @@ func ParseAxis(s string) (Axis, error) {
 	if !ok {
 		return Axis{}, fmt.Errorf("vary %q: write NAME=VALUES, such as batch=1,2,4 or prompt=1k:20k:1k", s)
 	}
-	name, p, err := canonical(strings.TrimSpace(name))
+	p, err := parameterOf(strings.TrimSpace(name))
 	if err != nil {
 		return Axis{}, fmt.Errorf("vary: %w", err)
 	}
-	a := Axis{Name: name}
+	a := Axis{Name: p.name}
 	seen := map[string]bool{}
 	for _, v := range splitList(list) {
 		vals := []string{v}
-		switch {
-		case v == "":
-			return a, fmt.Errorf("vary %s: an empty value", name)
-		case p.number && strings.Contains(v, ":"):
-			vals, err = expandRange(v, p.whole)
-		case p.number && !(name == "batch" && v == "max"):
-			vals[0], err = canonicalNumber(v, p.whole)
+		if p.kind != text && strings.Contains(v, ":") {
+			vals, err = expandRange(v, p.kind == whole)
+		} else {
+			vals[0], err = p.canonical(v)
 		}
 		if err != nil {
-			return a, fmt.Errorf("vary %s: %w", name, err)
+			return a, fmt.Errorf("vary %s: %w", p.name, err)
 		}
 		for _, v := range vals {
 			if seen[v] {
-				return a, fmt.Errorf("vary %s: %s is there twice", name, v)
+				return a, fmt.Errorf("vary %s: %s is there twice", p.name, v)
 			}
 			seen[v] = true
 			a.Values = append(a.Values, v)
@@ -142,14 +76,7 @@ func splitList(s string) []string {
 	return append(out, strings.TrimSpace(s[start:]))
 }
 
-func canonicalNumber(s string, whole bool) (string, error) {
-	v, err := units.ParseNumber(s)
-	if err != nil {
-		return "", err
-	}
-	return formatNumber(v, whole, s)
-}
-
+// formatNumber writes a number the one way that files of rows have it.
 func formatNumber(v float64, whole bool, s string) (string, error) {
 	if whole {
 		if v != math.Trunc(v) || math.Abs(v) > 1<<53 {
@@ -159,6 +86,9 @@ func formatNumber(v float64, whole bool, s string) (string, error) {
 	}
 	return strconv.FormatFloat(v, 'g', -1, 64), nil
 }
+
+// maxValues bounds the values of a range.
+const maxValues = 1_000_000
 
 // expandRange expands from:to:step or from:to:*factor, both ends included.
 func expandRange(s string, whole bool) ([]string, error) {
@@ -184,6 +114,13 @@ func expandRange(s string, whole bool) ([]string, error) {
 	if !geometric && step <= 0 {
 		return nil, fmt.Errorf("range %q: the step must be positive", s)
 	}
+	values := (to - from) / step
+	if geometric {
+		values = math.Log(to/from) / math.Log(step)
+	}
+	if !(values < maxValues) {
+		return nil, fmt.Errorf("range %q has more than a million values", s)
+	}
 	var out []string
 	for i := 0; ; i++ {
 		// From the ends, not by adding up: 0:1:0.05 has 21 values that print as written.
@@ -194,7 +131,7 @@ func expandRange(s string, whole bool) ([]string, error) {
 		if v > to*(1+1e-12)+1e-12*step {
 			return out, nil
 		}
-		if i >= 1_000_000 {
+		if len(out) > maxValues { // steps too small to count
 			return nil, fmt.Errorf("range %q has more than a million values", s)
 		}
 		f, err := formatNumber(round12(v), whole, fmt.Sprintf("range %q: %g", s, v))

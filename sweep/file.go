@@ -4,9 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -20,39 +21,21 @@ import (
 //
 // Rows stream into PATH.partial, which becomes PATH by a rename when all of them are
 // there: PATH is whole or absent. PATH.partial is always a prefix of the final file, up
-// to a torn last line, so a killed run resumes from it.
+// to a torn last line, so a killed run resumes from it. Two processes cannot write one
+// PATH at once.
 type File struct {
 	Path      string
-	Grid      *Grid
-	Shard, Of int // 1-based; Of 0 or 1 is the whole grid
+	Grid      *Grid // normalised
+	Shard, Of int   // 1-based; Of 0 or 1 is the whole grid
 	Resume    bool
 	Restart   bool // discard an unfinished run
 	Progress  Progress
+	// Note, if there, is told what a resumed run had to do over, in a sentence.
+	Note func(string)
 }
 
-// mark is the first line of a shard: what Merge checks. The whole grid's file has none.
-type mark struct {
-	Grid string `json:"grid"`
-	Rows int    `json:"rows"` // of the whole grid
-	From int    `json:"from"`
-	To   int    `json:"to"`
-}
-
-const csvMark = "# ridgeline sweep "
-
-func (m mark) line(f Format) string {
-	b, _ := json.Marshal(m)
-	if f == CSV {
-		return csvMark + string(b) + "\n"
-	}
-	return `{"ridgeline_sweep":` + string(b) + "}\n"
-}
-
-// errNoRows is a grid none of whose rows meets the constraints.
-var errNoRows = errors.New("no row meets the constraints")
-
-// IsNoRows reports whether a run wrote nothing because no row met the constraints.
-func IsNoRows(err error) bool { return errors.Is(err, errNoRows) }
+// ErrNoRows is a grid none of whose rows meets the constraints.
+var ErrNoRows = errors.New("no row meets the constraints")
 
 // Range is the rows of shard i (1-based) of n: shards differ by at most one row.
 func Range(rows, shard, of int) (from, to int) {
@@ -63,7 +46,8 @@ func Range(rows, shard, of int) (from, to int) {
 }
 
 // Run writes the file and returns how many rows it has. A cancelled run leaves
-// PATH.partial to resume from.
+// PATH.partial to resume from. Errors of writing are atomicfile.WriteErrors; a grid of
+// which no row meets the constraints is ErrNoRows, but a shard may be without rows.
 func (o *File) Run(ctx context.Context) (rows int, err error) {
 	f, err := FormatOf(o.Path)
 	if err != nil {
@@ -72,78 +56,97 @@ func (o *File) Run(ctx context.Context) (rows int, err error) {
 	own := *o
 	own.Path = atomicfile.Resolve(o.Path)
 	o = &own
+	from, to := Range(o.Grid.Rows(), o.Shard, o.Of)
+	if from == to {
+		return 0, fmt.Errorf("shard %d/%d has no rows: the grid has %d", o.Shard, o.Of, o.Grid.Rows())
+	}
 	release, err := atomicfile.Lock(o.Path)
 	if err != nil {
 		return 0, err
 	}
 	defer release()
-	from, to := Range(o.Grid.Rows(), o.Shard, o.Of)
-	if from == to {
-		return 0, fmt.Errorf("shard %d/%d has no rows: the grid has %d", o.Shard, o.Of, o.Grid.Rows())
-	}
-	head := ""
-	if o.Of > 1 {
-		head = mark{o.Grid.Hash(), o.Grid.Rows(), from, to}.line(f)
-	}
-	head += f.Header(o.Grid)
-	p, err := o.open(f, head)
+	id, err := o.Grid.Hash(ctx)
 	if err != nil {
 		return 0, err
 	}
-	next := max(from, p.next)
+	head := ""
+	if o.Of > 1 {
+		head = mark{id, o.Grid.Rows(), from, to}.line(f)
+	}
+	head += f.Header(o.Grid)
+	p, err := o.open(f, head, fmt.Sprintf("%s %d/%d\n", id, o.Shard, o.Of), from, to)
+	if err != nil {
+		return 0, err
+	}
 	progress := o.Progress
-	if progress != nil && next > from {
-		skipped := next - from
+	if skipped := p.next - from; progress != nil && skipped > 0 {
 		progress = func(done, total int) { o.Progress(done+skipped, total+skipped) }
 	}
-	w := bufio.NewWriterSize(p.f, 1<<16)
-	n, err := Run(ctx, o.Grid, f, w, next, to, progress)
+	w := bufio.NewWriterSize(tee{p.f, p.sum}, 1<<16)
+	n, err := Run(ctx, o.Grid, f, w, p.next, to, progress)
+	rows = p.rows + n
 	err = errors.Join(err, w.Flush())
+	if err == nil && o.Of > 1 {
+		_, err = p.f.WriteString(end{rows, digest(p.sum)}.line(f))
+	}
 	if err == nil {
 		err = p.f.Sync()
 	}
 	err = errors.Join(err, p.f.Close())
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return p.rows + n, ctx.Err() // what is written stays for --resume
+		return rows, ctx.Err() // what is written stays for a resumed run
 	case err != nil:
-		return p.rows + n, fmt.Errorf("%s: %w", o.Path, err)
-	case p.rows+n == 0:
+		return rows, o.writing(err)
+	case rows == 0 && o.Of <= 1:
 		os.Remove(p.path)
 		os.Remove(p.path + ".grid")
-		return 0, errNoRows
+		return 0, ErrNoRows
 	}
 	if err := os.Rename(p.path, o.Path); err != nil {
-		return p.rows + n, err
+		return rows, o.writing(err)
 	}
 	os.Remove(p.path + ".grid")
-	return p.rows + n, nil
+	return rows, nil
+}
+
+// writing is an error of writing the file, without the temporary name.
+func (o *File) writing(err error) error {
+	var p *fs.PathError
+	var l *os.LinkError
+	switch {
+	case errors.As(err, &p):
+		err = p.Err
+	case errors.As(err, &l):
+		err = l.Err
+	}
+	return &atomicfile.WriteError{Path: o.Path, Err: err}
 }
 
 type partial struct {
 	path string
 	f    *os.File
-	rows int // complete rows in it
-	next int // first row of the grid that it lacks
+	rows int       // complete rows in it
+	next int       // first row of the grid that it lacks
+	sum  hash.Hash // of those rows' lines
 }
 
-// open starts or resumes the partial file. PATH.partial.grid says which grid and shard
-// it belongs to.
-func (o *File) open(f Format, head string) (*partial, error) {
-	p := &partial{path: o.Path + ".partial"}
-	id := fmt.Sprintf("%s %d/%d\n", o.Grid.Hash(), o.Shard, o.Of)
+// open starts or resumes the partial file. PATH.partial.grid says which grid and shard it
+// belongs to; without one, or with an empty one, nothing was begun.
+func (o *File) open(f Format, head, id string, from, to int) (*partial, error) {
+	p := &partial{path: o.Path + ".partial", next: from, sum: sha256.New()}
 	old, err := os.ReadFile(p.path + ".grid")
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return nil, err
-	case o.Restart:
+	case o.Restart || len(old) == 0:
 	case !o.Resume:
 		return nil, fmt.Errorf("%s is an unfinished run: --resume takes it up, --restart begins again", p.path)
 	case string(old) != id:
-		return nil, fmt.Errorf("%s belongs to another grid or shard: --restart begins again", p.path)
+		return nil, fmt.Errorf("%s belongs to another grid or shard, or what it prices has changed since (a model, a device, ridgeline): --restart begins again", p.path)
 	default:
-		return p, p.resume(f, head)
+		return p, o.resume(p, f, head, to)
 	}
 	if info, err := os.Stat(o.Path); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("%s is a folder", o.Path)
@@ -155,87 +158,88 @@ func (o *File) open(f Format, head string) (*partial, error) {
 	if p.f, err = os.Create(p.path); err != nil {
 		return nil, err
 	}
-	if _, err := p.f.WriteString(head); err != nil {
-		p.f.Close()
-		os.Remove(p.path)
-		return nil, fmt.Errorf("%s: %w", o.Path, err)
+	_, err = p.f.WriteString(head)
+	if err == nil {
+		err = atomicfile.Write(p.path+".grid", func(w io.Writer) error {
+			_, err := io.WriteString(w, id)
+			return err
+		})
 	}
-	if err := os.WriteFile(p.path+".grid", []byte(id), 0o666); err != nil {
+	if err != nil {
 		p.f.Close()
 		os.Remove(p.path)
-		return nil, err
+		return nil, o.writing(err)
 	}
 	return p, nil
 }
 
-// resume cuts a torn last line off and finds where to go on.
-func (p *partial) resume(f Format, head string) (err error) {
+// resume finds where to go on: behind the last row that is as this grid writes it. What
+// follows, a torn last line most often, is cut off and computed again.
+func (o *File) resume(p *partial, f Format, head string, to int) (err error) {
 	if p.f, err = os.OpenFile(p.path, os.O_RDWR|os.O_CREATE, 0o666); err != nil {
 		return err
 	}
-	good, err := p.scan(f, head)
+	good, damage, err := o.scan(p, f, head, to)
+	if err == nil && good == 0 {
+		_, err = p.f.WriteAt([]byte(head), 0)
+		good = int64(len(head))
+	}
+	if err == nil {
+		err = p.f.Truncate(good)
+	}
+	if err == nil {
+		_, err = p.f.Seek(good, io.SeekStart)
+	}
 	if err != nil {
 		p.f.Close()
 		return fmt.Errorf("%s: %w", p.path, err)
 	}
-	if good == 0 {
-		if _, err := p.f.WriteAt([]byte(head), 0); err != nil {
-			return err
-		}
-		good = int64(len(head))
+	if damage != nil && o.Note != nil {
+		o.Note(fmt.Sprintf("%s is damaged after %d good rows (%s): what follows is computed again", p.path, p.rows, damage))
 	}
-	if err := p.f.Truncate(good); err != nil {
-		return err
-	}
-	_, err = p.f.Seek(good, io.SeekStart)
-	return err
+	return nil
 }
 
-// scan reads the whole lines of the file and returns where they end.
-func (p *partial) scan(f Format, head string) (good int64, err error) {
-	r := bufio.NewReaderSize(p.f, 1<<16)
+// scan reads the whole lines of the file and returns where the good ones end, and what is
+// wrong with the next if it is neither torn nor the end of a shard.
+func (o *File) scan(p *partial, f Format, head string, to int) (good int64, damage, err error) {
+	r := lines(p.f)
 	for rest := head; rest != ""; {
-		line, err := r.ReadString('\n')
-		if err == io.EOF {
-			return 0, nil // not even the header is whole
+		line, err := readLine(r)
+		if err == io.EOF && strings.HasPrefix(rest, string(line)) {
+			return 0, nil, nil // not even the header is whole
 		}
-		if err != nil {
-			return 0, err
+		if err != nil && err != io.EOF && !errors.Is(err, errLongLine) {
+			return 0, nil, err
 		}
-		if !strings.HasPrefix(rest, line) {
-			return 0, errors.New("is not what this sweep writes; --restart begins again")
+		if err != nil || !strings.HasPrefix(rest, string(line)) {
+			return 0, nil, errors.New("is not what this sweep writes; --restart begins again")
 		}
 		rest = rest[len(line):]
 		good += int64(len(line))
 	}
+	e, at := f.encoder(o.Grid), make([]int, len(o.Grid.Axes))
+	c := &rowCheck{format: f, columns: o.Grid.Columns(), next: p.next, to: to, every: len(o.Grid.Where) == 0,
+		setting: func(b *bytes.Buffer, row int) {
+			o.Grid.place(row, at)
+			e.setting(b, row, at)
+		}}
 	for {
-		line, err := r.ReadSlice('\n')
-		if err == io.EOF {
-			return good, nil
+		line, err := readLine(r)
+		if err == io.EOF || err == nil && isEnd(f, line) {
+			return good, nil, nil
+		}
+		if err == nil {
+			err = c.line(line)
+		} else if !errors.Is(err, errLongLine) {
+			return 0, nil, err
 		}
 		if err != nil {
-			return 0, err
+			return good, err, nil
 		}
-		n, err := rowNumber(f, line)
-		if err != nil {
-			return 0, err
-		}
+		p.sum.Write(line)
 		p.rows++
-		p.next = n + 1
+		p.next = c.next
 		good += int64(len(line))
 	}
-}
-
-// rowNumber reads the grid row a line is about.
-func rowNumber(f Format, line []byte) (int, error) {
-	s := string(line)
-	if f == JSONL {
-		s = strings.TrimPrefix(s, `{"row":`)
-	}
-	num, _, _ := strings.Cut(s, ",")
-	n := 0
-	if _, err := fmt.Sscanf(num, "%d", &n); err != nil || n < 0 {
-		return 0, fmt.Errorf("%q is not a row", bytes.TrimSpace(line))
-	}
-	return n, nil
 }

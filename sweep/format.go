@@ -28,7 +28,7 @@ func FormatOf(path string) (Format, error) {
 	case ".jsonl", ".ndjson":
 		return JSONL, nil
 	}
-	return 0, fmt.Errorf("%s: rows are written as .csv or .jsonl", path)
+	return 0, fmt.Errorf("%s: rows are kept in files that end in .csv or .jsonl", path)
 }
 
 // Columns lists a row's columns in order: its number, what varies, the settings people ask
@@ -38,19 +38,26 @@ func (g *Grid) Columns() []string {
 	for _, a := range g.Axes {
 		cols = append(cols, a.Name)
 	}
-	for _, n := range []string{"model", "on", "prompt", "generate", "batch", "fidelity"} {
+	for _, n := range shown {
 		if !g.varies(n) {
 			cols = append(cols, n)
 		}
 	}
-	return append(append(cols, "status", "reason"), figures...)
+	return append(append(cols, "status", "reason"), Figures()...)
 }
 
 // Column finds the column a name means: the column itself, another spelling of a parameter
 // (hardware is on) or a figure's short name (tpot is tpot_seconds).
 func Column(name string, columns []string) (string, bool) {
-	for _, n := range []string{name, aliases[name], shortNames[name]} {
-		if n != "" && slices.Contains(columns, n) {
+	names := []string{name}
+	if p, err := parameterOf(name); err == nil {
+		names = append(names, p.name)
+	}
+	if i, err := figureOf(name); err == nil {
+		names = append(names, figures[i].name)
+	}
+	for _, n := range names {
+		if slices.Contains(columns, n) {
 			return n, true
 		}
 	}
@@ -73,6 +80,7 @@ type encoder struct {
 	vals  [][][]byte // axis values as the format writes them
 	fixed [][]byte   // values of the fixed columns
 	num   []byte
+	col   int // of the row being written
 }
 
 func (f Format) encoder(g *Grid) *encoder {
@@ -84,84 +92,86 @@ func (f Format) encoder(g *Grid) *encoder {
 	for _, a := range g.Axes {
 		var vs [][]byte
 		for _, v := range a.Values {
-			vs = append(vs, f.text(v, params[a.Name].number))
+			vs = append(vs, f.value(a.Name, v))
 		}
 		e.vals = append(e.vals, vs)
 	}
-	for _, n := range []string{"model", "on", "prompt", "generate", "batch", "fidelity"} {
+	for _, n := range shown {
 		if !g.varies(n) {
-			e.fixed = append(e.fixed, f.text(g.Fixed[n], params[n].number))
+			e.fixed = append(e.fixed, f.value(n, g.Fixed[n]))
 		}
 	}
 	return e
 }
 
-// text quotes a value as the format needs.
-func (f Format) text(v string, number bool) []byte {
-	if f == CSV {
-		if strings.ContainsAny(v, ",\"\n") {
-			return []byte(`"` + strings.ReplaceAll(v, `"`, `""`) + `"`)
-		}
-		return []byte(v)
-	}
-	if number {
+// value writes a parameter's value as the format has it.
+func (f Format) value(parameter, v string) []byte {
+	if p, err := parameterOf(parameter); f == JSONL && err == nil && p.kind != text {
 		if _, err := strconv.ParseFloat(v, 64); err == nil {
 			return []byte(v)
 		}
+	}
+	return f.text(v)
+}
+
+// text quotes a text as the format needs.
+func (f Format) text(v string) []byte {
+	if f == CSV {
+		if strings.ContainsAny(v, ",\"\n\r") {
+			return []byte(`"` + strings.ReplaceAll(v, `"`, `""`) + `"`)
+		}
+		return []byte(v)
 	}
 	b, _ := json.Marshal(v)
 	return b
 }
 
-func (r *result) status() string {
+// put appends the next value of a row.
+func (e *encoder) put(b *bytes.Buffer, v []byte) {
 	switch {
-	case !r.priced:
-		return "invalid"
-	case !r.fits:
-		return "does_not_fit"
+	case e.f == JSONL && e.col == 0:
+		b.WriteByte('{')
+	case e.col > 0:
+		b.WriteByte(',')
 	}
-	return "ok"
+	if e.f == JSONL {
+		b.Write(e.names[e.col])
+	}
+	b.Write(v)
+	e.col++
+}
+
+// setting appends what a row begins with, whatever its price: its number and the values of
+// its parameters. No other row begins so.
+func (e *encoder) setting(b *bytes.Buffer, i int, at []int) {
+	e.col = 0
+	e.num = strconv.AppendInt(e.num[:0], int64(i), 10)
+	e.put(b, e.num)
+	for a := range at {
+		e.put(b, e.vals[a][at[a]])
+	}
+	for _, v := range e.fixed {
+		e.put(b, v)
+	}
 }
 
 // row appends a row.
 func (e *encoder) row(b *bytes.Buffer, i int, at []int, r *result) {
-	col := 0
-	put := func(v []byte) {
-		if e.f == JSONL {
-			if col == 0 {
-				b.WriteByte('{')
-			} else {
-				b.WriteByte(',')
-			}
-			b.Write(e.names[col])
-		} else if col > 0 {
-			b.WriteByte(',')
-		}
-		b.Write(v)
-		col++
-	}
-	e.num = strconv.AppendInt(e.num[:0], int64(i), 10)
-	put(e.num)
-	for a := range at {
-		put(e.vals[a][at[a]])
-	}
-	for _, v := range e.fixed {
-		put(v)
-	}
-	put(e.f.text(r.status(), false))
-	put(e.f.text(oneLine(r.reason), false))
-	for k := range r.fig {
+	e.setting(b, i, at)
+	e.put(b, e.f.text(r.status()))
+	e.put(b, e.f.text(r.reason))
+	for _, v := range r.fig {
 		switch {
-		case r.priced && r.fig[k] == math.Trunc(r.fig[k]) && r.fig[k] < 1<<53:
-			e.num = strconv.AppendInt(e.num[:0], int64(r.fig[k]), 10)
+		case r.priced && v == math.Trunc(v) && v < 1<<53:
+			e.num = strconv.AppendInt(e.num[:0], int64(v), 10)
 		case r.priced:
-			e.num = strconv.AppendFloat(e.num[:0], r.fig[k], 'g', -1, 64)
+			e.num = strconv.AppendFloat(e.num[:0], v, 'g', -1, 64)
 		case e.f == JSONL:
 			e.num = append(e.num[:0], "null"...)
 		default:
 			e.num = e.num[:0]
 		}
-		put(e.num)
+		e.put(b, e.num)
 	}
 	if e.f == JSONL {
 		b.WriteByte('}')

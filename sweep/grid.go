@@ -1,15 +1,18 @@
 package sweep
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
-	"sort"
+	"strings"
 )
 
-// Grid is every combination of the axes' values: the last axis varies fastest. Fixed
+// Grid is every combination of the axes' values: the last axis varies fastest. Axes stand
+// in the order in which they were declared, and so do a file's rows and columns. Fixed
 // holds the parameters that do not vary, by name.
 type Grid struct {
 	Axes  []Axis
@@ -18,52 +21,105 @@ type Grid struct {
 	// IsoParams, if positive, solves the width of each family spec so that the parameter
 	// count is the smallest one not below it.
 	IsoParams float64
+
+	varied [][]set        // what each value of each axis sets, once Normalise has read them
+	fixed  map[string]set // by parameter
 }
 
-// ParamNames lists what can be varied, sorted.
-func ParamNames() []string {
-	names := make([]string, 0, len(params))
-	for n := range params {
-		names = append(names, n)
+// Fix gives a parameter one value, in place of any value or axis that the grid has for it
+// under whatever spelling.
+func (g *Grid) Fix(name, value string) error {
+	p, err := g.drop(name)
+	if err != nil {
+		return err
 	}
-	sort.Strings(names)
-	return names
+	g.Axes = slices.DeleteFunc(g.Axes, func(a Axis) bool { return sameParameter(a.Name, p.name) })
+	if g.Fixed == nil {
+		g.Fixed = map[string]string{}
+	}
+	g.Fixed[p.name] = value
+	return nil
 }
 
-// defaults are the parameters a grid has when it does not name them.
-var defaults = map[string]string{"on": "a100-80gb", "prompt": "2000", "generate": "32000", "batch": "1", "fidelity": "roofline"}
+// Vary lets a parameter vary in place of any value the grid has for it. An axis of the same
+// parameter is replaced where it stands; else the new one comes last, or first if lead.
+func (g *Grid) Vary(a Axis, lead bool) error {
+	p, err := g.drop(a.Name)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(g.Axes, func(b Axis) bool { return sameParameter(b.Name, p.name) })
+	switch {
+	case i >= 0:
+		g.Axes[i] = a
+	case lead:
+		g.Axes = slices.Insert(g.Axes, 0, a)
+	default:
+		g.Axes = append(g.Axes, a)
+	}
+	return nil
+}
 
-// Normalise fills defaults, checks names, and reports an empty or too large grid.
+// drop forgets the fixed value of a parameter, under all its spellings.
+func (g *Grid) drop(name string) (*parameter, error) {
+	p, err := parameterOf(name)
+	if err != nil {
+		return nil, err
+	}
+	maps.DeleteFunc(g.Fixed, func(n, _ string) bool { return sameParameter(n, p.name) })
+	return p, nil
+}
+
+func sameParameter(a, b string) bool {
+	p, err := parameterOf(a)
+	q, err2 := parameterOf(b)
+	return err == nil && err2 == nil && p == q
+}
+
+// Normalise fills in what the grid does not say, reads every value once, and reports the
+// first that means nothing: an unknown model, device, format or name, a number out of
+// range, a parameter given twice under two spellings, an empty or too large grid.
 func (g *Grid) Normalise() error {
+	given := map[string]string{} // how the grid spells each parameter
 	fixed := map[string]string{}
-	for n, v := range g.Fixed {
-		c, p, err := canonical(n)
+	for _, n := range slices.Sorted(maps.Keys(g.Fixed)) {
+		p, err := parameterOf(n)
 		if err != nil {
 			return err
 		}
-		if p.number && !(c == "batch" && v == "max") {
-			if v, err = canonicalNumber(v, p.whole); err != nil {
-				return fmt.Errorf("%s: %w", c, err)
-			}
+		if other, twice := given[p.name]; twice {
+			return fmt.Errorf("%s and %s are the same parameter: give it once", other, n)
 		}
-		fixed[c] = v
+		given[p.name] = n
+		if fixed[p.name], err = p.canonical(g.Fixed[n]); err != nil {
+			return fmt.Errorf("%s: %w", n, err)
+		}
 	}
 	rows := 1.0
-	for i, a := range g.Axes {
+	for i := range g.Axes {
+		a := &g.Axes[i]
+		p, err := parameterOf(a.Name)
+		if err != nil {
+			return fmt.Errorf("vary: %w", err)
+		}
 		if len(a.Values) == 0 {
 			return fmt.Errorf("vary %s: no values", a.Name)
 		}
-		if slices.ContainsFunc(g.Axes[:i], func(b Axis) bool { return b.Name == a.Name }) {
-			return fmt.Errorf("vary %s: given twice", a.Name)
+		if slices.ContainsFunc(g.Axes[:i], func(b Axis) bool { return b.Name == p.name }) {
+			return fmt.Errorf("vary %s: given twice", p.name)
 		}
-		delete(fixed, a.Name)
+		if other, twice := given[p.name]; twice {
+			return fmt.Errorf("%s has one value and varies: give it once", other)
+		}
+		a.Name = p.name
 		if rows *= float64(len(a.Values)); rows > MaxRows {
 			return fmt.Errorf("the grid has more than %d rows", MaxRows)
 		}
 	}
-	for n, v := range defaults {
-		if _, ok := fixed[n]; !ok && !g.varies(n) {
-			fixed[n] = v
+	g.Fixed = fixed
+	for _, p := range parameters {
+		if _, ok := fixed[p.name]; !ok && p.initial != "" && !g.varies(p.name) {
+			fixed[p.name] = p.initial
 		}
 	}
 	if _, ok := fixed["model"]; !ok && !g.varies("model") {
@@ -75,7 +131,62 @@ func (g *Grid) Normalise() error {
 	if g.IsoParams > 0 && (g.varies("width") || fixed["width"] != "") {
 		return fmt.Errorf("iso-params solves the width: do not set or vary it")
 	}
-	g.Fixed = fixed
+	if err := g.read(); err != nil {
+		return err
+	}
+	return g.checkModels()
+}
+
+// read reads every value of the grid.
+func (g *Grid) read() error {
+	g.fixed, g.varied = map[string]set{}, make([][]set, len(g.Axes))
+	for _, p := range parameters {
+		v, ok := g.Fixed[p.name]
+		if !ok {
+			continue
+		}
+		s, err := p.read(v)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		g.fixed[p.name] = s
+	}
+	for i, a := range g.Axes {
+		p, err := parameterOf(a.Name)
+		if err != nil {
+			return err
+		}
+		g.varied[i] = make([]set, len(a.Values))
+		for j, v := range a.Values {
+			if g.varied[i][j], err = p.read(v); err != nil {
+				return fmt.Errorf("vary %s: %w", p.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// checkModels refuses a model that no row could have: without other model parameters a
+// row's model is the one named.
+func (g *Grid) checkModels() error {
+	for _, p := range parameters {
+		if p.role == modelParam && p.name != "model" && (g.varies(p.name) || g.Fixed[p.name] != "") {
+			return nil
+		}
+	}
+	try := []set{g.fixed["model"]}
+	for i, a := range g.Axes {
+		if a.Name == "model" {
+			try = g.varied[i]
+		}
+	}
+	for _, s := range try {
+		var p point
+		s(&p)
+		if err := p.model.possible(g.IsoParams); err != nil {
+			return fmt.Errorf("model: %w", err)
+		}
+	}
 	return nil
 }
 
@@ -92,21 +203,76 @@ func (g *Grid) Rows() int {
 	return n
 }
 
-// Hash identifies the grid: shards and resumed runs must agree on it.
-func (g *Grid) Hash() string {
+// probes is how many values of an axis the grid's identity prices.
+const probes = 64
+
+// Hash identifies a normalised grid and what it prices: shards and resumed runs must agree
+// on it. It covers the words of the grid, the contents of every model and device that it
+// names, whatever file they come from, and the prices of some of its rows: the first row,
+// the last, and for up to 64 values each of model, device and fidelity one. So rows of two
+// versions of a file, of a calibration or of ridgeline itself are not mixed. Prices count
+// to six digits, so that machines that round differently agree.
+func (g *Grid) Hash(ctx context.Context) (string, error) {
 	var where []string
 	for _, c := range g.Where {
 		where = append(where, c.String())
 	}
-	b, _ := json.Marshal(struct {
+	h := sha256.New()
+	if err := json.NewEncoder(h).Encode(struct {
 		Version int
 		Axes    []Axis
 		Fixed   map[string]string
 		Where   []string
 		Iso     float64
-	}{1, g.Axes, g.Fixed, where, g.IsoParams})
-	h := sha256.Sum256(b)
-	return hex.EncodeToString(h[:8])
+	}{2, g.Axes, g.Fixed, where, g.IsoParams}); err != nil {
+		return "", err
+	}
+	for _, p := range parameters {
+		sets := []set{g.fixed[p.name]}
+		for i, a := range g.Axes {
+			if a.Name == p.name {
+				sets = g.varied[i]
+			}
+		}
+		for _, s := range sets {
+			if p.name == "model" || p.name == "on" {
+				var pt point
+				s(&pt)
+				if err := pt.contents(h); err != nil {
+					return "", fmt.Errorf("%s: %w", p.name, err)
+				}
+			}
+		}
+	}
+	k := newEngine(g).worker()
+	for _, row := range g.probeRows() {
+		r := k.row(ctx, row)
+		if err := ctx.Err(); err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%d %s %q", row, r.status(), r.reason)
+		for _, v := range r.fig {
+			fmt.Fprintf(h, " %.6g", v)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8]), nil
+}
+
+// probeRows are the rows whose prices the grid's identity covers.
+func (g *Grid) probeRows() []int {
+	rows := []int{0}
+	stride := g.Rows()
+	for _, a := range g.Axes {
+		n := len(a.Values)
+		stride /= n
+		if slices.Contains([]string{"model", "on", "fidelity"}, a.Name) {
+			most := min(n, probes)
+			for i := 1; i < most; i++ {
+				rows = append(rows, i*(n-1)/(most-1)*stride)
+			}
+		}
+	}
+	return append(rows, g.Rows()-1)
 }
 
 // place splits a row number into the index of each axis' value.
@@ -117,3 +283,6 @@ func (g *Grid) place(row int, at []int) {
 		row /= n
 	}
 }
+
+// oneLine keeps a reason on one line.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -1,100 +1,187 @@
 package sweep
 
 import (
-	"bufio"
-	"encoding/json"
+	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sort"
-	"strings"
 
 	"ridgeline/internal/input"
 )
 
+// shard is a checked part of a grid's rows.
+type shard struct {
+	mark
+	path       string
+	header     string   // of CSV
+	columns    []string // nil where a JSON shard has no rows
+	rows       int
+	begin, end int64 // where its rows lie in the file, in bytes
+}
+
 // Merge joins the shards of one grid into w, which then holds what one run of the whole
-// grid writes. It refuses shards of different grids, overlaps and gaps, and names them.
-func Merge(w io.Writer, paths []string) error {
-	type shard struct {
-		mark
-		path string
-	}
+// grid writes. It reads every row before it writes one, and refuses shards of different
+// grids, overlaps, gaps, and shards that are not as the sweep left them: cut, changed, or
+// of rows that are not theirs.
+func Merge(ctx context.Context, w io.Writer, paths []string) error {
 	if len(paths) == 0 {
-		return fmt.Errorf("merge: no shards given")
+		return errors.New("merge: no shards given")
 	}
 	f, err := FormatOf(paths[0])
 	if err != nil {
-		return err
+		return fmt.Errorf("merge: %w", err)
 	}
-	var shards []shard
+	var shards []*shard
 	for _, p := range paths {
 		if g, err := FormatOf(p); err != nil || g != f {
 			return fmt.Errorf("merge: %s and %s are not of one format", paths[0], p)
 		}
-		m, err := readMark(f, p)
+		s, err := checkShard(ctx, f, p)
 		if err != nil {
-			return err
+			return fmt.Errorf("merge: %w", err)
 		}
-		shards = append(shards, shard{m, p})
+		shards = append(shards, s)
 	}
 	sort.SliceStable(shards, func(i, j int) bool { return shards[i].From < shards[j].From })
-	next := 0
+	if err := adjoin(shards); err != nil {
+		return fmt.Errorf("merge: %w", err)
+	}
+	if _, err := io.WriteString(w, shards[0].header); err != nil {
+		return err
+	}
 	for _, s := range shards {
-		switch {
-		case s.Grid != shards[0].Grid || s.Rows != shards[0].Rows:
-			return fmt.Errorf("merge: %s is a shard of another grid than %s", s.path, shards[0].path)
-		case s.From < next:
-			return fmt.Errorf("merge: %s overlaps the shard before it (rows from %d are there already)", s.path, s.From)
-		case s.From > next:
-			return fmt.Errorf("merge: rows %d to %d are missing (before %s)", next, s.From-1, s.path)
-		}
-		next = s.To
-	}
-	if next != shards[0].Rows {
-		return fmt.Errorf("merge: rows %d to %d are missing (the last shard)", next, shards[0].Rows-1)
-	}
-	for i, s := range shards {
-		if err := copyRows(w, f, s.path, i == 0); err != nil {
+		if err := s.copyRows(w); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func readMark(f Format, path string) (m mark, err error) {
-	file, err := input.Open(path)
-	if err != nil {
-		return m, fmt.Errorf("merge: %w", err)
+// adjoin checks that shards are of one grid and have each of its rows once.
+func adjoin(shards []*shard) error {
+	first, next, rows := shards[0], 0, 0
+	var columns []string
+	for _, s := range shards {
+		switch {
+		case s.Grid != first.Grid || s.Rows != first.Rows:
+			return fmt.Errorf("%s is a shard of another grid than %s, or what they price has changed between them", s.path, first.path)
+		case s.header != first.header || columns != nil && s.columns != nil && fmt.Sprint(s.columns) != fmt.Sprint(columns):
+			return fmt.Errorf("%s has other columns than %s", s.path, first.path)
+		case s.From < next:
+			return fmt.Errorf("%s overlaps the shard before it (rows from %d are there already)", s.path, s.From)
+		case s.From > next:
+			return fmt.Errorf("rows %d to %d are missing (before %s)", next, s.From-1, s.path)
+		}
+		if columns == nil {
+			columns = s.columns
+		}
+		next, rows = s.To, rows+s.rows
 	}
-	defer file.Close()
-	line, _ := bufio.NewReader(file).ReadString('\n')
-	body, ok := strings.CutPrefix(strings.TrimSpace(line), csvMark)
-	if f == JSONL {
-		body, ok = strings.CutPrefix(strings.TrimSpace(line), `{"ridgeline_sweep":`)
-		body = strings.TrimSuffix(body, "}")
+	if next != first.Rows {
+		return fmt.Errorf("rows %d to %d are missing (the last shard)", next, first.Rows-1)
 	}
-	if !ok || json.Unmarshal([]byte(body), &m) != nil || m.From < 0 || m.To <= m.From || m.Rows < m.To {
-		return m, fmt.Errorf("merge: %s is not a shard: its first line does not say which rows it has", path)
+	if rows == 0 {
+		return ErrNoRows
 	}
-	return m, nil
+	return nil
 }
 
-// copyRows copies a shard without its mark; the header of the first shard only.
-func copyRows(w io.Writer, f Format, path string, header bool) error {
+// checkShard reads a shard and holds every line of it to what a sweep writes.
+func checkShard(ctx context.Context, f Format, path string) (*shard, error) {
 	file, err := input.Open(path)
 	if err != nil {
-		return fmt.Errorf("merge: %w", err)
+		return nil, err
 	}
 	defer file.Close()
-	r := bufio.NewReaderSize(file, 1<<16)
-	skip := 1
-	if f == CSV && !header {
-		skip = 2
+	r := lines(file)
+	s := &shard{path: path}
+	line, _ := readLine(r)
+	m, ok := readMark(f, line)
+	if !ok {
+		return nil, fmt.Errorf("%s is not a shard: its first line does not say which rows it has", path)
 	}
-	for range skip {
-		if _, err := r.ReadString('\n'); err != nil {
-			return fmt.Errorf("merge: %s is cut short", path)
+	s.mark, s.begin = m, int64(len(line))
+	c := &rowCheck{format: f, next: m.From, to: m.To}
+	if f == CSV {
+		line, err := readLine(r)
+		if err != nil {
+			return nil, fmt.Errorf("%s is cut short: it has no header", path)
+		}
+		s.header = string(line)
+		s.begin += int64(len(line))
+		if _, c.columns, err = fields(f, line[:len(line)-1]); err != nil || !headed(c.columns) {
+			return nil, fmt.Errorf("%s: its second line is not the header of a sweep", path)
 		}
 	}
-	_, err = io.Copy(w, r)
+	s.end = s.begin
+	h := sha256.New()
+	lineNumber := 1
+	if f == CSV {
+		lineNumber = 2
+	}
+	for {
+		lineNumber++
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		line, err := readLine(r)
+		switch {
+		case err == io.EOF:
+			return nil, fmt.Errorf("%s is cut short: its last line does not say that it is whole; run the shard again", path)
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", path, err)
+		case isEnd(f, line):
+			e, ok := readEnd(f, line)
+			switch _, more := r.ReadByte(); {
+			case !ok || more != io.EOF:
+				return nil, fmt.Errorf("%s: something stands behind its last row: run the shard again", path)
+			case e.Rows != s.rows:
+				return nil, fmt.Errorf("%s has %d rows of the %d that the sweep wrote: run the shard again", path, s.rows, e.Rows)
+			case e.SHA256 != digest(h):
+				return nil, fmt.Errorf("%s was changed after the sweep wrote it: run the shard again", path)
+			}
+			s.columns = c.columns
+			return s, nil
+		}
+		if err := c.line(line); err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", path, lineNumber, err)
+		}
+		h.Write(line)
+		s.rows++
+		s.end += int64(len(line))
+	}
+}
+
+// headed reports whether columns are those of a sweep: a row's number first, and none twice.
+func headed(columns []string) bool {
+	return len(columns) > len(figures) && columns[0] == "row" && twice(columns) == ""
+}
+
+// twice is a name that stands twice in a list, "" if none does.
+func twice(names []string) string {
+	seen := map[string]bool{}
+	for _, n := range names {
+		if seen[n] {
+			return n
+		}
+		seen[n] = true
+	}
+	return ""
+}
+
+// copyRows copies the rows of a checked shard.
+func (s *shard) copyRows(w io.Writer) error {
+	file, err := os.Open(s.path)
+	if err != nil {
+		return fmt.Errorf("merge: %w", input.Reason(s.path, err))
+	}
+	defer file.Close()
+	n, err := io.Copy(w, io.NewSectionReader(file, s.begin, s.end-s.begin))
+	if err == nil && n != s.end-s.begin {
+		err = fmt.Errorf("merge: %s has changed meanwhile", s.path)
+	}
 	return err
 }

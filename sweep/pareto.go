@@ -2,8 +2,9 @@ package sweep
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/csv"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -19,23 +20,18 @@ type Objective struct {
 	More   bool
 }
 
-// better says which way a figure is good when nobody says.
-var moreIsBetter = map[string]bool{"tokens_per_second": true, "tokens_per_second_at_max_batch": true, "max_batch": true}
-
 // ParseObjectives reads a comma list of figures. Throughput and largest batch are better
 // when larger, all else when smaller; +NAME and -NAME say it outright.
 func ParseObjectives(s string) ([]Objective, error) {
 	var out []Objective
 	for _, n := range strings.Split(s, ",") {
 		n = strings.TrimSpace(n)
-		name := strings.TrimLeft(n, "+-")
-		if l, ok := shortNames[name]; ok {
-			name = l
+		name := strings.TrimPrefix(strings.TrimPrefix(n, "+"), "-")
+		i, err := figureOf(name)
+		if err != nil {
+			return nil, err
 		}
-		if figureIndex(name) < 0 {
-			return nil, fmt.Errorf("no figure %q (know %s)", name, strings.Join(Figures(), ", "))
-		}
-		o := Objective{name, moreIsBetter[name]}
+		o := Objective{figures[i].name, figures[i].more}
 		if strings.HasPrefix(n, "+") {
 			o.More = true
 		} else if strings.HasPrefix(n, "-") {
@@ -60,7 +56,8 @@ func (r Row) Get(col string) string {
 	return ""
 }
 
-// Read calls fn for each row of a file made by a sweep, in order.
+// Read calls fn for each row of a file made by a sweep, in order. All rows have the same
+// columns, each once; a file in which they do not is an error that names the line.
 func Read(path string, fn func(Row) error) error {
 	f, err := FormatOf(path)
 	if err != nil {
@@ -74,60 +71,81 @@ func Read(path string, fn func(Row) error) error {
 	if f == JSONL {
 		return readJSONL(path, file, fn)
 	}
-	r := csv.NewReader(bufio.NewReaderSize(file, 1<<16))
+	return readCSV(path, file, fn)
+}
+
+func readCSV(path string, file io.Reader, fn func(Row) error) error {
+	b := bufio.NewReaderSize(file, 1<<16)
+	if mark, err := b.Peek(3); err == nil && string(mark) == "\ufeff" {
+		b.Discard(len(mark)) // spreadsheets put it before the first column's name
+	}
+	r := csv.NewReader(b)
 	r.Comment = '#'
 	head, err := r.Read()
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	if err == io.EOF {
+		return fmt.Errorf("%s is empty: rows of a sweep are needed", path)
 	}
-	for {
-		v, err := r.Read()
-		if err == io.EOF {
-			return nil
+	for err == nil {
+		if name := twice(head); name != "" {
+			return fmt.Errorf("%s: column %q is there twice", path, name)
 		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		if err := fn(Row{head, v}); err != nil {
-			return err
+		var v []string
+		if v, err = r.Read(); err == nil {
+			if err := fn(Row{head, v}); err != nil {
+				return err
+			}
 		}
 	}
+	var p *csv.ParseError
+	switch {
+	case err == io.EOF:
+		return nil
+	case errors.As(err, &p) && errors.Is(p.Err, csv.ErrFieldCount):
+		return fmt.Errorf("%s:%d: a row has other fields than the header's %d", path, p.Line, len(head))
+	case errors.As(err, &p):
+		return fmt.Errorf("%s:%d: this is not a line of CSV: a quote stands where none belongs", path, p.Line)
+	}
+	return input.Reason(path, err)
 }
 
 func readJSONL(path string, file io.Reader, fn func(Row) error) error {
-	sc := bufio.NewScanner(file)
-	sc.Buffer(nil, 1<<20)
-	for n := 1; sc.Scan(); n++ {
-		if n == 1 && strings.HasPrefix(sc.Text(), `{"ridgeline_sweep":`) {
-			continue
-		}
-		d := json.NewDecoder(strings.NewReader(sc.Text()))
-		d.UseNumber()
-		var row Row
-		if _, err := d.Token(); err != nil {
+	r := lines(file)
+	var columns []string
+	for n := 1; ; n++ {
+		line, err := readLine(r)
+		switch {
+		case errors.Is(err, errLongLine):
 			return fmt.Errorf("%s:%d: %w", path, n, err)
+		case err != nil && err != io.EOF:
+			return input.Reason(path, err)
 		}
-		for d.More() {
-			k, err := d.Token()
+		line = bytes.TrimSpace(line)
+		if n == 1 {
+			line = bytes.TrimPrefix(line, []byte("\ufeff"))
+		}
+		marked := bytes.HasPrefix(line, []byte(jsonMark)) || bytes.HasPrefix(line, []byte(jsonEnd))
+		if len(line) > 0 && !marked {
+			keys, values, err := jsonFields(line)
 			if err != nil {
 				return fmt.Errorf("%s:%d: %w", path, n, err)
 			}
-			v, err := d.Token()
-			if err != nil {
-				return fmt.Errorf("%s:%d: %w", path, n, err)
+			if columns == nil {
+				columns = keys
+				if name := twice(keys); name != "" {
+					return fmt.Errorf("%s:%d: column %q is there twice", path, n, name)
+				}
 			}
-			text := ""
-			if v != nil {
-				text = fmt.Sprint(v)
+			if !slices.Equal(keys, columns) {
+				return fmt.Errorf("%s:%d: a row has other fields than the first row's %d", path, n, len(columns))
 			}
-			row.Columns = append(row.Columns, fmt.Sprint(k))
-			row.Values = append(row.Values, text)
+			if err := fn(Row{columns, values}); err != nil {
+				return err
+			}
 		}
-		if err := fn(row); err != nil {
-			return err
+		if err == io.EOF {
+			return nil
 		}
 	}
-	return sc.Err()
 }
 
 // front keeps the rows no other row beats in every objective.

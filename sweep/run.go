@@ -18,8 +18,9 @@ const chunkRows = 256
 type Progress func(done, total int)
 
 // Run evaluates the rows from … to−1 on all cores and writes those that meet the
-// constraints to w, in order. It returns how many were written. When the context ends,
-// everything written is whole rows from the start of the range.
+// constraints to w, in order. The grid must be normalised. It returns how many were
+// written. When the context ends, everything written is whole rows from the start of the
+// range.
 func Run(ctx context.Context, g *Grid, f Format, w io.Writer, from, to int, progress Progress) (written int, err error) {
 	e := newEngine(g)
 	workers := runtime.GOMAXPROCS(0)

@@ -75,15 +75,7 @@ func (g *Grid) section(e *ast.MappingValueNode) error {
 			return err
 		}
 		for _, s := range sub {
-			v, err := scalars(s.Value)
-			if err == nil && key == "vary" {
-				var a Axis
-				a, err = ParseAxis(s.Key.String() + "=" + strings.Join(v, ","))
-				g.Axes = append(g.Axes, a)
-			} else if err == nil {
-				g.Fixed[s.Key.String()] = strings.Join(v, ",")
-			}
-			if err != nil {
+			if err := g.parameter(s, key == "vary"); err != nil {
 				return &nodeError{s.Value, err}
 			}
 		}
@@ -104,12 +96,48 @@ func (g *Grid) section(e *ast.MappingValueNode) error {
 		if err != nil {
 			return err
 		}
-		if g.IsoParams, err = parseQuantity(strings.Join(v, "")); err != nil {
+		if g.IsoParams, err = ParseParamTarget(strings.Join(v, "")); err != nil {
 			return err
 		}
 	default:
 		return fmt.Errorf("unknown field %q (know fixed, vary, where, iso_params)", key)
 	}
+	return nil
+}
+
+// parameter reads an entry of fixed or vary. In one file a parameter stands once, under
+// whatever spelling.
+func (g *Grid) parameter(e *ast.MappingValueNode, vary bool) error {
+	p, err := parameterOf(e.Key.String())
+	if err != nil {
+		return err
+	}
+	v, err := scalars(e.Value)
+	if err != nil {
+		return err
+	}
+	for other := range g.Fixed {
+		if sameParameter(other, p.name) {
+			return fmt.Errorf("%s is the parameter that %s gives already: give it once", e.Key, other)
+		}
+	}
+	for _, a := range g.Axes {
+		if a.Name == p.name {
+			return fmt.Errorf("%s is the parameter %s that varies already: give it once", e.Key, a.Name)
+		}
+	}
+	if vary {
+		a, err := ParseAxis(p.name + "=" + strings.Join(v, ","))
+		g.Axes = append(g.Axes, a)
+		return err
+	}
+	if len(v) != 1 {
+		return fmt.Errorf("%s has %d values: a parameter with more than one stands under vary", e.Key, len(v))
+	}
+	if v[0], err = p.canonical(v[0]); err != nil {
+		return fmt.Errorf("%s: %w", e.Key, err)
+	}
+	g.Fixed[e.Key.String()] = v[0]
 	return nil
 }
 
@@ -143,13 +171,4 @@ func scalars(n ast.Node) ([]string, error) {
 		return []string{n.GetToken().Value}, nil
 	}
 	return nil, fmt.Errorf("a value or a list is needed here")
-}
-
-// ParseParamTarget reads the parameter count of the iso-parametric mode, such as 3.8B.
-func ParseParamTarget(s string) (float64, error) {
-	v, err := parseQuantity(s)
-	if err == nil && v <= 0 {
-		err = fmt.Errorf("%q is not positive", s)
-	}
-	return v, err
 }

@@ -36,9 +36,14 @@ func sweepCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sweep [GRID.yaml]",
 		Short: "Price a grid of designs, devices and workloads",
-		Long: `Prices every combination of the varied parameters, on all cores, in a fixed order, into a
-.csv or .jsonl file. A killed run goes on with --resume; --shard i/n splits a grid over machines and
-sweep merge joins the shards. Rows that cannot be are rows with a reason.
+		Long: `Prices every combination of the varied parameters, on all cores, into a .csv or .jsonl file. A
+killed run goes on with --resume; --shard i/n splits a grid over machines and sweep merge joins the
+shards. Combinations that cannot be are rows with a reason; a name or number that means nothing
+stops the sweep before its first row.
+
+Rows stand in the order in which the axes are declared, the last varying fastest: --model and --on
+lists, then the file's, then each --vary. A flag wins over the file: it takes the place of the
+file's value or axis.
 
 --plot x=NAME,y=NAME,by=NAME draws the rows into --plot-out as ridgeline plot sweep does: lines
 along a parameter, points along a figure, a series for each value of by.
@@ -57,7 +62,7 @@ Figures (for --where, --pareto, --by): ` + strings.Join(sweep.Figures(), ", ") +
 	}
 	f := c.Flags()
 	f.StringArrayVar(&s.vary, "vary", nil, "NAME=LIST, NAME=FROM:TO:STEP or NAME=FROM:TO:*FACTOR (both ends included)")
-	f.StringArrayVar(&s.where, "where", nil, "keep rows that meet this: fits, tpot<=50ms, params≈3.8B (within 5 %)")
+	f.StringArrayVar(&s.where, "where", nil, "keep rows that meet this: fits, tpot<=50ms, cache<2GB, params≈3.8B (within 5 %)")
 	f.StringVar(&s.iso, "iso-params", "", "solve each family's width for this many parameters, such as 3.8B")
 	f.StringVar(&s.shard, "shard", "", "i/n: only the i-th of n parts of the grid")
 	f.BoolVar(&s.resume, "resume", false, "go on with an unfinished run")
@@ -77,7 +82,9 @@ Figures (for --where, --pareto, --by): ` + strings.Join(sweep.Figures(), ", ") +
 	return c
 }
 
-// grid reads the file and the flags; flags add to the file and win over it.
+// grid reads the file and the flags. A flag wins over the file, whatever spelling the file
+// has: a value takes the place of an axis, an axis that of a value or, where it stands, of
+// the file's axis.
 func (s *sweepFlags) grid(args []string) (*sweep.Grid, error) {
 	g := &sweep.Grid{Fixed: map[string]string{}}
 	if len(args) == 1 {
@@ -89,29 +96,25 @@ func (s *sweepFlags) grid(args []string) (*sweep.Grid, error) {
 			return nil, err
 		}
 	}
-	for name, v := range s.fixed {
-		switch {
-		case *v == "":
-		case name == "model" && strings.Contains(*v, ",") || name == "on" && strings.Contains(*v, ","):
-			a, err := sweep.ParseAxis(name + "=" + *v)
-			if err != nil {
-				return nil, err
-			}
-			if len(a.Values) > 1 {
-				g.Axes = append([]sweep.Axis{a}, g.Axes...)
-				continue
-			}
-			g.Fixed[name] = *v
-		default:
-			g.Fixed[name] = *v
-		}
+	if err := s.values(g); err != nil {
+		return nil, err
 	}
+	varied := map[string]bool{}
 	for _, v := range s.vary {
 		a, err := sweep.ParseAxis(v)
 		if err != nil {
 			return nil, fmt.Errorf("--%w", err)
 		}
-		g.Axes = append(g.Axes, a)
+		if varied[a.Name] {
+			return nil, fmt.Errorf("--vary %s: given twice", a.Name)
+		}
+		if *s.fixed[a.Name] != "" {
+			return nil, fmt.Errorf("--%s and --vary %s: give one of them", strings.ReplaceAll(a.Name, "_", "-"), a.Name)
+		}
+		varied[a.Name] = true
+		if err := g.Vary(a, false); err != nil {
+			return nil, err
+		}
 	}
 	for _, w := range s.where {
 		x, err := sweep.ParseConstraint(w)
@@ -129,12 +132,48 @@ func (s *sweepFlags) grid(args []string) (*sweep.Grid, error) {
 	return g, g.Normalise()
 }
 
+// values gives the grid the parameters that are flags of their own. A comma list, where a
+// parameter can be one, is an axis: in place of the file's, else before it, models first.
+func (s *sweepFlags) values(g *sweep.Grid) error {
+	var lead []sweep.Axis
+	for _, name := range sweep.ParamNames() {
+		v := *s.fixed[name]
+		if v == "" {
+			continue
+		}
+		if slices.Contains(sweep.Lists(), name) && strings.Contains(v, ",") {
+			a, err := sweep.ParseAxis(name + "=" + v)
+			if err != nil {
+				return fmt.Errorf("--%s: %w", name, errors.Unwrap(err))
+			}
+			if len(a.Values) > 1 {
+				lead = append(lead, a)
+				continue
+			}
+		}
+		if err := g.Fix(name, v); err != nil {
+			return err
+		}
+	}
+	for _, name := range slices.Backward(sweep.Lists()) {
+		for _, a := range lead {
+			if a.Name == name {
+				if err := g.Vary(a, true); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
 func (s *sweepFlags) run(c *cobra.Command, args []string) (err error) {
 	g, err := s.grid(args)
 	if err != nil {
 		return err
 	}
-	file := &sweep.File{Path: s.out, Grid: g, Resume: s.resume, Restart: s.restart}
+	file := &sweep.File{Path: s.out, Grid: g, Resume: s.resume, Restart: s.restart,
+		Note: func(text string) { warn(c.ErrOrStderr(), "%s", text) }}
 	if s.shard != "" {
 		if n, err := fmt.Sscanf(s.shard, "%d/%d", &file.Shard, &file.Of); n != 2 || err != nil || file.Shard < 1 || file.Shard > file.Of ||
 			s.shard != fmt.Sprintf("%d/%d", file.Shard, file.Of) {
@@ -171,9 +210,14 @@ func (s *sweepFlags) run(c *cobra.Command, args []string) (err error) {
 	file.Progress = bar
 	rows, err := file.Run(c.Context())
 	clear()
+	var unwritten *atomicfile.WriteError
 	switch {
+	case errors.Is(err, context.Canceled) && s.out == "":
+		return failure{fmt.Errorf("stopped after %d rows, which are gone: give -o FILE to keep them", rows)}
 	case errors.Is(err, context.Canceled):
 		return failure{fmt.Errorf("stopped after %d rows: --resume goes on from %s.partial", rows, s.out)}
+	case errors.As(err, &unwritten):
+		return failure{err}
 	case err != nil:
 		return err
 	}
@@ -238,7 +282,7 @@ func (s *sweepFlags) stream(c *cobra.Command, g *sweep.Grid, bar sweep.Progress)
 		return failure{err}
 	}
 	if n == 0 {
-		return errors.New("no row meets the constraints")
+		return sweep.ErrNoRows
 	}
 	return nil
 }
@@ -352,9 +396,9 @@ func mergeCommand() *cobra.Command {
 		Args:    needArgs(1, -1, "the shards"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if out == "" {
-				return sweep.Merge(c.OutOrStdout(), args)
+				return sweep.Merge(c.Context(), c.OutOrStdout(), args)
 			}
-			return atomicfile.Write(out, func(w io.Writer) error { return sweep.Merge(w, args) })
+			return atomicfile.Write(out, func(w io.Writer) error { return sweep.Merge(c.Context(), w, args) })
 		},
 	}
 	c.Flags().StringVarP(&out, "output", "o", "", "write to FILE, whole or not at all")

@@ -1,0 +1,144 @@
+package sweep
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+
+	"ridgeline/arch"
+	"ridgeline/arch/family"
+	"ridgeline/arch/modelfile"
+	"ridgeline/arch/solve"
+	"ridgeline/models"
+	"ridgeline/units"
+)
+
+// design is a value of the parameter model, opened: a family with the options its spec or
+// preset gives, or any other model as it is.
+type design struct {
+	name    string // as the grid has it
+	family  string // "" where no family made it
+	options family.Options
+	model   *arch.Model // of no family
+}
+
+func openDesign(name string) (design, error) {
+	d := design{name: name}
+	var err error
+	d.family, d.options, err = models.OpenFamily(name)
+	if errors.Is(err, models.ErrNotFamily) {
+		d.model, err = models.Open(name)
+	}
+	return d, err
+}
+
+// possible reports what keeps the design, with nothing else set, from being a model.
+func (d design) possible(isoParams float64) error {
+	switch {
+	case isoParams > 0 && d.family == "":
+		return fmt.Errorf("iso-params solves the width of family specs; %s is none", d.name)
+	case isoParams > 0 || d.family == "":
+		return nil
+	}
+	_, err := family.Build(d.family, d.options)
+	return err
+}
+
+// build makes the model: a family takes every change, another model those that have a
+// meaning for it. A positive isoParams solves the width.
+func (d design) build(ctx context.Context, changes []change, isoParams float64) (m *arch.Model, err error) {
+	if d.family == "" {
+		if isoParams > 0 {
+			return nil, d.possible(isoParams)
+		}
+		m = d.model
+		for i := 0; err == nil && i < len(changes); i++ {
+			m, err = adjust(m, changes[i].name, changes[i].value)
+		}
+		return m, err
+	}
+	o := d.options
+	for _, c := range changes {
+		if err := o.Set(c.name, c.value); err != nil {
+			return nil, err
+		}
+	}
+	if isoParams > 0 {
+		return solveWidth(ctx, d.family, o, isoParams)
+	}
+	if m, err = family.Build(d.family, o); err == nil {
+		m.Name = d.name
+		if len(changes) > 0 {
+			m.Name = o.Spec(d.family)
+		}
+	}
+	return m, err
+}
+
+// solveWidth finds the smallest even width whose model has at least params parameters.
+func solveWidth(ctx context.Context, name string, o family.Options, params float64) (*arch.Model, error) {
+	s := solve.Search{Family: name, Options: o, Step: 2, Cost: func(m *arch.Model) (float64, error) {
+		return float64(m.Params().Total), nil
+	}}
+	m, err := s.Least(ctx, params)
+	var small *solve.TooSmall
+	var large *solve.TooLarge
+	switch {
+	case errors.As(err, &small):
+		return nil, fmt.Errorf("no width gives %.4g parameters: the least, %d, has %.4g", params, small.Least, small.Cost)
+	case errors.As(err, &large):
+		return nil, fmt.Errorf("no width up to %d has %.4g parameters", large.Limit, params)
+	}
+	return m, err
+}
+
+// contents writes what the point's model and device are, for the identity of a grid. What
+// a family makes shows in the prices.
+func (p *point) contents(w io.Writer) error {
+	if p.model.model != nil {
+		return modelfile.Write(w, p.model.model)
+	}
+	if p.device != nil {
+		return json.NewEncoder(w).Encode(p.device)
+	}
+	return nil
+}
+
+// adjust changes one parameter of a model that no family made.
+func adjust(m *arch.Model, name, value string) (*arch.Model, error) {
+	if name == "gmu_ratio" {
+		r, err := units.ParseNumber(value)
+		if err != nil {
+			return nil, err
+		}
+		return family.WithGMURatio(m, r)
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: only family specs take it", name, value)
+	}
+	if !slices.Contains(adjustable, name) {
+		return nil, fmt.Errorf("%s: only family specs take it (%s is none)", name, m.Name)
+	}
+	out := m.Clone()
+	touched := false
+	out.MapMixers(func(_ int, p arch.Mixer) arch.Mixer {
+		p, did := arch.Vary(p, name, n)
+		touched = touched || did
+		return p
+	})
+	if !touched {
+		return nil, fmt.Errorf("%s: no layer of %s has one", name, m.Name)
+	}
+	if name == "window" && n <= 0 {
+		return nil, fmt.Errorf("window %d: must be positive", n)
+	}
+	return out, out.Check()
+}
+
+// adjustable are the parameters that can be changed in a model no family made.
+var adjustable = []string{"window", "kv_heads", "head_dim", "d_state"}

@@ -1,0 +1,96 @@
+package sweep
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"ridgeline/costmodel"
+)
+
+// quantity is what a figure is measured in.
+type quantity uint8
+
+const (
+	count quantity = iota // parameters, sequences, tokens per second
+	seconds
+	size
+)
+
+// priced is a compiled design under one workload: what figures are read from.
+type priced struct {
+	c        *costmodel.Compiled
+	fidelity costmodel.Fidelity
+	load     costmodel.Workload
+	params   float64
+	memory   costmodel.Memory
+	largest  int     // sequences that fit
+	prefill  float64 // seconds
+	decode   float64 // seconds for all generated tokens
+}
+
+// figure is a column that a row computes, in base units.
+type figure struct {
+	name, short string
+	in          quantity
+	more        bool // more of it is better
+	of          func(*priced) float64
+}
+
+// figures are the columns a row computes, in order. cache_bytes is one sequence's cache
+// and state at full context; request_seconds is the prompt and all generated tokens.
+var figures = [...]figure{
+	{"params", "", count, false, func(p *priced) float64 { return p.params }},
+	{"weights_bytes", "weights", size, false, func(p *priced) float64 { return p.memory.WeightsBytes }},
+	{"cache_sizeper_token", "", size, false, func(p *priced) float64 { return p.memory.CacheBytesPerToken }},
+	{"cache_read_sizeper_token", "", size, false, func(p *priced) float64 { return p.memory.CacheReadBytesPerToken }},
+	{"state_sizeper_sequence", "", size, false, func(p *priced) float64 { return p.memory.StateBytesPerSequence }},
+	{"cache_bytes", "cache", size, false, func(p *priced) float64 { return p.memory.BytesPerSequence }},
+	{"missing_bytes", "missing", size, false, func(p *priced) float64 { return p.memory.MissingBytes }},
+	{"max_batch", "", count, true, func(p *priced) float64 { return float64(p.largest) }},
+	{"ttft_seconds", "ttft", seconds, false, func(p *priced) float64 { return p.prefill }},
+	{"tpot_seconds", "tpot", seconds, false, func(p *priced) float64 { return p.decode / float64(p.load.Generate) }},
+	{"first_step_seconds", "", seconds, false, func(p *priced) float64 { return p.step(1) }},
+	{"last_step_seconds", "", seconds, false, func(p *priced) float64 { return p.step(p.load.Generate) }},
+	{"request_seconds", "request", seconds, false, func(p *priced) float64 { return p.prefill + p.decode }},
+	{"tokens_per_second", "throughput", count, true, func(p *priced) float64 { return p.throughput(p.load.Batch, p.decode) }},
+	{"tokens_per_second_at_max_batch", "", count, true, func(p *priced) float64 { return p.atLargest() }},
+}
+
+// step is the time of the decode step that makes the n-th token, in seconds.
+func (p *priced) step(n int) float64 {
+	return p.c.DecodeStep(p.fidelity, p.load.Batch, p.load.Prompt+n)
+}
+
+// throughput is in tokens per second, of all sequences of a batch.
+func (p *priced) throughput(batch int, decode float64) float64 {
+	return float64(batch) * float64(p.load.Generate) / decode
+}
+
+// atLargest is the throughput of the largest batch that fits, 0 where none does.
+func (p *priced) atLargest() float64 {
+	if p.largest == 0 {
+		return 0
+	}
+	return p.throughput(p.largest, p.c.Generation(p.fidelity, p.largest, p.load.Prompt, p.load.Generate))
+}
+
+// Figures lists what a row computes, in base units.
+func Figures() []string {
+	names := make([]string, len(figures))
+	for i, f := range figures {
+		names[i] = f.name
+	}
+	return names
+}
+
+// figureOf finds a figure by its name or short name; extra names are only for the message
+// that it is none.
+func figureOf(name string, extra ...string) (int, error) {
+	for i, f := range figures {
+		if f.name == name || f.short != "" && f.short == name {
+			return i, nil
+		}
+	}
+	return 0, fmt.Errorf("no figure %q (know %s)", name, strings.Join(append(slices.Clone(extra), Figures()...), ", "))
+}

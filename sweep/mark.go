@@ -1,0 +1,93 @@
+package sweep
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash"
+	"io"
+	"strings"
+)
+
+// mark is the first line of a shard: which rows of which grid it has. The whole grid's
+// file has none.
+type mark struct {
+	Grid string `json:"grid"`
+	Rows int    `json:"rows"` // of the whole grid
+	From int    `json:"from"`
+	To   int    `json:"to"`
+}
+
+// end is the last line of a shard: that it is whole, how many rows it has and their digest.
+// Merge needs it, for rows that a constraint left out look like rows that were lost.
+type end struct {
+	Rows   int    `json:"rows"`
+	SHA256 string `json:"sha256"` // of the lines between the header and this one, its first 16 digits
+}
+
+// What the marks begin with. In CSV they are comments.
+const (
+	csvMark   = "# ridgeline sweep "
+	csvEnd    = "# ridgeline sweep end "
+	jsonMark  = `{"ridgeline_sweep":`
+	jsonEnd   = `{"ridgeline_sweep_end":`
+	jsonClose = "}"
+)
+
+func (m mark) line(f Format) string { return markLine(f, csvMark, jsonMark, m) }
+func (e end) line(f Format) string  { return markLine(f, csvEnd, jsonEnd, e) }
+
+func markLine(f Format, csv, jsonl string, v any) string {
+	b, _ := json.Marshal(v)
+	if f == CSV {
+		return csv + string(b) + "\n"
+	}
+	return jsonl + string(b) + jsonClose + "\n"
+}
+
+// isEnd reports whether a line is one that end.line wrote, or the beginning of one.
+func isEnd(f Format, line []byte) bool {
+	if f == CSV {
+		return bytes.HasPrefix(line, []byte(csvEnd))
+	}
+	return bytes.HasPrefix(line, []byte(jsonEnd))
+}
+
+// readMark reads the first line of a shard.
+func readMark(f Format, line []byte) (m mark, ok bool) {
+	return m, unmark(f, csvMark, jsonMark, line, &m) && m.From >= 0 && m.To > m.From && m.Rows >= m.To && m.Rows <= MaxRows
+}
+
+// readEnd reads the last line of a shard.
+func readEnd(f Format, line []byte) (e end, ok bool) {
+	return e, unmark(f, csvEnd, jsonEnd, line, &e)
+}
+
+func unmark(f Format, csv, jsonl string, line []byte, v any) bool {
+	text, ok := strings.CutSuffix(string(line), "\n")
+	if f == CSV {
+		text, ok = strings.CutPrefix(text, csv)
+	} else if text, ok = strings.CutPrefix(text, jsonl); ok {
+		text, ok = strings.CutSuffix(text, jsonClose)
+	}
+	return ok && json.Unmarshal([]byte(text), v) == nil
+}
+
+// digest is the sum of a shard's rows as its end has it.
+func digest(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)[:8]) }
+
+// tee writes rows to a file and into their digest.
+type tee struct {
+	w io.Writer
+	h hash.Hash
+}
+
+func (t tee) Write(b []byte) (int, error) {
+	n, err := t.w.Write(b)
+	t.h.Write(b[:n])
+	if err != nil {
+		return n, fmt.Errorf("writing rows: %w", err)
+	}
+	return n, nil
+}

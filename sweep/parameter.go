@@ -1,0 +1,236 @@
+package sweep
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"ridgeline/arch/family"
+	"ridgeline/costmodel"
+	"ridgeline/execution"
+	"ridgeline/hardware"
+	"ridgeline/internal/spell"
+	"ridgeline/precision"
+	"ridgeline/units"
+)
+
+// role says what a parameter belongs to; it decides what is rebuilt when it changes.
+type role uint8
+
+const (
+	modelParam  role = iota // rebuilds the model
+	deployParam             // recompiles it
+	loadParam               // workload and fidelity: evaluates a compiled point
+)
+
+// kind says how the values of a parameter are written.
+type kind uint8
+
+const (
+	text   kind = iota // a name; only lists of values, no ranges
+	number             // a decimal number
+	whole              // a whole number
+)
+
+// point is the setting of one row: what its parameters say, read.
+type point struct {
+	model    design
+	changes  []change // model parameters beside the model itself
+	device   *hardware.Profile
+	options  costmodel.Options
+	load     costmodel.Workload // Batch is 0 where the largest that fits is asked for
+	fidelity costmodel.Fidelity
+}
+
+// change is a model parameter and its value as a family spec has it.
+type change struct{ name, value string }
+
+// set gives a point one parameter's value.
+type set func(*point)
+
+// parameter is what a grid can vary or fix.
+type parameter struct {
+	name    string
+	aliases []string
+	role    role
+	kind    kind
+	initial string // the value where a grid says nothing, "" for the model's or device's own
+	doc     string
+	// read checks a value and returns what sets it. Every value of a grid is read once,
+	// before the first row, so that a misspelt one stops the sweep at once.
+	read func(value string) (set, error)
+}
+
+// parameters is everything that a grid can vary, in the order in which lists that are
+// given without --vary become axes. Those of models, model and the ones that adjust knows
+// apart, need a family.
+var parameters = []parameter{
+	{"model", []string{"layout"}, modelParam, text, "", "presets, family specs, files", readModel},
+	{"d", []string{"depth"}, modelParam, whole, "", "depth of a family", option("d")},
+	{"width", nil, modelParam, whole, "", "d_model of a family", option("width")},
+	{"gmu_ratio", nil, modelParam, number, "", "share of the cross-decoder that are GMUs", option("gmu_ratio")},
+	{"window", nil, modelParam, whole, "", "sliding window of the windowed layers", option("window")},
+	{"heads", nil, modelParam, whole, "", "query heads of a family", option("heads")},
+	{"kv_heads", nil, modelParam, whole, "", "kv heads", option("kv_heads")},
+	{"head_dim", nil, modelParam, whole, "", "head dimension", option("head_dim")},
+	{"d_state", nil, modelParam, whole, "", "SSM state per channel", option("d_state")},
+	{"expand", nil, modelParam, whole, "", "SSM expansion of a family", option("expand")},
+	{"mlp", nil, modelParam, whole, "", "MLP inner width of a family", option("mlp")},
+	{"vocab", nil, modelParam, whole, "", "vocabulary of a family", option("vocab")},
+	{"differential", nil, modelParam, text, "", "true, false: differential attention", option("differential")},
+	{"on", []string{"hardware"}, deployParam, text, "a100-80gb", "devices", readDevice},
+	{"weights", nil, deployParam, text, "", "storage format of the weights",
+		named(precision.Parse, func(p *point, d precision.DType) { p.options.Weights = d })},
+	{"kv", nil, deployParam, text, "", "storage format of the KV cache",
+		named(precision.Parse, func(p *point, d precision.DType) { p.options.KV = d })},
+	{"state", nil, deployParam, text, "", "storage format of recurrent states",
+		named(precision.Parse, func(p *point, d precision.DType) { p.options.State = d })},
+	{"compute", nil, deployParam, text, "", "format of matrix products",
+		named(precision.Parse, func(p *point, d precision.DType) { p.options.Compute = d })},
+	{"tp", nil, deployParam, whole, "", "tensor-parallel devices", readTP},
+	{"kv_read", nil, deployParam, text, "", "packed, per_query_head, packed_unless_windowed",
+		named(execution.ParseKVRead, func(p *point, r execution.KVRead) { p.options.KVRead = r })},
+	{"diff_kernel", nil, deployParam, text, "", "fused, four_pass",
+		named(execution.ParseDiffKernel, func(p *point, k execution.DiffKernel) { p.options.Diff = k })},
+	{"prefill", nil, deployParam, text, "", "skip, full",
+		named(execution.ParsePrefillMode, func(p *point, m execution.PrefillMode) { p.options.Prefill = m })},
+	{"memory_fraction", nil, deployParam, number, "", "part of the device's memory in use", readFraction},
+	{"prompt", nil, loadParam, whole, "2000", "prompt tokens",
+		tokens(func(w *costmodel.Workload, n int) { w.Prompt = n })},
+	{"generate", nil, loadParam, whole, "32000", "generated tokens",
+		tokens(func(w *costmodel.Workload, n int) { w.Generate = n })},
+	{"batch", []string{"concurrency"}, loadParam, whole, "1", "sequences, or max",
+		tokens(func(w *costmodel.Workload, n int) { w.Batch = n })},
+	{"fidelity", nil, loadParam, text, "roofline", "limit, roofline, calibrated",
+		named(costmodel.ParseFidelity, func(p *point, f costmodel.Fidelity) { p.fidelity = f })},
+}
+
+// shown are the parameters that have a column though they do not vary.
+var shown = []string{"model", "on", "prompt", "generate", "batch", "fidelity"}
+
+// ParamNames lists what can be varied, sorted.
+func ParamNames() []string {
+	var names []string
+	for _, p := range parameters {
+		names = append(names, p.name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// Lists names the parameters whose values can be a comma list wherever they are given, in
+// the order in which such lists become axes.
+func Lists() []string { return []string{"model", "on"} }
+
+// parameterOf finds a parameter by any of its spellings; - and _ are alike.
+func parameterOf(name string) (*parameter, error) {
+	name = strings.ReplaceAll(name, "-", "_")
+	for i := range parameters {
+		if p := &parameters[i]; p.name == name || slices.Contains(p.aliases, name) {
+			return p, nil
+		}
+	}
+	near, least := "", 3
+	for _, n := range ParamNames() {
+		if d := spell.Distance(strings.ToLower(name), n); d < least && d < len(n) {
+			near, least = n, d
+		}
+	}
+	if near != "" {
+		return nil, fmt.Errorf("unknown parameter %q: did you mean %s?", name, near)
+	}
+	return nil, fmt.Errorf("unknown parameter %q (know %s)", name, strings.Join(ParamNames(), ", "))
+}
+
+// canonical writes a value the one way that files of rows have it: 2k becomes 2000.
+func (p *parameter) canonical(value string) (string, error) {
+	if value == "" {
+		return "", fmt.Errorf("an empty value")
+	}
+	if strings.ContainsFunc(value, unicode.IsControl) {
+		return "", fmt.Errorf("%q has a line break or control character in it", value)
+	}
+	if p.kind == text || p.name == "batch" && value == "max" {
+		return value, nil
+	}
+	v, err := units.ParseNumber(value)
+	if err != nil {
+		return "", err
+	}
+	return formatNumber(v, p.kind == whole, value)
+}
+
+// option reads a model parameter, which is an option of family specs.
+func option(name string) func(string) (set, error) {
+	return func(value string) (set, error) {
+		if err := new(family.Options).Set(name, value); err != nil {
+			return nil, err
+		}
+		return func(p *point) { p.changes = append(p.changes, change{name, value}) }, nil
+	}
+}
+
+// named reads a value that is one of a few names.
+func named[T any](parse func(string) (T, error), to func(*point, T)) func(string) (set, error) {
+	return func(value string) (set, error) {
+		v, err := parse(value)
+		if err != nil {
+			return nil, err
+		}
+		return func(p *point) { to(p, v) }, nil
+	}
+}
+
+// tokens reads a number of the workload; max, which only a batch can be, is 0.
+func tokens(to func(*costmodel.Workload, int)) func(string) (set, error) {
+	return func(value string) (set, error) {
+		if value == "max" {
+			return func(p *point) { to(&p.load, 0) }, nil
+		}
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			return nil, fmt.Errorf("%s is out of range", value)
+		}
+		w := costmodel.Workload{Prompt: 1, Generate: 1, Batch: 1}
+		to(&w, n)
+		if err := w.Check(); err != nil {
+			return nil, err
+		}
+		return func(p *point) { to(&p.load, n) }, nil
+	}
+}
+
+func readTP(value string) (set, error) {
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 {
+		return nil, fmt.Errorf("tp %s: must be 1 or more", value)
+	}
+	return func(p *point) { p.options.TP = n }, nil
+}
+
+func readFraction(value string) (set, error) {
+	v, err := strconv.ParseFloat(value, 64)
+	if err != nil || !(v > 0 && v <= 1) {
+		return nil, fmt.Errorf("memory_fraction %s: must be above 0 and at most 1", value)
+	}
+	return func(p *point) { p.options.MemoryFraction = v }, nil
+}
+
+func readDevice(value string) (set, error) {
+	hw, err := hardware.Open(value)
+	if err != nil {
+		return nil, err
+	}
+	return func(p *point) { p.device = hw }, nil
+}
+
+func readModel(value string) (set, error) {
+	d, err := openDesign(value)
+	if err != nil {
+		return nil, err
+	}
+	return func(p *point) { p.model = d }, nil
+}

@@ -1,0 +1,171 @@
+package sweep
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// maxLine bounds a line of a file of rows, in bytes: a model's name has at most some
+// thousands of characters.
+const maxLine = 1 << 20
+
+// errLongLine is a line past maxLine; a file of rows has none.
+var errLongLine = fmt.Errorf("has a line of more than %d bytes", maxLine)
+
+// readLine reads one line with its end of line. At the end of the file it returns what is
+// there of an unfinished line, and io.EOF. The line is valid until the next call.
+func readLine(r *bufio.Reader) ([]byte, error) {
+	line, err := r.ReadSlice('\n')
+	if err == bufio.ErrBufferFull {
+		return nil, errLongLine
+	}
+	return line, err
+}
+
+// lines makes a reader for readLine.
+func lines(r io.Reader) *bufio.Reader { return bufio.NewReaderSize(r, maxLine) }
+
+// rowCheck holds the lines of a file to what a sweep writes: every field of every row is
+// there, rows ascend and stay in their range, and lines end as a sweep ends them.
+type rowCheck struct {
+	format  Format
+	columns []string // nil takes those of the first row, where the format has them
+	next    int      // the least row that may follow
+	to      int      // the row behind the last that may follow
+	every   bool     // no row may be missing
+	// setting, if there, writes what a row of this number begins with.
+	setting func(b *bytes.Buffer, row int)
+
+	buf bytes.Buffer
+}
+
+// line checks the next line and counts it.
+func (c *rowCheck) line(b []byte) error {
+	body, ok := bytes.CutSuffix(b, []byte("\n"))
+	if !ok {
+		return errors.New("a line is cut short")
+	}
+	if bytes.HasSuffix(body, []byte("\r")) {
+		return errors.New("lines end in carriage returns, as no sweep writes them")
+	}
+	keys, values, err := fields(c.format, body)
+	if err != nil {
+		return err
+	}
+	if c.format == CSV {
+		keys = c.columns
+	} else if c.columns == nil {
+		c.columns = keys
+	}
+	if len(values) != len(c.columns) || !slices.Equal(keys, c.columns) {
+		return fmt.Errorf("a row has other fields than %s", abbreviate(strings.Join(c.columns, ",")))
+	}
+	n, err := strconv.Atoi(values[0])
+	switch {
+	case err != nil || values[0] != strconv.Itoa(n):
+		return fmt.Errorf("%q is no row number", abbreviate(values[0]))
+	case n < c.next:
+		return fmt.Errorf("row %d stands where row %d or a later one belongs", n, c.next)
+	case n >= c.to:
+		return fmt.Errorf("row %d is past the last, %d", n, c.to-1)
+	case c.every && n != c.next:
+		return fmt.Errorf("rows %d to %d are missing", c.next, n-1)
+	}
+	if err := c.figures(values); err != nil {
+		return fmt.Errorf("row %d: %w", n, err)
+	}
+	if c.setting != nil {
+		c.buf.Reset()
+		c.setting(&c.buf, n)
+		if !bytes.HasPrefix(body, c.buf.Bytes()) || !bytes.HasPrefix(body[c.buf.Len():], []byte(",")) {
+			return fmt.Errorf("row %d has other parameters than this grid gives it", n)
+		}
+	}
+	c.next = n + 1
+	return nil
+}
+
+// figures checks the verdict of a row and what follows it: all figures, or none.
+func (c *rowCheck) figures(values []string) error {
+	at := len(c.columns) - len(figures) - 2
+	if at < 1 || c.columns[at] != "status" {
+		return errors.New("has no figures")
+	}
+	status, rest := values[at], values[at+2:]
+	if !slices.Contains([]string{"ok", "does_not_fit", "invalid"}, status) {
+		return fmt.Errorf("%q is no status", abbreviate(status))
+	}
+	for i, v := range rest {
+		_, err := strconv.ParseFloat(v, 64)
+		if priced := status != "invalid"; priced && err != nil || !priced && v != "" {
+			return fmt.Errorf("%s cannot be %q where the status is %s", figures[i].name, abbreviate(v), status)
+		}
+	}
+	return nil
+}
+
+func abbreviate(s string) string {
+	if r := []rune(s); len(r) > 60 {
+		return string(r[:60]) + "…"
+	}
+	return s
+}
+
+// fields cuts a line, without its end, into values and, in JSON, their names.
+func fields(f Format, line []byte) (keys, values []string, err error) {
+	if f == JSONL {
+		return jsonFields(line)
+	}
+	if !bytes.ContainsAny(line, "\"\r\n") {
+		return nil, strings.Split(string(line), ","), nil
+	}
+	values, err = csv.NewReader(bytes.NewReader(line)).Read()
+	if err != nil {
+		return nil, nil, fmt.Errorf("%q is not a line of CSV", abbreviate(string(line)))
+	}
+	return nil, values, nil
+}
+
+// jsonFields reads a flat JSON object: names and values in order, null as "".
+func jsonFields(line []byte) (keys, values []string, err error) {
+	bad := func() error { return fmt.Errorf("%q is not a flat JSON object", abbreviate(string(line))) }
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.UseNumber()
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil, nil, bad()
+	}
+	for d.More() {
+		k, err := d.Token()
+		if err != nil {
+			return nil, nil, bad()
+		}
+		v, err := d.Token()
+		if err != nil {
+			return nil, nil, bad()
+		}
+		text := ""
+		switch v := v.(type) {
+		case json.Delim:
+			return nil, nil, bad()
+		case nil:
+		default:
+			text = fmt.Sprint(v)
+		}
+		keys, values = append(keys, k.(string)), append(values, text)
+	}
+	if t, err := d.Token(); err != nil || t != json.Delim('}') {
+		return nil, nil, bad()
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, nil, bad()
+	}
+	return keys, values, nil
+}
