@@ -42,9 +42,9 @@ type figure struct {
 var figures = [...]figure{
 	{"params", "", count, false, func(p *priced) float64 { return p.params }},
 	{"weights_bytes", "weights", size, false, func(p *priced) float64 { return p.memory.WeightsBytes }},
-	{"cache_sizeper_token", "", size, false, func(p *priced) float64 { return p.memory.CacheBytesPerToken }},
-	{"cache_read_sizeper_token", "", size, false, func(p *priced) float64 { return p.memory.CacheReadBytesPerToken }},
-	{"state_sizeper_sequence", "", size, false, func(p *priced) float64 { return p.memory.StateBytesPerSequence }},
+	{"cache_bytes_per_token", "", size, false, func(p *priced) float64 { return p.memory.CacheBytesPerToken }},
+	{"cache_read_bytes_per_token", "", size, false, func(p *priced) float64 { return p.memory.CacheReadBytesPerToken }},
+	{"state_bytes_per_sequence", "", size, false, func(p *priced) float64 { return p.memory.StateBytesPerSequence }},
 	{"cache_bytes", "cache", size, false, func(p *priced) float64 { return p.memory.BytesPerSequence }},
 	{"missing_bytes", "missing", size, false, func(p *priced) float64 { return p.memory.MissingBytes }},
 	{"max_batch", "", count, true, func(p *priced) float64 { return float64(p.largest) }},

@@ -214,6 +214,8 @@ func (s *sweepFlags) run(c *cobra.Command, args []string) (err error) {
 	switch {
 	case errors.Is(err, context.Canceled) && s.out == "":
 		return failure{fmt.Errorf("stopped after %d rows, which are gone: give -o FILE to keep them", rows)}
+	case errors.Is(err, context.Canceled) && !exists(s.out+".partial"):
+		return failure{errors.New("stopped before the first row")}
 	case errors.Is(err, context.Canceled):
 		return failure{fmt.Errorf("stopped after %d rows: --resume goes on from %s.partial", rows, s.out)}
 	case errors.As(err, &unwritten):
@@ -230,6 +232,11 @@ func (s *sweepFlags) run(c *cobra.Command, args []string) (err error) {
 		}
 	}
 	return s.pick(c, g, file.Path, front, best)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // figure checks what --plot asks for, before any work is done, and returns what draws the

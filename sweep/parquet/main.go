@@ -106,6 +106,9 @@ func convert(w io.Writer, path string, cols []column) error {
 	pw := parquet.NewGenericWriter[any](w, schema, parquet.MaxRowsPerRowGroup(100_000))
 	row := make(parquet.Row, len(cols))
 	err := sweep.Read(path, func(r sweep.Row) error {
+		if len(r.Values) != len(cols) {
+			return fmt.Errorf("%s has changed meanwhile", path)
+		}
 		for i, c := range cols {
 			v, err := value(c.kind, r.Values[i])
 			if err != nil {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
@@ -65,5 +66,31 @@ func TestConvert(t *testing.T) {
 	}
 	if run([]string{filepath.Join(dir, "no.csv"), pq}) == nil || run(nil) == nil {
 		t.Error("no error for missing files")
+	}
+}
+
+// Rows of unequal fields and a column twice are errors of one line, and no file is left.
+func TestRaggedRows(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"ragged.jsonl": "{\"row\":0,\"a\":1}\n{\"row\":1,\"a\":2,\"b\":3}\n",
+		"short.jsonl":  "{\"row\":0,\"a\":1}\n{\"row\":1}\n",
+		"names.jsonl":  "{\"row\":0,\"a\":1}\n{\"row\":1,\"b\":1}\n",
+		"twice.jsonl":  "{\"row\":0,\"a\":1,\"a\":2}\n",
+		"twice.csv":    "row,a,a\n0,1,2\n",
+		"ragged.csv":   "row,a\n0,1\n1,2,3\n",
+		"nested.jsonl": "{\"row\":[0],\"a\":1}\n",
+		"empty.csv":    "",
+	} {
+		in, out := filepath.Join(dir, name), filepath.Join(dir, "out.parquet")
+		if err := os.WriteFile(in, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if err := run([]string{in, out}); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if _, err := os.Stat(out); err == nil {
+			t.Errorf("%s left a file", name)
+		}
 	}
 }
