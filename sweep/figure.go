@@ -19,14 +19,13 @@ const (
 
 // priced is a compiled design under one workload: what figures are read from.
 type priced struct {
-	c        *costmodel.Compiled
-	fidelity costmodel.Fidelity
-	load     costmodel.Workload
-	params   float64
-	memory   costmodel.Memory
-	largest  int     // sequences that fit
-	prefill  float64 // seconds
-	decode   float64 // seconds for all generated tokens
+	at      costmodel.Pricer
+	load    costmodel.Workload
+	params  float64
+	memory  costmodel.Memory
+	largest int     // sequences that fit
+	prefill float64 // seconds
+	decode  float64 // seconds for all generated tokens
 }
 
 // figure is a column that a row computes, in base units.
@@ -59,7 +58,7 @@ var figures = [...]figure{
 
 // step is the time of the decode step that makes the n-th token, in seconds.
 func (p *priced) step(n int) float64 {
-	return p.c.DecodeStep(p.fidelity, p.load.Batch, p.load.Prompt+n)
+	return p.at.Step(p.load.Batch, p.load.Prompt+n)
 }
 
 // throughput is in tokens per second, of all sequences of a batch.
@@ -72,7 +71,9 @@ func (p *priced) atLargest() float64 {
 	if p.largest == 0 {
 		return 0
 	}
-	return p.throughput(p.largest, p.c.Generation(p.fidelity, p.largest, p.load.Prompt, p.load.Generate))
+	w := p.load
+	w.Batch = p.largest
+	return p.throughput(w.Batch, p.at.Generation(w))
 }
 
 // Figures lists what a row computes, in base units.

@@ -147,7 +147,7 @@ func (g *Grid) read() error {
 		}
 		s, err := p.read(v)
 		if err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
+			return p.naming("", err)
 		}
 		g.fixed[p.name] = s
 	}
@@ -159,7 +159,7 @@ func (g *Grid) read() error {
 		g.varied[i] = make([]set, len(a.Values))
 		for j, v := range a.Values {
 			if g.varied[i][j], err = p.read(v); err != nil {
-				return fmt.Errorf("vary %s: %w", p.name, err)
+				return p.naming("vary ", err)
 			}
 		}
 	}
@@ -184,7 +184,7 @@ func (g *Grid) checkModels() error {
 		var p point
 		s(&p)
 		if err := p.model.possible(g.IsoParams); err != nil {
-			return fmt.Errorf("model: %w", err)
+			return err
 		}
 	}
 	return nil

@@ -145,6 +145,14 @@ func parameterOf(name string) (*parameter, error) {
 	return nil, fmt.Errorf("unknown parameter %q (know %s)", name, strings.Join(ParamNames(), ", "))
 }
 
+// naming says which parameter an error is about, where the error does not.
+func (p *parameter) naming(verb string, err error) error {
+	if s := err.Error(); strings.HasPrefix(s, p.name+" ") || strings.HasPrefix(s, p.name+":") || p.name == "model" || p.name == "on" {
+		return err
+	}
+	return fmt.Errorf("%s%s: %w", verb, p.name, err)
+}
+
 // canonical writes a value the one way that files of rows have it: 2k becomes 2000.
 func (p *parameter) canonical(value string) (string, error) {
 	if value == "" {

@@ -122,7 +122,7 @@ func (e *engine) entry(key string) *entry {
 
 // price evaluates a compiled point for a workload; batch 0 is the largest that fits.
 func price(n *entry, f costmodel.Fidelity, load costmodel.Workload) result {
-	p := priced{c: n.c, fidelity: f, load: load, params: n.params, largest: n.c.MaxBatch(load.Prompt, load.Generate)}
+	p := priced{at: n.c.At(f), load: load, params: n.params, largest: n.c.MaxBatch(load.Prompt, load.Generate)}
 	r := result{priced: true}
 	if load.Batch == 0 {
 		if p.load.Batch = max(p.largest, 1); p.largest == 0 {
@@ -132,12 +132,11 @@ func price(n *entry, f costmodel.Fidelity, load costmodel.Workload) result {
 	if err := p.load.Check(); err != nil {
 		return result{reason: err.Error()}
 	}
-	p.memory = p.c.Memory(p.load.Batch, load.Prompt, load.Generate)
+	p.memory = n.c.Memory(p.load.Batch, load.Prompt, load.Generate)
 	if r.fits = p.memory.Fits; !r.fits && r.reason == "" {
 		r.reason = fmt.Sprintf("does not fit: %.3g GB missing, largest batch %d", p.memory.MissingBytes/1e9, p.largest)
 	}
-	p.prefill = p.c.Prefill(f, p.load.Batch, load.Prompt).Seconds
-	p.decode = p.c.Generation(f, p.load.Batch, load.Prompt, load.Generate)
+	p.prefill, p.decode = p.at.Prefill(p.load), p.at.Generation(p.load)
 	for i := range figures {
 		r.fig[i] = figures[i].of(&p)
 	}
