@@ -21,7 +21,7 @@ func BenchmarkRows(b *testing.B) {
 	}
 	for b.Loop() {
 		n, err := Run(context.Background(), g, CSV, io.Discard, 0, g.Rows(), nil)
-		if err != nil || n != g.Rows() {
+		if err != nil || n.Rows != g.Rows() {
 			b.Fatal(n, err)
 		}
 	}

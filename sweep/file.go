@@ -45,29 +45,29 @@ func Range(rows, shard, of int) (from, to int) {
 	return (shard - 1) * rows / of, shard * rows / of
 }
 
-// Run writes the file and returns how many rows it has. A cancelled run leaves
+// Run writes the file and returns what rows it has. A cancelled run leaves
 // PATH.partial to resume from. Errors of writing are atomicfile.WriteErrors; a grid of
 // which no row meets the constraints is ErrNoRows, but a shard may be without rows.
-func (o *File) Run(ctx context.Context) (rows int, err error) {
+func (o *File) Run(ctx context.Context) (rows Tally, err error) {
 	f, err := FormatOf(o.Path)
 	if err != nil {
-		return 0, err
+		return rows, err
 	}
 	own := *o
 	own.Path = atomicfile.Resolve(o.Path)
 	o = &own
 	from, to := Range(o.Grid.Rows(), o.Shard, o.Of)
 	if from == to {
-		return 0, fmt.Errorf("shard %d/%d has no rows: the grid has %d", o.Shard, o.Of, o.Grid.Rows())
+		return rows, fmt.Errorf("shard %d/%d has no rows: the grid has %d", o.Shard, o.Of, o.Grid.Rows())
 	}
 	release, err := atomicfile.Lock(o.Path)
 	if err != nil {
-		return 0, err
+		return rows, err
 	}
 	defer release()
 	id, err := o.Grid.Hash(ctx)
 	if err != nil {
-		return 0, err
+		return rows, err
 	}
 	head := ""
 	if o.Of > 1 {
@@ -76,7 +76,7 @@ func (o *File) Run(ctx context.Context) (rows int, err error) {
 	head += f.Header(o.Grid)
 	p, err := o.open(f, head, fmt.Sprintf("%s %d/%d\n", id, o.Shard, o.Of), from, to)
 	if err != nil {
-		return 0, err
+		return rows, err
 	}
 	progress := o.Progress
 	if skipped := p.next - from; progress != nil && skipped > 0 {
@@ -84,10 +84,11 @@ func (o *File) Run(ctx context.Context) (rows int, err error) {
 	}
 	w := bufio.NewWriterSize(tee{p.f, p.sum}, 1<<16)
 	n, err := Run(ctx, o.Grid, f, w, p.next, to, progress)
-	rows = p.rows + n
+	rows = p.rows
+	rows.add(n)
 	err = errors.Join(err, w.Flush())
 	if err == nil && o.Of > 1 {
-		_, err = p.f.WriteString(end{rows, digest(p.sum)}.line(f))
+		_, err = p.f.WriteString(end{rows.Rows, digest(p.sum)}.line(f))
 	}
 	if err == nil {
 		err = p.f.Sync()
@@ -98,10 +99,10 @@ func (o *File) Run(ctx context.Context) (rows int, err error) {
 		return rows, ctx.Err() // what is written stays for a resumed run
 	case err != nil:
 		return rows, o.writing(err)
-	case rows == 0 && o.Of <= 1:
+	case rows.Rows == 0 && o.Of <= 1:
 		os.Remove(p.path)
 		os.Remove(p.path + ".grid")
-		return 0, ErrNoRows
+		return rows, ErrNoRows
 	}
 	if err := os.Rename(p.path, o.Path); err != nil {
 		return rows, o.writing(err)
@@ -126,7 +127,7 @@ func (o *File) writing(err error) error {
 type partial struct {
 	path string
 	f    *os.File
-	rows int       // complete rows in it
+	rows Tally     // complete rows in it
 	next int       // first row of the grid that it lacks
 	sum  hash.Hash // of those rows' lines
 }
@@ -195,7 +196,7 @@ func (o *File) resume(p *partial, f Format, head string, to int) (err error) {
 		return fmt.Errorf("%s: %w", p.path, err)
 	}
 	if damage != nil && o.Note != nil {
-		o.Note(fmt.Sprintf("%s is damaged after %d good rows (%s): what follows is computed again", p.path, p.rows, damage))
+		o.Note(fmt.Sprintf("%s is damaged after %d good rows (%s): what follows is computed again", p.path, p.rows.Rows, damage))
 	}
 	return nil
 }
@@ -238,7 +239,7 @@ func (o *File) scan(p *partial, f Format, head string, to int) (good int64, dama
 			return good, err, nil
 		}
 		p.sum.Write(line)
-		p.rows++
+		p.rows.add(c.last)
 		p.next = c.next
 		good += int64(len(line))
 	}

@@ -44,7 +44,8 @@ type rowCheck struct {
 	// setting, if there, writes what a row of this number begins with.
 	setting func(b *bytes.Buffer, row int)
 
-	buf bytes.Buffer
+	last Tally // the row that was checked last
+	buf  bytes.Buffer
 }
 
 // line checks the next line and counts it.
@@ -90,6 +91,10 @@ func (c *rowCheck) line(b []byte) error {
 		}
 	}
 	c.next = n + 1
+	c.last = Tally{Rows: 1, Priced: 1}
+	if at := len(c.columns) - len(figures) - 2; values[at] == "invalid" {
+		c.last = Tally{Rows: 1, Reason: values[at+1]}
+	}
 	return nil
 }
 

@@ -7,28 +7,43 @@ import (
 	"io"
 	"runtime"
 	"sync"
-	"sync/atomic"
 )
 
 // chunkRows is how many rows one unit of work has: large enough that handing them over
 // costs nothing, small enough that memory stays flat and Ctrl-C is quick.
 const chunkRows = 256
 
+// Tally counts the rows that a run wrote.
+type Tally struct {
+	Rows   int
+	Priced int    // those with figures, whether they fit or not
+	Reason string // why the first of the others has none, "" if there is none
+}
+
+func (t *Tally) add(u Tally) {
+	if t.Reason == "" {
+		t.Reason = u.Reason
+	}
+	t.Rows += u.Rows
+	t.Priced += u.Priced
+}
+
 // Progress is told how many rows of the range are done.
 type Progress func(done, total int)
 
 // Run evaluates the rows from … to−1 on all cores and writes those that meet the
-// constraints to w, in order. The grid must be normalised. It returns how many were
+// constraints to w, in order. The grid must be normalised. It returns what was
 // written. When the context ends, everything written is whole rows from the start of the
 // range.
-func Run(ctx context.Context, g *Grid, f Format, w io.Writer, from, to int, progress Progress) (written int, err error) {
+func Run(ctx context.Context, g *Grid, f Format, w io.Writer, from, to int, progress Progress) (written Tally, err error) {
 	e := newEngine(g)
 	workers := runtime.GOMAXPROCS(0)
 	type chunk struct {
-		start, rows int
-		buf         *bytes.Buffer
-		stopped     bool // the context ended before all rows were there
-		done        chan struct{}
+		start   int
+		tally   Tally
+		buf     *bytes.Buffer
+		stopped bool // the context ended before all rows were there
+		done    chan struct{}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -53,7 +68,6 @@ func Run(ctx context.Context, g *Grid, f Format, w io.Writer, from, to int, prog
 		}
 	}()
 	var wg sync.WaitGroup
-	var kept atomic.Int64
 	for range workers {
 		wg.Go(func() {
 			k := e.worker()
@@ -71,7 +85,12 @@ func Run(ctx context.Context, g *Grid, f Format, w io.Writer, from, to int, prog
 						continue
 					}
 					enc.row(c.buf, i, k.at, &r)
-					c.rows++
+					c.tally.Rows++
+					if r.priced {
+						c.tally.Priced++
+					} else if c.tally.Reason == "" {
+						c.tally.Reason = r.reason
+					}
 				}
 				close(c.done)
 			}
@@ -83,24 +102,24 @@ func Run(ctx context.Context, g *Grid, f Format, w io.Writer, from, to int, prog
 		select {
 		case <-c.done:
 		case <-ctx.Done():
-			return int(kept.Load()), ctx.Err()
+			return written, ctx.Err()
 		}
 		if c.stopped {
-			return int(kept.Load()), ctx.Err()
+			return written, ctx.Err()
 		}
 		if c.buf.Len() > 0 {
 			if _, err := w.Write(c.buf.Bytes()); err != nil {
-				return int(kept.Load()), fmt.Errorf("writing rows: %w", err)
+				return written, fmt.Errorf("writing rows: %w", err)
 			}
 		}
-		kept.Add(int64(c.rows))
+		written.add(c.tally)
 		done := min(c.start+chunkRows, to) - from
 		free.Put(c.buf)
 		if progress != nil {
 			progress(done, to-from)
 		}
 	}
-	return int(kept.Load()), ctx.Err()
+	return written, ctx.Err()
 }
 
 func keep(where []Constraint, r *result) bool {

@@ -213,19 +213,20 @@ func (s *sweepFlags) run(c *cobra.Command, args []string) (err error) {
 	var unwritten *atomicfile.WriteError
 	switch {
 	case errors.Is(err, context.Canceled) && s.out == "":
-		return failure{fmt.Errorf("stopped after %d rows, which are gone: give -o FILE to keep them", rows)}
+		return failure{fmt.Errorf("stopped after %d rows, which are gone: give -o FILE to keep them", rows.Rows)}
 	case errors.Is(err, context.Canceled) && !exists(s.out+".partial"):
 		return failure{errors.New("stopped before the first row")}
 	case errors.Is(err, context.Canceled):
-		return failure{fmt.Errorf("stopped after %d rows: --resume goes on from %s.partial", rows, s.out)}
+		return failure{fmt.Errorf("stopped after %d rows: --resume goes on from %s.partial", rows.Rows, s.out)}
 	case errors.As(err, &unwritten):
 		return failure{err}
 	case err != nil:
 		return err
 	}
 	if s.out != "" {
-		fmt.Fprintf(c.ErrOrStderr(), "%d rows in %s\n", rows, s.out)
+		fmt.Fprintf(c.ErrOrStderr(), "%d rows in %s\n", rows.Rows, s.out)
 	}
+	nonePriced(c, rows)
 	if plot != nil {
 		if err := plot(file.Path); err != nil {
 			return failure{err}
@@ -288,10 +289,18 @@ func (s *sweepFlags) stream(c *cobra.Command, g *sweep.Grid, bar sweep.Progress)
 	if err != nil {
 		return failure{err}
 	}
-	if n == 0 {
+	if n.Rows == 0 {
 		return sweep.ErrNoRows
 	}
+	nonePriced(c, n)
 	return nil
+}
+
+// nonePriced warns of rows that are all without figures.
+func nonePriced(c *cobra.Command, rows sweep.Tally) {
+	if rows.Rows > 0 && rows.Priced == 0 {
+		warn(c.ErrOrStderr(), "no row could be priced: %s", rows.Reason)
+	}
 }
 
 type lateHeader struct {
