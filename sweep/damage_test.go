@@ -1,10 +1,12 @@
 package sweep
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -228,6 +230,47 @@ func TestResumeShard(t *testing.T) {
 			f := &File{Path: path, Grid: g, Shard: 2, Of: 3, Resume: true, Note: func(s string) { t.Errorf("cut %d: %s", cut, s) }}
 			if got := run(t, f); got != want {
 				t.Errorf("%s cut by %d bytes: %d bytes of %d", ext, cut, len(got), len(want))
+			}
+		}
+	}
+}
+
+// Rows ascend and stay in their range whether or not some may be missing; a JSON shard's
+// rows all have the columns of its first.
+func TestRowCheck(t *testing.T) {
+	g := small(t)
+	line := func(f Format, row int) []byte {
+		var b bytes.Buffer
+		at := make([]int, len(g.Axes))
+		k := newEngine(g).worker()
+		r := k.row(t.Context(), row%g.Rows())
+		g.place(row%g.Rows(), at)
+		f.encoder(g).row(&b, row, at, &r)
+		return b.Bytes()
+	}
+	for _, f := range []Format{CSV, JSONL} {
+		for _, every := range []bool{true, false} {
+			for rows, want := range map[string]string{
+				"2 3 4": "", "2 4": "missing", "2 2": "row 2 stands where row 3", "3": "missing", "1": "row 1 stands where row 2",
+				"4 3": "missing", "3 2": "missing", "2 3 4 5": "row 5 is past the last, 4", "5": "past the last",
+			} {
+				if !every && want == "missing" {
+					want = map[string]string{"4 3": "row 3 stands where row 5", "3 2": "row 2 stands where row 4"}[rows]
+				}
+				c := &rowCheck{format: f, next: 2, to: 5, every: every}
+				if f == CSV {
+					c.columns = g.Columns()
+				}
+				var err error
+				for _, n := range strings.Fields(rows) {
+					if err == nil {
+						i, _ := strconv.Atoi(n)
+						err = c.line(line(f, i))
+					}
+				}
+				if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+					t.Errorf("format %d, every %t, rows %s: error %v, want %q", f, every, rows, err, want)
+				}
 			}
 		}
 	}

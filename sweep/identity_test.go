@@ -167,7 +167,38 @@ func TestIdentityHoldsContents(t *testing.T) {
 	if gridHash(t, open()) != hash {
 		t.Error("the files as they were have another identity")
 	}
+	write(device, strings.Replace(hw, "BW", "1e12", 1)+"notes: [another revision]\n")
+	if gridHash(t, open()) == hash {
+		t.Error("what shows in no price is left out of the identity")
+	}
+	write(device, strings.Replace(hw, "BW", "1e12", 1))
 	if gridHash(t, open("fits")) == hash {
 		t.Error("a constraint leaves the identity as it is")
+	}
+}
+
+// Of each model, device and fidelity at least one row's price is part of the identity, and
+// of few rows in all.
+func TestProbeRows(t *testing.T) {
+	g := grid(t)
+	g.Axes = append([]Axis{{"fidelity", []string{"roofline", "limit", "calibrated"}}}, g.Axes...)
+	g.Axes = append(g.Axes, Axis{"model", make([]string, 100)})
+	at := make([]int, len(g.Axes))
+	seen := map[string]map[int]bool{}
+	rows := g.probeRows()
+	for _, r := range rows {
+		if r < 0 || r >= g.Rows() {
+			t.Fatalf("row %d of %d", r, g.Rows())
+		}
+		g.place(r, at)
+		for i, a := range g.Axes {
+			if seen[a.Name] == nil {
+				seen[a.Name] = map[int]bool{}
+			}
+			seen[a.Name][at[i]] = true
+		}
+	}
+	if len(seen["fidelity"]) != 3 || len(seen["on"]) != 2 || len(seen["model"]) != probes || !seen["model"][99] || len(rows) > 2+2+1+probes {
+		t.Errorf("%d rows: %d fidelities, %d devices, %d models", len(rows), len(seen["fidelity"]), len(seen["on"]), len(seen["model"]))
 	}
 }
