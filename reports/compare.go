@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"ridgeline/costmodel"
@@ -40,17 +41,50 @@ func CompareTable(rows []costmodel.Row) *Table {
 		if !same {
 			tps = Shown(tps.V, fmt.Sprintf("%s @%d", Digits(tps.V), r.Workload.Batch))
 		}
-		t.Add(Txt(r.Compiled.Model.Name), Num(float64(r.Compiled.Model.Params().Total)), Num(r.Memory.CacheBytesPerToken),
+		t.Add(Txt(rowName(rows, i)), Num(float64(r.Compiled.Model.Params().Total)), Num(r.Memory.CacheBytesPerToken),
 			Num(r.Memory.CacheReadBytesPerToken), Num(r.Memory.StateBytesPerSequence), Num(float64(r.Memory.MaxBatch)),
 			Num(r.TTFTSeconds), Num(r.TPOTSeconds), tps, Num(r.TokensPerSecondAtMax), Shown(r.Speedup, ratio(r.Speedup)))
 		if !r.Memory.Fits {
-			t.Notes = append(t.Notes, r.Compiled.Model.Name+" "+Misfit(r.Estimate))
+			t.Notes = append(t.Notes, rowName(rows, i)+" "+Misfit(r.Estimate))
 		}
 	}
 	t.Notes = append([]string{Verdict(rows)}, t.Notes...)
 	t.Notes = append(t.Notes, calibratedNotes(rows)...)
-	t.Notes = append(t.Notes, Setting(rows[0].Compiled, rows[0].Estimate))
+	t.Notes = append(t.Notes, CompareSetting(rows))
 	return t
+}
+
+// rowName is a row's model, with its device where rows are of several.
+func rowName(rows []costmodel.Row, i int) string {
+	c := rows[i].Compiled
+	for _, r := range rows {
+		if r.Compiled.Hardware.Name != c.Hardware.Name {
+			return c.Model.Name + " on " + c.Hardware.Name
+		}
+	}
+	return c.Model.Name
+}
+
+// RowNames tells the rows of a comparison apart: models, with their devices where those
+// differ.
+func RowNames(rows []costmodel.Row) []string {
+	out := make([]string, len(rows))
+	for i := range rows {
+		out[i] = rowName(rows, i)
+	}
+	return out
+}
+
+// CompareSetting names what a comparison stands on, with all its devices.
+func CompareSetting(rows []costmodel.Row) string {
+	s := Setting(rows[0].Compiled, rows[0].Estimate)
+	var on []string
+	for _, r := range rows {
+		if !slices.Contains(on, r.Compiled.Hardware.Name) {
+			on = append(on, r.Compiled.Hardware.Name)
+		}
+	}
+	return strings.Replace(s, " on "+on[0], " on "+strings.Join(on, ", "), 1)
 }
 
 // calibratedNotes say how sure calibrated rows are, what the datasheet alone would say,
@@ -63,7 +97,7 @@ func calibratedNotes(rows []costmodel.Row) []string {
 	base := rows[0].Roofline.Decode.TokensPerSecond
 	for i := range rows {
 		r := &rows[i]
-		name := r.Compiled.Model.Name
+		name := rowName(rows, i)
 		if r.Interval.Low != nil {
 			spans = append(spans, name+" "+Span(*r.Interval.Low, *r.Interval.High, "s"))
 		}
@@ -118,17 +152,18 @@ func Verdict(rows []costmodel.Row) string {
 			Digits(r.Decode.TokensPerSecond), r.Workload.Batch, noun(b), 100*share)
 	}
 	base, other := rows[0], rows[1]
-	for _, r := range rows[2:] {
+	names := RowNames(rows)
+	bn, on := names[0], names[1]
+	for i, r := range rows[2:] {
 		// What does not fit says little; among the others the furthest from the baseline.
 		if r.Memory.Fits != other.Memory.Fits {
 			if r.Memory.Fits {
-				other = r
+				other, on = r, names[i+2]
 			}
 		} else if math.Abs(math.Log(r.Speedup)) > math.Abs(math.Log(other.Speedup)) {
-			other = r
+			other, on = r, names[i+2]
 		}
 	}
-	bn, on := base.Compiled.Model.Name, other.Compiled.Model.Name
 	where := "at batch " + Int(float64(base.Workload.Batch))
 	if other.Workload.Batch != base.Workload.Batch {
 		where = fmt.Sprintf("at batch %s against %s", Int(float64(other.Workload.Batch)), Int(float64(base.Workload.Batch)))

@@ -22,19 +22,18 @@ func (s *Setup) step(c *costmodel.Compiled, batch, context int) priced {
 
 // mean is the mean decode step of batch sequences that generate tokens after a prompt.
 func (s *Setup) mean(c *costmodel.Compiled, batch, prompt, generate int) priced {
-	if s.Fidelity != costmodel.Calibrated {
-		return priced{seconds: c.Generation(s.Fidelity, batch, prompt, generate) / float64(generate)}
+	w := costmodel.Workload{Prompt: prompt, Generate: generate, Batch: batch}
+	at := c.At(s.Fidelity)
+	p := priced{seconds: at.Generation(w) / float64(generate)}
+	if low, high, ok := at.Interval(w); ok {
+		p.low, p.high = &low, &high
 	}
-	e, err := c.Estimate(s.Fidelity, costmodel.Workload{Prompt: prompt, Generate: generate, Batch: batch})
-	if err != nil {
-		return priced{seconds: c.Generation(s.Fidelity, batch, prompt, generate) / float64(generate)}
-	}
-	return priced{e.TPOTSeconds, e.Interval.Low, e.Interval.High}
+	return p
 }
 
 // prefill is the time of batch prompts worked together.
 func (s *Setup) prefill(c *costmodel.Compiled, batch, prompt int) float64 {
-	return c.Prefill(s.Fidelity, batch, prompt).Seconds
+	return c.At(s.Fidelity).Prefill(costmodel.Workload{Prompt: prompt, Generate: 1, Batch: batch})
 }
 
 // served is the mean time per token with concurrency requests always in flight.
@@ -48,7 +47,7 @@ func (s *Setup) Compare() ([]costmodel.Row, error) {
 }
 
 // basis is what a model's times rest on.
-func (s *Setup) basis(c *costmodel.Compiled) string { return c.Basis(s.Fidelity) }
+func (s *Setup) basis(c *costmodel.Compiled) string { return c.At(s.Fidelity).Basis() }
 
 // Operations is a mean decode step by operation, each with its time at the setup's fidelity
 // and its share of the step. What a serving engine adds to calibrated steps is an operation

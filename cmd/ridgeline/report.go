@@ -3,8 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"ridgeline/internal/atomicfile"
 	"ridgeline/reports/page"
@@ -13,16 +16,18 @@ import (
 
 func reportCommand() *cobra.Command {
 	var (
-		deploy      = deployFlags{several: true}
-		load        loadFlags
-		out, format string
+		deploy       = deployFlags{several: true}
+		load         loadFlags
+		out, format  string
+		reproducible bool
 	)
 	c := &cobra.Command{
 		Use:   "report MODEL…",
 		Short: "Write a report with verdict, tables and figures, as one file",
 		Long: `Writes one self-contained HTML file (no network, light and dark, prints well) or Markdown: the
 verdict, the comparison, throughput against generation length, where the time goes, what fits, the
-GMU ratio, the claims of the sources, and how the figures were made.`,
+GMU ratio and the claims of the sources where a model has a cross-decoder, and how the figures were
+made, with the command line, version and date (--reproducible leaves these three out).`,
 		Example: `  ridgeline report phi4-mini phi4-mini-flash --on a100-80gb --batch 16 -o report.html
   ridgeline report phi4-mini phi4-mini-flash --format markdown`,
 		Args:              needArgs(1, -1, "models, the first the baseline"),
@@ -38,7 +43,11 @@ GMU ratio, the claims of the sources, and how the figures were made.`,
 			if err != nil {
 				return err
 			}
-			p, err := page.Build(c.Context(), &study.Setup{Compiled: cs, Fidelity: f, Load: w})
+			var made page.Made
+			if !reproducible {
+				made = page.Made{Command: commandLine(c, args), Version: c.Root().Version, Date: time.Now().Format("2 January 2006, 15:04 MST")}
+			}
+			p, err := page.Build(c.Context(), &study.Setup{Compiled: cs, Fidelity: f, Load: w}, made)
 			if err != nil {
 				return err
 			}
@@ -59,6 +68,32 @@ GMU ratio, the claims of the sources, and how the figures were made.`,
 	load.register(c)
 	c.Flags().StringVar(&format, "format", "html", "html, markdown")
 	c.Flags().StringVarP(&out, "output", "o", "", "write to FILE, whole or not at all")
+	c.Flags().BoolVar(&reproducible, "reproducible", false, "leave the command line, version and date out, so that the same input makes the same bytes")
 	complete(c, "format", func() []string { return []string{"html", "markdown"} })
 	return c
+}
+
+// commandLine is a command as one would type it again: the flags that were given, in order
+// of their names.
+func commandLine(c *cobra.Command, args []string) string {
+	words := append(strings.Fields(c.CommandPath()), args...)
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if f.Value.Type() == "bool" {
+			words = append(words, "--"+f.Name+"="+f.Value.String())
+			return
+		}
+		words = append(words, "--"+f.Name, f.Value.String())
+	})
+	for i, w := range words {
+		words[i] = quoted(w)
+	}
+	return strings.Join(words, " ")
+}
+
+// quoted is a word as a shell takes it.
+func quoted(w string) string {
+	if w != "" && strings.Trim(w, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=,:+@%") == "" {
+		return w
+	}
+	return "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
 }

@@ -29,7 +29,7 @@ type axes struct {
 // curves makes the panels of lines, and the legend if lines are not named at their ends.
 func (f *Figure) curves(c *study.Chart) {
 	t := Light()
-	var names []string
+	var names, said []string
 	cloud := map[string]bool{}
 	for i := range c.Panels {
 		a := &axes{Panel: c.Panels[i]}
@@ -41,7 +41,10 @@ func (f *Figure) curves(c *study.Chart) {
 			k := slices.Index(names, s.Name)
 			if k < 0 {
 				k = len(names)
-				names = append(names, s.Name)
+				names, said = append(names, s.Name), append(said, s.Name)
+			}
+			if s.Extra != "" && said[k] == s.Name {
+				said[k] += ", " + s.Extra
 			}
 			cloud[s.Name] = s.Cloud
 			a.index = append(a.index, k)
@@ -74,7 +77,7 @@ func (f *Figure) curves(c *study.Chart) {
 	}
 	if len(names) > 1 {
 		for i, n := range names {
-			f.legend = append(f.legend, key{name: n, index: i, point: cloud[n]})
+			f.legend = append(f.legend, key{name: said[i], index: i, point: cloud[n]})
 		}
 	}
 }

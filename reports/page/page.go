@@ -1,7 +1,8 @@
 // Package page makes the report: one self-contained HTML file, or Markdown, that answers
 // in this order what the verdict is, how the models compare, how throughput falls with
-// generation length, where the time goes, what fits, what the GMU ratio buys, which claims
-// of the sources hold, and how the figures were made.
+// generation length and a token slows with context, where the time goes, what fits, for
+// models with a cross-decoder what the GMU ratio buys and which claims of the sources hold,
+// and how the figures were made.
 package page
 
 import (
@@ -11,12 +12,12 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"sort"
 	"strings"
 
 	"gonum.org/v1/plot/vg"
 
-	"ridgeline/arch/family"
 	"ridgeline/claims"
 	"ridgeline/costmodel"
 	"ridgeline/reports"
@@ -27,15 +28,25 @@ import (
 //go:embed page.html
 var files embed.FS
 
+// Made says how a report came to be, so that it can be made again. The zero value leaves
+// it out.
+type Made struct {
+	Command string // as one would type it
+	Version string // of ridgeline
+	Date    string
+}
+
 // Page is a report before it is written.
 type Page struct {
 	Title    string
 	Verdict  string
+	Misfits  []string // what does not fit its device, in words
 	Setting  string
+	Made     Made
 	Sections []Section
 }
 
-// Section is a heading with text, tables and figures.
+// Section is a heading with text, tables and charts.
 type Section struct {
 	ID, Heading string
 	Text        []string
@@ -44,32 +55,37 @@ type Section struct {
 	After       []string // text below the tables
 }
 
-// Build prices the models of the setup and lays the report out.
-func Build(ctx context.Context, s *study.Setup) (*Page, error) {
+// Build prices the models of the setup and lays the report out. What is claimed of
+// decoder-hybrid-decoders and the GMU ratio are in it where a model has a cross-decoder.
+func Build(ctx context.Context, s *study.Setup, made Made) (*Page, error) {
 	rows, err := s.Compare()
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	for _, c := range s.Compiled {
-		names = append(names, c.Model.Name)
-	}
+	names := reports.RowNames(rows)
 	compare := reports.CompareTable(rows)
 	compare.Title, compare.Notes = "What each costs; the first is the baseline", nil
 	p := &Page{
 		Title:   "What a token costs: " + strings.Join(names, ", "),
 		Verdict: reports.Verdict(rows),
-		Setting: reports.Setting(rows[0].Compiled, rows[0].Estimate),
+		Setting: reports.CompareSetting(rows),
+		Made:    made,
 	}
-	p.add(Section{ID: "comparison", Heading: "Comparison", Tables: []*reports.Table{compare}, Text: []string{
-		"KV stored: cache bytes a token of context leaves behind; capacity counts these. KV read: bytes a step reads for each token of context; time counts these. Windowed layers are in neither. The first model is the baseline."}})
+	for i, r := range rows {
+		if !r.Memory.Fits {
+			p.Misfits = append(p.Misfits, names[i]+" "+reports.Misfit(r.Estimate)+".")
+		}
+	}
+	p.add(Section{ID: "comparison", Heading: "Comparison", Tables: []*reports.Table{compare, sureTable(rows, names)}, Text: []string{
+		"KV stored: cache bytes a token of context leaves behind; capacity counts these. KV read: bytes a step reads for each token of context; time counts these. Windowed layers are in neither. TTFT is the time of all prompts of the batch together, TPOT the mean time of a decode step."}})
 	p.add(Section{ID: "throughput", Heading: "Throughput against generation length", Charts: []*study.Chart{s.Throughput()}})
+	p.add(Section{ID: "tpot", Heading: "Time per token against context", Charts: []*study.Chart{s.TPOT()}})
 	time := Section{ID: "time", Heading: "Where the time goes", Charts: []*study.Chart{s.Breakdown()}}
-	for _, r := range rows {
-		time.Tables = append(time.Tables, largestOps(r))
+	for i, c := range s.Compiled {
+		time.Tables = append(time.Tables, largestOps(s, c, names[i]))
 	}
 	p.add(time)
-	p.add(Section{ID: "fits", Heading: "What fits", Charts: []*study.Chart{s.Memory()}, Tables: []*reports.Table{memoryTable(rows)}})
+	p.add(Section{ID: "fits", Heading: "What fits", Charts: []*study.Chart{s.Memory()}, Tables: []*reports.Table{memoryTable(rows, names)}})
 	if f, err := s.GMURatio(); err == nil {
 		t, err := ratioTable(s)
 		if err != nil {
@@ -77,19 +93,17 @@ func Build(ctx context.Context, s *study.Setup) (*Page, error) {
 		}
 		p.add(Section{ID: "gmu-ratio", Heading: "The GMU ratio", Charts: []*study.Chart{f}, Tables: []*reports.Table{t}, Text: []string{
 			"A GMU ratio of 0 is YOCO: every layer of the cross-decoder reads the one cache. At 1 none does."}})
-	} else {
-		p.add(Section{ID: "gmu-ratio", Heading: "The GMU ratio", Text: []string{"None of these models has a cross-decoder, so there is nothing for Gated Memory Units to replace."}})
+		audit, err := claims.Run(ctx, claims.Options{Hardware: s.Compiled[0].Hardware})
+		if err != nil {
+			return nil, err
+		}
+		p.add(claimed(audit))
 	}
-	audit, err := claims.Run(ctx, claims.Options{Hardware: s.Compiled[0].Hardware})
-	if err != nil {
-		return nil, err
-	}
-	p.add(claimed(audit))
-	p.add(method(s, rows))
+	p.add(method(s))
 	return p, nil
 }
 
-// claimed is the audit of the sources' claims on the report's device.
+// claimed is the audit of the sources' claims on the report's first device.
 func claimed(r *claims.Report) Section {
 	t := reports.ClaimsTable(r)
 	notes := t.Notes
@@ -114,30 +128,50 @@ func (p *Page) add(s Section) {
 // topOps is how many operations a table of the report lists.
 const topOps = 8
 
-func largestOps(r costmodel.Row) *reports.Table {
-	ops := r.Compiled.FittedBreakdown(r.Workload)
+// largestOps lists the operations that take longest, with the times and shares that the
+// figure above draws.
+func largestOps(s *study.Setup, c *costmodel.Compiled, name string) *reports.Table {
+	ops := s.Operations(c)
 	sort.SliceStable(ops, func(i, j int) bool { return ops[i].Seconds > ops[j].Seconds })
-	ops = ops[:min(topOps, len(ops))]
-	t := reports.BreakdownTable(r.Compiled.Model.Name+": the operations that take longest in a mean decode step, at roofline", ops)
-	// The shares are of the whole step; a sum over the largest is no sum.
-	for i := range t.Columns {
-		t.Columns[i].Cells = t.Columns[i].Cells[:len(ops)]
+	t := &reports.Table{Title: name + ": the operations that take longest in a mean decode step", Columns: []reports.Column{
+		{Name: "operation", Left: true}, {Name: "layers"}, {Name: "time\nms"}, {Name: "share"},
+		{Name: "moved", Unit: "B", Scale: true}, {Name: "intensity\nFLOP/B"}, {Name: "bound by", Left: true}}}
+	for _, o := range ops[:min(topOps, len(ops))] {
+		layers, intensity, bound := reports.Num(float64(o.Layers)), reports.Shown(o.Intensity, reports.Digits(o.Intensity)), o.Bound.String()
+		if o.Layers == 0 { // the engine is no operation of a layer
+			layers, intensity, bound = reports.Txt("–"), reports.Txt("–"), "host and launches"
+		}
+		t.Add(reports.Txt(study.OpName(o)), layers, reports.Shown(o.Seconds, reports.Digits(1e3*o.Seconds)), reports.Shown(o.Share, fmt.Sprintf("%.0f %%", 100*o.Share)),
+			reports.Num(o.Total()), intensity, reports.Txt(bound))
 	}
 	return t
 }
 
-func memoryTable(rows []costmodel.Row) *reports.Table {
+func memoryTable(rows []costmodel.Row, names []string) *reports.Table {
 	t := &reports.Table{Title: "A device's memory at full length", Columns: []reports.Column{
-		{Name: "model", Left: true}, {Name: "weights", Unit: "B", Scale: true}, {Name: "a sequence", Unit: "B", Scale: true},
+		{Name: "model", Left: true}, {Name: "weights", Unit: "B", Scale: true}, {Name: "a sequence", Unit: "B", Scale: true}, {Name: "workspace", Unit: "B", Scale: true},
 		{Name: "in use", Unit: "B", Scale: true}, {Name: "capacity", Unit: "B", Scale: true}, {Name: "batch"}, {Name: "largest batch"}, {Name: "verdict", Left: true}}}
-	for _, r := range rows {
+	for i, r := range rows {
 		v := "fits"
 		if !r.Memory.Fits {
-			v = "lacks " + reports.SI(r.Memory.MissingBytes, "B")
+			v = "does not fit: lacks " + reports.SI(r.Memory.MissingBytes, "B")
 		}
 		m := r.Memory
-		t.Add(reports.Txt(r.Compiled.Model.Name), reports.Num(m.WeightsBytes), reports.Num(m.BytesPerSequence), reports.Num(m.TotalBytes), reports.Num(m.CapacityBytes),
+		t.Add(reports.Txt(names[i]), reports.Num(m.WeightsBytes), reports.Num(m.BytesPerSequence), reports.Num(m.WorkspaceBytes), reports.Num(m.TotalBytes), reports.Num(m.CapacityBytes),
 			reports.Num(float64(r.Workload.Batch)), reports.Num(float64(m.MaxBatch)), reports.Txt(v))
+	}
+	return t
+}
+
+// sureTable says how sure each row is.
+func sureTable(rows []costmodel.Row, names []string) *reports.Table {
+	t := &reports.Table{Title: "What each row rests on", Columns: []reports.Column{{Name: "model", Left: true}, {Name: "TPOT, nine in ten"}, {Name: "basis", Left: true}}}
+	for i, r := range rows {
+		span := "no interval"
+		if r.Interval.Low != nil {
+			span = reports.Span(*r.Interval.Low, *r.Interval.High, "s")
+		}
+		t.Add(reports.Txt(names[i]), reports.Txt(span), reports.Txt(r.Basis))
 	}
 	return t
 }
@@ -149,19 +183,22 @@ func ratioTable(s *study.Setup) (*reports.Table, error) {
 			continue
 		}
 		var cs []*costmodel.Compiled
+		var built []string
 		for i := range 5 {
-			m, err := family.WithGMURatio(c.Model, float64(i)/4)
+			x, err := study.WithRatio(c, float64(i)/4)
 			if err != nil {
 				return nil, err
 			}
-			m.Name = fmt.Sprintf("ratio %g", float64(i)/4)
-			x, err := costmodel.Compile(m, c.Hardware, c.Options)
-			if err != nil {
-				return nil, err
+			// The nearest its cross-decoder can have, which may be the one before.
+			r, _ := x.Model.GMURatio()
+			if x.Model.Name = fmt.Sprintf("ratio %.3g", r); slices.Contains(built, x.Model.Name) {
+				continue
 			}
-			cs = append(cs, x)
+			built, cs = append(built, x.Model.Name), append(cs, x)
 		}
-		rows, err := costmodel.Compare(cs, s.Fidelity, s.Load)
+		v := *s
+		v.Compiled = cs
+		rows, err := v.Compare()
 		if err != nil {
 			return nil, err
 		}
@@ -179,27 +216,27 @@ var fidelities = map[costmodel.Fidelity]string{
 	costmodel.Calibrated: "calibrated is the sum over operations of a time fitted to timings of GPU kernels, and what the serving engine adds; nine in ten measurements should lie in its interval. Timings: NVIDIA AIConfigurator, github.com/ai-dynamo/aiconfigurator, commit 095f58a51, Apache-2.0.",
 }
 
-func method(s *study.Setup, rows []costmodel.Row) Section {
+func method(s *study.Setup) Section {
 	c := s.Compiled[0]
 	x := Section{ID: "method", Heading: "How these figures were made", Text: []string{
 		fmt.Sprintf("Fidelity: %s. %s", s.Fidelity, fidelities[s.Fidelity]),
 		"Formats: " + c.Formats() + ". Kernels read K and V " + c.Options.KVRead.String() + "; differential attention runs " + c.Options.Diff.String() + "; prefill " + c.Options.Prefill.String() + ".",
 		"What is counted, operation by operation, is a written convention; reference kernels count the same bytes and FLOPs while they run, and tests hold the two equal, integer for integer.",
 	}}
-	sure := &reports.Table{Title: "What each row rests on", Columns: []reports.Column{{Name: "model", Left: true}, {Name: "TPOT, nine in ten"}, {Name: "basis", Left: true}}}
-	for _, r := range rows {
-		span := "no interval"
-		if r.Interval.Low != nil {
-			span = reports.Span(*r.Interval.Low, *r.Interval.High, "s")
-		}
-		sure.Add(reports.Txt(r.Compiled.Model.Name), reports.Txt(span), reports.Txt(r.Basis))
-	}
-	x.Tables = append(x.Tables, sure)
 	t := &reports.Table{Title: "Layouts", Columns: []reports.Column{{Name: "model", Left: true}, {Name: "layout", Left: true}}}
+	var models, devices []string
+	var profiles []*reports.Table
 	for _, c := range s.Compiled {
-		t.Add(reports.Txt(c.Model.Name), reports.Txt(c.Model.Summary()))
+		if !slices.Contains(models, c.Model.Name) {
+			models = append(models, c.Model.Name)
+			t.Add(reports.Txt(c.Model.Name), reports.Txt(c.Model.Summary()))
+		}
+		if !slices.Contains(devices, c.Hardware.Name) {
+			devices = append(devices, c.Hardware.Name)
+			profiles = append(profiles, reports.ProfileTable(c.Hardware))
+		}
 	}
-	x.Tables = append(x.Tables, t, reports.ProfileTable(c.Hardware))
+	x.Tables = append(append(x.Tables, t), profiles...)
 	x.Text = append(x.Text, "Architecture formulas: Ren et al., Decoder-Hybrid-Decoder Architecture for Efficient Reasoning with Long Generation, arXiv:2507.06607v3.")
 	return x
 }
@@ -286,18 +323,78 @@ func tableHTML(t *reports.Table) template.HTML {
 	return template.HTML(b.String())
 }
 
-// Markdown writes the report without its figures, which Markdown cannot hold; each is
-// named with what it would show.
+// numbers are the tables of a chart's curves, a column for each, for where no figure can
+// stand; what does not fit its device is marked. Other forms have tables of their own.
+func numbers(c *study.Chart) (out []*reports.Table) {
+	for _, p := range c.Panels {
+		if p.Form != study.Curves || len(p.Series) == 0 {
+			continue
+		}
+		unit := func(a study.Axis) string {
+			if a.Unit == "" {
+				return a.Label
+			}
+			return a.Label + ", " + a.Unit
+		}
+		t := &reports.Table{Title: c.Title + ": " + unit(p.Y), Columns: []reports.Column{{Name: unit(p.X)}}}
+		cells := map[float64][]reports.Cell{}
+		var xs []float64
+		for i, s := range p.Series {
+			t.Columns = append(t.Columns, reports.Column{Name: s.Name})
+			for _, q := range s.Points {
+				if cells[q.X] == nil {
+					cells[q.X] = make([]reports.Cell, len(p.Series))
+					xs = append(xs, q.X)
+				}
+				text := reports.SI(q.Y, "")
+				if p.Y.Unit == "s" || p.Y.Unit == "B" {
+					text = reports.SI(q.Y, p.Y.Unit)
+				}
+				if !q.Fits {
+					text += " (does not fit)"
+				}
+				cells[q.X][i] = reports.Shown(q.Y, text)
+			}
+		}
+		sort.Float64s(xs)
+		for _, x := range xs {
+			row := []reports.Cell{reports.Shown(x, reports.Digits(x))}
+			for _, k := range cells[x] {
+				if k.Text == "" {
+					k = reports.Txt("–")
+				}
+				row = append(row, k)
+			}
+			t.Add(row...)
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// Markdown writes the report with tables of numbers in place of its figures.
 func (p *Page) Markdown(w io.Writer) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# %s\n\n**%s**\n\n%s\n", p.Title, p.Verdict, p.Setting)
+	fmt.Fprintf(&b, "# %s\n\n**%s**\n\n", p.Title, p.Verdict)
+	for _, m := range p.Misfits {
+		fmt.Fprintf(&b, "%s\n\n", m)
+	}
+	fmt.Fprintf(&b, "%s\n", p.Setting)
+	if p.Made != (Made{}) {
+		fmt.Fprintf(&b, "\nMade by `%s` with ridgeline %s on %s.\n", p.Made.Command, p.Made.Version, p.Made.Date)
+	}
 	for _, s := range p.Sections {
 		fmt.Fprintf(&b, "\n## %s\n\n", s.Heading)
 		for _, t := range s.Text {
 			fmt.Fprintf(&b, "%s\n\n", t)
 		}
-		for _, f := range s.Charts {
-			fmt.Fprintf(&b, "*Figure in the HTML report: %s.*\n\n", f.Alt)
+		for _, c := range s.Charts {
+			for _, t := range numbers(c) {
+				if err := t.Markdown(&b); err != nil {
+					return err
+				}
+				b.WriteByte('\n')
+			}
 		}
 		for _, t := range s.Tables {
 			if err := t.Markdown(&b); err != nil {

@@ -3,7 +3,9 @@ package page
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,7 +35,7 @@ func build(t *testing.T, f costmodel.Fidelity, on string, names ...string) *Page
 		}
 		s.Compiled = append(s.Compiled, c)
 	}
-	p, err := Build(context.Background(), s)
+	p, err := Build(context.Background(), s, Made{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,14 +67,14 @@ func TestOrder(t *testing.T) {
 	}
 	doc := html(t, p)
 	at := 0
-	for _, mark := range []string{p.Verdict[:40], `id="comparison"`, `id="throughput"`, `id="time"`, `id="fits"`, `id="gmu-ratio"`, `id="claims"`, `id="method"`} {
+	for _, mark := range []string{p.Verdict[:40], `id="comparison"`, `id="throughput"`, `id="tpot"`, `id="time"`, `id="fits"`, `id="gmu-ratio"`, `id="claims"`, `id="method"`} {
 		i := strings.Index(doc[at:], mark)
 		if i < 0 {
 			t.Fatalf("%s does not follow what comes before it", mark)
 		}
 		at += i
 	}
-	for _, say := range []string{"Fidelity: roofline", "arXiv:2507.06607", "datasheet only", "NVIDIA H100"} {
+	for _, say := range []string{"Fidelity: roofline", "arXiv:2507.06607", "NVIDIA H100"} {
 		if !strings.Contains(doc[at:], say) {
 			t.Errorf("the method does not say %q", say)
 		}
@@ -156,7 +158,7 @@ func TestAccessible(t *testing.T) {
 // every figure is there again for phones, no wider than one.
 func TestWideFigures(t *testing.T) {
 	p := build(t, costmodel.Roofline, "a100-80gb", "phi4-mini", "phi4-mini-flash")
-	line, wide := show(p.Sections[1].Charts[0]), show(p.Sections[4].Charts[0])
+	line, wide := show(p.Sections[1].Charts[0]), show(p.Sections[5].Charts[0])
 	if ratio := float64(wide.Rem) / float64(line.Rem); ratio < 1.25 {
 		t.Errorf("the wide figure is shown at %d rem, the other at %d", wide.Rem, line.Rem)
 	}
@@ -201,11 +203,72 @@ func TestMarkdown(t *testing.T) {
 	}
 }
 
-// A report of models without a cross-decoder says so instead of a figure.
+// The claims made of SambaY and the GMU ratio are in a report only where a model has a
+// cross-decoder.
 func TestNoCrossDecoder(t *testing.T) {
-	doc := html(t, build(t, costmodel.Roofline, "a100-80gb", "llama-3.1-8b"))
-	if !strings.Contains(doc, "None of these models has a cross-decoder") {
-		t.Error("the GMU ratio of a transformer is not explained")
+	doc := html(t, build(t, costmodel.Roofline, "a100-80gb", "llama-3.1-8b", "qwen3-8b"))
+	for _, not := range []string{`id="claims"`, `id="gmu-ratio"`, "SambaY", "GMU"} {
+		if strings.Contains(doc, not) {
+			t.Errorf("a report of transformers says %s", not)
+		}
+	}
+}
+
+// The share of an operation in the table is the one in the figure above it, and the times
+// are of the report's fidelity.
+func TestTablesAgreeWithFigures(t *testing.T) {
+	for _, f := range []costmodel.Fidelity{costmodel.Roofline, costmodel.Calibrated} {
+		p := build(t, f, "a100-80gb", "phi4-mini", "phi4-mini-flash")
+		i := slices.IndexFunc(p.Sections, func(s Section) bool { return s.ID == "time" })
+		section := p.Sections[i]
+		for k, bar := range section.Charts[0].Panels[0].Series {
+			heads, rows := section.Tables[k].Rendered()
+			if !strings.HasPrefix(heads[3], "share") {
+				t.Fatalf("columns are %q", heads)
+			}
+			found := 0
+			for _, part := range bar.Points {
+				for _, row := range rows {
+					if row[0] == part.Name {
+						found++
+						if want := fmt.Sprintf("%.0f %%", 100*part.Share); row[3] != want {
+							t.Errorf("%s, %s: %s takes %s in the table and %s in the figure", f, bar.Name, part.Name, row[3], want)
+						}
+					}
+				}
+			}
+			if found < 5 {
+				t.Errorf("%s: the table has %d of the figure's operations", bar.Name, found)
+			}
+		}
+	}
+}
+
+// What does not fit is said in words before any figure.
+func TestMisfitIsSaid(t *testing.T) {
+	p := build(t, costmodel.Roofline, "a100-80gb", "llama-3.1-70b", "phi4-mini")
+	doc := html(t, p)
+	if i, j := strings.Index(doc, "llama-3.1-70b does not fit: batch 16 lacks"), strings.Index(doc, `id="comparison"`); i < 0 || i > j {
+		t.Error("the report does not begin with what does not fit")
+	}
+	if !strings.Contains(doc, "broken lines: does not") {
+		t.Error("its figures do not say what is broken")
+	}
+}
+
+// A report says how it was made, and can leave that out.
+func TestMade(t *testing.T) {
+	p := build(t, costmodel.Roofline, "a100-80gb", "phi4-mini")
+	if strings.Contains(html(t, p), "Made by") {
+		t.Error("a report says how it was made though nobody knows")
+	}
+	p.Made = Made{"ridgeline report 'a b'", "v1", "today"}
+	if doc := html(t, p); !strings.Contains(doc, "Made by <code>ridgeline report &#39;a b&#39;</code> with ridgeline v1 on today.") {
+		t.Error("a report does not say how it was made")
+	}
+	var b bytes.Buffer
+	if err := p.Markdown(&b); err != nil || !strings.Contains(b.String(), "Made by `ridgeline report 'a b'` with ridgeline v1 on today.") {
+		t.Error("the Markdown does not say how it was made")
 	}
 }
 
@@ -224,7 +287,7 @@ func TestNothingFits(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, err := Build(context.Background(), &study.Setup{Compiled: []*costmodel.Compiled{c},
-		Fidelity: costmodel.Roofline, Load: costmodel.Workload{Prompt: 2000, Generate: 32000}})
+		Fidelity: costmodel.Roofline, Load: costmodel.Workload{Prompt: 2000, Generate: 32000}}, Made{})
 	if err != nil {
 		t.Fatal(err)
 	}
