@@ -56,7 +56,7 @@ func (a Attention) Shape() string {
 		s += fmt.Sprintf(", window %d", a.Window)
 	}
 	if a.DeclaredWindow > 0 {
-		s += fmt.Sprintf(" (window %d never bites)", a.DeclaredWindow)
+		s += fmt.Sprintf(" (window %d unused)", a.DeclaredWindow)
 	}
 	if a.Differential {
 		s += ", diff"

@@ -1,8 +1,10 @@
 package models
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -35,8 +37,9 @@ func TestRepositoryNames(t *testing.T) {
 	if _, _, err := OpenFamily("Qwen/Qwen3-32B"); err == nil || !strings.Contains(err.Error(), "qwen3-32b is not a family spec") {
 		t.Errorf("a checkpoint as a family: %v", err)
 	}
-	if _, err := Open("meta-llama/Llama-3.1-80B"); err == nil {
-		t.Error("a model nobody made")
+	var unknown *UnknownError
+	if _, err := Open("meta-llama/Llama-3.1-80B"); !errors.As(err, &unknown) || !slices.Contains(unknown.Near, "meta-llama/Llama-3.1-8B") {
+		t.Errorf("a model nobody made: %v", err)
 	}
 
 	t.Chdir(t.TempDir())

@@ -33,10 +33,21 @@ func Open(what string) (*arch.Model, error) {
 	if family.Known(name) || found && !looksLikeFile(what) {
 		return family.ParseSpec(what)
 	}
-	if looksLikeFile(what) {
+	if looksLikeFile(what) && !looksLikeRepository(what) {
 		return openFile(what)
 	}
 	return nil, unknownModel(what)
+}
+
+// looksLikeRepository reports whether a name is written as Hugging Face writes those of
+// checkpoints: an organisation and a name.
+func looksLikeRepository(s string) bool {
+	org, name, found := strings.Cut(s, "/")
+	switch strings.ToLower(filepath.Ext(s)) {
+	case ".yaml", ".yml", ".json":
+		return false
+	}
+	return found && org != "" && name != "" && !strings.ContainsAny(name, `/\`) && !strings.HasPrefix(s, ".") && !strings.HasPrefix(s, "~")
 }
 
 func looksLikeFile(s string) bool {
@@ -66,6 +77,20 @@ func openFile(path string) (*arch.Model, error) {
 		return m, nil
 	}
 	return nil, fmt.Errorf("%s: neither a .yaml model file nor a .json config", path)
+}
+
+// UnknownError says that a name is no preset's, no checkpoint's and no family's.
+type UnknownError struct {
+	Name string
+	Near []string // names that are spelled much like it, nearest first
+}
+
+func (e *UnknownError) Error() string {
+	hint := ""
+	if len(e.Near) > 0 {
+		hint = ": did you mean " + strings.Join(e.Near, ", ") + "?"
+	}
+	return fmt.Sprintf("unknown model %q%s (a model file ends in .yaml or .json; a folder has a config.json)", e.Name, hint)
 }
 
 // unknownModel lists the names nearest to what was asked for.
@@ -105,9 +130,5 @@ func unknownModel(what string) error {
 			names = append(names, n.name)
 		}
 	}
-	hint := ""
-	if len(names) > 0 {
-		hint = ": did you mean " + strings.Join(names, ", ") + "?"
-	}
-	return fmt.Errorf("unknown model %q%s (ridgeline models lists presets and families; a file ends in .yaml or .json)", what, hint)
+	return &UnknownError{what, names}
 }

@@ -80,7 +80,7 @@ func TestOpen(t *testing.T) {
 		{"sambay", "depth is missing: write sambay(d=16)"},
 		{"foo(d=16)", `unknown family "foo"`},
 		{"no/such.yaml", "no/such.yaml: no such file"},
-		{"no/such", "no/such: no such file"},
+		{"no/such", `unknown model "no/such"`},
 		{dir, filepath.Join(dir, "config.json") + ": no such file"},
 		{write("model.txt", "x"), "neither a .yaml model file nor a .json config"},
 		{write("big.yaml", strings.Repeat("#", maxModelFile+1)), "larger than 16 MiB"},

@@ -27,7 +27,11 @@ func (c *config) wrong(name, want string, v any) {
 	c.fail("%s must be %s, is %s", c.prefix+name, want, show(v))
 }
 
-func (c *config) missing(name string) { c.fail("field %s is missing", c.prefix+name) }
+func (c *config) missing(name string) {
+	if c.st.err == nil {
+		c.st.err = &FieldError{c.prefix + name, fmt.Errorf("field %s is missing", c.prefix+name)}
+	}
+}
 
 // whole reads an integer from least to most; ok is false if it is absent.
 func (c *config) whole(name string, least, most int) (n int, ok bool) {

@@ -2,6 +2,7 @@ package hf
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -217,3 +218,21 @@ func checkImport(t *testing.T, data []byte) {
 		t.Errorf("%d parameters, %d active", all.Total, active.Total)
 	}
 }
+
+// A program can ask an error which field it is about.
+func TestErrorsNameTheField(t *testing.T) {
+	for config, field := range map[string]string{
+		`{"model_type":"llama"}`:                       "hidden_size",
+		`{"model_type":"lama"}`:                        "model_type",
+		`{"hidden_size":8}`:                            "model_type",
+		strings.Replace(smallLlama, "}", `,"n":5}`, 1): "n",
+	} {
+		_, err := Import("x", []byte(config))
+		var at *FieldError
+		if !errors.As(err, &at) || at.Field != field {
+			t.Errorf("%s: %v, want the field %s", config, err, field)
+		}
+	}
+}
+
+const smallLlama = `{"model_type":"llama","hidden_size":8,"num_hidden_layers":1,"vocab_size":8,"num_attention_heads":1,"intermediate_size":8}`

@@ -65,7 +65,6 @@ func ModelTypes() []string {
 //     change the cost, and is an error naming it.
 //
 // Sizes that every config states (hidden_size, num_hidden_layers, ...) have no default.
-// Layers that are alike may share one mixer or FFN value: treat them as read-only.
 func Import(name string, data []byte) (*arch.Model, error) {
 	fields, err := parseConfig(data)
 	if err != nil {
@@ -89,8 +88,19 @@ func Import(name string, data []byte) (*arch.Model, error) {
 		m.Name = name
 		return m, nil
 	}
-	return nil, fmt.Errorf("model_type %s is not one ridgeline reads: %s", quote(typ), strings.Join(ModelTypes(), ", "))
+	return nil, &FieldError{"model_type", fmt.Errorf("model_type %s is not one ridgeline reads: %s", quote(typ), strings.Join(ModelTypes(), ", "))}
 }
+
+// FieldError says which field of a configuration is missing or not understood.
+type FieldError struct {
+	Field string // as in the file, "text_config.head_dim" inside another object
+	Err   error
+}
+
+func (e *FieldError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *FieldError) Unwrap() error { return e.Err }
 
 // hfState is what one import gathers: its first error, notes, and the objects read.
 type hfState struct {
@@ -149,7 +159,9 @@ func (c *config) checkUnused() {
 			c.note("%s %s is not modelled", full, quote(s))
 			continue
 		}
-		c.fail("field %s is not modelled", full)
+		if c.st.err == nil {
+			c.st.err = &FieldError{c.prefix + name, fmt.Errorf("field %s is not modelled", full)}
+		}
 		return
 	}
 }

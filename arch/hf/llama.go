@@ -142,7 +142,7 @@ func (c *config) rotary(a *arch.Attention, theta, partial float64) {
 }
 
 // setWindow sets a window a layer has been given: one no shorter than the longest context
-// never bites and is only declared.
+// has no effect and is only declared.
 func setWindow(m *arch.Model, a *arch.Attention, window int) {
 	if m.MaxContext > 0 && window >= m.MaxContext {
 		a.Window, a.DeclaredWindow = 0, window

@@ -59,8 +59,9 @@ func rootCommand() *cobra.Command {
 		Use:   "ridgeline",
 		Short: "What a decoder costs to run, before anyone trains it",
 		Long: `ridgeline prices decoder architectures on accelerators: decode speed, time to first token,
-memory held and moved, and where the time goes. A MODEL is a preset (phi4-mini-flash), a family
-spec ('sambay(d=16,gmu_ratio=0.5)'), a YAML layout or a Hugging Face config.json.`,
+memory held and moved, and where the time goes. A MODEL is a preset (phi4-mini-flash) or its
+checkpoint on Hugging Face (Qwen/Qwen3-32B), a family spec ('sambay(d=16,gmu_ratio=0.5)'), a YAML
+layout or a Hugging Face config.json.`,
 		Example: `  ridgeline compare phi4-mini phi4-mini-flash --on a100-80gb --prompt 2k --generate 32k
   ridgeline estimate phi4-mini-flash --breakdown
   ridgeline models
