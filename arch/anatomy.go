@@ -89,7 +89,7 @@ func each[T Mixer](m *Model) iter.Seq2[int, T] {
 	}
 }
 
-// AttentionOf is the attention of a mixer, and whether it has any.
+// AttentionOf is the first attention among the parts of a mixer, and whether there is one.
 func AttentionOf(m Mixer) (Attention, bool) {
 	for _, p := range Parts(m) {
 		if a, ok := p.(Attention); ok {

@@ -19,7 +19,7 @@ type Field struct {
 	AllowZero bool   // 0 may be written for a *int
 	Zero      string // why 0 may not be written, after "KEY 0"; "" for the usual reason
 	Shown     bool   // files name it even where it has its default
-	InputOnly bool   // read to set another field's default, or to be checked; never written
+	InputOnly bool   // a file may give it, to set another field's default or to be checked; it is never written
 	Instead   string // key of the field that may not be given beside this one
 
 	// Vary sets the value in all layers of a model at once, with what follows from it;

@@ -9,9 +9,12 @@ type GMUVariant uint8
 const (
 	// GatedMemory is the paper's unit, Y = (M ⊙ SiLU(X·W1ᵀ))·W2 (paper §2).
 	GatedMemory GMUVariant = iota
-	// SigmoidGMU is the skill card's unit: c=W_c x; m=W_m mix; g=σ(W_g[c;m]);
-	// out=W_o·SiLU(g⊙c+(1−g)⊙m), with biases. Its mix is the memory layer's mixer
-	// output (the previous GMU's, as wide as the model).
+	// SigmoidGMU is the unit of the skill card "efficient-long-context-reasoning" 0.0.2:
+	//
+	//	c = W_c·x,  m = W_m·mix,  g = σ(W_g·[c; m]),  out = W_o·SiLU(g⊙c + (1−g)⊙m)
+	//
+	// each map with a bias. mix is what the mixer of the memory layer adds to the residual
+	// stream. Several such units form a chain: each takes the output of the one before it.
 	SigmoidGMU
 )
 
@@ -37,8 +40,8 @@ func MemoryKinds() []MemoryKind {
 	return []MemoryKind{ScanMemory, AttentionMemory, MLPMemory, OutputMemory}
 }
 
-// GMU is a Gated Memory Unit. It stores nothing: the memory is made by another
-// layer for the same token in the same step.
+// GMU is a Gated Memory Unit (paper §2). It keeps nothing from step to step: the memory
+// that it gates is made by an earlier layer for the same token in the same step.
 //
 // Weights: in [d_mem, width], out [width, d_mem], norm [d_mem] where Normed. The
 // sigmoid variant: current, mixed, out [width, width] and gate [width, 2·width],

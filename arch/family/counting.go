@@ -14,9 +14,9 @@ import "ridgeline/arch"
 //
 // and so on: a windowed or full layer 2.5·w·A (grouped keys and values at a quarter),
 // cross-attention 2·w·A, a recurrent layer 6·w², a GMU 2·w·d_mem (3·w² behind Gated
-// DeltaNet). It counts d/4 or d/2 of each where the model has one more or one less,
-// and no convolutions, small projections, norms or biases. transformer-ls has the
-// tensors of transformer++. samba has no form in the paper.
+// DeltaNet). The form uses d/4 or d/2 layers of each kind even where the real model has
+// one more or one less, and leaves out convolutions, small projections, norms and biases.
+// transformer-ls has the same tensors as transformer++. The paper gives no form for samba.
 func CountingForm(family string, d, w int) (float64, bool) {
 	r, err := findRecipe(family)
 	if err != nil {
