@@ -41,18 +41,16 @@ func mixers(m *arch.Model, o costmodel.Options) (cross, gmu unit, err error) {
 		return cross, gmu, fmt.Errorf("%s has no GMU beside cross-attention", m.Name)
 	}
 	for _, op := range ops {
-		mixer := op.Class != costmodel.Norm || op.Name == "attn.qk_norm"
+		mixer := op.Part == costmodel.InMixer && op.Kernel != costmodel.BlockNorm
 		switch {
-		case op.Layer == c && mixer && prefixed(op.Name, "attn."):
+		case op.Layer == c && mixer:
 			cross.ops = append(cross.ops, op)
-		case op.Layer == g && mixer && (prefixed(op.Name, "gmu.") || prefixed(op.Name, "sgmu.")):
+		case op.Layer == g && mixer:
 			gmu.ops = append(gmu.ops, op)
 		}
 	}
 	return cross, gmu, nil
 }
-
-func prefixed(s, p string) bool { return len(s) >= len(p) && s[:len(p)] == p }
 
 // io is the bytes the mixer moves in a decode step of batch sequences that see context
 // positions, weights included or not.

@@ -47,12 +47,12 @@ func (b *builder) attention(a arch.Attention) {
 	if a.RotaryDim > 0 {
 		part := float64(a.RotaryDim) / float64(hd)
 		qe, ke := float64(h*a.RotaryDim), ownK*part
-		o := b.elementwise("attn.rope", 0, qe, qe, 3*qe, r)
+		o := b.elementwise("attn.rope", Rotary, 0, qe, qe, 3*qe, r)
 		b.act(o, ke, ke, kv)
 		o.FLOPs[kv] += 3 * ke
 	}
 	if !a.Cross() {
-		o := b.elementwise("attn.kv_write", 0, float64(kvElems), 0, 0, kv)
+		o := b.elementwise("attn.kv_write", CacheStore, 0, float64(kvElems), 0, 0, kv)
 		o.KV = b.f.kv
 		o.Shape.Window = a.Window
 		o.Shape.Out = kvElems
@@ -60,10 +60,10 @@ func (b *builder) attention(a arch.Attention) {
 	}
 	b.core(a, h, k)
 	if a.Differential {
-		b.elementwise("attn.combine", 2*float64(hd), 2*float64(q), float64(q), 7*float64(q), r)
+		b.elementwise("attn.combine", Combine, 2*float64(hd), 2*float64(q), float64(q), 7*float64(q), r)
 	}
 	if a.OutputGate {
-		b.elementwise("attn.gate", 0, 2*float64(q), float64(q), 2*float64(q), r)
+		b.elementwise("attn.gate", Gate, 0, 2*float64(q), float64(q), 2*float64(q), r)
 	}
 	b.outLinear("attn.out", q, a.OutBias)
 }
@@ -78,7 +78,7 @@ func (b *builder) core(a arch.Attention, h, k int) {
 			reads, flops, passes = 2, 8, 4
 		}
 	}
-	o := b.op("attn.core", Attn)
+	o := b.op("attn.core", Attention)
 	o.KV = b.f.kv
 	o.Shape = Shape{Heads: h, KVHeads: k, HeadDim: hd, Window: a.Window, Differential: a.Differential,
 		QueryLast: r == seqs, RowsAreSeqs: r == seqs, Passes: passes, Out: int(out), Windowed: a.Window > 0 || a.DeclaredWindow > 0}

@@ -17,6 +17,7 @@ type builder struct {
 	skip bool // prefill with the cross-decoder left out
 
 	layer int
+	part  Part
 	last  bool // this layer runs on the last positions only
 	// cacheRows is the basis of the rows that a cache owner makes keys and values for: all
 	// of them even where queries are made for the last positions only.
@@ -74,7 +75,7 @@ func buildOps(m *arch.Model, o Options, f formats, skip, grouped bool) ([]OpGrou
 		}
 	}
 	b.layer = -1
-	e := b.op("embed", Lookup)
+	e := b.op("embed", Embedding)
 	e.Weight = f.weights
 	e.Bytes[Weights][rows] = float64(m.Width) * f.weights.Bytes()
 	e.Bytes[ActWrite][rows] = float64(m.Width) * f.act.Bytes()
@@ -82,14 +83,16 @@ func buildOps(m *arch.Model, o Options, f formats, skip, grouped bool) ([]OpGrou
 	for i, l := range m.Layers {
 		b.layer, b.last = i, i >= from
 		owner := b.skip && i == from-1
+		b.part = InMixer
 		b.once(b.mixerBlock(l.Mixer, owner), func() { b.mixerOps(l, owner) })
+		b.part = InFFN
 		b.last = b.last || owner && lastQuery(l.Mixer)
 		b.once(ffnBlock(l.FFN, b.last), func() { b.ffnOps(l.FFN) })
 	}
-	b.layer, b.last = -1, true
+	b.layer, b.part, b.last = -1, InEnds, true
 	b.norm("final_norm", m.Width, seqs)
 	v := (m.Vocab + b.tp - 1) / b.tp // ranks pad the vocabulary
-	b.linear("lm_head", m.Width, v, seqs, linearOpts{bias: m.HeadBias})
+	b.linear("lm_head", m.Width, v, seqs, linearOpts{bias: m.HeadBias}).Kernel = Head
 	b.allGather("lm_head.allgather", v*b.tp, seqs)
 	if b.err != nil {
 		return nil, b.err
@@ -129,12 +132,12 @@ func (b *builder) r() int {
 	return rows
 }
 
-func (b *builder) op(name string, c Class) *Op {
+func (b *builder) op(name string, k Kernel) *Op {
 	compute := b.f.vector
-	if c == GEMM || c == ExpertGEMM || c == Attn {
+	if kernelTable[k].tensor {
 		compute = b.f.compute
 	}
-	b.ops = append(b.ops, OpGroup{Op{Layer: b.layer, Name: name, Class: c, Compute: compute}, 1})
+	b.ops = append(b.ops, OpGroup{Op{Layer: b.layer, Name: name, Kernel: k, Part: b.part, Compute: compute}, 1})
 	return &b.ops[len(b.ops)-1].Op
 }
 
@@ -154,8 +157,8 @@ func (b *builder) state(o *Op, n float64) {
 }
 
 // elementwise is an operation that reads and writes activations and does flops per row.
-func (b *builder) elementwise(name string, weights, read, write, flops float64, r int) *Op {
-	o := b.op(name, Elementwise)
+func (b *builder) elementwise(name string, k Kernel, weights, read, write, flops float64, r int) *Op {
+	o := b.op(name, k)
 	o.Shape = Shape{Out: int(write), RowsAreSeqs: r == seqs}
 	if weights > 0 {
 		b.weights(o, weights)
@@ -171,14 +174,12 @@ func (b *builder) norm(name string, n, r int) {
 	if b.m.Norm == arch.LayerNorm {
 		weights, flops = 2*weights, 2*flops
 	}
-	b.elementwise(name, weights, float64(n), float64(n), flops, r).Class = Norm
+	b.elementwise(name, BlockNorm, weights, float64(n), float64(n), flops, r)
 }
 
 // rmsNorm is a norm inside a mixer, always RMS: elements of each row, weights shared.
 func (b *builder) rmsNorm(name string, weights, n, r int) *Op {
-	o := b.elementwise(name, float64(weights), float64(n), float64(n), 4*float64(n), r)
-	o.Class = Norm
-	return o
+	return b.elementwise(name, InnerNorm, float64(weights), float64(n), float64(n), 4*float64(n), r)
 }
 
 type linearOpts struct {
@@ -190,7 +191,7 @@ type linearOpts struct {
 // linear is a product [r, in]×[in, out]: 2·r·in·out FLOPs, the weights read once.
 func (b *builder) linear(name string, in, out, r int, lo linearOpts) *Op {
 	i, n := float64(in), float64(out)
-	o := b.op(name, GEMM)
+	o := b.op(name, Product)
 	o.Shape = Shape{In: in, Out: out, RowsAreSeqs: r == seqs}
 	b.weights(o, i*n)
 	b.act(o, i, n, r)
@@ -212,26 +213,26 @@ func (b *builder) linear(name string, in, out, r int, lo linearOpts) *Op {
 // outLinear is the row-parallel projection back to the residual stream, and the
 // all-reduce that tensor parallelism puts behind it.
 func (b *builder) outLinear(name string, in int, bias bool) {
-	b.linear(name, in, b.m.Width, b.r(), linearOpts{bias: bias, residual: true, keep: b.mixFd[b.layer] && name != "mlp.down"})
+	b.linear(name, in, b.m.Width, b.r(), linearOpts{bias: bias, residual: true, keep: b.mixFd[b.layer] && b.part == InMixer})
 	b.allReduce(name+".allreduce", b.m.Width, b.r())
 }
 
 // allReduce is a ring all-reduce of rows of n: each device sends 2(t−1)/t of the message.
 func (b *builder) allReduce(name string, n, r int) {
 	t := float64(b.tp)
-	b.collective(name, n, r, 2*(t-1)/t)
+	b.collective(name, AllReduce, n, r, 2*(t-1)/t)
 }
 
 func (b *builder) allGather(name string, n, r int) {
 	t := float64(b.tp)
-	b.collective(name, n, r, (t-1)/t)
+	b.collective(name, AllGather, n, r, (t-1)/t)
 }
 
-func (b *builder) collective(name string, n, r int, share float64) {
+func (b *builder) collective(name string, k Kernel, n, r int, share float64) {
 	if b.tp == 1 {
 		return
 	}
-	o := b.op(name, Collective)
+	o := b.op(name, k)
 	o.Shape = Shape{Out: n, RowsAreSeqs: r == seqs}
 	o.Link[r] = float64(n) * b.f.act.Bytes() * share
 }

@@ -2,7 +2,6 @@ package costmodel
 
 import (
 	"math"
-	"strings"
 
 	"ridgeline/costmodel/calibrate"
 )
@@ -11,7 +10,8 @@ import (
 // rows of a call, and how many kernels of it a step launches.
 type kernel struct {
 	op       *Op
-	class    kernelClass
+	price    pricing
+	prompts  calibrate.Kernel // the recurrent kernel of a prompt
 	layers   float64
 	launches float64 // in each layer
 	floor    varyingOp
@@ -23,17 +23,6 @@ type kernel struct {
 	perRow    float64 // elements to reduce or gather, or bytes to stream
 	fixed     float64 // bytes to stream whatever the rows
 }
-
-type kernelClass uint8
-
-const (
-	kernelGEMM kernelClass = iota
-	kernelExperts
-	kernelAttention
-	kernelRecurrent
-	kernelStream
-	kernelReduce
-)
 
 // kernelOf maps an operation to the measured kernel that runs it, or to the one that
 // comes nearest:
@@ -48,15 +37,13 @@ const (
 //   - Gates, norms, rotary and embedding stream.
 func (c *Compiled) kernelOf(g *OpGroup) kernel {
 	o, s := &g.Op, &g.Op.Shape
-	k := kernel{op: o, layers: float64(g.Count), launches: 1, floor: c.varying(o), perHit: o.Bytes[Weights][hit] / c.bw}
-	switch o.Class {
-	case GEMM, ExpertGEMM:
+	facts := &kernelTable[o.Kernel]
+	k := kernel{op: o, price: facts.price, prompts: facts.prompt, layers: float64(g.Count), launches: 1, floor: c.varying(o), perHit: o.Bytes[Weights][hit] / c.bw}
+	k.recurrent.Kernel = facts.step
+	switch o.Kernel {
+	case Product, Head, ExpertProduct:
 		k.gemm = calibrate.GEMM{N: float64(s.Out), K: float64(s.In), DType: o.Weight, Compute: o.Compute}
-		if o.Class == ExpertGEMM {
-			k.class = kernelExperts
-		}
-	case Attn:
-		k.class = kernelAttention
+	case Attention:
 		heads, kv := float64(s.Heads), float64(s.KVHeads)
 		if s.Passes == 4 {
 			heads, kv = heads/2, kv/2
@@ -66,31 +53,22 @@ func (c *Compiled) kernelOf(g *OpGroup) kernel {
 			kv = heads
 		}
 		k.attention = calibrate.DecodeAttention{Heads: heads, KVHeads: kv, HeadDim: float64(s.HeadDim), Window: float64(s.Window), KVDType: o.KV}
-	case Scan:
-		k.class = kernelRecurrent
-		r := &k.recurrent
-		switch {
-		case strings.HasPrefix(o.Name, "gdn"):
-			*r = calibrate.Recurrent{Kernel: calibrate.DeltaStep, KeyHeads: float64(s.KVHeads), KeyDim: float64(s.StateDim), ValueHeads: float64(s.Heads), ValueDim: float64(s.HeadDim)}
-		case s.Heads > 0:
-			*r = calibrate.Recurrent{Kernel: calibrate.SSDStep, KeyHeads: float64(s.KVHeads), KeyDim: float64(s.StateDim), ValueHeads: float64(s.Heads), ValueDim: float64(s.HeadDim), Chunk: 128}
-		default:
-			*r = calibrate.Recurrent{Kernel: calibrate.SSDStep, KeyHeads: 1, KeyDim: float64(s.StateDim), ValueHeads: math.Ceil(float64(s.Out) / 64), ValueDim: 64}
+	case ScanMamba1: // as heads of 64 channels
+		k.recurrent.KeyHeads, k.recurrent.KeyDim = 1, float64(s.StateDim)
+		k.recurrent.ValueHeads, k.recurrent.ValueDim = math.Ceil(float64(s.Out)/64), 64
+	case ScanSSD, ScanDelta:
+		k.recurrent.KeyHeads, k.recurrent.KeyDim = float64(s.KVHeads), float64(s.StateDim)
+		k.recurrent.ValueHeads, k.recurrent.ValueDim = float64(s.Heads), float64(s.HeadDim)
+		if o.Kernel == ScanSSD {
+			k.recurrent.Chunk = 128
 		}
-	case Conv:
-		k.class = kernelRecurrent
-		k.recurrent = calibrate.Recurrent{Kernel: calibrate.MambaConvStep, ValueHeads: float64(s.Out), ValueDim: 1, Conv: float64(s.In)}
-		if strings.HasPrefix(o.Name, "gdn") {
-			k.recurrent.Kernel = calibrate.DeltaConvStep
-		}
-	case Collective:
-		k.class = kernelReduce
+	case ConvMamba1, ConvMamba2, ConvDelta:
+		k.recurrent.ValueHeads, k.recurrent.ValueDim, k.recurrent.Conv = float64(s.Out), 1, float64(s.In)
+	case AllReduce:
 		k.perRow = float64(s.Out) * c.f.act.Bytes()
-		if strings.HasSuffix(o.Name, "allgather") {
-			k.perRow /= 2 // half of what a reduction of as much sends
-		}
+	case AllGather: // half of what a reduction of as much sends
+		k.perRow = float64(s.Out) * c.f.act.Bytes() / 2
 	default:
-		k.class = kernelStream
 		for i := range o.Bytes {
 			a0, a1, _, _ := decodeCoef(&o.Bytes[i])
 			k.fixed += a0
@@ -103,22 +81,22 @@ func (c *Compiled) kernelOf(g *OpGroup) kernel {
 // step is the estimated time of one launch in a decode step of b sequences that see n
 // positions.
 func (k *kernel) step(p *calibrate.Profile, e *calibrate.Engine, tp, b, n float64) calibrate.Estimate {
-	switch k.class {
-	case kernelGEMM:
+	switch k.price {
+	case asProduct:
 		s := k.gemm
 		s.M = b
 		return p.GEMM(s)
-	case kernelExperts:
+	case asExperts:
 		return k.experts(p, b)
-	case kernelAttention:
+	case asAttention:
 		s := k.attention
 		s.Batch, s.Context = b, n
 		return p.DecodeAttention(s)
-	case kernelRecurrent:
+	case asRecurrent:
 		s := k.recurrent
 		s.Batch, s.Tokens = b, 1
 		return p.Recurrent(s)
-	case kernelReduce:
+	case asReduce:
 		return p.AllReduce(calibrate.AllReduce{GPUs: tp, Bytes: k.perRow * b})
 	}
 	return p.Stream(k.fixed+k.perRow*b, e.Stream)
@@ -126,20 +104,20 @@ func (k *kernel) step(p *calibrate.Profile, e *calibrate.Engine, tp, b, n float6
 
 // stepSeconds is step without bounds, of attention that sees so many positions.
 func (k *kernel) stepSeconds(p *calibrate.Profile, e *calibrate.Engine, tp, b, n, seen float64) float64 {
-	switch k.class {
-	case kernelGEMM:
+	switch k.price {
+	case asProduct:
 		s := k.gemm
 		s.M = b
 		return p.GEMMSeconds(&s)
-	case kernelAttention:
+	case asAttention:
 		s := k.attention
 		s.Batch, s.Context, s.Seen = b, n, seen
 		return p.DecodeSeconds(&s)
-	case kernelRecurrent:
+	case asRecurrent:
 		s := k.recurrent
 		s.Batch, s.Tokens = b, 1
 		return p.RecurrentSeconds(&s)
-	case kernelStream:
+	case asStream:
 		return p.StreamSeconds(k.fixed+k.perRow*b, e.Stream)
 	}
 	return k.step(p, e, tp, b, n).Seconds
@@ -161,29 +139,29 @@ func (k *kernel) prompt(p *calibrate.Profile, e *calibrate.Engine, tp float64, c
 	if k.op.Shape.RowsAreSeqs {
 		rows = float64(c.Batch)
 	}
-	switch k.class {
-	case kernelGEMM:
+	switch k.price {
+	case asProduct:
 		s := k.gemm
 		s.M = rows
 		return p.GEMM(s)
-	case kernelExperts:
+	case asExperts:
 		return k.experts(p, rows)
-	case kernelAttention:
+	case asAttention:
 		a := k.attention
 		if k.op.Shape.QueryLast {
 			a.Batch, a.Context = float64(c.Batch), float64(c.Context())
 			return p.DecodeAttention(a)
 		}
 		return p.PrefillAttention(k.prefillAttention(c))
-	case kernelRecurrent:
-		if strings.HasPrefix(k.op.Name, "mamba1.scan") {
+	case asRecurrent:
+		if k.prompts == calibrate.NoKernel {
 			return p.Stream(w.Total(), e.Stream)
 		}
 		s := k.recurrent
 		s.Batch, s.Tokens = float64(c.Batch), float64(c.New)
-		s.Kernel-- // the kernel over a prompt comes before its step
+		s.Kernel = k.prompts
 		return p.Recurrent(s)
-	case kernelReduce:
+	case asReduce:
 		return p.AllReduce(calibrate.AllReduce{GPUs: tp, Bytes: k.perRow * rows})
 	}
 	return p.Stream(w.Total(), e.Stream)

@@ -68,9 +68,9 @@ func (c *Compiled) calibrate() Pricer {
 		x := c.kernelOf(&c.decode[i])
 		k.perStep += x.layers * x.launches * k.engine.Gap
 		switch {
-		case x.class == kernelAttention:
+		case x.price == asAttention:
 			k.vary = append(k.vary, x)
-		case x.class == kernelStream && x.floor.c1 <= x.floor.m1:
+		case x.price == asStream && x.floor.c1 <= x.floor.m1:
 			k.streams = append(k.streams, x)
 			k.launch += x.layers
 			k.stream0 += x.layers * x.fixed
@@ -124,7 +124,7 @@ func (c *calibrated) steady(b, rows float64) float64 {
 	for i := range c.fixed {
 		k := &c.fixed[i]
 		r := rows
-		if k.class == kernelRecurrent || k.op.Shape.RowsAreSeqs {
+		if kernelTable[k.op.Kernel].unlined || k.op.Shape.RowsAreSeqs {
 			r = b
 		}
 		t += c.seconds(k, r, 1, 1)
@@ -246,14 +246,14 @@ func (k *kernel) mixed(c *calibrated, m *Mix, w *Work) (seconds, launches float6
 	if s.RowsAreSeqs {
 		rows = n
 	}
-	switch k.class {
-	case kernelGEMM:
+	switch k.price {
+	case asProduct:
 		g := k.gemm
 		g.M = rows
 		return p.GEMMSeconds(&g), 1
-	case kernelExperts:
+	case asExperts:
 		return k.experts(p, rows).Seconds, 1
-	case kernelAttention:
+	case asAttention:
 		contexts := m.Contexts
 		seen, _ := m.seen(k.floor.seen)
 		for _, call := range m.Chunks {
@@ -277,7 +277,7 @@ func (k *kernel) mixed(c *calibrated, m *Mix, w *Work) (seconds, launches float6
 			launches++
 		}
 		return seconds, launches
-	case kernelRecurrent:
+	case asRecurrent:
 		if d > 0 {
 			seconds, launches = k.stepSeconds(p, c.engine, c.tp, d, 1, 1), 1
 		}
@@ -287,7 +287,7 @@ func (k *kernel) mixed(c *calibrated, m *Mix, w *Work) (seconds, launches float6
 			launches++
 		}
 		return seconds, launches
-	case kernelReduce:
+	case asReduce:
 		return p.AllReduce(calibrate.AllReduce{GPUs: c.tp, Bytes: k.perRow * rows}).Seconds, 1
 	}
 	return p.StreamSeconds(w.Total(), c.engine.Stream), 1
@@ -321,7 +321,7 @@ func (c *calibrated) PrefillOps(w Workload) []OpCost {
 func (c *calibrated) op(g *OpGroup, w Workload) float64 {
 	x := c.of.kernelOf(g)
 	n := float64(w.Generate)
-	if x.class == kernelAttention {
+	if x.price == asAttention {
 		return c.grow(&x, float64(w.Batch), span{lo: float64(w.Prompt + 1), hi: float64(w.Prompt + w.Generate), alike: true}) / n
 	}
 	return c.seconds(&x, float64(w.Batch), 1, 1)
@@ -400,15 +400,16 @@ func (c *calibrated) Basis() string {
 
 // unmeasured names what was never timed as people do.
 func unmeasured(o *Op) string {
-	switch {
-	case o.Class == GEMM:
+	switch kernelTable[o.Kernel].price {
+	case asProduct:
 		if o.Weight == o.Compute {
 			return o.Compute.String() + " products"
 		}
 		return fmt.Sprintf("%s weights computed in %s", o.Weight, o.Compute)
-	case o.Class == Attn && o.Shape.Differential:
-		return "differential attention"
-	case o.Class == Attn:
+	case asAttention:
+		if o.Shape.Differential {
+			return "differential attention"
+		}
 		return "a cache in " + o.KV.String()
 	}
 	return o.Name
@@ -418,21 +419,16 @@ func unmeasured(o *Op) string {
 // that very kind of kernel. Streaming kernels count as measured: there is nothing to
 // them but bytes.
 func (c *calibrated) measured(o *Op) (calibrate.Class, bool) {
-	switch o.Class {
-	case GEMM: // 16-bit throughout, or 8-bit throughout
+	switch facts := &kernelTable[o.Kernel]; facts.price {
+	case asProduct: // 16-bit throughout, or 8-bit throughout
 		return calibrate.ClassGEMM, o.Weight.Bytes() == o.Compute.Bytes() && c.profile.MeasuredIn(calibrate.ClassGEMM, o.Compute)
-	case ExpertGEMM:
+	case asExperts:
 		return calibrate.ClassGEMM, false
-	case Attn:
+	case asAttention:
 		return calibrate.ClassDecode, !o.Shape.Differential && c.profile.MeasuredIn(calibrate.ClassDecode, o.KV)
-	case Scan: // of Mamba layers only the convolution was timed
-		return calibrate.ClassDeltaNet, strings.HasPrefix(o.Name, "gdn")
-	case Conv:
-		if strings.HasPrefix(o.Name, "gdn") {
-			return calibrate.ClassDeltaNet, true
-		}
-		return calibrate.ClassMamba2, true
-	case Collective:
+	case asRecurrent:
+		return facts.step.Class(), facts.timed
+	case asReduce:
 		return calibrate.ClassAllReduce, true
 	}
 	return calibrate.ClassGEMM, true

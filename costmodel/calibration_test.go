@@ -254,7 +254,7 @@ func TestKernelOf(t *testing.T) {
 		t.Errorf("a delta rule is %+v", k.recurrent)
 	}
 	two := compiled(t, "llama-3.1-8b", "h200", Options{TP: 2})
-	if k := find(two, "attn.out.allreduce", ""); k.class != kernelReduce || k.perRow != 2*4096 {
+	if k := find(two, "attn.out.allreduce", ""); k.price != asReduce || k.perRow != 2*4096 {
 		t.Errorf("an all-reduce of %g bytes a row, a row has 4,096 of 2", k.perRow)
 	}
 	if k := find(two, "lm_head.allgather", ""); k.perRow != 128256 {

@@ -160,6 +160,7 @@ type OpCost struct {
 	Work
 	Name    string
 	Detail  string // tells operations of one name apart: "window 512", "last row"
+	Kernel  Kernel
 	Class   Class
 	Layers  int
 	Seconds float64
@@ -182,8 +183,8 @@ func (c *Compiled) Breakdown(w Workload) []OpCost {
 		o := &c.decode[i]
 		// The mean over the steps: every coefficient is linear in visible positions.
 		mean := c.meanWork(&o.Op, w.Batch, lo, hi)
-		oc := OpCost{Name: o.Name, Detail: o.detail(false), Class: o.Class, Layers: o.Count, Work: mean}
-		if o.Class == Attn {
+		oc := OpCost{Name: o.Name, Detail: o.detail(false), Kernel: o.Kernel, Class: o.Kernel.Class(), Layers: o.Count, Work: mean}
+		if o.Kernel == Attention {
 			v := c.varying(&o.Op)
 			oc.Seconds = v.generation(float64(w.Batch), lo, hi) / g
 		} else {
@@ -214,7 +215,7 @@ func (c *Compiled) PrefillBreakdown(w Workload) []OpCost {
 	for i := range c.prefill {
 		o := &c.prefill[i]
 		work := o.Op.Work(Call{Batch: w.Batch, New: w.Prompt})
-		oc := OpCost{Name: o.Name, Detail: o.detail(true), Class: o.Class, Layers: o.Count, Work: work, Seconds: c.opSeconds(&o.Op, &work)}
+		oc := OpCost{Name: o.Name, Detail: o.detail(true), Kernel: o.Kernel, Class: o.Kernel.Class(), Layers: o.Count, Work: work, Seconds: c.opSeconds(&o.Op, &work)}
 		out = append(out, c.finish(oc, &o.Op))
 	}
 	return shares(out)

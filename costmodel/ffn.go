@@ -17,7 +17,7 @@ func (b *builder) activation(name string, inner, copies int, gated bool, a arch.
 	if gated {
 		read, flops = 2*n, flops+n
 	}
-	b.elementwise(name, 0, read, n, flops, r)
+	b.elementwise(name, Activation, 0, read, n, flops, r)
 }
 
 func (b *builder) mlp(m arch.MLP) {
@@ -33,7 +33,7 @@ func (b *builder) moe(m arch.MoE) {
 	in, r, w := b.split("expert inner width", m.Inner), b.r(), b.m.Width
 	k, u := m.TopK, arch.UpRows(in, m.Gated)
 	b.linear("moe.router", w, m.Experts, r, linearOpts{bias: m.RouterBias})
-	b.elementwise("moe.route", 0, float64(m.Experts), float64(2*k), float64(2*m.Experts), r)
+	b.elementwise("moe.route", Routing, 0, float64(m.Experts), float64(2*k), float64(2*m.Experts), r)
 	b.expert("moe.up", m, w, u, r, 0)
 	b.activation("moe.act", in, k, m.Gated, m.Act, r)
 	b.expert("moe.down", m, in, w, r, 2*float64(k*w))
@@ -57,7 +57,7 @@ func (b *builder) moe(m arch.MoE) {
 // each expert's output into the stream.
 func (b *builder) expert(name string, m arch.MoE, in, out, r int, residual float64) {
 	i, n, k := float64(in), float64(out), float64(m.TopK)
-	o := b.op(name, ExpertGEMM)
+	o := b.op(name, ExpertProduct)
 	o.Shape = Shape{In: in, Out: out, Experts: m.Experts, TopK: m.TopK, RowsAreSeqs: r == seqs}
 	o.Weight = b.f.experts
 	o.Bytes[Weights][hit] = i * n * b.f.experts.Bytes()

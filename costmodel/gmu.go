@@ -17,7 +17,7 @@ func (b *builder) gmu(g arch.GMU) {
 	if g.Normed {
 		weights, flops = d, 7*d
 	}
-	b.elementwise("gmu.gate", weights, 2*d, d, flops, r)
+	b.elementwise("gmu.gate", Gate, weights, 2*d, d, flops, r)
 	b.outLinear("gmu.out", dm, false)
 }
 
@@ -31,6 +31,6 @@ func (b *builder) sigmoidGMU(w, r int) {
 	b.allGather("sgmu.allgather", 2*w, r)
 	b.linear("sgmu.gate", 2*w, part, r, bias)
 	p := float64(part)
-	b.elementwise("sgmu.blend", 0, 3*p, p, 7*p, r)
+	b.elementwise("sgmu.blend", Gate, 0, 3*p, p, 7*p, r)
 	b.outLinear("sgmu.out", part, true)
 }

@@ -100,7 +100,7 @@ func (l *limit) Mixed(m *Mix) float64 {
 func (c *Compiled) mixedSum(ops []OpGroup, m *Mix, attention bool) (compute float64, sum Work) {
 	for i := range ops {
 		g := &ops[i]
-		if g.Class == Attn && !attention {
+		if g.Kernel == Attention && !attention {
 			continue
 		}
 		w := c.mixedWork(&g.Op, m)

@@ -47,9 +47,9 @@ func (c *Compiled) memoryTable() memoryTable {
 	for i := range c.decode {
 		g := &c.decode[i]
 		n := float64(g.Count)
-		if g.Name == "embed" {
+		if g.Kernel == Embedding {
 			t.weights += float64((c.Model.Vocab+c.tp-1)/c.tp) * g.Bytes[Weights][rows]
-		} else if g.Name != "lm_head" || !c.Model.Tied {
+		} else if g.Kernel != Head || !c.Model.Tied {
 			t.weights += n * (g.Bytes[Weights][one] + g.Bytes[Weights][hit]*float64(g.Shape.Experts))
 		} else if c.Model.HeadBias {
 			t.weights += float64(g.Shape.Out) * c.f.weights.Bytes()
@@ -67,7 +67,7 @@ func (c *Compiled) memoryTable() memoryTable {
 			}
 			t.windowed[seen[w]].perToken += stored
 		}
-		if g.Class != Lookup && g.Name != "lm_head" {
+		if g.Kernel != Embedding && g.Kernel != Head {
 			r := g.Bytes[ActRead]
 			w := g.Bytes[ActWrite]
 			t.rowBytes = max(t.rowBytes, r[rows]+r[seqs]+w[rows]+w[seqs])

@@ -104,7 +104,7 @@ func (c *Compiled) mixedWork(o *Op, m *Mix) Work {
 	d := float64(m.Decodes)
 	seen, _ := m.seen(c.windowIndex(o.Shape.Window))
 	v := Coef{one: 1, rows: d, seqs: d, ring: d, pairs: seen, kvRows: seen}
-	if o.Class != Attn && o.Class != Scan && o.Class != Conv {
+	if !kernelTable[o.Kernel].unlined {
 		v[rows] = m.rows()
 	}
 	for _, call := range m.Chunks {

@@ -3,8 +3,8 @@ package costmodel
 import "ridgeline/arch"
 
 // conv is the causal convolution in front of a recurrence: c channels, k taps.
-func (b *builder) conv(name string, c, k int, bias bool) {
-	o := b.op(name, Conv)
+func (b *builder) conv(name string, kernel Kernel, c, k int, bias bool) {
+	o := b.op(name, kernel)
 	o.Shape = Shape{Out: c, In: k}
 	n := float64(c * k)
 	if bias {
@@ -22,7 +22,7 @@ func (b *builder) gatedNorm(name string, weights, d int, noNorm bool) {
 	if noNorm {
 		w, flops = 0, 3
 	}
-	b.elementwise(name, w, 2*float64(d), float64(d), flops*float64(d), rows)
+	b.elementwise(name, Gate, w, 2*float64(d), float64(d), flops*float64(d), rows)
 }
 
 // mamba1 prices the selective scan (Gu & Dao, arXiv:2312.00752): a state of
@@ -32,14 +32,14 @@ func (b *builder) mamba1(m arch.Mamba1) {
 	n, w := m.DState, b.m.Width
 	low := m.DtRank + 2*n
 	b.linear("mamba1.in", w, 2*di, rows, linearOpts{bias: m.ProjBias})
-	b.conv("mamba1.conv", di, m.DConv, m.ConvBias)
+	b.conv("mamba1.conv", ConvMamba1, di, m.DConv, m.ConvBias)
 	b.linear("mamba1.x", di, low, rows, linearOpts{})
 	b.allReduce("mamba1.x.allreduce", low, rows)
 	if m.InnerNorms {
 		b.rmsNorm("mamba1.inner_norm", low, low, rows)
 	}
 	b.linear("mamba1.dt", m.DtRank, di, rows, linearOpts{})
-	o := b.op("mamba1.scan", Scan)
+	o := b.op("mamba1.scan", ScanMamba1)
 	o.Shape = Shape{Out: di, StateDim: n}
 	b.weights(o, float64(di*(n+2)))
 	b.act(o, float64(3*di+2*n), float64(di), rows)
@@ -69,8 +69,8 @@ func (b *builder) mamba2(m arch.Mamba2) {
 	di, w := h*m.HeadDim, b.m.Width
 	ch := di + 2*g*m.DState
 	b.linear("mamba2.in", w, di+ch+h, rows, linearOpts{bias: m.ProjBias})
-	b.conv("mamba2.conv", ch, m.DConv, m.ConvBias)
-	o := b.op("mamba2.ssd", Scan)
+	b.conv("mamba2.conv", ConvMamba2, ch, m.DConv, m.ConvBias)
+	o := b.op("mamba2.ssd", ScanSSD)
 	o.Shape = Shape{Out: di, Heads: h, HeadDim: m.HeadDim, StateDim: m.DState, KVHeads: g}
 	b.weights(o, float64(3*h))
 	b.act(o, float64(ch+h), float64(di), rows)
@@ -87,9 +87,9 @@ func (b *builder) deltaNet(g arch.GatedDeltaNet) {
 	dk, dv, w := kh*g.KDim, vh*g.VDim, b.m.Width
 	b.linear("gdn.qkvz", w, 2*dk+2*dv, rows, linearOpts{})
 	b.linear("gdn.ba", w, 2*vh, rows, linearOpts{})
-	b.conv("gdn.conv", 2*dk+dv, g.DConv, false)
-	b.elementwise("gdn.l2norm", 0, float64(2*dk), float64(2*dk), float64(6*dk), rows)
-	o := b.op("gdn.delta", Scan)
+	b.conv("gdn.conv", ConvDelta, 2*dk+dv, g.DConv, false)
+	b.elementwise("gdn.l2norm", Unit, 0, float64(2*dk), float64(2*dk), float64(6*dk), rows)
+	o := b.op("gdn.delta", ScanDelta)
 	o.Shape = Shape{Out: dv, Heads: vh, KVHeads: kh, HeadDim: g.VDim, StateDim: g.KDim}
 	b.weights(o, float64(2*vh))
 	b.act(o, float64(2*dk+dv+2*vh), float64(dv), rows)

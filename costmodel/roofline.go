@@ -122,7 +122,7 @@ func (r *roofline) Run(m *Mix, steps int) float64 {
 	t := 0.0
 	if m.Padded > m.Decodes {
 		for i := range c.decode {
-			if g := &c.decode[i]; g.Class != Attn {
+			if g := &c.decode[i]; g.Kernel != Attention {
 				w := c.mixedWork(&g.Op, m)
 				t += float64(g.Count) * c.opSeconds(&g.Op, &w)
 			}

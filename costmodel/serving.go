@@ -37,13 +37,13 @@ func (c *Compiled) served(r *calibrate.ServedRun) calibrate.ServedParts {
 	for _, ks := range [][]kernel{k.fixed, k.streams, k.vary} {
 		for i := range ks {
 			p.StepKernels += ks[i].layers * ks[i].launches
-			if ks[i].class == kernelStream {
+			if ks[i].price == asStream {
 				p.StepStreams += ks[i].layers
 			}
 		}
 	}
 	for i := range k.prefill {
-		if k.prefill[i].class == kernelStream {
+		if k.prefill[i].price == asStream {
 			p.PromptStreams += k.prefill[i].layers
 		}
 	}

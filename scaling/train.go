@@ -75,7 +75,7 @@ func NewTraining(m *arch.Model, sequence int) (*Training, error) {
 		}
 		l := m.Layers[o.Layer]
 		kind := l.MixerName()
-		if isFFN(o.Name) {
+		if o.Part == costmodel.InFFN {
 			kind = l.FFNName()
 		}
 		j, ok := at[kind]
@@ -109,10 +109,6 @@ func (t *Training) work(o *costmodel.Op) costmodel.Work {
 	return o.Work(costmodel.Call{Batch: 1, New: t.Sequence})
 }
 
-func isFFN(op string) bool {
-	return op == "ffn_norm" || strings.HasPrefix(op, "mlp.") || strings.HasPrefix(op, "moe.")
-}
-
 // Total is the FLOPs of a token, forward and backward.
 func (t *Training) Total() float64 { return t.Forward + t.Backward }
 
@@ -135,7 +131,7 @@ func (t *Training) RooflineSeconds(hw *hardware.Profile, compute precision.DType
 	for i := range t.ops {
 		o := &t.ops[i]
 		w, p := t.work(o), vector
-		switch o.Class {
+		switch o.Kernel.Class() {
 		case costmodel.GEMM, costmodel.ExpertGEMM, costmodel.Attn:
 			p = peak
 		}

@@ -64,7 +64,7 @@ func (m *allReduceModel) params(i int) []param    { return m.Curves[i].params() 
 func (m *allReduceModel) inherit(i, from int)     { m.Curves[i] = m.Curves[from] }
 func (m *allReduceModel) corrections() []table    { return m.Corrections[:] }
 func (m *allReduceModel) errors() *spread         { return &m.Spread }
-func (m *allReduceModel) donor(f int) int         { return f ^ 1 }
+func (m *allReduceModel) donor(f int) int         { return 1 - f }
 func (m *allReduceModel) family(i int) int        { return i }
 func (m *allReduceModel) shape(r *Row) *AllReduce { return &r.AllReduce }
 func (m *allReduceModel) stiffness() smoothing {

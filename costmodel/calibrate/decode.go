@@ -112,7 +112,7 @@ func (m *decodeModel) params(i int) []param          { return m.Curves[i].params
 func (m *decodeModel) inherit(i, from int)           { m.Curves[i] = m.Curves[from] }
 func (m *decodeModel) corrections() []table          { return m.Corrections[:] }
 func (m *decodeModel) errors() *spread               { return &m.Spread }
-func (m *decodeModel) donor(f int) int               { return f ^ 1 }
+func (m *decodeModel) donor(f int) int               { return 1 - f }
 func (m *decodeModel) family(i int) int              { return i % formats }
 func (m *decodeModel) shape(r *Row) *DecodeAttention { return &r.Decode }
 func (m *decodeModel) stiffness() smoothing {

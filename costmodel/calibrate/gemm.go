@@ -100,7 +100,7 @@ func (m *gemmModel) params(i int) []param { return m.Curves[i].params() }
 func (m *gemmModel) inherit(i, from int)  { m.Curves[i] = m.Curves[from] }
 func (m *gemmModel) corrections() []table { return m.Corrections[:] }
 func (m *gemmModel) errors() *spread      { return &m.Spread }
-func (m *gemmModel) donor(f int) int      { return f ^ 1 }
+func (m *gemmModel) donor(f int) int      { return 1 - f }
 func (m *gemmModel) family(i int) int     { return i }
 func (m *gemmModel) shape(r *Row) *GEMM   { return &r.GEMM }
 func (m *gemmModel) stiffness() smoothing {

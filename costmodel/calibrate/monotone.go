@@ -165,7 +165,7 @@ func (m *recurrentModel) lattice(pair func(small, large Recurrent)) {
 				}
 				doublings(3, 6, func(heads float64) {
 					s := Recurrent{Kernel: k, Batch: batch, Tokens: tokens, KeyHeads: heads / 2, KeyDim: 128, ValueHeads: heads, ValueDim: 128, Conv: 4}
-					if k >= MambaConvContext {
+					if k.Class() == ClassMamba2 {
 						s.KeyHeads, s.ValueDim, s.Chunk = 8, 64, 128
 					}
 					each(pair, s, func(l *Recurrent) { l.Batch *= 2 }, func(l *Recurrent) { l.ValueHeads *= 2 })

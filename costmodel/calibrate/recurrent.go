@@ -85,7 +85,7 @@ func (m *recurrentModel) corrections() []table   { return m.Corrections[:] }
 func (m *recurrentModel) errors() *spread        { return &m.Spread }
 
 // The kernels of Gated DeltaNet and of Mamba-2 stand in for each other.
-func (m *recurrentModel) donor(f int) int         { return f ^ 4 }
+func (m *recurrentModel) donor(f int) int         { return int(kernelTable[f].donor) }
 func (m *recurrentModel) family(i int) int        { return i }
 func (m *recurrentModel) shape(r *Row) *Recurrent { return &r.Recurrent }
 func (m *recurrentModel) stiffness() smoothing {

@@ -114,31 +114,42 @@ const (
 	SSDContext                     // mamba_chunk_scan_combined, over a prompt
 	SSDStep                        // selective_state_update, one token
 	kernels
+	NoKernel Kernel = 255
 )
 
-var kernelNames = [kernels]string{
-	"delta-conv-context", "delta-conv-step", "delta-context", "delta-step",
-	"mamba2-conv-context", "mamba2-conv-step", "mamba2-context", "mamba2-step",
+// kernelFacts say what is known of a recurrent kernel.
+type kernelFacts struct {
+	name  string
+	class Class  // whose files time it
+	step  bool   // advances one token of each sequence, else works a prompt
+	conv  bool   // a convolution
+	donor Kernel // whose curve stands in where it was not timed
+}
+
+var kernelTable = [kernels]kernelFacts{
+	DeltaConvContext: {name: "delta-conv-context", class: ClassDeltaNet, conv: true, donor: MambaConvContext},
+	DeltaConvStep:    {name: "delta-conv-step", class: ClassDeltaNet, conv: true, step: true, donor: MambaConvStep},
+	DeltaContext:     {name: "delta-context", class: ClassDeltaNet, donor: SSDContext},
+	DeltaStep:        {name: "delta-step", class: ClassDeltaNet, step: true, donor: SSDStep},
+	MambaConvContext: {name: "mamba2-conv-context", class: ClassMamba2, conv: true, donor: DeltaConvContext},
+	MambaConvStep:    {name: "mamba2-conv-step", class: ClassMamba2, conv: true, step: true, donor: DeltaConvStep},
+	SSDContext:       {name: "mamba2-context", class: ClassMamba2, donor: DeltaContext},
+	SSDStep:          {name: "mamba2-step", class: ClassMamba2, step: true, donor: DeltaStep},
 }
 
 // String returns the kernel's short name.
 func (k Kernel) String() string {
 	if k < kernels {
-		return kernelNames[k]
+		return kernelTable[k].name
 	}
 	return "unknown"
 }
 
 // Step says whether the kernel advances one token of each sequence.
-func (k Kernel) Step() bool { return k&1 == 1 }
+func (k Kernel) Step() bool { return kernelTable[k].step }
 
-// class returns the class whose files time the kernel.
-func (k Kernel) class() Class {
-	if k >= MambaConvContext {
-		return ClassMamba2
-	}
-	return ClassDeltaNet
-}
+// Class returns the class whose files time the kernel.
+func (k Kernel) Class() Class { return kernelTable[k].class }
 
 // Recurrent is one call of a recurrent kernel, in 16-bit with a 32-bit state.
 //
@@ -167,12 +178,10 @@ func (s Recurrent) State() float64 { return s.ValueHeads * s.ValueDim * s.KeyDim
 // and out, and the state read and written once per sequence.
 func (s Recurrent) Bytes() float64 {
 	tokens := s.Batch * s.Tokens
-	switch s.Kernel {
-	case DeltaConvContext, DeltaConvStep, MambaConvContext, MambaConvStep:
+	if kernelTable[s.Kernel].conv {
 		return 4*tokens*s.Channels() + 2*s.Batch*s.Channels()*s.Conv
-	default:
-		return 2*tokens*(s.Channels()+s.ValueHeads*s.ValueDim) + 8*s.Batch*s.State()
 	}
+	return 2*tokens*(s.Channels()+s.ValueHeads*s.ValueDim) + 8*s.Batch*s.State()
 }
 
 // FLOPs returns the arithmetic of the kernel: a tap per channel for the convolution;

@@ -104,7 +104,7 @@ func (p *Profile) take(c Class, q *Profile) {
 	case ClassDeltaNet, ClassMamba2:
 		// One model serves both; each class takes its own kernels.
 		for k := range kernels {
-			if k.class() == c {
+			if k.Class() == c {
 				p.recurrent.take(k, &q.recurrent, keep)
 			}
 		}

@@ -32,20 +32,18 @@ const (
 )
 
 func kindOf(o *costmodel.Op) string {
-	switch o.Class {
-	case costmodel.GEMM, costmodel.ExpertGEMM:
+	switch o.Kernel {
+	case costmodel.Product, costmodel.Head, costmodel.ExpertProduct:
 		return kindLinear
-	case costmodel.Attn:
+	case costmodel.Attention:
 		return kindAttention
-	case costmodel.Scan:
-		switch o.Name {
-		case "mamba1.scan":
-			return kindMamba1
-		case "mamba2.ssd":
-			return kindMamba2
-		}
+	case costmodel.ScanMamba1:
+		return kindMamba1
+	case costmodel.ScanSSD:
+		return kindMamba2
+	case costmodel.ScanDelta:
 		return kindDelta
-	case costmodel.Norm:
+	case costmodel.BlockNorm, costmodel.InnerNorm:
 		return kindNorm
 	}
 	return kindElementwise

@@ -1,0 +1,100 @@
+package costmodel
+
+import (
+	"ridgeline/costmodel/calibrate"
+)
+
+// Kernel is what runs an operation. The builder sets it; class, arithmetic and the measured
+// kernel that prices it are looked up. Names of operations are for people alone.
+type Kernel uint8
+
+// The kernels.
+const (
+	Embedding     Kernel = iota
+	Product              // matrix product
+	Head                 // output head
+	ExpertProduct        // grouped product over the experts hit
+	Attention            // attention core
+	ScanMamba1           // selective scan
+	ScanSSD              // Mamba-2's recurrence
+	ScanDelta            // gated delta rule
+	ConvMamba1           // causal convolutions in front of them
+	ConvMamba2
+	ConvDelta
+	BlockNorm  // norm of the residual stream
+	InnerNorm  // norm inside a mixer
+	Activation // between the products of a feed-forward network
+	Gate       // product of two activations, and the norm that goes with it
+	Rotary
+	CacheStore // keys and values into the cache
+	Combine    // of the two halves of differential attention
+	Unit       // L2 norm of keys and queries
+	Routing    // top-k of experts
+	AllReduce
+	AllGather
+	numKernels
+)
+
+// pricing is which kind of measured kernel prices an operation.
+type pricing uint8
+
+const (
+	asStream    pricing = iota // bytes at the bandwidth, and a launch
+	asProduct                  // a matrix product
+	asExperts                  // one product with the columns of all experts hit
+	asAttention                // decode attention, or that of a prompt
+	asRecurrent                // a recurrent kernel of a step, or of a prompt
+	asReduce                   // an all-reduce
+)
+
+type kernelFacts struct {
+	class   Class
+	tensor  bool // runs at the peak of the compute format, else at the vector units'
+	unlined bool // never runs on the rows that a CUDA graph adds as padding
+	price   pricing
+
+	// Of what is priced by recurrent kernels: those that run it, and whether it is they that
+	// were timed or a stand-in.
+	step, prompt calibrate.Kernel
+	timed        bool
+}
+
+var kernelTable = [numKernels]kernelFacts{
+	Embedding:     {class: Lookup},
+	Product:       {class: GEMM, tensor: true, price: asProduct},
+	Head:          {class: GEMM, tensor: true, price: asProduct},
+	ExpertProduct: {class: ExpertGEMM, tensor: true, price: asExperts},
+	Attention:     {class: Attn, tensor: true, unlined: true, price: asAttention},
+	// Mamba-1's step is priced by Mamba-2's step kernel (selective_state_update serves both);
+	// its prompt scan streams.
+	ScanMamba1: {class: Scan, unlined: true, price: asRecurrent, step: calibrate.SSDStep, prompt: calibrate.NoKernel},
+	ScanSSD:    {class: Scan, unlined: true, price: asRecurrent, step: calibrate.SSDStep, prompt: calibrate.SSDContext},
+	ScanDelta:  {class: Scan, unlined: true, price: asRecurrent, step: calibrate.DeltaStep, prompt: calibrate.DeltaContext, timed: true},
+	ConvMamba1: {class: Conv, unlined: true, price: asRecurrent, step: calibrate.MambaConvStep, prompt: calibrate.MambaConvContext, timed: true},
+	ConvMamba2: {class: Conv, unlined: true, price: asRecurrent, step: calibrate.MambaConvStep, prompt: calibrate.MambaConvContext, timed: true},
+	ConvDelta:  {class: Conv, unlined: true, price: asRecurrent, step: calibrate.DeltaConvStep, prompt: calibrate.DeltaConvContext, timed: true},
+	BlockNorm:  {class: Norm},
+	InnerNorm:  {class: Norm},
+	Activation: {class: Elementwise},
+	Gate:       {class: Elementwise},
+	Rotary:     {class: Elementwise},
+	CacheStore: {class: Elementwise},
+	Combine:    {class: Elementwise},
+	Unit:       {class: Elementwise},
+	Routing:    {class: Elementwise},
+	AllReduce:  {class: Collective, price: asReduce},
+	AllGather:  {class: Collective, price: asReduce},
+}
+
+// Class is the group of kernels it belongs to.
+func (k Kernel) Class() Class { return kernelTable[k].class }
+
+// Part is the part of a decoder that an operation belongs to.
+type Part uint8
+
+// The parts.
+const (
+	InEnds  Part = iota // embedding, final norm, output head
+	InMixer             // a layer's mixer and the norm in front of it
+	InFFN               // a layer's feed-forward network and the norm in front of it
+)

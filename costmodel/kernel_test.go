@@ -1,0 +1,56 @@
+package costmodel
+
+import (
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// Names are for people: operations renamed cost what they did.
+func TestNamesDecideNothing(t *testing.T) {
+	rename := func(c *Compiled) *Compiled {
+		r := *c
+		r.decode, r.prefill = append([]OpGroup(nil), c.decode...), append([]OpGroup(nil), c.prefill...)
+		for i := range r.decode {
+			r.decode[i].Name = fmt.Sprint("decode ", i)
+		}
+		for i := range r.prefill {
+			r.prefill[i].Name = fmt.Sprint("prefill ", i)
+		}
+		r.cal, r.fixed, r.vary, r.experts, r.windows, r.finite = &lazyPricer{}, fixedOps{}, nil, nil, nil, nil
+		r.reduce()
+		r.mem = r.memoryTable()
+		return &r
+	}
+	same := func(t interface{ Fatalf(string, ...any) }, c *Compiled, fs ...Fidelity) {
+		r, w := rename(c), Workload{Prompt: 700, Generate: 90, Batch: 3}
+		for _, f := range fs {
+			a, b := c.At(f), r.At(f)
+			if a.Generation(w) != b.Generation(w) || a.Prefill(w) != b.Prefill(w) {
+				t.Fatalf("%v: %g and %g s, renamed %g and %g", f, a.Prefill(w), a.Generation(w), b.Prefill(w), b.Generation(w))
+			}
+		}
+		if a, b := c.Memory(3, 700, 90), r.Memory(3, 700, 90); a != b {
+			t.Fatalf("memory %+v, renamed %+v", a, b)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) { same(t, compileRandom(t), Limit, Roofline) })
+	calibratedCases(t, func(_ string, c *Compiled) { same(t, c, Calibrated) })
+}
+
+// Every kernel that the builder can set is one of the table's, and random models make them all.
+func TestEveryKernelIsBuilt(t *testing.T) {
+	built := map[Kernel]bool{}
+	rapid.Check(t, func(t *rapid.T) {
+		c := compileRandom(t)
+		for _, g := range append(append([]OpGroup(nil), c.decode...), c.prefill...) {
+			built[g.Kernel] = true
+		}
+	})
+	for k := range numKernels {
+		if !built[k] {
+			t.Errorf("no model has kernel %d, of class %s", k, k.Class())
+		}
+	}
+}
