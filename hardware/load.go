@@ -21,55 +21,60 @@ import (
 //go:embed profiles/*.yaml
 var embedded embed.FS
 
-var load = sync.OnceValues(func() ([]*Profile, error) {
-	files, err := embedded.ReadDir("profiles")
+// names are the embedded profiles, sorted: each is a file NAME.yaml.
+var names = sync.OnceValue(func() []string {
+	files, err := embedded.ReadDir("profiles") // in name order
 	if err != nil {
-		return nil, err
+		panic(err) // the embedded directory is part of the binary
 	}
-	var all []*Profile
+	var out []string
 	for _, f := range files {
-		b, err := embedded.ReadFile("profiles/" + f.Name())
-		if err != nil {
-			return nil, err
-		}
-		p, err := Parse(f.Name(), b)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, p)
+		out = append(out, strings.TrimSuffix(f.Name(), ".yaml"))
 	}
-	return all, nil
+	return out
 })
+
+var opened sync.Map // name → *Profile
+
+// open decodes an embedded profile once.
+func open(name string) *Profile {
+	if p, ok := opened.Load(name); ok {
+		return p.(*Profile)
+	}
+	b, err := embedded.ReadFile("profiles/" + name + ".yaml")
+	if err == nil {
+		var p *Profile
+		if p, err = Parse(name+".yaml", b); err == nil {
+			first, _ := opened.LoadOrStore(name, p)
+			return first.(*Profile)
+		}
+	}
+	panic("hardware: embedded profile: " + err.Error()) // a test opens them all
+}
 
 // All returns the embedded profiles, sorted by name. They are shared: do not change them.
 func All() []*Profile {
-	all, err := load()
-	if err != nil {
-		panic("hardware: embedded profile: " + err.Error()) // a test loads them all
+	var all []*Profile
+	for _, n := range names() {
+		all = append(all, open(n))
 	}
 	return all
 }
 
-// Names lists the embedded profiles.
-func Names() []string {
-	var names []string
-	for _, p := range All() {
-		names = append(names, p.Name)
-	}
-	return names
-}
+// Names lists the embedded profiles, sorted.
+func Names() []string { return slices.Clone(names()) }
 
 // Lookup returns an embedded profile by name; case and underscores do not matter. The
 // error lists names that begin alike, or all.
 func Lookup(name string) (*Profile, error) {
 	n := strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), "_", "-")
 	var near []string
-	for _, p := range All() {
-		if p.Name == n {
-			return p, nil
+	for _, known := range names() {
+		if known == n {
+			return open(n), nil
 		}
-		if n != "" && strings.HasPrefix(p.Name, n) {
-			near = append(near, p.Name)
+		if n != "" && strings.HasPrefix(known, n) {
+			near = append(near, known)
 		}
 	}
 	switch len(near) {

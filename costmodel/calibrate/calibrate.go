@@ -57,22 +57,22 @@ func Fit(ctx context.Context, tables []Table, hw *hardware.Profile, o Options) (
 		switch c {
 		case ClassGEMM:
 			for i := range rows {
-				p.gemm.Measured[rows[i].GEMM.format()] = true
+				p.gemm.get().Measured[rows[i].GEMM.format()] = true
 			}
-			errs, err = fitClass(ctx, &p.gemm, &p.device, rows, &o)
+			errs, err = fitClass(ctx, p.gemm.get(), &p.device, rows, &o)
 		case ClassDecode:
 			for i := range rows {
-				p.decode.Measured[formatOf(rows[i].Decode.KVDType)] = true
+				p.decode.get().Measured[formatOf(rows[i].Decode.KVDType)] = true
 			}
-			p.decode.HeadDims = distinct(rows, func(r *Row) float64 { return r.Decode.HeadDim })
-			errs, err = fitClass(ctx, &p.decode, &p.device, rows, &o)
+			p.decode.get().HeadDims = distinct(rows, func(r *Row) float64 { return r.Decode.HeadDim })
+			errs, err = fitClass(ctx, p.decode.get(), &p.device, rows, &o)
 		case ClassPrefill:
-			p.prefill.HeadDims = distinct(rows, func(r *Row) float64 { return r.Prefill.HeadDim })
-			errs, err = fitClass(ctx, &p.prefill, &p.device, rows, &o)
+			p.prefill.get().HeadDims = distinct(rows, func(r *Row) float64 { return r.Prefill.HeadDim })
+			errs, err = fitClass(ctx, p.prefill.get(), &p.device, rows, &o)
 		case ClassDeltaNet:
-			errs, err = fitClass(ctx, &p.recurrent, &p.device, rows, &o)
+			errs, err = fitClass(ctx, p.recurrent.get(), &p.device, rows, &o)
 		case ClassAllReduce:
-			errs, err = fitClass(ctx, &p.allReduce, &p.device, rows, &o)
+			errs, err = fitClass(ctx, p.allReduce.get(), &p.device, rows, &o)
 		}
 		if err != nil {
 			return nil, nil, err

@@ -3,8 +3,11 @@ package calibrate
 import (
 	"bytes"
 	"context"
+	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,7 +54,7 @@ func TestFitFindsKnownPhysics(t *testing.T) {
 	if e := r.Tables[0].MAPE; e > 0.04 {
 		t.Errorf("left-out error %.3f of times with 2 %% noise", e)
 	}
-	c := p.gemm.Curves[0]
+	c := p.gemm.get().Curves[0]
 	for _, f := range []struct {
 		name      string
 		got, want float64
@@ -92,7 +95,7 @@ func TestOutliersHardlyMoveAFit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := p.gemm.Curves[0]; math.Abs(math.Log(c.Bandwidth/0.7)) > 0.2 {
+	if c := p.gemm.get().Curves[0]; math.Abs(math.Log(c.Bandwidth/0.7)) > 0.2 {
 		t.Errorf("bandwidth fraction %g with 6 %% outliers, made with 0.7", c.Bandwidth)
 	}
 }
@@ -135,6 +138,72 @@ func TestEmbeddedProfiles(t *testing.T) {
 		if info, err := e.Info(); err != nil || info.Size() > 64<<10 {
 			t.Errorf("%s has %d bytes, at most 64 KB (%v)", e.Name(), info.Size(), err)
 		}
+	}
+}
+
+// What is embedded is what the documents hold: go generate packs them anew.
+func TestPackedIsWhatTheDocumentsHold(t *testing.T) {
+	names, err := filepath.Glob("profiles/*.yaml")
+	if err != nil || len(names) == 0 {
+		t.Fatal("no documents", err)
+	}
+	var ps []*Profile
+	for _, name := range names {
+		p, err := ReadProfile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ps = append(ps, p)
+	}
+	want, err := Pack(ps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range want {
+		got, err := files.ReadFile("packed/" + name)
+		if err != nil || !bytes.Equal(got, b) {
+			t.Errorf("packed/%s is not what the documents hold (%v): run go generate", name, err)
+		}
+	}
+	packed := 0
+	err = fs.WalkDir(files, "packed", func(_ string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			packed++
+		}
+		return err
+	})
+	if err != nil || packed != len(want)+1 {
+		t.Errorf("%d files are packed, want %d and the engines (%v)", packed, len(want), err)
+	}
+	b, err := os.ReadFile("engines.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	es, err := ParseEngines("engines.yaml", b)
+	if err != nil || !slices.Equal(es, Engines()) {
+		t.Errorf("packed engines %+v, the document has %+v (%v): run go generate", Engines(), es, err)
+	}
+	// Read from its document or opened from the binary, a profile predicts the same.
+	for i, p := range Embedded() {
+		a, b := p.DecodeAttention(DecodeAttention{Batch: 3, Heads: 24, KVHeads: 8, HeadDim: 128, Context: 700, KVDType: precision.BF16}),
+			ps[i].DecodeAttention(DecodeAttention{Batch: 3, Heads: 24, KVHeads: 8, HeadDim: 128, Context: 700, KVDType: precision.BF16})
+		if a != b {
+			t.Errorf("%s: %+v, from its document %+v", p.Hardware(), a, b)
+		}
+	}
+}
+
+// Asking one thing opens one drawer.
+func TestDrawersOpenWhenAsked(t *testing.T) {
+	hw := *lookup(t, "gb200")
+	hw.Name = "nobody has asked of it"
+	p, err := For(&hw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.GEMM(GEMM{M: 1, N: 512, K: 512, DType: precision.BF16})
+	if !p.gemm.ready.Load() || p.decode.ready.Load() || p.prefill.ready.Load() || p.recurrent.ready.Load() || p.allReduce.ready.Load() {
+		t.Error("a product opened more than the products")
 	}
 }
 
@@ -394,9 +463,9 @@ func TestStraightening(t *testing.T) {
 	hw := lookup(t, "h200")
 	p := newProfile("h200", newDevice(hw))
 	rows := synthetic(0.4)[0].Rows // timed on a busy day
-	smoothAll(&p.gemm, &p.device, rows)
+	smoothAll(p.gemm.get(), &p.device, rows)
 	_, before, _ := p.Dips(ClassGEMM)
-	if err := straighten(context.Background(), &p.gemm, &p.device, rows, 12); err != nil {
+	if err := straighten(context.Background(), p.gemm.get(), &p.device, rows, 12); err != nil {
 		t.Fatal(err)
 	}
 	if _, after, _ := p.Dips(ClassGEMM); before < 50 || after > before*7/10 {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -44,7 +45,18 @@ func (t *table) scale() float64 {
 }
 
 // MarshalYAML returns the stored form.
-func (t table) MarshalYAML() (any, error) {
+func (t table) MarshalYAML() (any, error) { return t.stored() }
+
+// MarshalJSON writes the stored form.
+func (t table) MarshalJSON() ([]byte, error) {
+	s, err := t.stored()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(s)
+}
+
+func (t table) stored() (stored, error) {
 	if len(t.values) == 0 {
 		return stored{Slices: t.Slices, Axes: t.Axes}, nil
 	}
@@ -60,13 +72,13 @@ func (t table) MarshalYAML() (any, error) {
 	var b bytes.Buffer
 	w, err := flate.NewWriter(&b, flate.BestCompression)
 	if err != nil {
-		return nil, err
+		return stored{}, err
 	}
 	if _, err := w.Write(raw); err != nil {
-		return nil, err
+		return stored{}, err
 	}
 	if err := w.Close(); err != nil {
-		return nil, err
+		return stored{}, err
 	}
 	return stored{t.Slices, t.Axes, scale, base64.StdEncoding.EncodeToString(b.Bytes())}, nil
 }
@@ -77,6 +89,19 @@ func (t *table) UnmarshalYAML(unmarshal func(any) error) error {
 	if err := unmarshal(&s); err != nil {
 		return err
 	}
+	return t.restore(&s)
+}
+
+// UnmarshalJSON reads the stored form.
+func (t *table) UnmarshalJSON(b []byte) error {
+	var s stored
+	if err := json.Unmarshal(b, &s); err != nil {
+		return err
+	}
+	return t.restore(&s)
+}
+
+func (t *table) restore(s *stored) error {
 	nodes := float64(s.Slices)
 	for _, a := range s.Axes {
 		if a.N < 1 || a.N > 1 && !(a.PerOctave > 0 && a.PerOctave < 100) || !(math.Abs(a.Lo) < 100) {

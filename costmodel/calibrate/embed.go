@@ -2,37 +2,98 @@ package calibrate
 
 import (
 	"embed"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path"
+	"reflect"
 	"sync"
 
 	"ridgeline/hardware"
 )
 
-//go:embed profiles/*.yaml
+// The profiles that come with ridgeline are the documents in profiles, as calibrate fit
+// writes them, packed so that a class of one is decoded without the rest: an index of
+// devices and provenance, and a file for each class. A test holds the two equal.
+//
+//go:generate go run ridgeline/costmodel/calibrate/pack
+//go:embed packed
 var files embed.FS
 
-// embedded returns the embedded profiles, in name order.
-var embedded = sync.OnceValue(func() []*Profile {
-	entries, err := files.ReadDir("profiles")
-	if err != nil {
-		panic(err) // the embedded directory is part of the binary
+// PackedIndex is the name of the packed profiles' index.
+const PackedIndex = "index.json"
+
+// header is what the index says of a profile.
+type header struct {
+	Hardware   string
+	Device     device
+	Provenance map[string]Provenance
+}
+
+// Pack returns the files that profiles are packed in, by name.
+func Pack(ps []*Profile) (map[string][]byte, error) {
+	out := map[string][]byte{}
+	var index []header
+	for _, p := range ps {
+		d := p.document()
+		index = append(index, header{d.Hardware, d.Device, d.Provenance})
+		for name, m := range map[string]any{"gemm": d.GEMM, "decode": d.Decode, "prefill": d.Prefill, "recurrent": d.Recurrent, "allreduce": d.AllReduce} {
+			if reflect.ValueOf(m).IsNil() {
+				continue
+			}
+			b, err := json.Marshal(m)
+			if err != nil {
+				return nil, err
+			}
+			out[path.Join(p.hardware, name+".json")] = append(b, '\n')
+		}
 	}
+	b, err := json.MarshalIndent(index, "", "\t")
+	out[PackedIndex] = append(b, '\n')
+	return out, err
+}
+
+// embedded returns the embedded profiles, in name order, their drawers closed.
+var embedded = sync.OnceValue(func() []*Profile {
+	var index []header
+	unpack(PackedIndex, &index)
 	var out []*Profile
-	for _, e := range entries {
-		name := path.Join("profiles", e.Name())
-		b, err := files.ReadFile(name)
-		if err != nil {
-			panic(err)
-		}
-		p, err := Parse(name, b)
-		if err != nil {
-			panic(fmt.Sprintf("embedded %v", err))
-		}
+	for _, h := range index {
+		p := newProfile(h.Hardware, h.Device)
+		p.provide(h.Provenance)
+		p.gemm = packed(h.Hardware, "gemm", newGEMMModel)
+		p.decode = packed(h.Hardware, "decode", newDecodeModel)
+		p.prefill = packed(h.Hardware, "prefill", newPrefillModel)
+		p.recurrent = packed(h.Hardware, "recurrent", newRecurrentModel)
+		p.allReduce = packed(h.Hardware, "allreduce", newAllReduceModel)
 		out = append(out, p)
 	}
 	return out
 })
+
+// packed is a drawer of the embedded files; a class that was not fitted is fresh.
+func packed[M any](hardware, class string, fresh func() M) *drawer[M] {
+	return closed(func() M {
+		m := fresh()
+		unpack(path.Join(hardware, class+".json"), &m)
+		return m
+	})
+}
+
+// unpack decodes an embedded file, if there is one, into to.
+func unpack(name string, to any) {
+	b, err := files.ReadFile(path.Join("packed", name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err == nil {
+		err = json.Unmarshal(b, to)
+	}
+	if err != nil {
+		panic(fmt.Sprintf("embedded %s: %v", name, err)) // a test opens them all
+	}
+}
 
 // Embedded returns the profiles that come with ridgeline, in name order.
 func Embedded() []*Profile { return append([]*Profile(nil), embedded()...) }

@@ -2,7 +2,6 @@ package calibrate
 
 import (
 	"context"
-	_ "embed"
 	"fmt"
 	"io"
 	"math"
@@ -36,14 +35,11 @@ type Engine struct {
 	MAPE   float64 `yaml:"mape,omitempty"` // of TPOT on the rows fitted
 }
 
-//go:embed engines.yaml
-var engineFile []byte
+// PackedEngines is the name of the packed file of engines.yaml.
+const PackedEngines = "engines.json"
 
-var engines = sync.OnceValue(func() []Engine {
-	es, err := ParseEngines("engines.yaml", engineFile)
-	if err != nil {
-		panic("embedded " + err.Error())
-	}
+var engines = sync.OnceValue(func() (es []Engine) {
+	unpack(PackedEngines, &es)
 	return es
 })
 

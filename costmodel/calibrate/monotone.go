@@ -60,15 +60,15 @@ func logTime[S any](m fitted[S], d *device, s *S) float64 {
 func (p *Profile) Dips(c Class) (pairs, dips int, worst float64) {
 	switch c {
 	case ClassGEMM:
-		return countDips(&p.gemm, &p.device)
+		return countDips(p.gemm.get(), &p.device)
 	case ClassDecode:
-		return countDips(&p.decode, &p.device)
+		return countDips(p.decode.get(), &p.device)
 	case ClassPrefill:
-		return countDips(&p.prefill, &p.device)
+		return countDips(p.prefill.get(), &p.device)
 	case ClassDeltaNet, ClassMamba2:
-		return countDips(&p.recurrent, &p.device)
+		return countDips(p.recurrent.get(), &p.device)
 	default:
-		return countDips(&p.allReduce, &p.device)
+		return countDips(p.allReduce.get(), &p.device)
 	}
 }
 

@@ -22,11 +22,11 @@ type Profile struct {
 	basis    [classes]Basis
 	from     [classes]Provenance
 
-	gemm      gemmModel
-	decode    decodeModel
-	prefill   prefillModel
-	recurrent recurrentModel
-	allReduce allReduceModel
+	gemm      *drawer[gemmModel]
+	decode    *drawer[decodeModel]
+	prefill   *drawer[prefillModel]
+	recurrent *drawer[recurrentModel]
+	allReduce *drawer[allReduceModel]
 }
 
 // Provenance says what a class of a profile was fitted from and how well it does.
@@ -61,8 +61,8 @@ type document struct {
 func newProfile(name string, d device) *Profile {
 	return &Profile{
 		hardware: name, device: d,
-		gemm: newGEMMModel(), decode: newDecodeModel(), prefill: newPrefillModel(),
-		recurrent: newRecurrentModel(), allReduce: newAllReduceModel(),
+		gemm: filled(newGEMMModel()), decode: filled(newDecodeModel()), prefill: filled(newPrefillModel()),
+		recurrent: filled(newRecurrentModel()), allReduce: filled(newAllReduceModel()),
 	}
 }
 
@@ -78,9 +78,9 @@ func (p *Profile) MeasuredIn(c Class, d precision.DType) bool {
 	width := d.Bytes()
 	switch c {
 	case ClassGEMM:
-		return (width == 1 || width == 2) && p.gemm.Measured[formatOf(d)]
+		return (width == 1 || width == 2) && p.gemm.get().Measured[formatOf(d)]
 	case ClassDecode:
-		return (width == 1 || width == 2) && p.decode.Measured[formatOf(d)]
+		return (width == 1 || width == 2) && p.decode.get().Measured[formatOf(d)]
 	}
 	return true
 }
@@ -90,42 +90,49 @@ func (p *Profile) Provenance(c Class) Provenance { return p.from[c] }
 
 // GEMM predicts a matrix product.
 func (p *Profile) GEMM(s GEMM) Estimate {
-	return p.gemm.Spread.estimate(p.GEMMSeconds(&s)).among(nil, 0, p.gemm.Measured[s.format()])
+	m := p.gemm.get()
+	return m.Spread.estimate(p.GEMMSeconds(&s)).among(nil, 0, m.Measured[s.format()])
 }
 
 // GEMMSeconds is GEMM without bounds.
 func (p *Profile) GEMMSeconds(s *GEMM) float64 {
-	return p.gemm.physics(&p.device, s) * math.Exp(p.gemm.correct(s))
+	m := p.gemm.get()
+	return m.physics(&p.device, s) * math.Exp(m.correct(s))
 }
 
 // DecodeAttention predicts one decode step of attention.
 func (p *Profile) DecodeAttention(s DecodeAttention) Estimate {
-	return p.decode.Spread.estimate(p.DecodeSeconds(&s)).among(p.decode.HeadDims, s.HeadDim, p.decode.Measured[formatOf(s.KVDType)])
+	m := p.decode.get()
+	return m.Spread.estimate(p.DecodeSeconds(&s)).among(m.HeadDims, s.HeadDim, m.Measured[formatOf(s.KVDType)])
 }
 
 // DecodeSeconds is DecodeAttention without bounds.
 func (p *Profile) DecodeSeconds(s *DecodeAttention) float64 {
-	return p.decode.physics(&p.device, s) * math.Exp(p.decode.correct(s))
+	m := p.decode.get()
+	return m.physics(&p.device, s) * math.Exp(m.correct(s))
 }
 
 // PrefillAttention predicts causal attention over prompts.
 func (p *Profile) PrefillAttention(s PrefillAttention) Estimate {
-	return p.prefill.Spread.estimate(p.PrefillSeconds(&s)).among(p.prefill.HeadDims, s.HeadDim, true)
+	m := p.prefill.get()
+	return m.Spread.estimate(p.PrefillSeconds(&s)).among(m.HeadDims, s.HeadDim, true)
 }
 
 // PrefillSeconds is PrefillAttention without bounds.
 func (p *Profile) PrefillSeconds(s *PrefillAttention) float64 {
-	return p.prefill.physics(&p.device, s) * math.Exp(p.prefill.correct(s))
+	m := p.prefill.get()
+	return m.physics(&p.device, s) * math.Exp(m.correct(s))
 }
 
 // Recurrent predicts one call of a recurrent kernel.
 func (p *Profile) Recurrent(s Recurrent) Estimate {
-	return p.recurrent.Spread.estimate(p.RecurrentSeconds(&s))
+	return p.recurrent.get().Spread.estimate(p.RecurrentSeconds(&s))
 }
 
 // RecurrentSeconds is Recurrent without bounds.
 func (p *Profile) RecurrentSeconds(s *Recurrent) float64 {
-	return p.recurrent.physics(&p.device, s) * math.Exp(p.recurrent.correct(s))
+	m := p.recurrent.get()
+	return m.physics(&p.device, s) * math.Exp(m.correct(s))
 }
 
 // AllReduce predicts one all-reduce; over one device it is nothing.
@@ -133,7 +140,8 @@ func (p *Profile) AllReduce(s AllReduce) Estimate {
 	if s.GPUs < 2 {
 		return Estimate{}
 	}
-	return p.allReduce.Spread.estimate(p.allReduce.physics(&p.device, &s) * math.Exp(p.allReduce.correct(&s)))
+	m := p.allReduce.get()
+	return m.Spread.estimate(m.physics(&p.device, &s) * math.Exp(m.correct(&s)))
 }
 
 // Stream predicts a kernel that only streams: norms, activations, rotary, embedding. None
@@ -148,7 +156,7 @@ func (p *Profile) Stream(bytes, launch float64) Estimate {
 
 // StreamSeconds is Stream without bounds.
 func (p *Profile) StreamSeconds(bytes, launch float64) float64 {
-	return launch + bytes/(p.gemm.Curves[0].Bandwidth*p.device.Bandwidth)
+	return launch + bytes/(p.gemm.get().Curves[0].Bandwidth*p.device.Bandwidth)
 }
 
 // Streaming kernels are unmeasured; a third either way is our guess, not a figure.
@@ -165,6 +173,16 @@ func (s *spread) estimate(seconds float64) Estimate {
 // WriteYAML writes the profile as Read reads it: the classes that were fitted, not
 // those a relative fills in.
 func (p *Profile) WriteYAML(w io.Writer) error {
+	b, err := yaml.Marshal(p.document())
+	if err != nil {
+		return fmt.Errorf("writing profile: %w", err)
+	}
+	_, err = w.Write(b)
+	return err
+}
+
+// document is the profile as files hold it: the classes that were fitted.
+func (p *Profile) document() document {
 	d := document{Hardware: p.hardware, Device: p.device, Provenance: map[string]Provenance{}}
 	for c := range classes {
 		if p.from[c].Rows == 0 {
@@ -173,23 +191,18 @@ func (p *Profile) WriteYAML(w io.Writer) error {
 		d.Provenance[c.String()] = p.from[c]
 		switch c {
 		case ClassGEMM:
-			d.GEMM = &p.gemm
+			d.GEMM = p.gemm.get()
 		case ClassDecode:
-			d.Decode = &p.decode
+			d.Decode = p.decode.get()
 		case ClassPrefill:
-			d.Prefill = &p.prefill
+			d.Prefill = p.prefill.get()
 		case ClassDeltaNet, ClassMamba2:
-			d.Recurrent = &p.recurrent
+			d.Recurrent = p.recurrent.get()
 		case ClassAllReduce:
-			d.AllReduce = &p.allReduce
+			d.AllReduce = p.allReduce.get()
 		}
 	}
-	b, err := yaml.Marshal(d)
-	if err != nil {
-		return fmt.Errorf("writing profile: %w", err)
-	}
-	_, err = w.Write(b)
-	return err
+	return d
 }
 
 // ReadProfile reads a profile file.
@@ -215,23 +228,25 @@ func Parse(name string, data []byte) (*Profile, error) {
 	if err := p.device.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	for c := range classes {
-		from, ok := d.Provenance[c.String()]
-		if !ok {
-			continue
-		}
-		p.from[c] = from
-		p.basis[c] = Basis{Kind: Fitted}
-	}
-	set(&p.gemm, d.GEMM)
-	set(&p.decode, d.Decode)
-	set(&p.prefill, d.Prefill)
-	set(&p.recurrent, d.Recurrent)
-	set(&p.allReduce, d.AllReduce)
+	p.provide(d.Provenance)
+	set(p.gemm.get(), d.GEMM)
+	set(p.decode.get(), d.Decode)
+	set(p.prefill.get(), d.Prefill)
+	set(p.recurrent.get(), d.Recurrent)
+	set(p.allReduce.get(), d.AllReduce)
 	if err := p.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return p, nil
+}
+
+// provide takes over what classes were fitted from.
+func (p *Profile) provide(by map[string]Provenance) {
+	for c := range classes {
+		if from, ok := by[c.String()]; ok {
+			p.from[c], p.basis[c] = from, Basis{Kind: Fitted}
+		}
+	}
 }
 
 func set[M any](to, from *M) {
@@ -244,11 +259,11 @@ func set[M any](to, from *M) {
 func (p *Profile) check() error {
 	fresh := newProfile("", p.device)
 	check := []error{
-		checkModel("gemm", &p.gemm, &fresh.gemm),
-		checkModel("decode_attention", &p.decode, &fresh.decode),
-		checkModel("prefill_attention", &p.prefill, &fresh.prefill),
-		checkModel("recurrent", &p.recurrent, &fresh.recurrent),
-		checkModel("allreduce", &p.allReduce, &fresh.allReduce),
+		checkModel("gemm", p.gemm.get(), fresh.gemm.get()),
+		checkModel("decode_attention", p.decode.get(), fresh.decode.get()),
+		checkModel("prefill_attention", p.prefill.get(), fresh.prefill.get()),
+		checkModel("recurrent", p.recurrent.get(), fresh.recurrent.get()),
+		checkModel("allreduce", p.allReduce.get(), fresh.allReduce.get()),
 	}
 	for _, err := range check {
 		if err != nil {

@@ -65,6 +65,7 @@ func relatives(d *device, from []*Profile) []*Profile {
 func compose(name string, d device, from []*Profile) *Profile {
 	p := newProfile(name, d)
 	near := relatives(&d, from)
+	var donors [classes]*Profile
 	for c := range classes {
 		for _, q := range near {
 			if q.basis[c].Kind != Fitted {
@@ -75,48 +76,76 @@ func compose(name string, d device, from []*Profile) *Profile {
 			} else {
 				p.basis[c] = Basis{Transferred, q.hardware}
 			}
-			p.take(c, q)
+			donors[c] = q
 			break
 		}
 	}
+	p.take(&donors)
 	return p
 }
 
-// take copies a class's curves from another profile; corrections only from a relative,
+// take has each class's curves come from its donor: corrections only from a relative,
 // intervals wider the further it is.
-func (p *Profile) take(c Class, q *Profile) {
-	away := distance(&p.device, &q.device)
-	wider := drift * away
-	keep := away < related
-	switch c {
-	case ClassGEMM:
-		p.gemm = q.gemm
-		forget(p.gemm.Corrections[:], keep)
-		p.gemm.Spread = q.gemm.Spread.widen(wider)
-	case ClassDecode:
-		p.decode = q.decode
-		forget(p.decode.Corrections[:], keep)
-		p.decode.Spread = q.decode.Spread.widen(wider)
-	case ClassPrefill:
-		p.prefill = q.prefill
-		forget(p.prefill.Corrections[:], keep)
-		p.prefill.Spread = q.prefill.Spread.widen(wider)
-	case ClassDeltaNet, ClassMamba2:
-		// One model serves both; each class takes its own kernels.
-		for k := range kernels {
-			if k.Class() == c {
-				p.recurrent.take(k, &q.recurrent, keep)
+func (p *Profile) take(donors *[classes]*Profile) {
+	if q := donors[ClassGEMM]; q != nil {
+		p.gemm = closed(func() gemmModel {
+			m := *q.gemm.get()
+			forget(m.Corrections[:], p.related(q))
+			m.Spread = m.Spread.widen(p.drift(q))
+			return m
+		})
+	}
+	if q := donors[ClassDecode]; q != nil {
+		p.decode = closed(func() decodeModel {
+			m := *q.decode.get()
+			forget(m.Corrections[:], p.related(q))
+			m.Spread = m.Spread.widen(p.drift(q))
+			return m
+		})
+	}
+	if q := donors[ClassPrefill]; q != nil {
+		p.prefill = closed(func() prefillModel {
+			m := *q.prefill.get()
+			forget(m.Corrections[:], p.related(q))
+			m.Spread = m.Spread.widen(p.drift(q))
+			return m
+		})
+	}
+	p.recurrent = closed(func() recurrentModel {
+		m := newRecurrentModel()
+		// One model serves both classes; each takes its own kernels.
+		for _, c := range []Class{ClassDeltaNet, ClassMamba2} {
+			q := donors[c]
+			if q == nil {
+				continue
+			}
+			from := q.recurrent.get()
+			for k := range kernels {
+				if k.Class() == c {
+					m.take(k, from, p.related(q))
+				}
+			}
+			if len(m.Spread.Low) == 0 {
+				m.Spread = from.Spread.widen(p.drift(q))
 			}
 		}
-		if len(p.recurrent.Spread.Low) == 0 || c == ClassDeltaNet {
-			p.recurrent.Spread = q.recurrent.Spread.widen(wider)
-		}
-	case ClassAllReduce:
-		p.allReduce = q.allReduce
-		forget(p.allReduce.Corrections[:], keep)
-		p.allReduce.Spread = q.allReduce.Spread.widen(wider)
+		return m
+	})
+	if q := donors[ClassAllReduce]; q != nil {
+		p.allReduce = closed(func() allReduceModel {
+			m := *q.allReduce.get()
+			forget(m.Corrections[:], p.related(q))
+			m.Spread = m.Spread.widen(p.drift(q))
+			return m
+		})
 	}
 }
+
+// related reports whether a donor's corrections come along with its curves.
+func (p *Profile) related(q *Profile) bool { return distance(&p.device, &q.device) < related }
+
+// drift is how much wider the intervals of a donor's predictions are.
+func (p *Profile) drift(q *Profile) float64 { return drift * distance(&p.device, &q.device) }
 
 func forget(tables []table, keep bool) {
 	if !keep {
