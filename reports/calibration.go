@@ -3,13 +3,15 @@ package reports
 import (
 	"fmt"
 
-	"ridgeline/costmodel"
 	"ridgeline/costmodel/calibrate"
+	"ridgeline/served"
+	"ridgeline/units"
 )
 
 // CheckJSON is how far predictions are from tables of timings.
 type CheckJSON struct {
-	Tables []calibrate.TableError `json:"tables"`
+	Tables  []calibrate.TableError `json:"tables"`
+	Skipped []served.Skipped       `json:"skipped,omitempty"` // served runs that were not priced
 }
 
 // ErrorTable lists errors table by table.
@@ -68,13 +70,16 @@ func EngineTable(engines []calibrate.Engine) *Table {
 	return t
 }
 
-// ServedTable lists groups of served runs.
-func ServedTable(groups []costmodel.ServedCheck) *Table {
+// ServedTable lists groups of served runs, and says which runs were skipped and why.
+func ServedTable(groups []served.GroupCheck, skipped []served.Skipped) *Table {
 	t := &Table{Title: "Time per output token of whole served runs", Columns: []Column{
 		{Name: "model", CSV: "model", Left: true}, {Name: "hardware", CSV: "hardware", Left: true}, {Name: "engine", CSV: "engine", Left: true}, {Name: "version", CSV: "version", Left: true},
 		{Name: "weights", CSV: "weights", Left: true}, {Name: "runs", CSV: "runs"}, {Name: "mean\nerror", CSV: "mape"}, {Name: "note", CSV: "note", Left: true}}}
 	for _, g := range groups {
 		t.Add(Txt(g.Model), Txt(g.Hardware), Txt(g.Engine), Txt(g.Version), Txt(g.Weights), Num(float64(g.Runs)), Shown(g.MAPE, percent(g.MAPE)), Txt(g.Note))
+	}
+	for _, s := range skipped {
+		t.Notes = append(t.Notes, fmt.Sprintf("Skipped rows of serving.csv: %s, the first on line %d: %s.", units.Int(float64(s.Rows)), s.Line, s.Reason))
 	}
 	return t
 }

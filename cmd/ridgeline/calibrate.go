@@ -11,13 +11,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ridgeline/costmodel"
 	"ridgeline/costmodel/calibrate"
 	"ridgeline/hardware"
 	"ridgeline/internal/atomicfile"
 	"ridgeline/internal/input"
 	"ridgeline/reports"
 	"ridgeline/reports/figure"
+	"ridgeline/served"
 	"ridgeline/study"
 )
 
@@ -85,26 +85,23 @@ func measuredDir(dir, on string) ([]calibrate.Table, error) {
 	return own, nil
 }
 
-// served reads serving.csv of a folder; none is no error.
-func served(dir string) ([]*costmodel.ServedGroup, error) {
+// servedRuns reads serving.csv of a folder; none is no error.
+func servedRuns(dir string) ([]*served.Group, []served.Skipped, error) {
 	path := filepath.Join(dir, "serving.csv")
 	f, err := input.OpenAtMost(path, calibrate.MaxTable)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer f.Close()
-	runs, err := calibrate.ReadServing(f, path)
+	runs, err := served.Read(f, path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	groups, err := costmodel.GroupServed(runs)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return groups, nil
+	groups, skipped := served.GroupRuns(runs)
+	return groups, skipped, nil
 }
 
 // hardwareFlag is --hardware: a profile, by name or file.
@@ -260,17 +257,18 @@ transferred from its nearest measured relative.`,
 				}
 				js.Tables = append(js.Tables, calibrate.Check(p, tables[i:i+1])...)
 			}
-			groups, err := served(m.dir)
+			groups, skipped, err := servedRuns(m.dir)
 			if err != nil {
 				return err
 			}
+			js.Skipped = skipped
 			if only != "" {
 				groups = ofHardware(groups, only)
 			}
-			js.Tables = append(js.Tables, costmodel.ServedTables("serving.csv", groups, calibrate.Engines())...)
+			js.Tables = append(js.Tables, served.Tables("serving.csv", groups, calibrate.Engines())...)
 			ts := []*reports.Table{reports.ErrorTable("Predictions against timings", js.Tables)}
-			if len(groups) > 0 {
-				ts = append(ts, reports.ServedTable(costmodel.CheckServed(groups, calibrate.Engines())))
+			if len(groups) > 0 || len(skipped) > 0 {
+				ts = append(ts, reports.ServedTable(served.CheckRuns(groups, calibrate.Engines()), skipped))
 			}
 			return out.write(c, ts, js)
 		},
@@ -281,8 +279,8 @@ transferred from its nearest measured relative.`,
 	return c
 }
 
-func ofHardware(groups []*costmodel.ServedGroup, name string) []*costmodel.ServedGroup {
-	var own []*costmodel.ServedGroup
+func ofHardware(groups []*served.Group, name string) []*served.Group {
+	var own []*served.Group
 	for _, g := range groups {
 		if g.Hardware == name {
 			own = append(own, g)

@@ -9,11 +9,11 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"ridgeline/costmodel"
 	"ridgeline/costmodel/calibrate"
 	"ridgeline/hardware"
 	"ridgeline/internal/atomicfile"
 	"ridgeline/reports"
+	"ridgeline/served"
 )
 
 func calibrateHoldout() *cobra.Command {
@@ -114,14 +114,17 @@ requests' prefill delays running ones. With -o the engines are written as YAML.`
 			if err := out.check(); err != nil {
 				return err
 			}
-			groups, err := served(dir)
+			groups, skipped, err := servedRuns(dir)
 			if err != nil {
 				return err
+			}
+			if len(groups) == 0 && len(skipped) > 0 {
+				return fmt.Errorf("--measured %s: serving.csv has no run that can be priced; line %d: %s", dir, skipped[0].Line, skipped[0].Reason)
 			}
 			if len(groups) == 0 {
 				return fmt.Errorf("--measured %q has no serving.csv", dir)
 			}
-			es, err := costmodel.FitEngines(c.Context(), groups)
+			es, err := served.FitEngines(c.Context(), groups)
 			if err != nil {
 				return failure{err}
 			}
@@ -130,17 +133,18 @@ requests' prefill delays running ones. With -o the engines are written as YAML.`
 				gap, _ = calibrate.EagerGap(tables)
 			}
 			es = calibrate.WithDerived(es, gap, source)
-			checks := costmodel.CheckServed(groups, es)
+			checks := served.CheckRuns(groups, es)
 			if out.file != "" {
 				if err := atomicfile.Write(out.file, func(w io.Writer) error { return calibrate.WriteEngines(w, es) }); err != nil {
 					return err
 				}
 			}
 			report := outFlags{format: out.format}
-			return report.write(c, []*reports.Table{reports.EngineTable(es), reports.ServedTable(checks)}, struct {
-				Engines []calibrate.Engine      `json:"engines"`
-				Served  []costmodel.ServedCheck `json:"served"`
-			}{es, checks})
+			return report.write(c, []*reports.Table{reports.EngineTable(es), reports.ServedTable(checks, skipped)}, struct {
+				Engines []calibrate.Engine  `json:"engines"`
+				Served  []served.GroupCheck `json:"served"`
+				Skipped []served.Skipped    `json:"skipped,omitempty"`
+			}{es, checks, skipped})
 		},
 	}
 	c.Flags().StringVar(&dir, "measured", "", "folder with serving.csv, and all-reduce timings if there are")

@@ -1,17 +1,15 @@
 package calibrate
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"ridgeline/internal/input"
-	"ridgeline/precision"
+	"ridgeline/internal/records"
 )
 
 // Class is a kind of operation that is fitted by itself.
@@ -130,189 +128,58 @@ func classify(base string) (Class, string, bool) {
 // one line, "name:line: column: what is wrong".
 func Read(r io.Reader, name string, class Class) ([]Row, error) {
 	var rows []Row
-	err := eachRecord(r, name, func(rec *record) error {
-		row := rec.row(class)
-		rows = append(rows, row)
-		return rec.err
+	err := records.Each(r, name, func(rec *records.Record) error {
+		rows = append(rows, readRow(rec, class))
+		return rec.Err()
 	})
 	return rows, err
 }
 
-// eachRecord calls f for every line of a CSV file after its header.
-func eachRecord(r io.Reader, name string, f func(*record) error) error {
-	s := bufio.NewScanner(r)
-	s.Buffer(nil, 1<<20)
-	if !s.Scan() {
-		if err := s.Err(); err != nil {
-			return fmt.Errorf("%s:1: %w", name, lineError(err))
-		}
-		return fmt.Errorf("%s:1: empty file, want a header line", name)
-	}
-	rec := record{file: name, line: 1, column: map[string]int{}}
-	header := split(s.Text())
-	for i, h := range header {
-		if _, twice := rec.column[h]; twice {
-			return fmt.Errorf("%s:1: %q: two columns of this name", name, h)
-		}
-		rec.column[h] = i
-	}
-	n := 0
-	for s.Scan() {
-		rec.line++
-		text := strings.TrimSpace(s.Text())
-		if text == "" {
-			continue
-		}
-		n++
-		rec.field = split(text)
-		if len(rec.field) != len(header) {
-			return fmt.Errorf("%s:%d: %d fields, the header has %d", name, rec.line, len(rec.field), len(header))
-		}
-		if err := f(&rec); err != nil {
-			return err
-		}
-	}
-	if err := s.Err(); err != nil {
-		return fmt.Errorf("%s:%d: %w", name, rec.line+1, lineError(err))
-	}
-	if n == 0 {
-		return fmt.Errorf("%s:%d: no rows after the header", name, rec.line)
-	}
-	return nil
-}
-
-// lineError words what stops a reader of lines.
-func lineError(err error) error {
-	if errors.Is(err, bufio.ErrTooLong) {
-		return errors.New("a line of more than 1 MiB: not a table of timings")
-	}
-	return err
-}
-
-func split(line string) []string {
-	f := strings.Split(strings.TrimPrefix(line, "\ufeff"), ",")
-	for i := range f {
-		f[i] = strings.TrimSpace(f[i])
-	}
-	return f
-}
-
-// record is one line being read; the first error sticks.
-type record struct {
-	file   string
-	line   int
-	column map[string]int
-	field  []string
-	err    error
-}
-
-func (r *record) fail(column, format string, args ...any) {
-	if r.err == nil {
-		r.err = fmt.Errorf("%s:%d: %s: %s", r.file, r.line, column, fmt.Sprintf(format, args...))
-	}
-}
-
-func (r *record) text(column string) string {
-	i, ok := r.column[column]
-	if !ok {
-		r.fail(column, "no such column in the header")
-		return ""
-	}
-	return r.field[i]
-}
-
-// largest bounds any size in a table: beyond it products of four sizes would overflow
-// what a double counts exactly, and no GPU kernel is anywhere near.
-const largest = 1 << 40
-
-// size reads a whole number of at least least.
-func (r *record) size(column string, least float64) float64 {
-	t := r.text(column)
-	v, err := strconv.ParseFloat(t, 64)
-	switch {
-	case r.err != nil:
-		return least
-	case err != nil || v != float64(int64(v)):
-		r.fail(column, "%q is not a whole number", t)
-	case v < least || v > largest:
-		r.fail(column, "%s is out of range, want %g to 2^40", t, least)
-	}
-	return v
-}
-
-// duration reads a positive time in seconds from a column with so many units to a second.
-func (r *record) duration(column string, perSecond float64) float64 {
-	t := r.text(column)
-	v, err := strconv.ParseFloat(t, 64)
-	switch {
-	case r.err != nil:
-	case err != nil:
-		r.fail(column, "%q is not a number", t)
-	case !(v > 0) || v >= 1e6*perSecond: // two weeks
-		r.fail(column, "%s is not a positive time", t)
-	}
-	return v / perSecond
-}
-
-func (r *record) dtype(column string) precision.DType {
-	t := r.text(column)
-	if r.err != nil {
-		return precision.Unset
-	}
-	d, err := precision.Parse(t)
-	if err != nil {
-		r.fail(column, "%v", err)
-	} else if b := d.Bytes(); b != 1 && b != 2 {
-		r.fail(column, "%q is not a format calibrated here (bfloat16, float16, fp8, int8)", t)
-	}
-	return d
-}
-
 // row reads the fields of a class.
-func (r *record) row(class Class) Row {
-	row := Row{Line: r.line}
+func readRow(r *records.Record, class Class) Row {
+	row := Row{Line: r.Line}
 	switch class {
 	case ClassGEMM:
-		row.GEMM = GEMM{M: r.size("m", 1), N: r.size("n", 1), K: r.size("k", 1), DType: r.dtype("dtype")}
+		row.GEMM = GEMM{M: r.Size("m", 1), N: r.Size("n", 1), K: r.Size("k", 1), DType: r.Format("dtype")}
 	case ClassDecode:
 		row.Decode = DecodeAttention{
-			Batch: r.size("batch", 1), Heads: r.size("heads", 1), KVHeads: r.size("kv_heads", 1),
-			HeadDim: r.size("head_dim", 1), Window: r.size("window", 0), Context: r.size("context", 1),
-			KVDType: r.dtype("kv_dtype"),
+			Batch: r.Size("batch", 1), Heads: r.Size("heads", 1), KVHeads: r.Size("kv_heads", 1),
+			HeadDim: r.Size("head_dim", 1), Window: r.Size("window", 0), Context: r.Size("context", 1),
+			KVDType: r.Format("kv_dtype"),
 		}
-		r.grouped(row.Decode.Heads, row.Decode.KVHeads)
+		grouped(r, row.Decode.Heads, row.Decode.KVHeads)
 	case ClassPrefill:
 		row.Prefill = PrefillAttention{
-			Batch: r.size("batch", 1), Heads: r.size("heads", 1), KVHeads: r.size("kv_heads", 1),
-			HeadDim: r.size("head_dim", 1), Window: r.size("window", 0), Prompt: r.size("prompt", 1),
+			Batch: r.Size("batch", 1), Heads: r.Size("heads", 1), KVHeads: r.Size("kv_heads", 1),
+			HeadDim: r.Size("head_dim", 1), Window: r.Size("window", 0), Prompt: r.Size("prompt", 1),
 		}
-		r.grouped(row.Prefill.Heads, row.Prefill.KVHeads)
+		grouped(r, row.Prefill.Heads, row.Prefill.KVHeads)
 	case ClassDeltaNet:
 		row.Recurrent = Recurrent{
-			Kernel: r.kernel(deltaKernels), Batch: r.size("batch", 1), Tokens: r.size("seq_len", 1),
-			KeyHeads: r.size("k_heads", 1), KeyDim: r.size("k_head_dim", 1),
-			ValueHeads: r.size("v_heads", 1), ValueDim: r.size("v_head_dim", 1), Conv: r.size("d_conv", 1),
+			Kernel: readKernel(r, deltaKernels), Batch: r.Size("batch", 1), Tokens: r.Size("seq_len", 1),
+			KeyHeads: r.Size("k_heads", 1), KeyDim: r.Size("k_head_dim", 1),
+			ValueHeads: r.Size("v_heads", 1), ValueDim: r.Size("v_head_dim", 1), Conv: r.Size("d_conv", 1),
 		}
 	case ClassMamba2:
 		row.Recurrent = Recurrent{
-			Kernel: r.kernel(mambaKernels), Batch: r.size("batch", 1), Tokens: r.size("seq_len", 1),
-			KeyHeads: r.size("groups", 1), KeyDim: r.size("d_state", 1),
-			ValueHeads: r.size("heads", 1), ValueDim: r.size("head_dim", 1), Conv: r.size("d_conv", 1),
-			Chunk: r.size("chunk", 0),
+			Kernel: readKernel(r, mambaKernels), Batch: r.Size("batch", 1), Tokens: r.Size("seq_len", 1),
+			KeyHeads: r.Size("groups", 1), KeyDim: r.Size("d_state", 1),
+			ValueHeads: r.Size("heads", 1), ValueDim: r.Size("head_dim", 1), Conv: r.Size("d_conv", 1),
+			Chunk: r.Size("chunk", 0),
 		}
 	case ClassAllReduce:
 		row.AllReduce = AllReduce{
-			GPUs: r.size("gpus", 2), Bytes: r.size("message_elements", 1) * r.dtype("dtype").Bytes(),
-			Eager: strings.HasSuffix(r.text("backend"), "eager"),
+			GPUs: r.Size("gpus", 2), Bytes: r.Size("message_elements", 1) * r.Format("dtype").Bytes(),
+			Eager: strings.HasSuffix(r.Text("backend"), "eager"),
 		}
 	}
-	row.Seconds = r.duration("latency_us", 1e6)
+	row.Seconds = r.Duration("latency_us", 1e6)
 	return row
 }
 
-func (r *record) grouped(heads, kvHeads float64) {
-	if r.err == nil && kvHeads > heads {
-		r.fail("kv_heads", "%g is more than the %g heads", kvHeads, heads)
+func grouped(r *records.Record, heads, kvHeads float64) {
+	if r.Err() == nil && kvHeads > heads {
+		r.Fail("kv_heads", "%g is more than the %g heads", kvHeads, heads)
 	}
 }
 
@@ -334,9 +201,9 @@ type kernelName struct {
 	kernel Kernel
 }
 
-func (r *record) kernel(known []kernelName) Kernel {
-	t := r.text("kernel")
-	if r.err != nil {
+func readKernel(r *records.Record, known []kernelName) Kernel {
+	t := r.Text("kernel")
+	if r.Err() != nil {
 		return 0
 	}
 	names := make([]string, len(known))
@@ -346,7 +213,7 @@ func (r *record) kernel(known []kernelName) Kernel {
 		}
 		names[i] = k.prefix
 	}
-	r.fail("kernel", "%q is none of %s", t, strings.Join(names, ", "))
+	r.Fail("kernel", "%q is none of %s", t, strings.Join(names, ", "))
 	return 0
 }
 

@@ -75,16 +75,6 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-func FuzzReadServing(f *testing.F) {
-	f.Add("model,system,engine,engine_version,precision,tp,prompt,generate,concurrency,ttft_ms,tpot_ms\nx,h100_sxm,vllm,0.12.0,bf16,2,1024,128,16,187.9,22.2\n")
-	f.Fuzz(func(t *testing.T, in string) {
-		runs, err := ReadServing(strings.NewReader(in), "serving.csv")
-		if err == nil && len(runs) == 0 {
-			t.Fatal("no runs and no error")
-		}
-	})
-}
-
 func FuzzParse(f *testing.F) {
 	for _, p := range Embedded()[:1] {
 		var b bytes.Buffer
