@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ridgeline/hardware"
+	"ridgeline/hardware/measure"
 	"ridgeline/kernels/crosscheck"
 	"ridgeline/reports"
 )
@@ -27,7 +27,7 @@ fraction of that bandwidth and peak the reference kernels reach, by kind (ridgel
 			if err := out.check(); err != nil {
 				return err
 			}
-			o := hardware.MeasureOptions{}
+			o := measure.Options{}
 			if onTerminal(c.ErrOrStderr()) {
 				o.Progress = func(step, steps int, what string) {
 					fmt.Fprintf(c.ErrOrStderr(), "\r\033[K%d/%d %s", step, steps, what)
@@ -36,7 +36,7 @@ fraction of that bandwidth and peak the reference kernels reach, by kind (ridgel
 					}
 				}
 			}
-			p, err := hardware.Measure(c.Context(), o)
+			p, err := measure.Host(c.Context(), o)
 			if err != nil {
 				return failure{err}
 			}

@@ -12,6 +12,7 @@ import (
 	"ridgeline/arch"
 	"ridgeline/execution"
 	"ridgeline/hardware"
+	"ridgeline/hardware/measure"
 	"ridgeline/hardware/readloop"
 	"ridgeline/internal/memory"
 	"ridgeline/kernels"
@@ -103,14 +104,14 @@ func bound(quick bool) int {
 }
 
 // reader is a plain read loop over memory past the last-level cache: as much as
-// hardware.Measure reads, so that a run of it is about as long as one of a kernel.
+// measure.Host reads, so that a run of it is about as long as one of a kernel.
 type reader struct {
 	buf   []float32
 	cores int
 }
 
 func newReader(p *hardware.Profile, quick bool) *reader {
-	bytes := hardware.StreamBytes(int(p.Cache.Value), bound(quick))
+	bytes := measure.StreamBytes(int(p.Cache.Value), bound(quick))
 	r := &reader{buf: make([]float32, bytes/4), cores: runtime.GOMAXPROCS(0)}
 	for i := range r.buf {
 		r.buf[i] = float32(i & 255)

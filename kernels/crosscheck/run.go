@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"ridgeline/hardware"
+	"ridgeline/hardware/measure"
 	"ridgeline/kernels/golden"
 )
 
@@ -139,12 +140,12 @@ func measureHost(ctx context.Context, o Options) (*hardware.Profile, error) {
 		report = func(done, _ int) { o.Progress("measure", done, total) }
 	}
 	// the product is measured with the kernels' own further down
-	m := hardware.MeasureOptions{GEMM: 384}
+	m := measure.Options{GEMM: 384}
 	if o.Quick {
 		m.Repeats = 5
 		m.Bytes = min(256<<20, bound(true))
 	}
-	p, err := hardware.Measure(ctx, m)
+	p, err := measure.Host(ctx, m)
 	if err != nil {
 		return nil, err
 	}

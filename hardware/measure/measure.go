@@ -1,4 +1,6 @@
-package hardware
+// Package measure makes a hardware profile of the machine it runs on. It stands apart from
+// hardware so that who wants a datasheet does not link matrix products and assembly.
+package measure
 
 import (
 	"bufio"
@@ -17,13 +19,14 @@ import (
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
 
+	"ridgeline/hardware"
 	"ridgeline/hardware/readloop"
 	"ridgeline/internal/memory"
 	"ridgeline/precision"
 )
 
-// MeasureOptions tune Measure; the zero value measures for real.
-type MeasureOptions struct {
+// Options tune Host; the zero value measures for real.
+type Options struct {
 	Bytes   int // memory to stream; 0: StreamBytes of the last-level cache and memory.Bound
 	GEMM    int // order of the matrix product; 0: 1536
 	Repeats int // 0: 9
@@ -37,11 +40,11 @@ type MeasureOptions struct {
 // they have a slice: what is past the bound is left.
 func StreamBytes(cache, bound int) int { return min(max(8*cache, 256<<20), bound) }
 
-// Measure makes a profile of the machine it runs on: read bandwidth of all cores over
+// Host makes a profile of the machine it runs on: read bandwidth of all cores over
 // memory past the last-level cache, float32 GEMM peak, and what it costs to hand work to
 // all cores and wait. Each is the median of the repeats, with the spread (interquartile
 // range over median) in Notes: machines are shared.
-func Measure(ctx context.Context, o MeasureOptions) (*Profile, error) {
+func Host(ctx context.Context, o Options) (*hardware.Profile, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -61,11 +64,11 @@ func Measure(ctx context.Context, o MeasureOptions) (*Profile, error) {
 		}
 	}
 	cores := runtime.GOMAXPROCS(0)
-	p := &Profile{Name: "host", Title: hostTitle(), Vendor: "host", Arch: runtime.GOARCH,
-		Peak:    map[precision.DType]Figure{},
+	p := &hardware.Profile{Name: "host", Title: hostTitle(), Vendor: "host", Arch: runtime.GOARCH,
+		Peak:    map[precision.DType]hardware.Figure{},
 		Sources: map[string]string{"measured": "ridgeline hardware measure, " + time.Now().UTC().Format("2006-01-02"), "system": "as the operating system reports it"},
-		Units:   Figure{float64(cores), "system"}, Cache: Figure{float64(llc), "system"},
-		MemoryCapacity: Figure{memoryCapacity(), "system"}}
+		Units:   hardware.Figure{Value: float64(cores), Source: "system"}, Cache: hardware.Figure{Value: float64(llc), Source: "system"},
+		MemoryCapacity: hardware.Figure{Value: memoryCapacity(), Source: "system"}}
 
 	step(0, "read bandwidth")
 	buf := make([]float32, o.Bytes/4)
@@ -77,7 +80,7 @@ func Measure(ctx context.Context, o MeasureOptions) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.MemoryBandwidth = Figure{float64(len(buf)*4) / secs.median, "measured"}
+	p.MemoryBandwidth = hardware.Figure{Value: float64(len(buf)*4) / secs.median, Source: "measured"}
 	p.Notes = append(p.Notes, fmt.Sprintf("read bandwidth: %d repeats over %d MiB on %d cores, spread %.0f %%", o.Repeats, o.Bytes>>20, cores, 100*secs.spread))
 	if o.Bytes < 2*llc {
 		p.Notes = append(p.Notes, fmt.Sprintf("read bandwidth: the system reports a last-level cache of %d MiB, and no more than %d MiB of memory were used: part of them may have been read from the cache", llc>>20, o.Bytes>>20))
@@ -91,7 +94,7 @@ func Measure(ctx context.Context, o MeasureOptions) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Peak[precision.FP32] = Figure{2 * float64(n) * float64(n) * float64(n) / secs.median, "measured"}
+	p.Peak[precision.FP32] = hardware.Figure{Value: 2 * float64(n) * float64(n) * float64(n) / secs.median, Source: "measured"}
 	p.Notes = append(p.Notes, fmt.Sprintf("GEMM peak: float32 %d×%d×%d through gonum, spread %.0f %%", n, n, n, 100*secs.spread))
 
 	step(2, "call cost")
@@ -108,7 +111,7 @@ func Measure(ctx context.Context, o MeasureOptions) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.CallSeconds = Figure{secs.median / calls, "measured"}
+	p.CallSeconds = hardware.Figure{Value: secs.median / calls, Source: "measured"}
 	step(3, "done")
 	if math.IsNaN(float64(guard)) {
 		return nil, fmt.Errorf("reading memory gave no number")
