@@ -14,6 +14,7 @@ package calibrate
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"ridgeline/hardware"
@@ -57,7 +58,9 @@ func Fit(ctx context.Context, tables []Table, hw *hardware.Profile, o Options) (
 		switch c {
 		case ClassGEMM:
 			for i := range rows {
-				p.gemm.get().Measured[rows[i].GEMM.format()] = true
+				s, m := &rows[i].GEMM, p.gemm.get()
+				m.Measured[s.format()] = true
+				m.Ragged = m.Ragged || s.M > 8 && s.M != 8*math.Floor(s.M/8)
 			}
 			errs, err = fitClass(ctx, p.gemm.get(), &p.device, rows, &o)
 		case ClassDecode:

@@ -81,6 +81,16 @@ type gemmModel struct {
 	Corrections [2]table           `yaml:"corrections"`
 	Spread      spread             `yaml:"spread"`
 	Measured    [formats]bool      `yaml:"measured,flow"` // whether products in 16-bit, in 8-bit were
+
+	// Ragged says that products of more than eight rows, no multiple of eight, were timed.
+	// They take another time than their neighbours on most GPUs, mostly less for few columns
+	// and more for many; where nobody timed them they are taken to be like them.
+	Ragged bool `yaml:"ragged"`
+}
+
+// ragged reports whether a product's rows are no multiple of eight, as far as was timed.
+func (m *gemmModel) ragged(s *GEMM) bool {
+	return s.M != 8*math.Floor(s.M/8) && (s.M < 8 || m.Ragged)
 }
 
 func newGEMMModel() gemmModel {
@@ -113,7 +123,7 @@ func (m *gemmModel) physics(d *device, s *GEMM) float64 {
 
 func (m *gemmModel) locate(_ int, s *GEMM) (int, [axes]float64) {
 	ragged := 1.0
-	if s.M != 8*math.Floor(s.M/8) {
+	if m.ragged(s) {
 		ragged = 2
 	}
 	return s.format(), [axes]float64{ragged, s.M, s.N, s.K}
