@@ -3,7 +3,7 @@ package costmodel
 import (
 	"math"
 
-	"ridgeline/costmodel/calibrate"
+	"ridgeline/costmodel/kerneltime"
 )
 
 // kernel is an operation as the fitted model prices it: a shape to fill in with the
@@ -11,15 +11,15 @@ import (
 type kernel struct {
 	op       *Op
 	price    pricing
-	prompts  calibrate.Kernel // the recurrent kernel of a prompt
+	prompts  kerneltime.Kernel // the recurrent kernel of a prompt
 	layers   float64
 	launches float64 // in each layer
 	floor    varyingOp
 	perHit   float64 // seconds to read the weights of one expert
 
-	gemm      calibrate.GEMM
-	attention calibrate.DecodeAttention
-	recurrent calibrate.Recurrent
+	gemm      kerneltime.GEMM
+	attention kerneltime.DecodeAttention
+	recurrent kerneltime.Recurrent
 	perRow    float64 // elements to reduce or gather, or bytes to stream
 	fixed     float64 // bytes to stream whatever the rows
 }
@@ -42,7 +42,7 @@ func (c *Compiled) kernelOf(g *OpGroup) kernel {
 	k.recurrent.Kernel = facts.step
 	switch o.Kernel {
 	case Product, Head, ExpertProduct:
-		k.gemm = calibrate.GEMM{N: float64(s.Out), K: float64(s.In), DType: o.Weight, Compute: o.Compute}
+		k.gemm = kerneltime.GEMM{N: float64(s.Out), K: float64(s.In), DType: o.Weight, Compute: o.Compute}
 	case Attention:
 		heads, kv := float64(s.Heads), float64(s.KVHeads)
 		if s.Passes == 4 {
@@ -52,7 +52,7 @@ func (c *Compiled) kernelOf(g *OpGroup) kernel {
 		if c.Options.KVRead.PerQueryHead(s.Windowed) {
 			kv = heads
 		}
-		k.attention = calibrate.DecodeAttention{Heads: heads, KVHeads: kv, HeadDim: float64(s.HeadDim), Window: float64(s.Window), KVDType: o.KV}
+		k.attention = kerneltime.DecodeAttention{Heads: heads, KVHeads: kv, HeadDim: float64(s.HeadDim), Window: float64(s.Window), KVDType: o.KV}
 	case ScanMamba1: // as heads of 64 channels
 		k.recurrent.KeyHeads, k.recurrent.KeyDim = 1, float64(s.StateDim)
 		k.recurrent.ValueHeads, k.recurrent.ValueDim = math.Ceil(float64(s.Out)/64), 64
@@ -80,7 +80,7 @@ func (c *Compiled) kernelOf(g *OpGroup) kernel {
 
 // step is the estimated time of one launch in a decode step of b sequences that see n
 // positions.
-func (k *kernel) step(p *calibrate.Profile, e *calibrate.Engine, tp, b, n float64) calibrate.Estimate {
+func (k *kernel) step(p *kerneltime.Profile, e *kerneltime.Engine, tp, b, n float64) kerneltime.Estimate {
 	switch k.price {
 	case asProduct:
 		s := k.gemm
@@ -97,13 +97,13 @@ func (k *kernel) step(p *calibrate.Profile, e *calibrate.Engine, tp, b, n float6
 		s.Batch, s.Tokens = b, 1
 		return p.Recurrent(s)
 	case asReduce:
-		return p.AllReduce(calibrate.AllReduce{GPUs: tp, Bytes: k.perRow * b})
+		return p.AllReduce(kerneltime.AllReduce{GPUs: tp, Bytes: k.perRow * b})
 	}
 	return p.Stream(k.fixed+k.perRow*b, e.Stream)
 }
 
 // stepSeconds is step without bounds, of attention that sees so many positions.
-func (k *kernel) stepSeconds(p *calibrate.Profile, e *calibrate.Engine, tp, b, n, seen float64) float64 {
+func (k *kernel) stepSeconds(p *kerneltime.Profile, e *kerneltime.Engine, tp, b, n, seen float64) float64 {
 	switch k.price {
 	case asProduct:
 		s := k.gemm
@@ -124,7 +124,7 @@ func (k *kernel) stepSeconds(p *calibrate.Profile, e *calibrate.Engine, tp, b, n
 }
 
 // experts is the grouped product of r rows.
-func (k *kernel) experts(p *calibrate.Profile, r float64) calibrate.Estimate {
+func (k *kernel) experts(p *kerneltime.Profile, r float64) kerneltime.Estimate {
 	s := &k.op.Shape
 	hits := ExpectedHits(s.Experts, s.TopK, r)
 	g := k.gemm
@@ -134,7 +134,7 @@ func (k *kernel) experts(p *calibrate.Profile, r float64) calibrate.Estimate {
 }
 
 // prompt is the estimated time of one launch in a prefill.
-func (k *kernel) prompt(p *calibrate.Profile, e *calibrate.Engine, tp float64, c Call, w *Work) calibrate.Estimate {
+func (k *kernel) prompt(p *kerneltime.Profile, e *kerneltime.Engine, tp float64, c Call, w *Work) kerneltime.Estimate {
 	rows := float64(c.Batch * c.New)
 	if k.op.Shape.RowsAreSeqs {
 		rows = float64(c.Batch)
@@ -154,7 +154,7 @@ func (k *kernel) prompt(p *calibrate.Profile, e *calibrate.Engine, tp float64, c
 		}
 		return p.PrefillAttention(k.prefillAttention(c))
 	case asRecurrent:
-		if k.prompts == calibrate.NoKernel {
+		if k.prompts == kerneltime.NoKernel {
 			return p.Stream(w.Total(), e.Stream)
 		}
 		s := k.recurrent
@@ -162,14 +162,14 @@ func (k *kernel) prompt(p *calibrate.Profile, e *calibrate.Engine, tp float64, c
 		s.Kernel = k.prompts
 		return p.Recurrent(s)
 	case asReduce:
-		return p.AllReduce(calibrate.AllReduce{GPUs: tp, Bytes: k.perRow * rows})
+		return p.AllReduce(kerneltime.AllReduce{GPUs: tp, Bytes: k.perRow * rows})
 	}
 	return p.Stream(w.Total(), e.Stream)
 }
 
 // prefillAttention is attention over a piece of a prompt.
-func (k *kernel) prefillAttention(c Call) calibrate.PrefillAttention {
+func (k *kernel) prefillAttention(c Call) kerneltime.PrefillAttention {
 	a := &k.attention
-	return calibrate.PrefillAttention{Batch: float64(c.Batch), Heads: a.Heads, KVHeads: a.KVHeads, HeadDim: a.HeadDim,
+	return kerneltime.PrefillAttention{Batch: float64(c.Batch), Heads: a.Heads, KVHeads: a.KVHeads, HeadDim: a.HeadDim,
 		Window: a.Window, Prompt: float64(c.New), Past: float64(c.Past)}
 }

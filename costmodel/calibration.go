@@ -7,7 +7,7 @@ import (
 	"strings"
 	"sync"
 
-	"ridgeline/costmodel/calibrate"
+	"ridgeline/costmodel/kerneltime"
 )
 
 // lazyPricer makes the calibrated pricer of a compiled model when it is first asked for:
@@ -40,8 +40,8 @@ func (d datasheet) Interval(w Workload) (low, high float64, ok bool) {
 // engine does between kernels.
 type calibrated struct {
 	of      *Compiled
-	profile *calibrate.Profile
-	engine  *calibrate.Engine
+	profile *kerneltime.Profile
+	engine  *kerneltime.Engine
 	fixed   []kernel // whose time does not depend on the context
 	vary    []kernel // attention
 	streams []kernel // streaming kernels, which sum up to:
@@ -57,8 +57,8 @@ type calibrated struct {
 func (c *Compiled) calibrate() Pricer {
 	k := &calibrated{of: c, engine: c.engine, tp: float64(c.tp)}
 	if own := c.Options.Calibration; own != nil {
-		k.profile, _ = calibrate.With(c.Hardware, own) // Compile has asked before
-	} else if p, err := calibrate.For(c.Hardware); err == nil {
+		k.profile, _ = kerneltime.With(c.Hardware, own) // Compile has asked before
+	} else if p, err := kerneltime.For(c.Hardware); err == nil {
 		k.profile = p
 	} else {
 		return datasheet{(*roofline)(c)}
@@ -288,7 +288,7 @@ func (k *kernel) mixed(c *calibrated, m *Mix, w *Work) (seconds, launches float6
 		}
 		return seconds, launches
 	case asReduce:
-		return p.AllReduce(calibrate.AllReduce{GPUs: c.tp, Bytes: k.perRow * rows}).Seconds, 1
+		return p.AllReduce(kerneltime.AllReduce{GPUs: c.tp, Bytes: k.perRow * rows}).Seconds, 1
 	}
 	return p.StreamSeconds(w.Total(), c.engine.Stream), 1
 }
@@ -342,7 +342,7 @@ func (c *calibrated) Prefill(w Workload) float64 {
 		return 0
 	}
 	call := w.prefill()
-	var sum calibrate.Sum
+	var sum kerneltime.Sum
 	sum.AddExact(c.prompts)
 	for i := range c.prefill {
 		k := &c.prefill[i]
@@ -353,13 +353,13 @@ func (c *calibrated) Prefill(w Workload) float64 {
 }
 
 // promptKernel is the estimated time of all layers' launches of a kernel in a prefill.
-func (c *calibrated) promptKernel(k *kernel, call Call, w *Work) calibrate.Estimate {
+func (c *calibrated) promptKernel(k *kernel, call Call, w *Work) kerneltime.Estimate {
 	return k.prompt(c.profile, c.engine, c.tp, call, w).AtLeast(c.of.opSeconds(k.op, w) / k.launches).Times(k.layers * k.launches)
 }
 
 // interval is the estimated time of one step and its 90 % bounds.
-func (c *calibrated) interval(b, n float64) calibrate.Estimate {
-	var sum calibrate.Sum
+func (c *calibrated) interval(b, n float64) kerneltime.Estimate {
+	var sum kerneltime.Sum
 	sum.AddExact(c.perStep + c.engine.Sequence*b)
 	for _, ks := range [][]kernel{c.fixed, c.streams, c.vary} {
 		for i := range ks {
@@ -371,7 +371,7 @@ func (c *calibrated) interval(b, n float64) calibrate.Estimate {
 }
 
 func (c *calibrated) Basis() string {
-	main := c.profile.Basis(calibrate.ClassGEMM).String()
+	main := c.profile.Basis(kerneltime.ClassGEMM).String()
 	var but []string
 	note := func(s string) {
 		if !slices.Contains(but, s) {
@@ -386,7 +386,7 @@ func (c *calibrated) Basis() string {
 			note(unmeasured(o) + " unmeasured")
 		case b != main:
 			name := class.String()
-			if class == calibrate.ClassMamba2 {
+			if class == kerneltime.ClassMamba2 {
 				name = "convolution" // all that was timed of it, and all that is priced by it
 			}
 			note(name + " " + b)
@@ -418,18 +418,18 @@ func unmeasured(o *Op) string {
 // measured returns the class whose timings price an operation, and whether they are of
 // that very kind of kernel. Streaming kernels count as measured: there is nothing to
 // them but bytes.
-func (c *calibrated) measured(o *Op) (calibrate.Class, bool) {
+func (c *calibrated) measured(o *Op) (kerneltime.Class, bool) {
 	switch facts := &kernelTable[o.Kernel]; facts.price {
 	case asProduct: // 16-bit throughout, or 8-bit throughout
-		return calibrate.ClassGEMM, o.Weight.Bytes() == o.Compute.Bytes() && c.profile.MeasuredIn(calibrate.ClassGEMM, o.Compute)
+		return kerneltime.ClassGEMM, o.Weight.Bytes() == o.Compute.Bytes() && c.profile.MeasuredIn(kerneltime.ClassGEMM, o.Compute)
 	case asExperts:
-		return calibrate.ClassGEMM, false
+		return kerneltime.ClassGEMM, false
 	case asAttention:
-		return calibrate.ClassDecode, !o.Shape.Differential && c.profile.MeasuredIn(calibrate.ClassDecode, o.KV)
+		return kerneltime.ClassDecode, !o.Shape.Differential && c.profile.MeasuredIn(kerneltime.ClassDecode, o.KV)
 	case asRecurrent:
 		return facts.step.Class(), facts.timed
 	case asReduce:
-		return calibrate.ClassAllReduce, true
+		return kerneltime.ClassAllReduce, true
 	}
-	return calibrate.ClassGEMM, true
+	return kerneltime.ClassGEMM, true
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/costmodel/calibrate"
+	"ridgeline/costmodel/kerneltime"
 	"ridgeline/execution"
 	"ridgeline/hardware"
 	"ridgeline/models"
@@ -338,11 +338,11 @@ func TestExpertsAreOneWideProduct(t *testing.T) {
 			continue
 		}
 		k := c.kernelOf(o)
-		want := p.GEMM(calibrate.GEMM{M: 1, N: 2 * 4096, K: 14336, DType: precision.BF16, Compute: precision.BF16})
+		want := p.GEMM(kerneltime.GEMM{M: 1, N: 2 * 4096, K: 14336, DType: precision.BF16, Compute: precision.BF16})
 		if got := k.experts(p, 1); math.Abs(got.Seconds/want.Seconds-1) > 1e-9 {
 			t.Errorf("one token: %g s, want %g", got.Seconds, want.Seconds)
 		}
-		want = p.GEMM(calibrate.GEMM{M: 256 * 2 / 8, N: 8 * 4096, K: 14336, DType: precision.BF16, Compute: precision.BF16})
+		want = p.GEMM(kerneltime.GEMM{M: 256 * 2 / 8, N: 8 * 4096, K: 14336, DType: precision.BF16, Compute: precision.BF16})
 		if got := k.experts(p, 256); math.Abs(got.Seconds/want.Seconds-1) > 1e-3 {
 			t.Errorf("256 tokens: %g s, want %g", got.Seconds, want.Seconds)
 		}

@@ -7,7 +7,7 @@ import (
 	"sort"
 
 	"ridgeline/arch"
-	"ridgeline/costmodel/calibrate"
+	"ridgeline/costmodel/kerneltime"
 	"ridgeline/execution"
 	"ridgeline/hardware"
 )
@@ -59,7 +59,7 @@ type Compiled struct {
 
 	finite []int // windows that are not infinite
 
-	engine *calibrate.Engine
+	engine *kerneltime.Engine
 	cal    *lazyPricer
 }
 
@@ -105,11 +105,11 @@ func Compile(m *arch.Model, hw *hardware.Profile, o Options) (*Compiled, error) 
 	}
 	c := &Compiled{Model: m, Hardware: hw, Options: o, f: f, tp: max(o.TP, 1),
 		bw: hw.MemoryBandwidth.Value, link: hw.LinkBandwidth.Value}
-	if c.engine, err = calibrate.EngineNamed(o.Engine); err != nil {
+	if c.engine, err = kerneltime.EngineNamed(o.Engine); err != nil {
 		return nil, err
 	}
 	if o.Calibration != nil {
-		if _, err := calibrate.With(hw, o.Calibration); err != nil {
+		if _, err := kerneltime.With(hw, o.Calibration); err != nil {
 			return nil, err
 		}
 	}

@@ -1,7 +1,7 @@
 package costmodel
 
 import (
-	"ridgeline/costmodel/calibrate"
+	"ridgeline/costmodel/kerneltime"
 )
 
 // Kernel is what runs an operation. The builder sets it; class, arithmetic and the measured
@@ -55,7 +55,7 @@ type kernelFacts struct {
 
 	// Of what is priced by recurrent kernels: those that run it, and whether it is they that
 	// were timed or a stand-in.
-	step, prompt calibrate.Kernel
+	step, prompt kerneltime.Kernel
 	timed        bool
 }
 
@@ -67,12 +67,12 @@ var kernelTable = [numKernels]kernelFacts{
 	Attention:     {class: Attn, tensor: true, unlined: true, price: asAttention},
 	// Mamba-1's step is priced by Mamba-2's step kernel (selective_state_update serves both);
 	// its prompt scan streams.
-	ScanMamba1: {class: Scan, unlined: true, price: asRecurrent, step: calibrate.SSDStep, prompt: calibrate.NoKernel},
-	ScanSSD:    {class: Scan, unlined: true, price: asRecurrent, step: calibrate.SSDStep, prompt: calibrate.SSDContext},
-	ScanDelta:  {class: Scan, unlined: true, price: asRecurrent, step: calibrate.DeltaStep, prompt: calibrate.DeltaContext, timed: true},
-	ConvMamba1: {class: Conv, unlined: true, price: asRecurrent, step: calibrate.MambaConvStep, prompt: calibrate.MambaConvContext, timed: true},
-	ConvMamba2: {class: Conv, unlined: true, price: asRecurrent, step: calibrate.MambaConvStep, prompt: calibrate.MambaConvContext, timed: true},
-	ConvDelta:  {class: Conv, unlined: true, price: asRecurrent, step: calibrate.DeltaConvStep, prompt: calibrate.DeltaConvContext, timed: true},
+	ScanMamba1: {class: Scan, unlined: true, price: asRecurrent, step: kerneltime.SSDStep, prompt: kerneltime.NoKernel},
+	ScanSSD:    {class: Scan, unlined: true, price: asRecurrent, step: kerneltime.SSDStep, prompt: kerneltime.SSDContext},
+	ScanDelta:  {class: Scan, unlined: true, price: asRecurrent, step: kerneltime.DeltaStep, prompt: kerneltime.DeltaContext, timed: true},
+	ConvMamba1: {class: Conv, unlined: true, price: asRecurrent, step: kerneltime.MambaConvStep, prompt: kerneltime.MambaConvContext, timed: true},
+	ConvMamba2: {class: Conv, unlined: true, price: asRecurrent, step: kerneltime.MambaConvStep, prompt: kerneltime.MambaConvContext, timed: true},
+	ConvDelta:  {class: Conv, unlined: true, price: asRecurrent, step: kerneltime.DeltaConvStep, prompt: kerneltime.DeltaConvContext, timed: true},
 	BlockNorm:  {class: Norm},
 	InnerNorm:  {class: Norm},
 	Activation: {class: Elementwise},

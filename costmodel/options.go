@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"ridgeline/arch"
-	"ridgeline/costmodel/calibrate"
+	"ridgeline/costmodel/kerneltime"
 	"ridgeline/execution"
 	"ridgeline/hardware"
 	"ridgeline/precision"
@@ -38,7 +38,7 @@ type Options struct {
 	// Engine is whose per-step overhead the calibrated fidelity adds; "" is the default.
 	Engine string
 	// Calibration is a fitted profile put before those that come with ridgeline.
-	Calibration *calibrate.Profile
+	Calibration *kerneltime.Profile
 	// MemoryFraction is the part of the device's memory that may be used; 0 is all of it.
 	MemoryFraction float64
 }

@@ -3,7 +3,8 @@ package reports
 import (
 	"fmt"
 
-	"ridgeline/costmodel/calibrate"
+	"ridgeline/calibrate"
+	"ridgeline/costmodel/kerneltime"
 	"ridgeline/served"
 	"ridgeline/units"
 )
@@ -55,7 +56,7 @@ func FitTables(r *calibrate.Report) []*Table {
 }
 
 // EngineTable lists fitted engines and, group by group, how far whole served runs are.
-func EngineTable(engines []calibrate.Engine) *Table {
+func EngineTable(engines []kerneltime.Engine) *Table {
 	t := &Table{Title: "What an engine adds to the kernels of a step", Columns: []Column{
 		{Name: "engine", CSV: "engine", Left: true}, {Name: "host\nper step", Unit: "s", CSV: "host_seconds", Scale: true}, {Name: "per\nsequence", Unit: "s", CSV: "sequence_seconds", Scale: true},
 		{Name: "streaming\nkernel", Unit: "s", CSV: "stream_seconds", Scale: true}, {Name: "gap per\nkernel", Unit: "s", CSV: "gap_seconds", Scale: true},

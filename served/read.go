@@ -3,7 +3,7 @@ package served
 import (
 	"io"
 
-	"ridgeline/costmodel/calibrate"
+	"ridgeline/calibrate"
 	"ridgeline/internal/records"
 	"ridgeline/precision"
 )

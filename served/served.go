@@ -11,16 +11,17 @@ import (
 	"maps"
 	"slices"
 
+	"ridgeline/calibrate"
 	"ridgeline/costmodel"
-	"ridgeline/costmodel/calibrate"
+	"ridgeline/costmodel/kerneltime"
 	"ridgeline/hardware"
 	"ridgeline/models"
 	"ridgeline/precision"
 )
 
 // parts takes a run apart under an engine that adds nothing.
-func parts(c *costmodel.Compiled, r *Run) calibrate.ServedParts {
-	p := calibrate.ServedParts{Generate: float64(r.Generate), Concurrency: float64(r.Concurrency), TPOT: r.TPOT}
+func parts(c *costmodel.Compiled, r *Run) Parts {
+	p := Parts{Generate: float64(r.Generate), Concurrency: float64(r.Concurrency), TPOT: r.TPOT}
 	price := c.At(costmodel.Calibrated)
 	p.Step = price.Generation(costmodel.Workload{Prompt: r.Prompt, Generate: r.Generate, Batch: r.Concurrency}) / float64(r.Generate)
 	p.Prompt = price.Prefill(costmodel.Workload{Prompt: r.Prompt, Batch: 1})
@@ -37,7 +38,7 @@ var presets = map[string]string{"nvidia/Llama-3.1-8B-Instruct-FP8": "llama-3.1-8
 type Group struct {
 	Model, Hardware, Engine, Version, Precision string
 	Runs                                        []Run
-	Parts                                       []calibrate.ServedParts
+	Parts                                       []Parts
 	// Elsewhere says that prompts cannot have run on the GPUs that decode: their time
 	// alone is more than the runs took.
 	Elsewhere bool
@@ -138,11 +139,11 @@ func (d deployment) compile() (*costmodel.Compiled, error) {
 }
 
 // Errors returns |predicted − measured|/measured of each run's TPOT under an engine.
-func (g *Group) Errors(e *calibrate.Engine) []float64 {
+func (g *Group) Errors(e *kerneltime.Engine) []float64 {
 	out := make([]float64, len(g.Parts))
 	for i := range g.Parts {
 		p := &g.Parts[i]
-		d := e.TPOT(p, g.Elsewhere)/p.TPOT - 1
+		d := TPOT(e, p, g.Elsewhere)/p.TPOT - 1
 		out[i] = max(d, -d)
 	}
 	return out
@@ -182,10 +183,10 @@ func (g *Group) note() string {
 }
 
 // CheckRuns predicts every group with its engine among es.
-func CheckRuns(groups []*Group, es []calibrate.Engine) []GroupCheck {
+func CheckRuns(groups []*Group, es []kerneltime.Engine) []GroupCheck {
 	var out []GroupCheck
 	for _, g := range groups {
-		e := calibrate.EngineOf(es, g.Engine, g.Version)
+		e := kerneltime.EngineOf(es, g.Engine, g.Version)
 		c := GroupCheck{Model: g.Model, Hardware: g.Hardware, Engine: g.Engine, Version: g.Version, Weights: g.Precision, Runs: len(g.Runs), Fitted: g.usable(), Note: g.note()}
 		for _, x := range g.Errors(e) {
 			c.MAPE += x / float64(len(g.Runs))
@@ -197,7 +198,7 @@ func CheckRuns(groups []*Group, es []calibrate.Engine) []GroupCheck {
 
 // Tables gives the errors of served runs, by hardware, as tables of class serving;
 // groups whose runs contradict each other are left out.
-func Tables(file string, groups []*Group, es []calibrate.Engine) []calibrate.TableError {
+func Tables(file string, groups []*Group, es []kerneltime.Engine) []calibrate.TableError {
 	type key struct{ hw, basis string }
 	var order []key
 	errs := map[key][]calibrate.ServedError{}
@@ -205,7 +206,7 @@ func Tables(file string, groups []*Group, es []calibrate.Engine) []calibrate.Tab
 		if g.Erratic {
 			continue
 		}
-		e := calibrate.EngineOf(es, g.Engine, g.Version)
+		e := kerneltime.EngineOf(es, g.Engine, g.Version)
 		k := key{g.Hardware, g.Basis}
 		if errs[k] == nil {
 			order = append(order, k)
@@ -223,8 +224,8 @@ func Tables(file string, groups []*Group, es []calibrate.Engine) []calibrate.Tab
 
 // FitEngines fits each engine to the groups that are of one steady kind, in name order;
 // where several versions of one have runs enough, each of them too, as name-version.
-func FitEngines(ctx context.Context, groups []*Group) ([]calibrate.Engine, error) {
-	byName := map[string][]calibrate.ServedParts{}
+func FitEngines(ctx context.Context, groups []*Group) ([]kerneltime.Engine, error) {
+	byName := map[string][]Parts{}
 	versions := map[string]map[string]bool{}
 	for _, g := range groups {
 		if !g.usable() {
@@ -234,7 +235,7 @@ func FitEngines(ctx context.Context, groups []*Group) ([]calibrate.Engine, error
 			versions[g.Engine] = map[string]bool{}
 		}
 		versions[g.Engine][g.Version] = true
-		for _, name := range []string{g.Engine, calibrate.EngineVersion(g.Engine, g.Version)} {
+		for _, name := range []string{g.Engine, kerneltime.EngineVersion(g.Engine, g.Version)} {
 			byName[name] = append(byName[name], g.Parts...)
 		}
 	}
@@ -243,12 +244,12 @@ func FitEngines(ctx context.Context, groups []*Group) ([]calibrate.Engine, error
 			continue
 		}
 		for v := range vs {
-			delete(byName, calibrate.EngineVersion(name, v))
+			delete(byName, kerneltime.EngineVersion(name, v))
 		}
 	}
-	var out []calibrate.Engine
+	var out []kerneltime.Engine
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
-		e, err := calibrate.FitEngine(ctx, name, byName[name])
+		e, err := FitEngine(ctx, name, byName[name])
 		if err != nil {
 			return nil, err
 		}

@@ -1,8 +1,12 @@
 package served
 
 import (
+	"context"
+	"math"
 	"strings"
 	"testing"
+
+	"ridgeline/costmodel/kerneltime"
 )
 
 const header = "model,system,engine,engine_version,precision,tp,prompt,generate,concurrency,ttft_ms,tpot_ms\n"
@@ -41,5 +45,43 @@ func TestUnknownModelsAreSkipped(t *testing.T) {
 	}
 	if rows != 4 || len(skipped) != 3 || skipped[0].Rows != 2 || !strings.Contains(skipped[0].Reason, "Unheard") {
 		t.Errorf("skipped %+v, want two rows of one model, one of a system and one of 7 ranks", skipped)
+	}
+}
+
+func TestFitEngineFindsKnownOverhead(t *testing.T) {
+	want := kerneltime.Engine{Host: 3e-4, Sequence: 2e-5, Stream: 3e-6, Interleave: 0.7}
+	var runs []Parts
+	for i, c := range []float64{1, 4, 8, 16, 32, 64, 128} {
+		for j, g := range []float64{128, 512, 2048} {
+			p := Parts{Step: 2e-3 * float64(1+i+j), Prompt: 0.02 * float64(1+j), StepStreams: 100 * float64(1+i%3), PromptStreams: 100, StepKernels: 300, Generate: g, Concurrency: c}
+			p.TPOT = TPOT(&want, &p, false)
+			runs = append(runs, p)
+		}
+	}
+	got, err := FitEngine(context.Background(), "x", runs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.MAPE > 0.01 || math.Abs(got.Interleave/want.Interleave-1) > 0.05 {
+		t.Errorf("fitted %+v to runs of %+v", got, want)
+	}
+	if _, err := FitEngine(context.Background(), "x", runs[:3]); err == nil {
+		t.Error("three runs were enough")
+	}
+}
+
+// By hand: 2 ms of kernels, 100 streaming ones of 3 µs, 0.3 ms of host, 20 µs a sequence.
+func TestEngineTPOT(t *testing.T) {
+	e := kerneltime.Engine{Host: 3e-4, Sequence: 2e-5, Stream: 3e-6, Interleave: 0.5}
+	p := Parts{Step: 2e-3, Prompt: 0.1, StepStreams: 100, PromptStreams: 100, Generate: 1000, Concurrency: 1}
+	if got, want := TPOT(&e, &p, false), 2e-3+3e-4+3e-4+2e-5; math.Abs(got/want-1) > 1e-12 {
+		t.Errorf("alone: %g, want %g: no other request's prompt", got, want)
+	}
+	p.Concurrency = 11
+	if got, want := TPOT(&e, &p, false), 2e-3+3e-4+3e-4+11*2e-5+0.5*10*(0.1+3e-4)/1000; math.Abs(got/want-1) > 1e-12 {
+		t.Errorf("ten others: %g, want %g", got, want)
+	}
+	if got, want := TPOT(&e, &p, true), 2e-3+3e-4+3e-4+11*2e-5; math.Abs(got/want-1) > 1e-12 {
+		t.Errorf("prompts elsewhere: %g, want %g", got, want)
 	}
 }

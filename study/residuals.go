@@ -5,15 +5,16 @@ import (
 	"math"
 	"sort"
 
-	"ridgeline/costmodel/calibrate"
+	"ridgeline/calibrate"
+	"ridgeline/costmodel/kerneltime"
 )
 
 // Residuals measures how far left-out timings are from their predictions, class by class
 // against the time measured: the mean absolute error, and the median of measured over
 // predicted.
 func Residuals(r *calibrate.Report) *Chart {
-	by := map[calibrate.Class][]calibrate.Point{}
-	var order []calibrate.Class
+	by := map[kerneltime.Class][]calibrate.Point{}
+	var order []kerneltime.Class
 	for _, p := range r.Points {
 		if by[p.Class] == nil {
 			order = append(order, p.Class)

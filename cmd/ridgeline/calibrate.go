@@ -11,7 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ridgeline/costmodel/calibrate"
+	"ridgeline/calibrate"
+	"ridgeline/costmodel/kerneltime"
 	"ridgeline/hardware"
 	"ridgeline/internal/atomicfile"
 	"ridgeline/internal/input"
@@ -162,12 +163,12 @@ With -o the profile is written as YAML, for --calibration of the other verbs.`,
 					o.Engine = e
 					continue
 				}
-				k, err := calibrate.ParseClass(class)
+				k, err := kerneltime.ParseClass(class)
 				if err != nil {
 					return fmt.Errorf("--engine %s: %w", e, err)
 				}
 				if o.EngineOf == nil {
-					o.EngineOf = map[calibrate.Class]string{}
+					o.EngineOf = map[kerneltime.Class]string{}
 				}
 				o.EngineOf[k] = name
 			}
@@ -235,9 +236,9 @@ transferred from its nearest measured relative.`,
 			if err != nil {
 				return err
 			}
-			var fitted *calibrate.Profile
+			var fitted *kerneltime.Profile
 			if own != "" {
-				if fitted, err = calibrate.ReadProfile(own); err != nil {
+				if fitted, err = kerneltime.ReadProfile(own); err != nil {
 					return fmt.Errorf("--calibration: %w", err)
 				}
 			}
@@ -248,9 +249,9 @@ transferred from its nearest measured relative.`,
 				if err != nil {
 					return fmt.Errorf("%s: %w", t.File, err)
 				}
-				p, err := calibrate.For(hw)
+				p, err := kerneltime.For(hw)
 				if fitted != nil {
-					p, err = calibrate.With(hw, fitted)
+					p, err = kerneltime.With(hw, fitted)
 				}
 				if err != nil {
 					return fmt.Errorf("%s: %w", t.File, err)
@@ -265,10 +266,10 @@ transferred from its nearest measured relative.`,
 			if only != "" {
 				groups = ofHardware(groups, only)
 			}
-			js.Tables = append(js.Tables, served.Tables("serving.csv", groups, calibrate.Engines())...)
+			js.Tables = append(js.Tables, served.Tables("serving.csv", groups, kerneltime.Engines())...)
 			ts := []*reports.Table{reports.ErrorTable("Predictions against timings", js.Tables)}
 			if len(groups) > 0 || len(skipped) > 0 {
-				ts = append(ts, reports.ServedTable(served.CheckRuns(groups, calibrate.Engines()), skipped))
+				ts = append(ts, reports.ServedTable(served.CheckRuns(groups, kerneltime.Engines()), skipped))
 			}
 			return out.write(c, ts, js)
 		},

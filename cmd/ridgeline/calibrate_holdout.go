@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"ridgeline/costmodel/calibrate"
+	"ridgeline/calibrate"
+	"ridgeline/costmodel/kerneltime"
 	"ridgeline/hardware"
 	"ridgeline/internal/atomicfile"
 	"ridgeline/reports"
@@ -39,7 +40,7 @@ GPU from the profiles of the others. Takes minutes a GPU.`,
 			if err != nil {
 				return err
 			}
-			for _, p := range calibrate.Embedded() {
+			for _, p := range kerneltime.Embedded() {
 				if only == "" || only == p.Hardware() {
 					all = append(all, calibrate.WithoutGPU(p.Hardware(), tables)...)
 				}
@@ -58,8 +59,8 @@ GPU from the profiles of the others. Takes minutes a GPU.`,
 // holdOut leaves out every group of every table, as many at once as there are cores, and
 // returns what was finished when the context ended, in the order of the tables.
 func holdOut(c *cobra.Command, tables []calibrate.Table) ([]calibrate.TableError, error) {
-	kinds := int(calibrate.Contexts) + 1
-	found := make([]*calibrate.TableError, len(tables)*kinds)
+	kinds := calibrate.Holdouts()
+	found := make([]*calibrate.TableError, len(tables)*len(kinds))
 	g, ctx := errgroup.WithContext(c.Context())
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	step, clear := progress(c.ErrOrStderr(), "holding out")
@@ -72,11 +73,11 @@ func holdOut(c *cobra.Command, tables []calibrate.Table) ([]calibrate.TableError
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", t.File, err)
 		}
-		for k := range kinds {
+		for k, kind := range kinds {
 			g.Go(func() error {
-				te, ok, err := calibrate.LeaveOut(ctx, t, hw, calibrate.Holdout(k), calibrate.Options{Evaluations: 450, Rounds: 3})
+				te, ok, err := calibrate.LeaveOut(ctx, t, hw, kind, calibrate.Options{Evaluations: 450, Rounds: 3})
 				if err == nil && ok {
-					found[i*kinds+k] = &te
+					found[i*len(kinds)+k] = &te
 				}
 				mu.Lock()
 				defer mu.Unlock()
@@ -132,16 +133,16 @@ requests' prefill delays running ones. With -o the engines are written as YAML.`
 			if tables, err := calibrate.ReadDir(dir); err == nil {
 				gap, _ = calibrate.EagerGap(tables)
 			}
-			es = calibrate.WithDerived(es, gap, source)
+			es = served.WithDerived(es, gap, source)
 			checks := served.CheckRuns(groups, es)
 			if out.file != "" {
-				if err := atomicfile.Write(out.file, func(w io.Writer) error { return calibrate.WriteEngines(w, es) }); err != nil {
+				if err := atomicfile.Write(out.file, func(w io.Writer) error { return kerneltime.WriteEngines(w, es) }); err != nil {
 					return err
 				}
 			}
 			report := outFlags{format: out.format}
 			return report.write(c, []*reports.Table{reports.EngineTable(es), reports.ServedTable(checks, skipped)}, struct {
-				Engines []calibrate.Engine  `json:"engines"`
+				Engines []kerneltime.Engine `json:"engines"`
 				Served  []served.GroupCheck `json:"served"`
 				Skipped []served.Skipped    `json:"skipped,omitempty"`
 			}{es, checks, skipped})

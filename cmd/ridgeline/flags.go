@@ -13,7 +13,7 @@ import (
 	"ridgeline/arch"
 	"ridgeline/arch/family"
 	"ridgeline/costmodel"
-	"ridgeline/costmodel/calibrate"
+	"ridgeline/costmodel/kerneltime"
 	"ridgeline/execution"
 	"ridgeline/hardware"
 	"ridgeline/internal/atomicfile"
@@ -57,14 +57,14 @@ func (d *deployFlags) registerDevice(c *cobra.Command) {
 	f.StringVar(&d.prefill, "prefill", "skip", "skip (cross-decoder runs for the last position) or full")
 	f.StringVar(&d.kvRead, "kv-read", "packed", "how often kernels read K and V: packed, per_query_head, packed_unless_windowed")
 	f.StringVar(&d.diffKernel, "diff-kernel", "fused", "differential attention: fused or four_pass")
-	f.StringVar(&d.engine, "engine", calibrate.EngineNames()[0], "whose step overhead calibrated times include: "+strings.Join(calibrate.EngineNames(), ", "))
+	f.StringVar(&d.engine, "engine", kerneltime.EngineNames()[0], "whose step overhead calibrated times include: "+strings.Join(kerneltime.EngineNames(), ", "))
 	f.StringVar(&d.calibration, "calibration", "", "a profile of ridgeline calibrate fit, before those built in")
 	f.Float64Var(&d.memoryFraction, "memory-fraction", 1, "part of the device's memory that may be used")
 	complete(c, "on", hardware.Names)
 	complete(c, "prefill", execution.PrefillModes)
 	complete(c, "kv-read", execution.KVReads)
 	complete(c, "diff-kernel", execution.DiffKernels)
-	complete(c, "engine", calibrate.EngineNames)
+	complete(c, "engine", kerneltime.EngineNames)
 	for _, n := range []string{"weights", "kv", "state", "activations", "compute"} {
 		complete(c, n, func() []string {
 			var names []string
@@ -114,11 +114,11 @@ func (d *deployFlags) options(c *cobra.Command) (o costmodel.Options, err error)
 		return o, fmt.Errorf("--%w", err)
 	}
 	o.Engine = d.engine
-	if _, err = calibrate.EngineNamed(d.engine); err != nil {
+	if _, err = kerneltime.EngineNamed(d.engine); err != nil {
 		return o, fmt.Errorf("--%w", err)
 	}
 	if d.calibration != "" {
-		if o.Calibration, err = calibrate.ReadProfile(d.calibration); err != nil {
+		if o.Calibration, err = kerneltime.ReadProfile(d.calibration); err != nil {
 			return o, fmt.Errorf("--calibration: %w", err)
 		}
 	}
@@ -289,7 +289,7 @@ func (l *loadFlags) usual() costmodel.Fidelity {
 	for _, n := range strings.Split(on.Value.String(), ",") {
 		// A name that opens nothing is reported when it is compiled for.
 		hw, err := hardware.Open(strings.TrimSpace(n))
-		if err != nil || !calibrate.IsFitted(hw) {
+		if err != nil || !kerneltime.IsFitted(hw) {
 			return costmodel.Roofline
 		}
 	}

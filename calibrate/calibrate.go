@@ -1,0 +1,76 @@
+// Package calibrate is the laboratory: it reads timings of GPU kernels that people bring,
+// fits kerneltime's models to them, and says how far they are off. For each class of
+// operation that is the physics, a correction smoothed on a coarse logarithmic grid from
+// what the physics leaves unexplained, and the interval that nine of ten left-out
+// measurements fall in.
+//
+// Units: seconds, bytes, FLOPs (a multiply-add is 2). Measurements are CSV files, one per
+// class and GPU, as ReadDir describes.
+package calibrate
+
+import (
+	"context"
+	"fmt"
+
+	"ridgeline/costmodel/kerneltime"
+	"ridgeline/hardware"
+)
+
+// Fit fits a profile of hw to the tables of its name; other hardware's are passed over.
+// A class without a table stays unfitted.
+func Fit(ctx context.Context, tables []Table, hw *hardware.Profile, o Options) (*kerneltime.Profile, *Report, error) {
+	p, err := kerneltime.New(hw)
+	if err != nil {
+		return nil, nil, err
+	}
+	byClass := map[kerneltime.Class][]Table{}
+	total := 0
+	for _, t := range tables {
+		if t.Hardware == hw.Name {
+			c := t.Class.Facts().With()
+			byClass[c] = append(byClass[c], t)
+			total++
+		}
+	}
+	if total == 0 {
+		return nil, nil, fmt.Errorf("no table of %s among %d", hw.Name, len(tables))
+	}
+	r := &Report{Hardware: hw.Name}
+	o.done, o.total = 0, len(byClass)*o.parts()
+	for _, c := range kerneltime.Classes() {
+		group := byClass[c]
+		if len(group) == 0 {
+			continue
+		}
+		var rows []Row
+		for _, t := range group {
+			rows = append(rows, t.Rows...)
+		}
+		for i := range rows {
+			c.Facts().Note(p, rows[i].Shape)
+		}
+		errs, err := fitClass(ctx, c.Facts().Fitting(p), rows, &o)
+		if err != nil {
+			return nil, nil, err
+		}
+		first := 0
+		for _, t := range group {
+			own := make([]left, 0, len(t.Rows))
+			for _, e := range errs {
+				if e.row >= first && e.row < first+len(t.Rows) {
+					e.row -= first
+					own = append(own, e)
+				}
+			}
+			first += len(t.Rows)
+			te := tableError(&t, own, 0, kerneltime.Basis{Kind: kerneltime.Fitted}.String())
+			r.add(&t, own, te)
+			p.SetFitted(t.Class, kerneltime.Provenance{
+				File: t.File, Source: o.Source, Commit: o.Commit, Engine: o.engine(t.Class), License: o.License,
+				Rows: len(t.Rows), MAPE: Significant(te.MAPE, 4), MedianAPE: Significant(te.MedianAPE, 4),
+				P90APE: Significant(te.P90APE, 4), Folds: o.folds(),
+			})
+		}
+	}
+	return p, r, nil
+}

@@ -1,0 +1,172 @@
+package calibrate
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"testing"
+
+	"ridgeline/costmodel/kerneltime"
+	"ridgeline/hardware"
+	"ridgeline/precision"
+)
+
+func lookup(t testing.TB, name string) *hardware.Profile {
+	t.Helper()
+	hw, err := hardware.Lookup(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hw
+}
+
+// Of the parameters of a product's curve, those that synthetic times are made with.
+const (
+	launch    = 0
+	peak      = 2
+	bandwidth = 3
+)
+
+// fittedTo is a parameter of the curve of 16-bit products.
+func fittedTo(p *kerneltime.Profile, param int) float64 {
+	return *kerneltime.ClassGEMM.Facts().Fitting(p).Params(0)[param].Value
+}
+
+// synthetic is a table whose times come from known physics, so that a fit can be held to
+// finding them.
+func synthetic(noise float64) []Table {
+	hw, _ := hardware.Lookup("h200")
+	p, err := kerneltime.New(hw)
+	if err != nil {
+		panic(err)
+	}
+	truth := kerneltime.ClassGEMM.Facts().Fitting(p)
+	*truth.Params(0)[launch].Value, *truth.Params(0)[peak].Value, *truth.Params(0)[bandwidth].Value = 3e-6, 0.6, 0.7
+	t := Table{File: "gemm_h200.csv", Hardware: "h200", Class: kerneltime.ClassGEMM}
+	i := 0
+	for _, m := range []float64{1, 8, 32, 128, 512, 2048, 8192} {
+		for _, n := range []float64{512, 2048, 4096, 16384} {
+			for _, k := range []float64{512, 2048, 4096, 16384} {
+				i++
+				s := &kerneltime.GEMM{M: m, N: n, K: k, DType: precision.BF16}
+				wobble := 1 + noise*math.Sin(float64(i)*12.9898)
+				t.Rows = append(t.Rows, Row{Line: i + 1, Shape: s, Seconds: truth.Physics(s) * wobble})
+			}
+		}
+	}
+	return []Table{t}
+}
+
+func TestFitFindsKnownPhysics(t *testing.T) {
+	p, r, err := Fit(context.Background(), synthetic(0.02), lookup(t, "h200"), Options{Folds: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := r.Tables[0].MAPE; e > 0.04 {
+		t.Errorf("left-out error %.3f of times with 2 %% noise", e)
+	}
+	for _, f := range []struct {
+		name      string
+		got, want float64
+	}{{"launch", fittedTo(p, launch), 3e-6}, {"peak", fittedTo(p, peak), 0.6}, {"bandwidth", fittedTo(p, bandwidth), 0.7}} {
+		if math.Abs(math.Log(f.got/f.want)) > 0.15 {
+			t.Errorf("%s fitted as %g, made with %g", f.name, f.got, f.want)
+		}
+	}
+	// A profile read back predicts the same.
+	var b bytes.Buffer
+	if err := p.WriteYAML(&b); err != nil {
+		t.Fatal(err)
+	}
+	q, err := kerneltime.Parse("x.yaml", b.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range synthetic(0)[0].Rows {
+		s := *synthetic(0)[0].Rows[i].Shape.(*kerneltime.GEMM)
+		if a, b := p.GEMM(s), q.GEMM(s); math.Abs(a.Seconds/b.Seconds-1) > 1e-4 {
+			t.Fatalf("%+v: %g before writing, %g after", s, a.Seconds, b.Seconds)
+		}
+	}
+	if got := q.Basis(kerneltime.ClassGEMM).Kind; got != kerneltime.Fitted {
+		t.Errorf("basis of the fitted class: %v", got)
+	}
+	if got := q.Basis(kerneltime.ClassDecode).Kind; got != kerneltime.DatasheetOnly {
+		t.Errorf("basis of a class without rows: %v", got)
+	}
+}
+
+func TestOutliersHardlyMoveAFit(t *testing.T) {
+	tabs := synthetic(0.01)
+	for i := 0; i < len(tabs[0].Rows); i += 17 {
+		tabs[0].Rows[i].Seconds *= 5
+	}
+	p, _, err := Fit(context.Background(), tabs, lookup(t, "h200"), Options{Folds: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := fittedTo(p, bandwidth); math.Abs(math.Log(c/0.7)) > 0.2 {
+		t.Errorf("bandwidth fraction %g with 6 %% outliers, made with 0.7", c)
+	}
+}
+
+func TestFitStopsOnCancel(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, _, err := Fit(ctx, synthetic(0), lookup(t, "h200"), Options{}); err == nil {
+		t.Fatal("a cancelled fit returned a profile")
+	}
+}
+
+func TestEagerGap(t *testing.T) {
+	tab := Table{File: "allreduce_x.csv", Class: kerneltime.ClassAllReduce, Rows: []Row{
+		{Shape: &kerneltime.AllReduce{GPUs: 2, Bytes: 256}, Seconds: 5e-6},
+		{Shape: &kerneltime.AllReduce{GPUs: 2, Bytes: 512}, Seconds: 6e-6},
+		{Shape: &kerneltime.AllReduce{GPUs: 2, Bytes: 512, Eager: true}, Seconds: 30e-6},
+		{Shape: &kerneltime.AllReduce{GPUs: 2, Bytes: 256, Eager: true}, Seconds: 20e-6},
+	}}
+	if got, ok := EagerGap([]Table{tab}); !ok || got != 15e-6 {
+		t.Errorf("gap %g %v, want 15 µs: the smallest message both ways", got, ok)
+	}
+	if _, ok := EagerGap(nil); ok {
+		t.Error("a gap from nothing")
+	}
+}
+
+// Bounds hold the nine tenths they promise.
+func TestSpreadHoldsNineTenths(t *testing.T) {
+	var errs []left
+	for i := range 4000 {
+		u := math.Mod(float64(i)*0.6180339887498949, 1) // even in 0…1
+		errs = append(errs, left{20e-6, 0.4 * (u - 0.5), i})
+	}
+	s := measureSpread(errs)
+	inside := 0
+	for _, e := range errs {
+		low, high := s.Bounds(e.seconds)
+		if m := e.seconds * math.Exp(e.log); m >= low && m <= high {
+			inside++
+		}
+	}
+	if share := float64(inside) / float64(len(errs)); share < 0.88 || share > 0.92 {
+		t.Errorf("%.3f lie inside a 90 %% interval", share)
+	}
+}
+
+func TestStraightening(t *testing.T) {
+	hw := lookup(t, "h200")
+	p, err := kerneltime.New(hw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := kerneltime.ClassGEMM.Facts().Fitting(p)
+	rows := synthetic(0.4)[0].Rows // timed on a busy day
+	smoothAll(m, rows)
+	_, before, _ := p.Dips(kerneltime.ClassGEMM)
+	if err := straighten(context.Background(), m, rows, 12); err != nil {
+		t.Fatal(err)
+	}
+	if _, after, _ := p.Dips(kerneltime.ClassGEMM); before < 50 || after > before*7/10 {
+		t.Errorf("%d pairs dip before, %d after", before, after)
+	}
+}

@@ -1,0 +1,174 @@
+package calibrate
+
+import (
+	"context"
+	"math"
+
+	"ridgeline/costmodel/kerneltime"
+)
+
+// fewest is how many rows a curve of its own takes; with fewer it keeps its family's.
+const fewest = 40
+
+// fitCurves fits the physics: each family's first curve to all of the family's rows,
+// then each variant to its own, starting from the family's.
+func fitCurves(ctx context.Context, m kerneltime.Fitting, rows []Row, evaluations int) error {
+	byCurve := make([][]any, m.Curves())
+	var logs = make([][]float64, m.Curves())
+	for i := range rows {
+		s := rows[i].Shape
+		c := m.Curve(s)
+		byCurve[c] = append(byCurve[c], s)
+		logs[c] = append(logs[c], math.Log(rows[i].Seconds))
+	}
+	loss := func(c int) (sum float64) {
+		for i, s := range byCurve[c] {
+			sum += Robust(logs[c][i] - math.Log(m.Physics(s)))
+		}
+		return sum
+	}
+	count := func(family int) (n int) {
+		for v := range m.Curves() {
+			if m.Family(v) == family {
+				n += len(byCurve[v])
+			}
+		}
+		return n
+	}
+	for c := range m.Curves() {
+		n := count(c)
+		if m.Family(c) != c || n < fewest/4 {
+			continue
+		}
+		err := Minimise(ctx, m.Params(c), evaluations, func() float64 {
+			sum := 0.0
+			for v := range m.Curves() {
+				if m.Family(v) == c {
+					m.Inherit(v, c)
+					sum += loss(v)
+				}
+			}
+			return sum / float64(n)
+		})
+		if err != nil {
+			return err
+		}
+		for v := m.Curves() - 1; v >= 0; v-- { // c itself, the first, comes last
+			if m.Family(v) != c {
+				continue
+			}
+			m.Inherit(v, c)
+			if k := len(byCurve[v]); k >= fewest && k < n {
+				err := Minimise(ctx, m.Params(v), evaluations, func() float64 { return loss(v) / float64(k) })
+				if err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for c := range m.Curves() {
+		if f := m.Family(c); count(f) < fewest/4 && count(m.Donor(f)) >= fewest/4 {
+			m.Inherit(c, c-f+m.Donor(f))
+		}
+		for _, p := range m.Params(c) {
+			*p.Value = Significant(*p.Value, 5)
+		}
+	}
+	return nil
+}
+
+// Significant rounds to so many significant digits, so that profiles stay small.
+func Significant(x float64, digits int) float64 {
+	if x == 0 {
+		return 0
+	}
+	scale := math.Pow(10, float64(digits-1)-math.Floor(math.Log10(math.Abs(x))))
+	return math.Round(x*scale) / scale
+}
+
+// fitClass fits physics, correction and spread, and returns the left-out errors.
+func fitClass(ctx context.Context, m kerneltime.Fitting, rows []Row, o *Options) ([]left, error) {
+	if err := fitCurves(ctx, m, rows, o.evaluations()); err != nil {
+		return nil, err
+	}
+	o.part("curves")
+	errs, err := crossValidate(ctx, m, rows, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := correct(ctx, m, rows, o); err != nil {
+		return nil, err
+	}
+	o.part("corrections")
+	*m.Spread() = measureSpread(errs)
+	return errs, nil
+}
+
+// residuals returns what the physics leaves unexplained, log(measured/predicted).
+func residuals(m kerneltime.Fitting, rows []Row) []float64 {
+	out := make([]float64, len(rows))
+	for i := range rows {
+		out[i] = math.Log(rows[i].Seconds / m.Physics(rows[i].Shape))
+	}
+	return out
+}
+
+// correct fits the corrections, one after the other to what physics and those before
+// leave unexplained, and straightens them.
+func correct(ctx context.Context, m kerneltime.Fitting, rows []Row, o *Options) error {
+	smoothAll(m, rows)
+	return straighten(ctx, m, rows, o.rounds())
+}
+
+func smoothAll(m kerneltime.Fitting, rows []Row) {
+	unexplained := residuals(m, rows)
+	tables := m.Corrections()
+	at := make([]sample, len(rows))
+	for n := range tables {
+		t := &tables[n]
+		for i := range rows {
+			at[i].slice, at[i].x = m.Locate(n, rows[i].Shape)
+			at[i].residual = unexplained[i]
+		}
+		smooth(t, at, m.Stiffness())
+		t.Quantise()
+		for i := range rows {
+			unexplained[i] -= t.At(at[i].slice, &at[i].x)
+		}
+	}
+}
+
+// crossValidate predicts every row from corrections fitted without its fold. The
+// physics, a handful of parameters, is kept. It leaves the last fold's corrections.
+func crossValidate(ctx context.Context, m kerneltime.Fitting, rows []Row, o *Options) ([]left, error) {
+	folds := o.folds()
+	out := make([]left, 0, len(rows))
+	for f := range folds {
+		train := make([]Row, 0, len(rows))
+		for i := range rows {
+			if fold(i, folds) != f {
+				train = append(train, rows[i])
+			}
+		}
+		if err := correct(ctx, m, train, o); err != nil {
+			return nil, err
+		}
+		o.part("folds")
+		for i := range rows {
+			if fold(i, folds) == f {
+				out = append(out, newLeft(&rows[i], math.Exp(kerneltime.LogTime(m, rows[i].Shape)), i))
+			}
+		}
+	}
+	return out, nil
+}
+
+// fold deals rows into folds by a hash of their position (Steele, Lea & Flood's
+// SplitMix64), the same on every machine.
+func fold(i, folds int) int {
+	z := uint64(i) + 0x9e3779b97f4a7c15
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	z ^= z >> 31
+	return int(z % uint64(folds))
+}

@@ -1,0 +1,117 @@
+package calibrate
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"ridgeline/costmodel/kerneltime"
+	"ridgeline/internal/input"
+	"ridgeline/internal/records"
+)
+
+// Row is one timing.
+type Row struct {
+	Line    int // in its file, the header being line 1
+	Seconds float64
+	Shape   any // a pointer to the class's shape, as kerneltime.Facts has it
+}
+
+// Table is one file of timings of one class on one GPU.
+type Table struct {
+	File     string // base name
+	Hardware string // profile name: "a100-80gb"
+	Class    kerneltime.Class
+	Rows     []Row
+}
+
+// shortNames maps the GPU of a file name to the profile it was measured on, where the
+// two differ.
+var shortNames = map[string]string{
+	"a100": "a100-80gb", "a100_sxm": "a100-80gb", "h100": "h100-sxm", "h100_sxm": "h100-sxm", "h200_sxm": "h200", "b200_sxm": "b200",
+}
+
+// ReadDir reads every CLASS_GPU.csv in a directory, in name order. Files of other
+// names (serving.csv, notes) are passed over.
+func ReadDir(dir string) ([]Table, error) {
+	entries, err := os.ReadDir(dir) // in name order
+	if err != nil {
+		return nil, err
+	}
+	var tables []Table
+	for _, e := range entries {
+		if _, _, ok := classify(e.Name()); !ok {
+			continue
+		}
+		t, err := ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		tables = append(tables, t)
+	}
+	if len(tables) == 0 {
+		return nil, fmt.Errorf("%s: %w with CLASS one of %s", dir, ErrNoTables, strings.Join(kerneltime.ClassNames(), ", "))
+	}
+	return tables, nil
+}
+
+// ErrNoTables is a directory without a table of timings.
+var ErrNoTables = errors.New("no file named CLASS_GPU.csv")
+
+// MaxTable is the size in bytes past which a file is no table of timings: the largest
+// known have 300 kB.
+const MaxTable = 64 << 20
+
+// ReadFile reads one file named CLASS_GPU.csv.
+func ReadFile(path string) (Table, error) {
+	base := filepath.Base(path)
+	class, gpu, ok := classify(base)
+	if !ok {
+		return Table{}, fmt.Errorf("%s: want a name CLASS_GPU.csv with CLASS one of %s", path, strings.Join(kerneltime.ClassNames(), ", "))
+	}
+	f, err := input.OpenAtMost(path, MaxTable)
+	if err != nil {
+		return Table{}, err
+	}
+	defer f.Close()
+	rows, err := Read(f, base, class)
+	return Table{File: base, Hardware: gpu, Class: class, Rows: rows}, err
+}
+
+// classify splits a file name into its class and the profile name of its GPU.
+func classify(base string) (kerneltime.Class, string, bool) {
+	stem, ok := strings.CutSuffix(base, ".csv")
+	if !ok {
+		return 0, "", false
+	}
+	for _, c := range kerneltime.Classes() {
+		if gpu, ok := strings.CutPrefix(stem, c.String()+"_"); ok && gpu != "" {
+			return c, LongName(gpu), true
+		}
+	}
+	return 0, "", false
+}
+
+// Read reads the rows of one class. name is what errors call the file: every error is
+// one line, "name:line: column: what is wrong".
+func Read(r io.Reader, name string, class kerneltime.Class) ([]Row, error) {
+	var rows []Row
+	err := records.Each(r, name, func(rec *records.Record) error {
+		row := Row{Line: rec.Line, Shape: class.Facts().Read(rec)}
+		row.Seconds = rec.Duration("latency_us", 1e6)
+		rows = append(rows, row)
+		return rec.Err()
+	})
+	return rows, err
+}
+
+// LongName is the profile name of a GPU that files and people name shortly.
+func LongName(gpu string) string {
+	if long, ok := shortNames[gpu]; ok {
+		return long
+	}
+	return gpu
+}

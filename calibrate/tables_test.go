@@ -1,0 +1,77 @@
+package calibrate
+
+import (
+	"strings"
+	"testing"
+
+	"ridgeline/costmodel/kerneltime"
+)
+
+const gemmCSV = "dtype,m,n,k,latency_us\nbfloat16,1,32,64,1.794\nfp8,16,4096,4096,9.5\n"
+
+func TestRead(t *testing.T) {
+	rows, err := Read(strings.NewReader("\ufeff"+gemmCSV), "gemm_x.csv", kerneltime.ClassGEMM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rows) != 2 || rows[1].Line != 3 || rows[1].Shape.(*kerneltime.GEMM).N != 4096 || rows[1].Seconds != 9.5e-6 {
+		t.Errorf("read %+v", rows)
+	}
+}
+
+// Every error is one line that names the file, the line and the column.
+func TestReadErrors(t *testing.T) {
+	for _, tc := range []struct{ in, want string }{
+		{"", "gemm_x.csv:1: empty file"},
+		{"dtype,m,n,k,latency_us\n", "no rows"},
+		{"dtype,m,n,latency_us\nbfloat16,1,32,1\n", "gemm_x.csv:2: k: no such column"},
+		{"dtype,m,n,k,latency_us\nbfloat16,1,32,64\n", "gemm_x.csv:2: 4 fields"},
+		{"dtype,m,n,k,latency_us\nbfloat16,1.5,32,64,1\n", "gemm_x.csv:2: m:"},
+		{"dtype,m,n,k,latency_us\nbfloat16,1,32,0,1\n", "gemm_x.csv:2: k:"},
+		{"dtype,m,n,k,latency_us\nbfloat16,1,32,64,-1\n", "gemm_x.csv:2: latency_us:"},
+		{"dtype,m,n,k,latency_us\nbfloat16,1,32,64,NaN\n", "gemm_x.csv:2: latency_us:"},
+		{"dtype,m,n,k,latency_us\nfp17,1,32,64,1\n", "gemm_x.csv:2: dtype:"},
+		{"dtype,m,n,k,latency_us\nbfloat16,1,32,1e300,1\n", "gemm_x.csv:2: k:"},
+	} {
+		_, err := Read(strings.NewReader(tc.in), "gemm_x.csv", kerneltime.ClassGEMM)
+		if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: %v, want one line with %q", tc.in, err, tc.want)
+		}
+	}
+	if _, err := Read(strings.NewReader("batch,heads,kv_heads,head_dim,window,context,kv_dtype,latency_us\n1,2,4,64,0,10,fp8,1\n"), "d.csv", kerneltime.ClassDecode); err == nil {
+		t.Error("more KV heads than heads were read")
+	}
+}
+
+func TestNames(t *testing.T) {
+	for name, want := range map[string]string{"gemm_a100.csv": "a100-80gb", "gemm_h100_sxm.csv": "h100-sxm", "decode_attention_b200.csv": "b200", "mamba2_mine.csv": "mine"} {
+		if _, gpu, ok := classify(name); !ok || gpu != want {
+			t.Errorf("%s is of %q, want %q", name, gpu, want)
+		}
+	}
+	for _, name := range []string{"serving.csv", "gemm.csv", "gemm_.csv", "notes.txt"} {
+		if _, _, ok := classify(name); ok {
+			t.Errorf("%s was taken for a table", name)
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add(gemmCSV, uint8(0))
+	f.Add("backend,dtype,gpus,message_elements,latency_us\nvllm_eager,bfloat16,2,256,20\n", uint8(kerneltime.ClassAllReduce))
+	f.Add("kernel,phase,batch,seq_len,d_model,d_state,d_conv,heads,head_dim,groups,chunk,latency_us\ncausal_conv1d_fn,context,1,1,1024,64,4,16,64,4,128,5.11\n", uint8(kerneltime.ClassMamba2))
+	f.Fuzz(func(t *testing.T, in string, class uint8) {
+		rows, err := Read(strings.NewReader(in), "x.csv", kerneltime.Class(class%uint8(len(kerneltime.Classes()))))
+		if err != nil {
+			if strings.ContainsAny(err.Error(), "\n\r") {
+				t.Fatalf("error of more than one line: %q", err)
+			}
+			return
+		}
+		for i := range rows {
+			if !(rows[i].Seconds > 0) {
+				t.Fatalf("row %+v", rows[i])
+			}
+		}
+	})
+}

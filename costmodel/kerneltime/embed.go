@@ -1,0 +1,174 @@
+package kerneltime
+
+import (
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"reflect"
+	"sync"
+
+	"ridgeline/hardware"
+)
+
+// The profiles that come with ridgeline are the documents in profiles, as calibrate fit
+// writes them, packed so that a class of one is decoded without the rest: an index of
+// devices and provenance, and a file for each class. A test holds the two equal.
+//
+//go:generate go run ridgeline/costmodel/kerneltime/pack
+//go:embed packed
+var files embed.FS
+
+// PackedIndex is the name of the packed profiles' index.
+const PackedIndex = "index.json"
+
+// header is what the index says of a profile.
+type header struct {
+	Hardware   string
+	Device     Device
+	Provenance map[string]Provenance
+}
+
+// Pack returns the files that profiles are packed in, by name.
+func Pack(ps []*Profile) (map[string][]byte, error) {
+	out := map[string][]byte{}
+	var index []header
+	for _, p := range ps {
+		d := p.document()
+		index = append(index, header{d.Hardware, d.Device, d.Provenance})
+		for name, m := range map[string]any{"gemm": d.GEMM, "decode": d.Decode, "prefill": d.Prefill, "recurrent": d.Recurrent, "allreduce": d.AllReduce} {
+			if reflect.ValueOf(m).IsNil() {
+				continue
+			}
+			b, err := json.Marshal(m)
+			if err != nil {
+				return nil, err
+			}
+			out[path.Join(p.hardware, name+".json")] = append(b, '\n')
+		}
+	}
+	b, err := json.MarshalIndent(index, "", "\t")
+	out[PackedIndex] = append(b, '\n')
+	return out, err
+}
+
+// embedded returns the embedded profiles, in name order, their drawers closed.
+var embedded = sync.OnceValue(func() []*Profile {
+	var index []header
+	unpack(PackedIndex, &index)
+	var out []*Profile
+	for _, h := range index {
+		p := newProfile(h.Hardware, h.Device)
+		p.provide(h.Provenance)
+		p.gemm = packed(h.Hardware, "gemm", newGEMMModel)
+		p.decode = packed(h.Hardware, "decode", newDecodeModel)
+		p.prefill = packed(h.Hardware, "prefill", newPrefillModel)
+		p.recurrent = packed(h.Hardware, "recurrent", newRecurrentModel)
+		p.allReduce = packed(h.Hardware, "allreduce", newAllReduceModel)
+		out = append(out, p)
+	}
+	return out
+})
+
+// packed is a drawer of the embedded files; a class that was not fitted is fresh.
+func packed[M any](hardware, class string, fresh func() M) *drawer[M] {
+	return closed(func() M {
+		m := fresh()
+		unpack(path.Join(hardware, class+".json"), &m)
+		return m
+	})
+}
+
+// unpack decodes an embedded file, if there is one, into to.
+func unpack(name string, to any) {
+	b, err := files.ReadFile(path.Join("packed", name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err == nil {
+		err = json.Unmarshal(b, to)
+	}
+	if err != nil {
+		panic(fmt.Sprintf("embedded %s: %v", name, err)) // a test opens them all
+	}
+}
+
+// Embedded returns the profiles that come with ridgeline, in name order.
+func Embedded() []*Profile { return append([]*Profile(nil), embedded()...) }
+
+type composedKey struct {
+	name string
+	d    Device
+}
+
+var composed sync.Map // composedKey → *Profile
+
+// For returns the profile of a device: fitted where it was measured, otherwise class by
+// class the nearest measured relative's curves on this device's datasheet. The error is
+// for devices no GPU stands for: they have the datasheet only.
+func For(hw *hardware.Profile) (*Profile, error) {
+	if !gpu(hw) {
+		return nil, fmt.Errorf("%s: no measured GPU is a relative of it", hw.Name)
+	}
+	d := NewDevice(hw)
+	if err := d.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", hw.Name, err)
+	}
+	k := composedKey{hw.Name, d}
+	if p, ok := composed.Load(k); ok {
+		return p.(*Profile), nil
+	}
+	p, _ := composed.LoadOrStore(k, compose(hw.Name, d, embedded()))
+	return p.(*Profile), nil
+}
+
+// With is For with profiles of one's own put before the embedded ones.
+func With(hw *hardware.Profile, own *Profile) (*Profile, error) {
+	d := NewDevice(hw)
+	if err := d.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", hw.Name, err)
+	}
+	if own.hardware == hw.Name {
+		same := *own // the same card under a newer datasheet
+		same.device = d
+		own = &same
+	}
+	return compose(hw.Name, d, append([]*Profile{own}, embedded()...)), nil
+}
+
+// Without returns the profile of a measured GPU as if it had never been measured: composed
+// of the others'. It is nil for a GPU that was not measured.
+func Without(name string) *Profile {
+	var own *Profile
+	var rest []*Profile
+	for _, p := range embedded() {
+		if p.hardware == name {
+			own = p
+		} else {
+			rest = append(rest, p)
+		}
+	}
+	if own == nil {
+		return nil
+	}
+	return compose(name, own.device, rest)
+}
+
+// IsFitted reports whether a device's products and attention were measured.
+func IsFitted(hw *hardware.Profile) bool {
+	if !gpu(hw) {
+		return false
+	}
+	d := NewDevice(hw)
+	for _, p := range embedded() {
+		if p.hardware == hw.Name && p.device == d {
+			return p.basis[ClassGEMM].Kind == Fitted && p.basis[ClassDecode].Kind == Fitted
+		}
+	}
+	return false
+}
+
+// gpu reports whether a device is one that GPU kernels run on.
+func gpu(hw *hardware.Profile) bool { return hw.Vendor == "NVIDIA" || hw.Vendor == "AMD" }

@@ -1,0 +1,127 @@
+package kerneltime
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/goccy/go-yaml"
+
+	"ridgeline/internal/input"
+)
+
+// Engine is what a serving engine adds to the kernels of a step:
+//
+//	step = Σ kernels + streaming kernels · Stream + kernels · Gap + Host + batch · Sequence
+//
+// and, where new prompts are worked in between the steps of running ones,
+//
+//	TPOT = step + Interleave · (concurrency − 1) · prefill(prompt) / generate
+type Engine struct {
+	Name       string  `yaml:"name"`
+	Host       float64 `yaml:"host_seconds"`     // per step, not hidden behind the GPU
+	Sequence   float64 `yaml:"sequence_seconds"` // per sequence and step: scheduling, sampling, detokenising
+	Stream     float64 `yaml:"stream_seconds"`   // launch of a norm, gate, rotary or copy, after fusion
+	Gap        float64 `yaml:"gap_seconds"`      // per kernel, where no CUDA graph hides launches
+	Interleave float64 `yaml:"interleave"`       // share of other requests' prefill that delays running ones
+
+	Source string  `yaml:"source"`
+	Rows   int     `yaml:"rows,omitempty"`
+	MAPE   float64 `yaml:"mape,omitempty"` // of TPOT on the rows fitted
+}
+
+// PackedEngines is the name of the packed file of engines.yaml.
+const PackedEngines = "engines.json"
+
+var engines = sync.OnceValue(func() (es []Engine) {
+	unpack(PackedEngines, &es)
+	return es
+})
+
+// ParseEngines reads a list of engines. name is what errors call the file.
+func ParseEngines(name string, data []byte) ([]Engine, error) {
+	if err := input.CheckYAML(name, data); err != nil {
+		return nil, err
+	}
+	var d struct {
+		Engines []Engine `yaml:"engines"`
+	}
+	if err := yaml.UnmarshalWithOptions(data, &d, yaml.Strict()); err != nil {
+		return nil, fmt.Errorf("%s: not a list of engines: %s", name, strings.Join(strings.Fields(yaml.FormatError(err, false, false)), " "))
+	}
+	if len(d.Engines) == 0 {
+		return nil, fmt.Errorf("%s: no engines", name)
+	}
+	for i := range d.Engines {
+		e := &d.Engines[i]
+		if e.Name == "" {
+			return nil, fmt.Errorf("%s: engine %d has no name", name, i+1)
+		}
+		for _, f := range []struct {
+			field string
+			v     float64
+			most  float64
+		}{{"host_seconds", e.Host, 10}, {"sequence_seconds", e.Sequence, 1}, {"stream_seconds", e.Stream, 1}, {"gap_seconds", e.Gap, 1}, {"interleave", e.Interleave, 2}} {
+			if !(f.v >= 0 && f.v <= f.most) {
+				return nil, fmt.Errorf("%s: engine %s: %s %g is not from 0 to %g", name, e.Name, f.field, f.v, f.most)
+			}
+		}
+	}
+	return d.Engines, nil
+}
+
+// EngineNamed returns an engine by name; "" is the first, vLLM with CUDA graphs.
+func EngineNamed(name string) (*Engine, error) {
+	es := engines()
+	if name == "" {
+		return &es[0], nil
+	}
+	for i := range es {
+		if strings.EqualFold(es[i].Name, name) {
+			return &es[i], nil
+		}
+	}
+	return nil, fmt.Errorf("engine %q is not one of %s", name, strings.Join(EngineNames(), ", "))
+}
+
+// EngineOf returns the engine of a served run among es: of its version, else of its name,
+// else, for one nobody fitted, the built-in default.
+func EngineOf(es []Engine, name, version string) *Engine {
+	for _, n := range []string{EngineVersion(name, version), name} {
+		for i := range es {
+			if strings.EqualFold(es[i].Name, n) {
+				return &es[i]
+			}
+		}
+	}
+	return &engines()[0]
+}
+
+// Engines returns the engines that come with ridgeline, the default first.
+func Engines() []Engine { return slices.Clone(engines()) }
+
+// EngineVersion is what one version of an engine is called where several were fitted.
+func EngineVersion(name, version string) string { return name + "-" + version }
+
+// EngineNames lists the engines, the default first.
+func EngineNames() []string {
+	var names []string
+	for _, e := range engines() {
+		names = append(names, e.Name)
+	}
+	return names
+}
+
+// WriteEngines writes engines as ParseEngines reads them.
+func WriteEngines(w io.Writer, es []Engine) error {
+	b, err := yaml.Marshal(struct {
+		Engines []Engine `yaml:"engines"`
+	}{es})
+	if err != nil {
+		return fmt.Errorf("writing engines: %w", err)
+	}
+	_, err = w.Write(b)
+	return err
+}

@@ -1,0 +1,118 @@
+package kerneltime
+
+import "math"
+
+// model is what every class of operation offers to be fitted: physics in curves with
+// parameters, and corrections on grids. S is its shape.
+type model[S any] interface {
+	curves() int
+	curve(*S) int         // which curve a shape uses
+	family(curve int) int // the curve that a curve is a variant of
+	donor(family int) int // whose curves a family without timings borrows
+	params(curve int) []Param
+	inherit(curve, from int)
+	physics(*Device, *S) float64
+	corrections() []Table                            // added up
+	locate(i int, s *S) (slice int, x [axes]float64) // in correction i
+	correct(*S) float64                              // sum of the corrections of a log time
+	stiffness() Smoothing
+	errors() *Spread
+	lattice(pair func(small, large S)) // like shapes, one with twice the work in one respect
+}
+
+// Fitting is a class's model in one profile, as a laboratory fits it: a few curves with
+// physical parameters, and tables of corrections to the logarithm of their times.
+type Fitting interface {
+	Curves() int
+	Curve(shape any) int       // which curve a shape uses
+	Family(curve int) int      // the curve that a curve is a variant of
+	Donor(family int) int      // whose curves a family without timings borrows
+	Params(curve int) []Param  // to be moved
+	Inherit(curve, from int)   // copies a curve's parameters
+	Physics(shape any) float64 // seconds without corrections
+	Corrections() []Table      // added up; the elements may be changed
+	Locate(correction int, shape any) (slice int, x [Axes]float64)
+	Correct(shape any) float64 // sum of the corrections of a log time
+	Stiffness() Smoothing
+	Spread() *Spread
+	Lattice(pair func(small, large any)) // like shapes, one with twice the work in one respect
+}
+
+// Param is a parameter to fit, positive; a fraction of a datasheet figure has a largest
+// value, 0 meaning none.
+type Param struct {
+	Value *float64
+	Most  float64
+}
+
+// Axes is how many axes every table has.
+const Axes = axes
+
+// Smoothing says how stiff a table of corrections is: see calibrate, which smooths them.
+type Smoothing struct {
+	Axis  [axes]float64 // penalty of a difference along each axis
+	Slice float64       // between slices
+	Ridge float64       // of the value itself
+	Tail  float64       // error in the logarithm from which a timing counts as an outlier
+}
+
+type fitting[S any] struct {
+	m model[S]
+	d *Device
+}
+
+func (f fitting[S]) Curves() int               { return f.m.curves() }
+func (f fitting[S]) Curve(shape any) int       { return f.m.curve(shape.(*S)) }
+func (f fitting[S]) Family(curve int) int      { return f.m.family(curve) }
+func (f fitting[S]) Donor(family int) int      { return f.m.donor(family) }
+func (f fitting[S]) Params(curve int) []Param  { return f.m.params(curve) }
+func (f fitting[S]) Inherit(curve, from int)   { f.m.inherit(curve, from) }
+func (f fitting[S]) Physics(shape any) float64 { return f.m.physics(f.d, shape.(*S)) }
+func (f fitting[S]) Corrections() []Table      { return f.m.corrections() }
+func (f fitting[S]) Correct(shape any) float64 { return f.m.correct(shape.(*S)) }
+func (f fitting[S]) Stiffness() Smoothing      { return f.m.stiffness() }
+func (f fitting[S]) Spread() *Spread           { return f.m.errors() }
+
+func (f fitting[S]) Locate(correction int, shape any) (int, [Axes]float64) {
+	return f.m.locate(correction, shape.(*S))
+}
+
+func (f fitting[S]) Lattice(pair func(small, large any)) {
+	f.m.lattice(func(small, large S) { pair(&small, &large) })
+}
+
+// Dips counts the pairs of like shapes, one with twice the work of the other in one
+// respect, and how many of them have the larger predicted more than 2 % faster; worst is
+// the least ratio of larger to smaller.
+func (p *Profile) Dips(c Class) (pairs, dips int, worst float64) {
+	worst = 1
+	f := c.Facts().Fitting(p)
+	f.Lattice(func(small, large any) {
+		pairs++
+		r := math.Exp(LogTime(f, large) - LogTime(f, small))
+		if r < 0.98 {
+			dips++
+		}
+		worst = min(worst, r)
+	})
+	return pairs, dips, worst
+}
+
+// LogTime is the logarithm of a shape's fitted seconds.
+func LogTime(f Fitting, shape any) float64 { return math.Log(f.Physics(shape)) + f.Correct(shape) }
+
+// each pairs a shape with what each of the growths makes of it.
+func each[S any](pair func(small, large S), small S, growths ...func(*S)) {
+	for _, grow := range growths {
+		large := small
+		grow(&large)
+		pair(small, large)
+	}
+}
+
+// doublings calls f with 2^lo … 2^hi.
+func doublings(lo, hi int, f func(float64)) {
+	for e := lo; e <= hi; e++ {
+		f(math.Ldexp(1, e))
+	}
+}

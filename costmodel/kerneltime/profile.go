@@ -1,0 +1,325 @@
+// Package kerneltime predicts how long GPU kernels take, from fitted profiles: for each
+// class of operation a physical model with few parameters (launch floor, bandwidth,
+// arithmetic with tile and wave quantisation, split keys, cache-resident working sets), a
+// correction on a coarse logarithmic grid, and a 90 % interval. GPUs that were not measured
+// borrow the curves of their nearest relative. It knows kernels by their shapes and nothing
+// of models; calibrate fits the profiles.
+//
+// Units: seconds, bytes, FLOPs (a multiply-add is 2). The embedded profiles were fitted to
+// kernel timings of NVIDIA's AIConfigurator project (github.com/ai-dynamo/aiconfigurator,
+// Apache-2.0); each says which commit and engine. Mamba-1's selective scan, the GMU and
+// cross-attention decode have no public measurement behind them.
+package kerneltime
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"ridgeline/hardware"
+	"ridgeline/internal/input"
+	"ridgeline/precision"
+)
+
+// Profile is one GPU's fitted efficiency: curves with physical parameters for each
+// class of operation, a correction smoothed from what they leave unexplained, and the
+// spread of left-out errors. Predicting from it allocates nothing. A Profile is not
+// changed once made and may be shared.
+type Profile struct {
+	hardware string
+	device   Device
+	basis    [classes]Basis
+	from     [classes]Provenance
+
+	gemm      *drawer[gemmModel]
+	decode    *drawer[decodeModel]
+	prefill   *drawer[prefillModel]
+	recurrent *drawer[recurrentModel]
+	allReduce *drawer[allReduceModel]
+}
+
+// Provenance says what a class of a profile was fitted from and how well it does.
+type Provenance struct {
+	File    string `yaml:"file"`
+	Source  string `yaml:"source"`
+	Commit  string `yaml:"commit,omitempty"`
+	Engine  string `yaml:"engine,omitempty"`
+	License string `yaml:"license,omitempty"`
+	Rows    int    `yaml:"rows"`
+
+	// Errors on rows left out of the fit, as fractions.
+	MAPE      float64 `yaml:"left_out_mape"`
+	MedianAPE float64 `yaml:"left_out_median_ape"`
+	P90APE    float64 `yaml:"left_out_p90_ape"`
+	Folds     int     `yaml:"folds"`
+}
+
+// document is a profile's file.
+type document struct {
+	Hardware   string                `yaml:"hardware"`
+	Device     Device                `yaml:"device"`
+	Provenance map[string]Provenance `yaml:"provenance"`
+	GEMM       *gemmModel            `yaml:"gemm,omitempty"`
+	Decode     *decodeModel          `yaml:"decode_attention,omitempty"`
+	Prefill    *prefillModel         `yaml:"prefill_attention,omitempty"`
+	Recurrent  *recurrentModel       `yaml:"recurrent,omitempty"`
+	AllReduce  *allReduceModel       `yaml:"allreduce,omitempty"`
+}
+
+// newProfile returns unfitted curves on a device.
+func newProfile(name string, d Device) *Profile {
+	return &Profile{
+		hardware: name, device: d,
+		gemm: filled(newGEMMModel()), decode: filled(newDecodeModel()), prefill: filled(newPrefillModel()),
+		recurrent: filled(newRecurrentModel()), allReduce: filled(newAllReduceModel()),
+	}
+}
+
+// New returns the unfitted profile of a device.
+func New(hw *hardware.Profile) (*Profile, error) {
+	p := newProfile(hw.Name, NewDevice(hw))
+	if err := p.device.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", hw.Name, err)
+	}
+	return p, nil
+}
+
+// SetFitted says that a class was fitted, and to what.
+func (p *Profile) SetFitted(c Class, from Provenance) {
+	p.from[c], p.basis[c] = from, Basis{Kind: Fitted}
+}
+
+// Hardware returns the name of the hardware profile predicted for.
+func (p *Profile) Hardware() string { return p.hardware }
+
+// Basis returns what predictions of a class rest on.
+func (p *Profile) Basis(c Class) Basis { return p.basis[c] }
+
+// MeasuredIn reports whether the timings behind matrix products or decode attention have
+// a number format: of the arithmetic, of the cache.
+func (p *Profile) MeasuredIn(c Class, d precision.DType) bool {
+	width := d.Bytes()
+	switch c {
+	case ClassGEMM:
+		return (width == 1 || width == 2) && p.gemm.get().Measured[formatOf(d)]
+	case ClassDecode:
+		return (width == 1 || width == 2) && p.decode.get().Measured[formatOf(d)]
+	}
+	return true
+}
+
+// Provenance returns what a class was fitted from; the zero value where nothing was.
+func (p *Profile) Provenance(c Class) Provenance { return p.from[c] }
+
+// GEMM predicts a matrix product.
+func (p *Profile) GEMM(s GEMM) Estimate {
+	m := p.gemm.get()
+	return m.Spread.estimate(p.GEMMSeconds(&s)).among(nil, 0, m.Measured[s.format()])
+}
+
+// GEMMSeconds is GEMM without bounds.
+func (p *Profile) GEMMSeconds(s *GEMM) float64 {
+	m := p.gemm.get()
+	return m.physics(&p.device, s) * math.Exp(m.correct(s))
+}
+
+// DecodeAttention predicts one decode step of attention.
+func (p *Profile) DecodeAttention(s DecodeAttention) Estimate {
+	m := p.decode.get()
+	return m.Spread.estimate(p.DecodeSeconds(&s)).among(m.HeadDims, s.HeadDim, m.Measured[formatOf(s.KVDType)])
+}
+
+// DecodeSeconds is DecodeAttention without bounds.
+func (p *Profile) DecodeSeconds(s *DecodeAttention) float64 {
+	m := p.decode.get()
+	return m.physics(&p.device, s) * math.Exp(m.correct(s))
+}
+
+// PrefillAttention predicts causal attention over prompts.
+func (p *Profile) PrefillAttention(s PrefillAttention) Estimate {
+	m := p.prefill.get()
+	return m.Spread.estimate(p.PrefillSeconds(&s)).among(m.HeadDims, s.HeadDim, true)
+}
+
+// PrefillSeconds is PrefillAttention without bounds.
+func (p *Profile) PrefillSeconds(s *PrefillAttention) float64 {
+	m := p.prefill.get()
+	return m.physics(&p.device, s) * math.Exp(m.correct(s))
+}
+
+// Recurrent predicts one call of a recurrent kernel.
+func (p *Profile) Recurrent(s Recurrent) Estimate {
+	return p.recurrent.get().Spread.estimate(p.RecurrentSeconds(&s))
+}
+
+// RecurrentSeconds is Recurrent without bounds.
+func (p *Profile) RecurrentSeconds(s *Recurrent) float64 {
+	m := p.recurrent.get()
+	return m.physics(&p.device, s) * math.Exp(m.correct(s))
+}
+
+// AllReduce predicts one all-reduce; over one device it is nothing.
+func (p *Profile) AllReduce(s AllReduce) Estimate {
+	if s.GPUs < 2 {
+		return Estimate{}
+	}
+	m := p.allReduce.get()
+	return m.Spread.estimate(m.physics(&p.device, &s) * math.Exp(m.correct(&s)))
+}
+
+// Stream predicts a kernel that only streams: norms, activations, rotary, embedding. None
+// were measured: it costs what a launch costs the engine, and its bytes at the bandwidth
+// that large matrix products reach,
+//
+//	t = launch + bytes / (bandwidth_fraction · BW)
+func (p *Profile) Stream(bytes, launch float64) Estimate {
+	t := p.StreamSeconds(bytes, launch)
+	return Estimate{t, t * streamLow, t * streamHigh}
+}
+
+// StreamSeconds is Stream without bounds.
+func (p *Profile) StreamSeconds(bytes, launch float64) float64 {
+	return launch + bytes/(p.gemm.get().Curves[0].Bandwidth*p.device.Bandwidth)
+}
+
+// Streaming kernels are unmeasured; a third either way is our guess, not a figure.
+const (
+	streamLow  = 0.67
+	streamHigh = 1.5
+)
+
+func (s *Spread) estimate(seconds float64) Estimate {
+	low, high := s.Bounds(seconds)
+	return Estimate{seconds, low, high}
+}
+
+// WriteYAML writes the profile as Read reads it: the classes that were fitted, not
+// those a relative fills in.
+func (p *Profile) WriteYAML(w io.Writer) error {
+	b, err := yaml.Marshal(p.document())
+	if err != nil {
+		return fmt.Errorf("writing profile: %w", err)
+	}
+	_, err = w.Write(b)
+	return err
+}
+
+// document is the profile as files hold it: the classes that were fitted.
+func (p *Profile) document() document {
+	d := document{Hardware: p.hardware, Device: p.device, Provenance: map[string]Provenance{}}
+	for c := range classes {
+		if p.from[c].Rows == 0 {
+			continue
+		}
+		d.Provenance[c.String()] = p.from[c]
+		switch c {
+		case ClassGEMM:
+			d.GEMM = p.gemm.get()
+		case ClassDecode:
+			d.Decode = p.decode.get()
+		case ClassPrefill:
+			d.Prefill = p.prefill.get()
+		case ClassDeltaNet, ClassMamba2:
+			d.Recurrent = p.recurrent.get()
+		case ClassAllReduce:
+			d.AllReduce = p.allReduce.get()
+		}
+	}
+	return d
+}
+
+// ReadProfile reads a profile file.
+func ReadProfile(path string) (*Profile, error) {
+	b, err := input.ReadYAML(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, b)
+}
+
+// Parse reads a profile. Classes it does not hold are unfitted and say so. name is what
+// errors call the file.
+func Parse(name string, data []byte) (*Profile, error) {
+	if err := input.CheckYAML(name, data); err != nil {
+		return nil, err
+	}
+	var d document
+	if err := yaml.UnmarshalWithOptions(data, &d, yaml.Strict()); err != nil {
+		return nil, fmt.Errorf("%s: not a calibration profile: %s", name, strings.Join(strings.Fields(yaml.FormatError(err, false, false)), " "))
+	}
+	p := newProfile(d.Hardware, d.Device)
+	if err := p.device.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	p.provide(d.Provenance)
+	set(p.gemm.get(), d.GEMM)
+	set(p.decode.get(), d.Decode)
+	set(p.prefill.get(), d.Prefill)
+	set(p.recurrent.get(), d.Recurrent)
+	set(p.allReduce.get(), d.AllReduce)
+	if err := p.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return p, nil
+}
+
+// provide takes over what classes were fitted from.
+func (p *Profile) provide(by map[string]Provenance) {
+	for c := range classes {
+		if from, ok := by[c.String()]; ok {
+			p.from[c], p.basis[c] = from, Basis{Kind: Fitted}
+		}
+	}
+}
+
+func set[M any](to, from *M) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+// check refuses curves and tables that could not be asked.
+func (p *Profile) check() error {
+	fresh := newProfile("", p.device)
+	check := []error{
+		checkModel("gemm", p.gemm.get(), fresh.gemm.get()),
+		checkModel("decode_attention", p.decode.get(), fresh.decode.get()),
+		checkModel("prefill_attention", p.prefill.get(), fresh.prefill.get()),
+		checkModel("recurrent", p.recurrent.get(), fresh.recurrent.get()),
+		checkModel("allreduce", p.allReduce.get(), fresh.allReduce.get()),
+	}
+	for _, err := range check {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkModel[S any](name string, m, want model[S]) error {
+	for c := range m.curves() {
+		for _, v := range m.params(c) {
+			if !(*v.Value > 0 && *v.Value < 1e30) {
+				return fmt.Errorf("%s: curve %d has a parameter %g, want positive", name, c, *v.Value)
+			}
+		}
+	}
+	for i := range m.corrections() {
+		if got, want := m.corrections()[i].Slices, want.corrections()[i].Slices; got != want {
+			return fmt.Errorf("%s: correction %d has %d slices, want %d", name, i, got, want)
+		}
+	}
+	s := m.errors()
+	if len(s.Low) != len(s.High) {
+		return fmt.Errorf("%s: spread has %d low and %d high bounds", name, len(s.Low), len(s.High))
+	}
+	for i := range s.Low {
+		if !(s.Low[i] > 0 && s.Low[i] <= 1 && s.High[i] >= 1 && s.High[i] < 1e6) {
+			return fmt.Errorf("%s: spread bin %d is %g to %g, want around 1", name, i, s.Low[i], s.High[i])
+		}
+	}
+	return nil
+}

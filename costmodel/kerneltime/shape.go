@@ -1,0 +1,229 @@
+package kerneltime
+
+import "ridgeline/precision"
+
+// GEMM is one product [M,K] × [K,N]. A projection of M tokens by an [out,in] weight
+// is M = tokens, N = out, K = in.
+type GEMM struct {
+	M, N, K float64
+	DType   precision.DType // of the weights, and of all else where Compute is unset
+	Compute precision.DType // what the product runs in when weights are widened on the way
+}
+
+// format returns which curves the product runs on.
+func (s *GEMM) format() int {
+	if s.Compute != precision.Unset {
+		return formatOf(s.Compute)
+	}
+	return formatOf(s.DType)
+}
+
+// FLOPs returns 2·M·N·K.
+func (s GEMM) FLOPs() float64 { return 2 * s.M * s.N * s.K }
+
+// Bytes returns what one pass over both inputs and the output moves; the output is
+// 16-bit whatever the inputs are.
+func (s GEMM) Bytes() float64 {
+	return s.DType.Bytes()*(s.M*s.K+s.K*s.N) + 2*s.M*s.N
+}
+
+// DecodeAttention is one decode step of attention: Batch queries of Heads heads, each
+// over Context cached keys and values, or the last Window of them when Window > 0.
+type DecodeAttention struct {
+	Batch, Heads, KVHeads, HeadDim float64
+	Window, Context                float64
+	Seen                           float64         // keys a query sees in the mean where sequences differ; 0 is all alike
+	KVDType                        precision.DType // of the cache; the query is 16-bit
+}
+
+// Visible returns the keys a query sees: min(Context, Window) where sequences are alike.
+func (s *DecodeAttention) Visible() float64 {
+	if s.Seen > 0 {
+		return s.Seen
+	}
+	return visible(s.Context, s.Window)
+}
+
+// Bytes returns the cache bytes read when each KV head is read once:
+//
+//	2 · batch · kv_heads · head_dim · visible · bytes(kv)
+func (s *DecodeAttention) Bytes() float64 {
+	return 2 * s.Batch * s.KVHeads * s.HeadDim * s.Visible() * s.KVDType.Bytes()
+}
+
+// FLOPs returns 4 · batch · heads · head_dim · visible.
+func (s *DecodeAttention) FLOPs() float64 {
+	return 4 * s.Batch * s.Heads * s.HeadDim * s.Visible()
+}
+
+// PrefillAttention is causal attention of Batch prompts of Prompt tokens over themselves
+// and Past tokens before them, in 16-bit; each position sees at most Window keys when
+// Window > 0. Past > 0 is a later piece of a prompt that is worked in pieces.
+type PrefillAttention struct {
+	Batch, Heads, KVHeads, HeadDim float64
+	Window, Prompt, Past           float64
+}
+
+// Pairs returns the query-key pairs of one head of one prompt, Σ min(i, Window) over the
+// positions i from Past+1 to Past+Prompt.
+func (s *PrefillAttention) Pairs() float64 {
+	return triangle(s.Past+s.Prompt, s.Window) - triangle(s.Past, s.Window)
+}
+
+// triangle is Σ_{i=1..p} min(i, window): p(p+1)/2, less what a window hides.
+func triangle(p, window float64) float64 {
+	pairs := p * (p + 1) / 2
+	if window > 0 && window < p {
+		hidden := p - window
+		pairs -= hidden * (hidden + 1) / 2
+	}
+	return pairs
+}
+
+// Keys returns the cached keys that the prompt's positions see: its own, and of the past
+// those within the window of its first.
+func (s *PrefillAttention) Keys() float64 {
+	past := s.Past
+	if s.Window > 0 {
+		past = min(past, s.Window-1)
+	}
+	return s.Prompt + past
+}
+
+// FLOPs returns 4 · batch · heads · head_dim · pairs.
+func (s *PrefillAttention) FLOPs() float64 {
+	return 4 * s.Batch * s.Heads * s.HeadDim * s.Pairs()
+}
+
+// Bytes returns Q and the output once, K and V once, in 16-bit.
+func (s *PrefillAttention) Bytes() float64 {
+	return 4 * s.Batch * s.HeadDim * (s.Prompt*s.Heads + s.Keys()*s.KVHeads)
+}
+
+// Kernel is one GPU kernel of a recurrent mixer.
+type Kernel uint8
+
+// The kernels measured. Mamba-1's selective scan is not among them.
+const (
+	DeltaConvContext Kernel = iota // causal_conv1d_fn of a Gated DeltaNet layer, over a prompt
+	DeltaConvStep                  // causal_conv1d_update, one token
+	DeltaContext                   // chunk_gated_delta_rule, over a prompt
+	DeltaStep                      // fused_recurrent_gated_delta_rule, one token
+	MambaConvContext               // causal_conv1d_fn of a Mamba-2 layer, over a prompt
+	MambaConvStep                  // causal_conv1d_update, one token
+	SSDContext                     // mamba_chunk_scan_combined, over a prompt
+	SSDStep                        // selective_state_update, one token
+	kernels
+	NoKernel Kernel = 255
+)
+
+// kernelFacts say what is known of a recurrent kernel.
+type kernelFacts struct {
+	name  string
+	class Class  // whose files time it
+	step  bool   // advances one token of each sequence, else works a prompt
+	conv  bool   // a convolution
+	donor Kernel // whose curve stands in where it was not timed
+}
+
+var kernelTable = [kernels]kernelFacts{
+	DeltaConvContext: {name: "delta-conv-context", class: ClassDeltaNet, conv: true, donor: MambaConvContext},
+	DeltaConvStep:    {name: "delta-conv-step", class: ClassDeltaNet, conv: true, step: true, donor: MambaConvStep},
+	DeltaContext:     {name: "delta-context", class: ClassDeltaNet, donor: SSDContext},
+	DeltaStep:        {name: "delta-step", class: ClassDeltaNet, step: true, donor: SSDStep},
+	MambaConvContext: {name: "mamba2-conv-context", class: ClassMamba2, conv: true, donor: DeltaConvContext},
+	MambaConvStep:    {name: "mamba2-conv-step", class: ClassMamba2, conv: true, step: true, donor: DeltaConvStep},
+	SSDContext:       {name: "mamba2-context", class: ClassMamba2, donor: DeltaContext},
+	SSDStep:          {name: "mamba2-step", class: ClassMamba2, step: true, donor: DeltaStep},
+}
+
+// String returns the kernel's short name.
+func (k Kernel) String() string {
+	if k < kernels {
+		return kernelTable[k].name
+	}
+	return "unknown"
+}
+
+// Step says whether the kernel advances one token of each sequence.
+func (k Kernel) Step() bool { return kernelTable[k].step }
+
+// Class returns the class whose files time the kernel.
+func (k Kernel) Class() Class { return kernelTable[k].class }
+
+// Recurrent is one call of a recurrent kernel, in 16-bit with a 32-bit state.
+//
+// A Gated DeltaNet layer has KeyHeads heads of KeyDim and ValueHeads of ValueDim; its
+// convolution runs over 2·KeyHeads·KeyDim + ValueHeads·ValueDim channels. A Mamba-2
+// layer has ValueHeads = heads of ValueDim = head_dim, KeyHeads = groups and KeyDim =
+// d_state; its convolution runs over the same sum, heads·head_dim + 2·groups·d_state.
+type Recurrent struct {
+	Kernel               Kernel
+	Batch, Tokens        float64 // Tokens per sequence; 1 for the step kernels
+	KeyHeads, KeyDim     float64
+	ValueHeads, ValueDim float64
+	Conv                 float64 // taps of the convolution
+	Chunk                float64 // tokens per chunk of the scan; 0 = kernel's default
+}
+
+// Channels returns the channels of the convolution.
+func (s Recurrent) Channels() float64 {
+	return 2*s.KeyHeads*s.KeyDim + s.ValueHeads*s.ValueDim
+}
+
+// State returns the elements of the recurrent state of one sequence.
+func (s Recurrent) State() float64 { return s.ValueHeads * s.ValueDim * s.KeyDim }
+
+// Bytes returns what the kernel must move: activations of Batch·Tokens positions in
+// and out, and the state read and written once per sequence.
+func (s Recurrent) Bytes() float64 {
+	tokens := s.Batch * s.Tokens
+	if kernelTable[s.Kernel].conv {
+		return 4*tokens*s.Channels() + 2*s.Batch*s.Channels()*s.Conv
+	}
+	return 2*tokens*(s.Channels()+s.ValueHeads*s.ValueDim) + 8*s.Batch*s.State()
+}
+
+// FLOPs returns the arithmetic of the kernel: a tap per channel for the convolution;
+// for the scans 4 per state element and token (rank-one update and read), doubled for
+// the delta rule's correction.
+func (s Recurrent) FLOPs() float64 {
+	tokens := s.Batch * s.Tokens
+	switch s.Kernel {
+	case DeltaConvContext, DeltaConvStep, MambaConvContext, MambaConvStep:
+		return 2 * tokens * s.Channels() * s.Conv
+	case DeltaContext, DeltaStep:
+		return 8 * tokens * s.State()
+	default:
+		return 4 * tokens * s.State()
+	}
+}
+
+// AllReduce sums Bytes of 16-bit values over GPUs devices of one fabric.
+type AllReduce struct {
+	GPUs, Bytes float64
+	Eager       bool // launched one by one, not from a CUDA graph
+}
+
+func visible(context, window float64) float64 {
+	if window > 0 && window < context {
+		return window
+	}
+	return context
+}
+
+// windows is how many states of the window kernels tell apart.
+const windows = 3
+
+// windowed returns the state of the window: 0 without one, 1 while the context is
+// within it, 2 once it hides keys.
+func windowed(context, window float64) int {
+	switch {
+	case window <= 0:
+		return 0
+	case context <= window:
+		return 1
+	default:
+		return 2
+	}
+}

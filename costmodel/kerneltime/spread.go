@@ -1,0 +1,69 @@
+package kerneltime
+
+import (
+	"math"
+	"slices"
+)
+
+// Spread is how far measurements lie from predictions, as the 5th and 95th percentile
+// of log(measured/predicted) on left-out rows, by predicted time: bin i holds times in
+// [2^i, 2^(i+1)) microseconds, the last one everything above.
+type Spread struct {
+	Low  []float64 `yaml:"low,flow"`
+	High []float64 `yaml:"high,flow"`
+}
+
+// Bins is how many bins of predicted time a spread has: 1 µs to 8 ms.
+const Bins = 14
+
+// Bounds returns the 90 % interval of a predicted time.
+func (s *Spread) Bounds(seconds float64) (low, high float64) {
+	if len(s.Low) == 0 {
+		return seconds * 0.5, seconds * 2
+	}
+	i := min(max(int(log2(max(seconds, 1e-9)*1e6)), 0), len(s.Low)-1)
+	return seconds * s.Low[i], seconds * s.High[i]
+}
+
+// widen adds a further uncertainty, in the logarithm, that is independent of the bounds.
+func (s *Spread) widen(by float64) Spread {
+	if by == 0 {
+		return *s
+	}
+	w := Spread{Low: make([]float64, len(s.Low)), High: make([]float64, len(s.High))}
+	for i := range s.Low {
+		w.Low[i] = round(math.Exp(-math.Hypot(math.Log(s.Low[i]), by)))
+		w.High[i] = round(math.Exp(math.Hypot(math.Log(s.High[i]), by)))
+	}
+	return w
+}
+
+// unseen is how much wider, in the logarithm, attention of a head dimension is that the
+// fit never saw; from leaving each dimension out.
+const unseen = 0.25
+
+// unmeasured is how much wider an estimate is in a number format that the GPU's own
+// timings do not have: its curve is that of the other format.
+const unmeasured = 0.4
+
+// widen adds an independent uncertainty, in the logarithm.
+func (e Estimate) widen(by float64) Estimate {
+	e.Low = e.Seconds * math.Exp(-math.Hypot(math.Log(e.Seconds/e.Low), by))
+	e.High = e.Seconds * math.Exp(math.Hypot(math.Log(e.High/e.Seconds), by))
+	return e
+}
+
+// among widens an estimate of a head dimension that was not fitted to, or of a format
+// that was not measured.
+func (e Estimate) among(dims []float64, dim float64, measured bool) Estimate {
+	if len(dims) > 0 && !slices.Contains(dims, dim) {
+		e = e.widen(unseen)
+	}
+	if !measured {
+		e = e.widen(unmeasured)
+	}
+	return e
+}
+
+// round keeps bounds short in files.
+func round(x float64) float64 { return math.Round(x*1e4) / 1e4 }

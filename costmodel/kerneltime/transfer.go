@@ -1,0 +1,154 @@
+package kerneltime
+
+import (
+	"math"
+	"sort"
+)
+
+// Kind is what a prediction rests on.
+type Kind uint8
+
+// The kinds, worst first.
+const (
+	DatasheetOnly Kind = iota
+	Transferred
+	Fitted
+)
+
+// Basis is what a prediction rests on and, when transferred, from where.
+type Basis struct {
+	Kind Kind
+	From string // hardware the curves were fitted on, when Transferred
+}
+
+// String returns the basis as reports print it.
+func (b Basis) String() string {
+	switch b.Kind {
+	case Fitted:
+		return "fitted on this GPU"
+	case Transferred:
+		return "transferred from " + b.From
+	default:
+		return "datasheet only"
+	}
+}
+
+// related is the distance within which a relative's corrections come along with its
+// curves: the same architecture, not much more of anything.
+const related = 1
+
+// drift is how much wider, in the logarithm of time, the 90 % interval of a transferred
+// prediction is for each unit of distance; from predicting every measured GPU by every
+// other.
+const drift = 0.3
+
+// distance is how unlike two devices are: the logarithms of what their datasheets
+// differ by, and one more where the architectures do.
+func distance(a, b *Device) float64 {
+	d := math.Abs(math.Log(a.Bandwidth/b.Bandwidth)) + math.Abs(math.Log(a.Peak[0]/b.Peak[0])) + math.Abs(math.Log(a.Units/b.Units))
+	if a.Arch != b.Arch {
+		d++
+	}
+	return d
+}
+
+// relatives orders profiles by their distance to a device, nearest first.
+func relatives(d *Device, from []*Profile) []*Profile {
+	out := append([]*Profile(nil), from...)
+	sort.SliceStable(out, func(i, j int) bool { return distance(d, &out[i].device) < distance(d, &out[j].device) })
+	return out
+}
+
+// compose returns the profile of a device: its own fit where there is one, and for every
+// class without, the curves of the nearest relative that has it, asked about this
+// device's datasheet.
+func compose(name string, d Device, from []*Profile) *Profile {
+	p := newProfile(name, d)
+	near := relatives(&d, from)
+	var donors [classes]*Profile
+	for c := range classes {
+		for _, q := range near {
+			if q.basis[c].Kind != Fitted {
+				continue
+			}
+			if q.hardware == name && q.device == d {
+				p.basis[c], p.from[c] = q.basis[c], q.from[c]
+			} else {
+				p.basis[c] = Basis{Transferred, q.hardware}
+			}
+			donors[c] = q
+			break
+		}
+	}
+	p.take(&donors)
+	return p
+}
+
+// take has each class's curves come from its donor: corrections only from a relative,
+// intervals wider the further it is.
+func (p *Profile) take(donors *[classes]*Profile) {
+	if q := donors[ClassGEMM]; q != nil {
+		p.gemm = closed(func() gemmModel {
+			m := *q.gemm.get()
+			forget(m.Corrections[:], p.related(q))
+			m.Spread = m.Spread.widen(p.drift(q))
+			return m
+		})
+	}
+	if q := donors[ClassDecode]; q != nil {
+		p.decode = closed(func() decodeModel {
+			m := *q.decode.get()
+			forget(m.Corrections[:], p.related(q))
+			m.Spread = m.Spread.widen(p.drift(q))
+			return m
+		})
+	}
+	if q := donors[ClassPrefill]; q != nil {
+		p.prefill = closed(func() prefillModel {
+			m := *q.prefill.get()
+			forget(m.Corrections[:], p.related(q))
+			m.Spread = m.Spread.widen(p.drift(q))
+			return m
+		})
+	}
+	p.recurrent = closed(func() recurrentModel {
+		m := newRecurrentModel()
+		// One model serves both classes; each takes its own kernels.
+		for _, c := range []Class{ClassDeltaNet, ClassMamba2} {
+			q := donors[c]
+			if q == nil {
+				continue
+			}
+			from := q.recurrent.get()
+			for k := range kernels {
+				if k.Class() == c {
+					m.take(k, from, p.related(q))
+				}
+			}
+			if len(m.Spread.Low) == 0 {
+				m.Spread = from.Spread.widen(p.drift(q))
+			}
+		}
+		return m
+	})
+	if q := donors[ClassAllReduce]; q != nil {
+		p.allReduce = closed(func() allReduceModel {
+			m := *q.allReduce.get()
+			forget(m.Corrections[:], p.related(q))
+			m.Spread = m.Spread.widen(p.drift(q))
+			return m
+		})
+	}
+}
+
+// related reports whether a donor's corrections come along with its curves.
+func (p *Profile) related(q *Profile) bool { return distance(&p.device, &q.device) < related }
+
+// drift is how much wider the intervals of a donor's predictions are.
+func (p *Profile) drift(q *Profile) float64 { return drift * distance(&p.device, &q.device) }
+
+func forget(tables []Table, keep bool) {
+	if !keep {
+		clear(tables)
+	}
+}
