@@ -28,7 +28,8 @@ import (
 //	expect FIGURE EXPRESSION   sums and products of numbers; commas are ignored
 //
 // Figures: a kind of bytes (cache_read, weights, …), bytes, flops, seconds, weights_bytes,
-// cache_per_token, cache_read_per_token, state_per_sequence, max_batch, missing; an operation's
+// cache_per_token, cache_read_per_token, state_per_sequence,
+// bytes_per_sequence, workspace, max_batch, missing; an operation's
 // share is OP/FIGURE, such as attn.core/flops. link is what a device sends to its peers.
 func TestCases(t *testing.T) {
 	files, err := filepath.Glob("testdata/cases/*.txt")
@@ -171,6 +172,10 @@ func (r *caseRun) figure(name string) (float64, error) {
 		return r.mem.CacheReadBytesPerToken, nil
 	case "state_per_sequence":
 		return r.mem.StateBytesPerSequence, nil
+	case "workspace":
+		return r.mem.WorkspaceBytes, nil
+	case "bytes_per_sequence":
+		return r.mem.BytesPerSequence, nil
 	case "max_batch":
 		return float64(r.mem.MaxBatch), nil
 	case "missing":
