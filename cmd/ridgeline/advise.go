@@ -35,6 +35,7 @@ RULE writes the changed model as a file that every MODEL argument takes.`,
 		Args:              needArgs(1, 1, "one model"),
 		ValidArgsFunction: modelNames,
 		RunE: func(c *cobra.Command, args []string) error {
+			out.artefact = apply != ""
 			if err := out.check(); err != nil {
 				return err
 			}

@@ -130,6 +130,7 @@ With -o the profile is written as YAML, for --calibration of the other verbs.`,
   ridgeline estimate llama-3.1-8b --on h200 --calibration h200.yaml`,
 		Args: needArgs(0, 0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
+			out.artefact = true
 			if err := out.check(); err != nil {
 				return err
 			}

@@ -112,6 +112,7 @@ requests' prefill delays running ones. With -o the engines are written as YAML.`
 		Example: `  ridgeline calibrate engines --measured timings -o engines.yaml`,
 		Args:    needArgs(0, 0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
+			out.artefact = true
 			if err := out.check(); err != nil {
 				return err
 			}

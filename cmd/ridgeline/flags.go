@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -300,23 +302,66 @@ func (l *loadFlags) usual() costmodel.Fidelity {
 type outFlags struct {
 	format, file string
 	extra        []string // formats beside table, markdown, csv and json
+	asked        func() bool
+	artefact     bool // the file is not the result printed but YAML made on the way
+}
+
+// endings are the formats that the name of a file asks for.
+var endings = map[string]string{".html": "html", ".htm": "html", ".txt": "table", ".md": "markdown", ".markdown": "markdown", ".csv": "csv", ".json": "json", ".yaml": "yaml", ".yml": "yaml"}
+
+func (o *outFlags) formats() []string {
+	return append([]string{"table", "markdown", "csv", "json"}, o.extra...)
 }
 
 func (o *outFlags) register(c *cobra.Command, extra ...string) {
 	o.extra = extra
-	names := append([]string{"table", "markdown", "csv", "json"}, extra...)
+	names := o.formats()
 	c.Flags().StringVar(&o.format, "format", "table", strings.Join(names, ", "))
+	c.Flags().Lookup("format").DefValue = "what the ending of -o says, else table"
 	c.Flags().StringVarP(&o.file, "output", "o", "", "write to FILE, whole or not at all")
+	o.asked = func() bool { return c.Flags().Changed("format") }
 	complete(c, "format", func() []string { return names })
 }
 
-// check refuses an unknown format before any work is done.
+// check settles the format before any work is done: --format, else the ending of the file.
 func (o *outFlags) check() error {
-	names := append([]string{"table", "markdown", "csv", "json"}, o.extra...)
+	names := o.formats()
 	if !slices.Contains(names, o.format) {
 		return fmt.Errorf("--format %q is not one of %s", o.format, strings.Join(names, ", "))
 	}
-	return nil
+	switch {
+	case o.file == "" || o.asked == nil:
+		return nil
+	case o.artefact:
+		_, err := formatOf(o.file, []string{"yaml"})
+		return err
+	case o.asked():
+		return nil
+	}
+	format, err := formatOf(o.file, names)
+	if err == nil && format != "" {
+		o.format = format
+	}
+	return err
+}
+
+// formatOf is the format that a file's ending asks for, "" where the file is none that has
+// an ending (a device or a pipe).
+func formatOf(file string, names []string) (string, error) {
+	if st, err := os.Stat(file); err == nil && !st.Mode().IsRegular() && !st.IsDir() {
+		return "", nil
+	}
+	format, known := endings[strings.ToLower(filepath.Ext(file))]
+	if known && slices.Contains(names, format) {
+		return format, nil
+	}
+	var know []string
+	for _, e := range []string{".html", ".txt", ".md", ".csv", ".json", ".yaml"} {
+		if slices.Contains(names, endings[e]) {
+			know = append(know, e)
+		}
+	}
+	return "", fmt.Errorf("-o %s: its ending says no format: use %s", file, strings.Join(know, ", "))
 }
 
 // writable tries whether a file can be written, before work whose result would be lost;
@@ -340,6 +385,9 @@ func (o *outFlags) to(c *cobra.Command, fn func(io.Writer) error) error {
 			return failure{err}
 		}
 		return nil
+	}
+	if err := c.Context().Err(); err != nil {
+		return err
 	}
 	return atomicfile.Write(o.file, fn)
 }
@@ -389,7 +437,7 @@ func modelNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDire
 func needArgs(low, high int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) < low || (high >= 0 && len(args) > high) {
-			return fmt.Errorf("%s takes %s, got %d: see ridgeline %s --help", c.Name(), what, len(args), c.Name())
+			return fmt.Errorf("%s takes %s, got %d: see %s --help", strings.TrimPrefix(c.CommandPath(), "ridgeline "), what, len(args), c.CommandPath())
 		}
 		return nil
 	}

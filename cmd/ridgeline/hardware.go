@@ -1,6 +1,8 @@
 package main
 
 import (
+	"io"
+
 	"github.com/spf13/cobra"
 
 	"ridgeline/hardware"
@@ -14,7 +16,7 @@ func hardwareCommand() *cobra.Command {
 		Short: "List hardware profiles, or show one with the source of every figure",
 		Example: `  ridgeline hardware
   ridgeline hardware a100-80gb
-  ridgeline hardware h200 --format yaml -o mine.yaml`,
+  ridgeline hardware h200 -o mine.yaml`,
 		Args: needArgs(0, 1, "at most one profile"),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return hardware.Names(), cobra.ShellCompDirectiveDefault
@@ -22,6 +24,9 @@ func hardwareCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := out.check(); err != nil {
 				return err
+			}
+			if len(args) == 0 && out.format == "yaml" {
+				return out.to(c, func(w io.Writer) error { return reports.WriteYAML(w, hardware.All()) })
 			}
 			if len(args) == 0 {
 				return out.write(c, []*reports.Table{reports.HardwareTable(hardware.All())}, hardware.All())

@@ -46,7 +46,7 @@ fraction of that bandwidth and peak the reference kernels reach, by kind (ridgel
 			if err != nil {
 				return failure{err}
 			}
-			if out.format == "yaml" || out.file != "" && out.format == "table" {
+			if out.format == "yaml" {
 				return out.to(c, p.WriteYAML)
 			}
 			return out.write(c, []*reports.Table{reports.ProfileTable(p)}, p)

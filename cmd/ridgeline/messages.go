@@ -46,8 +46,11 @@ func oneLine(s string) string {
 
 // onTerminal reports whether people are looking at w.
 func onTerminal(w io.Writer) bool {
-	if m, ok := w.(*messages); ok {
-		w = m.Writer
+	switch x := w.(type) {
+	case *messages:
+		w = x.Writer
+	case *output:
+		w = x.Writer
 	}
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))

@@ -22,7 +22,7 @@ func modelsCommand() *cobra.Command {
 		Example: `  ridgeline models
   ridgeline models phi4-mini-flash
   ridgeline models 'sambay(d=16,gmu_ratio=1)' --format json
-  ridgeline models phi4-mini-flash --format yaml -o mine.yaml`,
+  ridgeline models phi4-mini-flash -o mine.yaml`,
 		Args:              needArgs(0, 1, "at most one model"),
 		ValidArgsFunction: modelNames,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -91,7 +91,7 @@ func listModels(c *cobra.Command, out *outFlags) error {
 		list.Families = append(list.Families, item{f.Name, 0, f.Doc})
 	}
 	if out.format == "yaml" {
-		return out.to(c, func(w io.Writer) error { return reports.WriteJSON(w, list) })
+		return out.to(c, func(w io.Writer) error { return reports.WriteYAML(w, list) })
 	}
 	return out.write(c, []*reports.Table{reports.ModelsTable(ms, docs, family.Families())}, list)
 }

@@ -143,6 +143,9 @@ func (p *plotFlags) run(c *cobra.Command, args []string) error {
 	if f.Empty() {
 		return fmt.Errorf("plot %s: nothing to draw: at --batch max no sequence fits %s (give --batch, --tp or another --on)", args[0], p.deploy.on)
 	}
+	if err := c.Context().Err(); err != nil {
+		return err
+	}
 	if numbers == "" {
 		return atomicfile.Write(p.out, func(w io.Writer) error { return f.Write(w, p.out, theme) })
 	}

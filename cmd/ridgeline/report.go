@@ -29,12 +29,21 @@ verdict, the comparison, throughput against generation length, where the time go
 GMU ratio and the claims of the sources where a model has a cross-decoder, and how the figures were
 made, with the command line, version and date (--reproducible leaves these three out).`,
 		Example: `  ridgeline report phi4-mini phi4-mini-flash --on a100-80gb --batch 16 -o report.html
-  ridgeline report phi4-mini phi4-mini-flash --format markdown`,
+  ridgeline report phi4-mini phi4-mini-flash -o report.md`,
 		Args:              needArgs(1, -1, "models, the first the baseline"),
 		ValidArgsFunction: modelNames,
 		RunE: func(c *cobra.Command, args []string) error {
 			if format != "html" && format != "markdown" {
 				return fmt.Errorf("--format %q is not one of html, markdown", format)
+			}
+			if out != "" && !c.Flags().Changed("format") {
+				f, err := formatOf(out, []string{"html", "markdown"})
+				if err != nil {
+					return err
+				}
+				if f != "" {
+					format = f
+				}
 			}
 			if format == "html" && out == "" {
 				return fmt.Errorf("report: give -o FILE.html, or --format markdown")
@@ -61,12 +70,16 @@ made, with the command line, version and date (--reproducible leaves these three
 				}
 				return nil
 			}
+			if err := c.Context().Err(); err != nil {
+				return err
+			}
 			return atomicfile.Write(out, func(w io.Writer) error { return write(w) })
 		},
 	}
 	deploy.register(c)
 	load.register(c)
 	c.Flags().StringVar(&format, "format", "html", "html, markdown")
+	c.Flags().Lookup("format").DefValue = "what the ending of -o says"
 	c.Flags().StringVarP(&out, "output", "o", "", "write to FILE, whole or not at all")
 	c.Flags().BoolVar(&reproducible, "reproducible", false, "leave the command line, version and date out, so that the same input makes the same bytes")
 	complete(c, "format", func() []string { return []string{"html", "markdown"} })

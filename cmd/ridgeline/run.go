@@ -5,17 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"ridgeline/internal/atomicfile"
 	"ridgeline/reports"
 )
 
-// Exit codes: 0 done, 1 a run failed or a check did not hold, 2 bad input.
+// Exit codes: 0 done, 1 a run failed (a full disk too) or a check did not hold, 2 bad
+// input, 130 stopped by a signal.
 const (
 	exitFailed   = 1
 	exitBadInput = 2
+	exitStopped  = 130
 )
 
 // failure is an error of a run, not of its input.
@@ -25,25 +29,59 @@ func (f failure) Unwrap() error { return f.error }
 
 // run executes one command line and returns its exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	root := rootCommand()
+	out := &output{Writer: stdout}
+	root := rootCommand(out)
 	root.SetArgs(args)
-	root.SetOut(stdout)
 	errs := &messages{Writer: stderr}
 	root.SetErr(errs)
 	err := root.ExecuteContext(ctx)
-	var f failure
-	failed := errors.As(err, &f) || errors.Is(err, context.Canceled)
-	if err == nil || failed {
+	switch {
+	case err == nil && ctx.Err() != nil:
+		err = ctx.Err() // what was stopped never counts as done
+	case err == nil && out.err != nil:
+		err = out.err // printing help does not say that it failed
+	}
+	code := exitCode(ctx, err)
+	if code != exitBadInput {
 		errs.flush()
 	}
-	if err == nil {
-		return 0
+	if err != nil {
+		fmt.Fprintln(stderr, "ridgeline: "+firstLine(err))
 	}
-	fmt.Fprintln(stderr, "ridgeline: "+firstLine(err))
-	if failed {
+	return code
+}
+
+func exitCode(ctx context.Context, err error) int {
+	var f failure
+	var w *atomicfile.WriteError
+	switch {
+	case err == nil:
+		return 0
+	case ctx.Err() != nil:
+		return exitStopped
+	case errors.As(err, &f), errors.As(err, &w):
 		return exitFailed
 	}
 	return exitBadInput
+}
+
+// output is stdout. It remembers that it could not be written: a full disk, not bad input.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	if err != nil {
+		var p *fs.PathError
+		if errors.As(err, &p) {
+			err = p.Err
+		}
+		err = &atomicfile.WriteError{Path: "standard output", Err: err}
+		o.err = err
+	}
+	return n, err
 }
 
 // firstLine keeps an error to the one line people are promised.
@@ -54,7 +92,7 @@ func firstLine(err error) string {
 	return oneLine(strings.TrimPrefix(err.Error(), "ridgeline: "))
 }
 
-func rootCommand() *cobra.Command {
+func rootCommand(stdout io.Writer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ridgeline",
 		Short: "What a decoder costs to run, before anyone trains it",
@@ -66,6 +104,7 @@ layout or a Hugging Face config.json.`,
   ridgeline estimate phi4-mini-flash --breakdown
   ridgeline models
   ridgeline hardware`,
+		Version:      version(),
 		SilenceUsage: true, SilenceErrors: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -76,8 +115,10 @@ layout or a Hugging Face config.json.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	c.SetFlagErrorFunc(flagError)
+	c.SetVersionTemplate("{{.Version}}\n")
 	c.SetUsageTemplate(strings.ReplaceAll(c.UsageTemplate(), ".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", reports.Width)))
 	c.AddCommand(modelsCommand(), hardwareCommand(), estimateCommand(), compareCommand(), sweepCommand(), scaleCommand(), plotCommand(), reportCommand(), validateCommand(), calibrateCommand(), claimsCommand(), adviseCommand())
+	c.SetOut(stdout) // the completion command keeps the output there is when it is made
 	c.InitDefaultCompletionCmd()
 	c.SetHelpCommand(helpCommand(c))
 	for _, sub := range c.Commands() {

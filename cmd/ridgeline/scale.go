@@ -172,7 +172,7 @@ tuned on a base of the same family: by the paper's μP++ and, beside it, μP, th
 parametrization and the card's rule, with where the card's departs and by how much. --format json
 or yaml is for training scripts: the rule of --rule at the top level, the others under alternatives.`,
 		Example: `  ridgeline scale mup 'sambay(d=24)'
-  ridgeline scale mup 'sambay(d=24)' --batch 4Mi --format yaml -o hyper.yaml
+  ridgeline scale mup 'sambay(d=24)' --batch 4Mi -o hyper.yaml
   ridgeline scale mup phi4-mini --base 'transformer++(d=16)' --rule mup --lr 3e-4`,
 		Args:              needArgs(1, 1, "one model"),
 		ValidArgsFunction: modelNames,

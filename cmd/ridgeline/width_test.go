@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -19,7 +20,7 @@ import (
 // device there is.
 func TestWidth(t *testing.T) {
 	var lines [][]string
-	for _, c := range rootCommand().Commands() {
+	for _, c := range rootCommand(io.Discard).Commands() {
 		lines = append(lines, []string{c.Name(), "--help"})
 		for _, sub := range c.Commands() {
 			if c.Name() != "completion" { // cobra's own words
@@ -64,13 +65,13 @@ func TestWidth(t *testing.T) {
 	}
 }
 
-// An interrupted run says so in one line and exits 1.
+// An interrupted run says so in one line and exits 130.
 func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	var out, errs bytes.Buffer
 	code := run(ctx, []string{"hardware", "measure"}, &out, &errs)
-	if code != exitFailed || out.Len() > 0 || errs.String() != "ridgeline: stopped\n" {
+	if code != exitStopped || out.Len() > 0 || errs.String() != "ridgeline: stopped\n" {
 		t.Errorf("exit %d, stdout %q, stderr %q", code, out.String(), errs.String())
 	}
 }
