@@ -1,6 +1,11 @@
 package arch
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+
+	"ridgeline/internal/plain"
+)
 
 // maxParams bounds a model: past it the count no longer fits 64 bits with room to price it,
 // and a size is a typing error.
@@ -24,6 +29,14 @@ func positive(pairs ...any) error {
 // layers that are later, missing or of the wrong kind. A model that passes can be
 // counted, priced and executed.
 func (m *Model) Check() error {
+	if err := plain.Check("its name", m.Name); err != nil {
+		return err
+	}
+	for _, n := range m.Notes {
+		if err := plain.Check("a note", strings.ReplaceAll(n, "\n", " ")); err != nil {
+			return err
+		}
+	}
 	if err := positive("width", m.Width, "vocab", m.Vocab); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"ridgeline/internal/input"
+	"ridgeline/internal/plain"
 	"ridgeline/precision"
 )
 
@@ -164,6 +165,16 @@ func lineOf(data []byte, err error) int {
 func (p *Profile) Validate() error {
 	if p.Name == "" {
 		return &fieldError{"name", "missing: give the profile a name"}
+	}
+	texts := map[string]string{"name": p.Name, "title": p.Title, "vendor": p.Vendor, "arch": p.Arch}
+	for name, text := range p.Sources {
+		texts["sources"] += name + text
+	}
+	texts["notes"] = strings.ReplaceAll(strings.Join(p.Notes, ""), "\n", " ")
+	for _, field := range []string{"name", "title", "vendor", "arch", "sources", "notes"} {
+		if err := plain.Check("it", texts[field]); err != nil {
+			return &fieldError{field, err.Error()}
+		}
 	}
 	if len(p.Peak) == 0 {
 		return &fieldError{"peak_flops", "missing: give at least one number format, such as bf16: 100e12"}

@@ -8,6 +8,8 @@ import (
 	"io"
 	"sort"
 	"strings"
+
+	"ridgeline/internal/plain"
 )
 
 // WriteCSV writes one line a record, with the fields of its JSON form as columns in the
@@ -27,7 +29,7 @@ func WriteCSV[T any](w io.Writer, records []T) error {
 				index[name] = len(header)
 				header = append(header, name)
 			}
-			rows[i][name] = value
+			rows[i][name] = plain.Cell(value)
 		})
 		if err != nil {
 			return err

@@ -10,6 +10,8 @@ import (
 	"github.com/olekukonko/tablewriter"
 	"github.com/olekukonko/tablewriter/renderer"
 	"github.com/olekukonko/tablewriter/tw"
+
+	"ridgeline/internal/plain"
 )
 
 // Width is the columns a table may take on a terminal.
@@ -318,7 +320,7 @@ func wrapTo(s string, width int) string {
 func (t *Table) Markdown(w io.Writer) error {
 	heads, rows := t.grid()
 	esc := func(s string) string {
-		return escape.Replace(strings.ReplaceAll(s, "\n", " "))
+		return plain.Markdown(strings.ReplaceAll(s, "\n", " "))
 	}
 	line := func(cells []string) string {
 		out := make([]string, len(cells))
@@ -349,9 +351,6 @@ func (t *Table) Markdown(w io.Writer) error {
 	return t.notes(w, func(s string) string { return esc(s) + "\n" })
 }
 
-// escape keeps layouts and names, (mamba swa)*8 and per_query_head, as they are written.
-var escape = strings.NewReplacer("|", `\|`, "*", `\*`, "_", `\_`, "<", `\<`)
-
 // CSV writes base units at full precision; text below the table is left out.
 func (t *Table) CSV(w io.Writer) error {
 	c := csv.NewWriter(w)
@@ -372,9 +371,9 @@ func (t *Table) CSV(w io.Writer) error {
 			x := t.Columns[i].Cells[r]
 			switch {
 			case x.Text != "" && !x.num:
-				line = append(line, present(x.Text))
+				line = append(line, plain.Cell(present(x.Text)))
 			default:
-				line = append(line, plain(x.V))
+				line = append(line, exact(x.V))
 			}
 		}
 		if err := c.Write(line); err != nil {

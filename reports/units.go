@@ -26,8 +26,8 @@ func Int(v float64) string { return units.Int(v) }
 // SI prints v with three digits, an SI prefix and a unit: 2.04 TB/s.
 func SI(v float64, unit string) string { return units.SI(v, unit) }
 
-// plain writes v in full, without an exponent where it takes at most 21 digits.
-func plain(v float64) string {
+// exact writes v in full, without an exponent where it takes at most 21 digits.
+func exact(v float64) string {
 	if a := math.Abs(v); a != 0 && (a < 1e-6 || a >= 1e21) {
 		return strconv.FormatFloat(v, 'g', -1, 64)
 	}

@@ -4,8 +4,8 @@ import "testing"
 
 func TestPlain(t *testing.T) {
 	for v, want := range map[float64]string{0: "0", 3836021760: "3836021760", 0.1: "0.1", 1e-9: "1e-09", 2.5e-6: "0.0000025", 1e22: "1e+22", -3: "-3"} {
-		if got := plain(v); got != want {
-			t.Errorf("plain(%g) = %q, want %q", v, got, want)
+		if got := exact(v); got != want {
+			t.Errorf("exact(%g) = %q, want %q", v, got, want)
 		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ridgeline/internal/plain"
 )
 
 // Format is how rows are written.
@@ -117,6 +119,7 @@ func (f Format) value(parameter, v string) []byte {
 // text quotes a text as the format needs.
 func (f Format) text(v string) []byte {
 	if f == CSV {
+		v = plain.Cell(v)
 		if strings.ContainsAny(v, ",\"\n\r") {
 			return []byte(`"` + strings.ReplaceAll(v, `"`, `""`) + `"`)
 		}

@@ -5,10 +5,10 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
-	"unicode"
 
 	"golang.org/x/term"
+
+	"ridgeline/internal/plain"
 )
 
 // messages is stderr. Warnings are kept until the verb is done: bad input is to leave
@@ -38,11 +38,7 @@ func (m *messages) flush() {
 }
 
 // oneLine keeps a message on one line, whatever was quoted in it.
-func oneLine(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool {
-		return unicode.IsSpace(r) && r != '\u00a0' || unicode.IsControl(r)
-	}), " ")
-}
+func oneLine(s string) string { return plain.Line(s) }
 
 // onTerminal reports whether people are looking at w.
 func onTerminal(w io.Writer) bool {

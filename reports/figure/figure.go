@@ -26,6 +26,7 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
 
+	"ridgeline/internal/plain"
 	"ridgeline/study"
 )
 
@@ -276,7 +277,7 @@ func (f *Figure) Write(w io.Writer, path string, t Theme) error {
 		if _, err := c.WriteTo(&b); err != nil {
 			return err
 		}
-		_, err := f.named().WriteString(w, b.String())
+		_, err := f.named().WriteString(w, plain.Visible(b.String()))
 		return err
 	case ".png":
 		g := *f

@@ -20,6 +20,7 @@ import (
 
 	"ridgeline/claims"
 	"ridgeline/costmodel"
+	"ridgeline/internal/plain"
 	"ridgeline/reports"
 	"ridgeline/reports/figure"
 	"ridgeline/study"
@@ -375,18 +376,19 @@ func numbers(c *study.Chart) (out []*reports.Table) {
 // Markdown writes the report with tables of numbers in place of its figures.
 func (p *Page) Markdown(w io.Writer) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# %s\n\n**%s**\n\n", p.Title, p.Verdict)
+	esc := plain.Markdown
+	fmt.Fprintf(&b, "# %s\n\n**%s**\n\n", esc(p.Title), esc(p.Verdict))
 	for _, m := range p.Misfits {
-		fmt.Fprintf(&b, "%s\n\n", m)
+		fmt.Fprintf(&b, "%s\n\n", esc(m))
 	}
-	fmt.Fprintf(&b, "%s\n", p.Setting)
+	fmt.Fprintf(&b, "%s\n", esc(p.Setting))
 	if p.Made != (Made{}) {
-		fmt.Fprintf(&b, "\nMade by `%s` with ridgeline %s on %s.\n", p.Made.Command, p.Made.Version, p.Made.Date)
+		fmt.Fprintf(&b, "\nMade by `%s` with ridgeline %s on %s.\n", strings.ReplaceAll(plain.Visible(p.Made.Command), "`", "'"), p.Made.Version, p.Made.Date)
 	}
 	for _, s := range p.Sections {
-		fmt.Fprintf(&b, "\n## %s\n\n", s.Heading)
+		fmt.Fprintf(&b, "\n## %s\n\n", esc(s.Heading))
 		for _, t := range s.Text {
-			fmt.Fprintf(&b, "%s\n\n", t)
+			fmt.Fprintf(&b, "%s\n\n", esc(t))
 		}
 		for _, c := range s.Charts {
 			for _, t := range numbers(c) {
@@ -403,7 +405,7 @@ func (p *Page) Markdown(w io.Writer) error {
 			b.WriteByte('\n')
 		}
 		for _, t := range s.After {
-			fmt.Fprintf(&b, "%s\n\n", t)
+			fmt.Fprintf(&b, "%s\n\n", esc(t))
 		}
 	}
 	_, err := w.Write(b.Bytes())
