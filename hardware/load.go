@@ -127,19 +127,13 @@ func Parse(file string, data []byte) (*Profile, error) {
 		return nil, err
 	}
 	if err := yaml.UnmarshalWithOptions(data, p, yaml.Strict()); err != nil {
-		var ye yaml.Error
-		if errors.As(err, &ye) && ye.GetToken() != nil {
-			return nil, fmt.Errorf("%s:%d: %s", file, ye.GetToken().Position.Line, oneLine(ye.GetMessage()))
-		}
-		return nil, fmt.Errorf("%s: %s", file, oneLine(err.Error()))
+		return nil, input.YAMLError(file, err)
 	}
 	if err := p.Validate(); err != nil {
 		return nil, fmt.Errorf("%s:%d: %w", file, lineOf(data, err), err)
 	}
 	return p, nil
 }
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // fieldError is a bad field and what is wrong with it.
 type fieldError struct{ field, what string }

@@ -111,3 +111,25 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Errors speak of the file, not of the program that reads it.
+func TestErrorsWithoutGoWords(t *testing.T) {
+	good := "name: x\nmemory_bandwidth: 1e12\nmemory_capacity: 1e10\n"
+	for _, c := range []struct{ text, want string }{
+		{good + "peak_flops: {bf16: x}", `x.yaml:4: `}, {good + "peak_flops: [1]", "x.yaml:4: "}, {"name: [1]", "x.yaml:1: name: a text is wanted"},
+		{good + "peak_flops: 3", "x.yaml:4: "}, {"[1, 2]", "x.yaml:1: "}, {"3", "x.yaml:1: "}, {good + "notes: 3", "x.yaml:4: a list is wanted, not a single value"},
+		{good + "sources: 7", "x.yaml:4: a mapping is wanted"}, {good + "reach: {a: {value: y}}", "x.yaml:4: "}, {"name: {a: b}", "x.yaml:1: name"},
+		{good + "cache: {value: 1e999999, source: user}", "x.yaml:4: "}, {good + "nope: 1", "x.yaml:4: "}, {"a: b: c", "x.yaml:1: "},
+	} {
+		_, err := Parse("x.yaml", []byte(c.text))
+		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%q: %v, want %s", c.text, err, c.want)
+			continue
+		}
+		for _, word := range []string{"unmarshal", "struct", "float64", "interface", "Go ", "map[", "*ast", "EOF"} {
+			if strings.Contains(err.Error(), word) {
+				t.Errorf("%q: %v", c.text, err)
+			}
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -183,7 +184,7 @@ With -o the profile is written as YAML, for --calibration of the other verbs.`,
 				return failure{err}
 			}
 			if out.file != "" {
-				if err := atomicfile.Write(out.file, p.WriteYAML); err != nil {
+				if err := writeFitted(out.file, p.WriteYAML); err != nil {
 					return err
 				}
 			}
@@ -209,6 +210,22 @@ With -o the profile is written as YAML, for --calibration of the other verbs.`,
 	complete(c, "hardware", hardware.Names)
 	out.register(c)
 	return c
+}
+
+// writeFitted writes a fitted profile if --calibration would read it: timings that
+// contradict each other can fit to curves nobody could ask.
+func writeFitted(path string, write func(io.Writer) error) error {
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		return failure{err}
+	}
+	if _, err := calibrate.Parse("the fit", b.Bytes()); err != nil {
+		return failure{fmt.Errorf("nothing is written, for no profile can be made of these timings: %w: look for rows that are far off", err)}
+	}
+	return atomicfile.Write(path, func(w io.Writer) error {
+		_, err := w.Write(b.Bytes())
+		return err
+	})
 }
 
 func calibrateCheck() *cobra.Command {

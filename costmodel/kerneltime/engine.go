@@ -49,7 +49,7 @@ func ParseEngines(name string, data []byte) ([]Engine, error) {
 		Engines []Engine `yaml:"engines"`
 	}
 	if err := yaml.UnmarshalWithOptions(data, &d, yaml.Strict()); err != nil {
-		return nil, fmt.Errorf("%s: not a list of engines: %s", name, strings.Join(strings.Fields(yaml.FormatError(err, false, false)), " "))
+		return nil, fmt.Errorf("%w: not a list of engines", input.YAMLError(name, err))
 	}
 	if len(d.Engines) == 0 {
 		return nil, fmt.Errorf("%s: no engines", name)

@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"strings"
 
 	"github.com/goccy/go-yaml"
 
@@ -248,7 +247,7 @@ func Parse(name string, data []byte) (*Profile, error) {
 	}
 	var d document
 	if err := yaml.UnmarshalWithOptions(data, &d, yaml.Strict()); err != nil {
-		return nil, fmt.Errorf("%s: not a calibration profile: %s", name, strings.Join(strings.Fields(yaml.FormatError(err, false, false)), " "))
+		return nil, fmt.Errorf("%w: not a calibration profile", input.YAMLError(name, err))
 	}
 	p := newProfile(d.Hardware, d.Device)
 	if err := p.device.check(); err != nil {

@@ -2,7 +2,17 @@ package input
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+
+	"ridgeline/internal/plain"
 )
 
 // MaxYAML is the size in bytes past which no YAML file is parsed: those people write are
@@ -76,4 +86,95 @@ func tooNested(data []byte) (line int, deep bool) {
 		}
 	}
 	return 0, false
+}
+
+// YAMLError words an error of the YAML parser for people who wrote the file: its name, the
+// line, the field where it is known, and what is wanted there, on one line.
+func YAMLError(name string, err error) error {
+	var y yaml.Error
+	if !errors.As(err, &y) {
+		return fmt.Errorf("%s: %s", name, plain.Line(err.Error()))
+	}
+	line, found := 1, ""
+	if t := y.GetToken(); t != nil {
+		if t.Position != nil {
+			line = t.Position.Line
+		}
+		found = clip(plain.Line(t.Value))
+	}
+	what := plain.Line(y.GetMessage())
+	var mismatch *yaml.TypeError
+	var overflow *yaml.OverflowError
+	var node *yaml.UnexpectedNodeTypeError
+	switch {
+	case errors.As(err, &mismatch):
+		what = wanted(mismatch.DstType) + " is wanted"
+		if f := mismatch.StructFieldName; f != nil {
+			_, field, _ := strings.Cut(*f, ".")
+			what = snake(field) + ": " + what
+		}
+		what += ", not " + strconv.Quote(found)
+	case errors.As(err, &overflow):
+		what = strconv.Quote(found) + " is out of range"
+	case errors.As(err, &node):
+		what = fmt.Sprintf("a %s is wanted, not a %s", kind(node.Expected), kind(node.Actual))
+	}
+	return fmt.Errorf("%s:%d: %s", name, line, what)
+}
+
+// wanted names what a value of a type is written as.
+func wanted(t reflect.Type) string {
+	if t == nil {
+		return "another value"
+	}
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "a text"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	case reflect.Map, reflect.Struct, reflect.Interface:
+		return "a mapping of names to values"
+	}
+	return "a number"
+}
+
+// kind names a piece of YAML.
+func kind(n ast.NodeType) string {
+	switch n {
+	case ast.MappingType, ast.MappingValueType:
+		return "mapping"
+	case ast.SequenceType:
+		return "list"
+	case ast.NullType:
+		return "missing value"
+	}
+	return "single value"
+}
+
+// snake is the name of a field as files write it: MemoryBandwidth is memory_bandwidth.
+func snake(s string) string {
+	var b strings.Builder
+	low := false
+	for _, r := range s {
+		if unicode.IsUpper(r) && low {
+			b.WriteByte('_')
+		}
+		low = unicode.IsLower(r) || unicode.IsDigit(r)
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}
+
+// clip shortens what an error quotes.
+func clip(s string) string {
+	const most = 60
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return s
 }
