@@ -3,6 +3,7 @@ package claims
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -262,5 +263,29 @@ func TestBadInput(t *testing.T) {
 	cancel()
 	if _, err := Run(ctx, Options{}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+}
+
+// A claim is reached by what prints as the digits it was claimed in, and by nothing less.
+func TestThresholds(t *testing.T) {
+	for _, c := range []struct {
+		reach  float64
+		format string
+		want   string
+	}{{reaches10, "%.0f", "10"}, {reaches4p9, "%.1f", "4.9"}} {
+		if got := fmt.Sprintf(c.format, c.reach+1e-9); got != c.want {
+			t.Errorf("%g prints as %s, claimed is %s", c.reach, got, c.want)
+		}
+		if got := fmt.Sprintf(c.format, c.reach-1e-9); got == c.want {
+			t.Errorf("less than %g prints as %s too", c.reach, got)
+		}
+	}
+	for e, want := range map[float64]bool{0.94: false, 0.951: true, 1: true, 1.049: true, 1.06: false, 1.2: false} {
+		if linear(e) != want {
+			t.Errorf("an exponent of %g is linear: %v", e, !want)
+		}
+	}
+	if pays != 1.05 {
+		t.Errorf("a gain pays from %g, the reasons given say 5 %%", pays)
 	}
 }

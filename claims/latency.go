@@ -101,6 +101,10 @@ func (a *auditor) latencyLinear(c *Claim) error {
 	return nil
 }
 
+// linear reports whether an exponent of time in tokens is 1, within 0.05: doubling the
+// prompt then takes 1.93 to 2.07 times as long.
+func linear(exponent float64) bool { return math.Abs(exponent-1) <= 0.05 }
+
 func (a *auditor) prefillLinear(c *Claim) error {
 	model, base, err := a.pair()
 	if err != nil {
@@ -131,14 +135,12 @@ func (a *auditor) prefillLinear(c *Claim) error {
 	c.step(flash, exp(lean, a.judge), "", "log2 of time at %d over time at %d tokens, cross-decoder skipped", long, short)
 	c.step(flash+", every layer", exp(unskipped, a.judge), "", "the same where the engine runs all layers over the prompt")
 	c.step(phi, exp(base, a.judge), "", "the same")
-	const slack = 0.05
-	near := func(e float64) bool { return math.Abs(e-1) <= slack }
 	c.Reason = fmt.Sprintf("Doubling the prompt from 32Ki takes 2^%s as long: scans, windows and MLPs of the self-decoder alone run over it. With every layer run it is 2^%s, for Phi4-mini 2^%s.",
 		units.Digits(exp(lean, a.judge)), units.Digits(exp(unskipped, a.judge)), units.Digits(exp(base, a.judge)))
 	switch {
-	case near(got):
+	case linear(got):
 		c.Verdict = Holds
-	case near(exp(lean, a.judge)):
+	case linear(exp(lean, a.judge)):
 		c.Verdict, c.Condition = HoldsWhen, "the engine skips the cross-decoder for all but the last position"
 	default:
 		c.Verdict = DoesNotHold
