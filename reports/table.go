@@ -105,17 +105,22 @@ func (c *Column) rendered() (head string, cells []string) {
 
 // Text writes the table for a terminal, no wider than Width where it can be helped: a
 // table that may Turn does so when it is too wide, its columns becoming rows.
-func (t *Table) Text(w io.Writer) error {
+func (t *Table) Text(w io.Writer) error { return t.TextWidth(w, Width) }
+
+// TextWidth is Text for a terminal of so many columns.
+func (t *Table) TextWidth(w io.Writer, width int) error {
 	heads, cells := t.grid()
-	if over := gridWidth(heads, cells) - Width; over <= 0 || !t.Turn {
-		return t.text(w, t.wrapped(over))
+	over := gridWidth(heads, cells) - width
+	body := t.wrapped(over)
+	if over <= 0 || !t.Turn && (width >= Width || body.gridWidth() <= width) {
+		return t.text(w, body, width)
 	}
 	// As many columns as fit stand beside each other, the rest below.
-	all := t.turned()
+	all := t.turned(width)
 	for from := 1; from < len(all.Columns); {
 		to := len(all.Columns)
 		part := all.slice(from, to)
-		for to > from+1 && part.gridWidth() > Width {
+		for to > from+1 && part.gridWidth() > width {
 			to--
 			part = all.slice(from, to)
 		}
@@ -129,7 +134,7 @@ func (t *Table) Text(w io.Writer) error {
 		if to == len(all.Columns) {
 			part.Notes = t.Notes
 		}
-		if err := part.text(w, part); err != nil {
+		if err := part.text(w, part, width); err != nil {
 			return err
 		}
 		from = to
@@ -207,11 +212,11 @@ func longest(s string) int {
 }
 
 // turned swaps rows and columns: the first column's cells become the header.
-func (t *Table) turned() *Table {
+func (t *Table) turned(width int) *Table {
 	heads, rows := t.grid()
 	out := &Table{Columns: []Column{{Name: "", Left: true}}}
 	for _, r := range rows {
-		out.Columns = append(out.Columns, Column{Name: shorten(r[0], Width*2/5)})
+		out.Columns = append(out.Columns, Column{Name: shorten(r[0], width*2/5)})
 	}
 	for i := 1; i < len(heads); i++ {
 		name, unit, _ := strings.Cut(heads[i], "\n")
@@ -231,9 +236,9 @@ func (t *Table) turned() *Table {
 	return out
 }
 
-func (t *Table) text(w io.Writer, body *Table) error {
+func (t *Table) text(w io.Writer, body *Table, columns int) error {
 	if t.Title != "" {
-		if _, err := fmt.Fprintf(w, "%s\n\n", Wrap(t.Title)); err != nil {
+		if _, err := fmt.Fprintf(w, "%s\n\n", wrapTo(t.Title, columns)); err != nil {
 			return err
 		}
 	}
@@ -277,7 +282,7 @@ func (t *Table) text(w io.Writer, body *Table) error {
 			return err
 		}
 	}
-	return t.notes(w, Wrap)
+	return t.notes(w, func(s string) string { return wrapTo(s, columns) })
 }
 
 func (t *Table) notes(w io.Writer, shape func(string) string) error {

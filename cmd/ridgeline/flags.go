@@ -398,6 +398,10 @@ func (o *outFlags) write(c *cobra.Command, tables []*reports.Table, value any) e
 		if o.format == "json" {
 			return reports.WriteJSON(w, value)
 		}
+		width := reports.Width
+		if o.file == "" {
+			width = columns(c.OutOrStdout())
+		}
 		for i, t := range tables {
 			if i > 0 {
 				if _, err := fmt.Fprintln(w); err != nil {
@@ -411,7 +415,7 @@ func (o *outFlags) write(c *cobra.Command, tables []*reports.Table, value any) e
 			case "markdown":
 				err = t.Markdown(w)
 			default:
-				err = t.Text(w)
+				err = t.TextWidth(w, width)
 			}
 			if err != nil {
 				return err

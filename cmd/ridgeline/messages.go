@@ -5,10 +5,12 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 
 	"golang.org/x/term"
 
 	"ridgeline/internal/plain"
+	"ridgeline/reports"
 )
 
 // messages is stderr. Warnings are kept until the verb is done: bad input is to leave
@@ -50,4 +52,22 @@ func onTerminal(w io.Writer) bool {
 	}
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// columns is how wide what w shows may be: COLUMNS, else the terminal's width, else and at
+// most what a page takes. Narrower than 60 columns no table can be read.
+func columns(w io.Writer) int {
+	n, err := strconv.Atoi(os.Getenv("COLUMNS"))
+	if err != nil || n <= 0 {
+		n = reports.Width
+		if o, ok := w.(*output); ok {
+			w = o.Writer
+		}
+		if f, ok := w.(*os.File); ok {
+			if wide, _, err := term.GetSize(int(f.Fd())); err == nil {
+				n = wide
+			}
+		}
+	}
+	return min(max(n, 60), reports.Width)
 }

@@ -75,3 +75,21 @@ func TestInterrupted(t *testing.T) {
 		t.Errorf("exit %d, stdout %q, stderr %q", code, out.String(), errs.String())
 	}
 }
+
+// A terminal of 80 columns is not written past.
+func TestNarrowTerminal(t *testing.T) {
+	t.Setenv("COLUMNS", "80")
+	for _, args := range [][]string{
+		{"models"}, {"estimate", "phi4-mini-flash"}, {"compare", "phi4-mini", "phi4-mini-flash"}, {"hardware"}, {"hardware", "a100-80gb"}, {"models", "phi4-mini-flash"},
+	} {
+		var out, errs bytes.Buffer
+		if code := run(context.Background(), args, &out, &errs); code != 0 {
+			t.Errorf("%v: exit %d: %s", args, code, errs.String())
+		}
+		for _, l := range strings.Split(out.String(), "\n") {
+			if n := utf8.RuneCountInString(l); n > 80 {
+				t.Errorf("%v prints %d columns: %s", args, n, l)
+			}
+		}
+	}
+}
