@@ -219,7 +219,7 @@ func writeFitted(path string, write func(io.Writer) error) error {
 	if err := write(&b); err != nil {
 		return failure{err}
 	}
-	if _, err := calibrate.Parse("the fit", b.Bytes()); err != nil {
+	if _, err := kerneltime.Parse("the fit", b.Bytes()); err != nil {
 		return failure{fmt.Errorf("nothing is written, for no profile can be made of these timings: %w: look for rows that are far off", err)}
 	}
 	return atomicfile.Write(path, func(w io.Writer) error {
