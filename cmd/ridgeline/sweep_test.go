@@ -39,7 +39,7 @@ func TestAxesStandInDeclaredOrder(t *testing.T) {
 	}
 }
 
-// A sweep that is stopped exits 1, and names what it left only where it left something.
+// A sweep that is stopped exits 130, and names what it left only where it left something.
 func TestStoppedSweep(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.csv")
 	for _, c := range []struct {
@@ -62,7 +62,7 @@ func TestStoppedSweep(t *testing.T) {
 		}()
 		code := run(ctx, append([]string{"sweep", "--model", "sambay(d=16)", "--vary", "prompt=1k:500k:1k", "--vary", "generate=1k:500k:1k"}, c.args...), &out, &errs)
 		cancel()
-		if code != 1 || !regexp.MustCompile("^"+c.want+"$").MatchString(errs.String()) {
+		if code != exitStopped || !regexp.MustCompile("^"+c.want+"$").MatchString(errs.String()) {
 			t.Errorf("%v: exit %d: %s", c.args, code, errs.String())
 		}
 	}
@@ -70,7 +70,7 @@ func TestStoppedSweep(t *testing.T) {
 	cancel()
 	var out, errs strings.Builder
 	code := run(ctx, []string{"sweep", "--model", "phi4-mini", "-o", filepath.Join(t.TempDir(), "b.csv")}, &out, &errs)
-	if code != 1 || errs.String() != "ridgeline: stopped before the first row\n" {
+	if code != exitStopped || errs.String() != "ridgeline: stopped before the first row\n" {
 		t.Errorf("stopped at once: exit %d: %s", code, errs.String())
 	}
 }
@@ -82,7 +82,7 @@ func TestStoppedIsoParams(t *testing.T) {
 	var out, errs strings.Builder
 	path := filepath.Join(t.TempDir(), "a.csv")
 	code := run(ctx, []string{"sweep", "--model", "sambay(d=2048)", "--iso-params", "900B", "--vary", "gmu_ratio=0:1:0.01", "-o", path}, &out, &errs)
-	if code != 1 || out.Len() > 0 {
+	if code != exitStopped || out.Len() > 0 {
 		t.Errorf("exit %d: %s", code, errs.String())
 	}
 	if _, err := os.Stat(path); err == nil {
