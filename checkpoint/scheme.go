@@ -1,0 +1,100 @@
+package checkpoint
+
+import (
+	"fmt"
+	"strings"
+
+	"ridgeline/arch"
+)
+
+// Scheme is how a model type names its tensors.
+//
+// Names are looked up by kind and weight ("attention.qkv", "swiglu.up"; "mixer_norm" and
+// what is outside the layers by themselves). A name below a layer is relative to it; one
+// that begins with "/" is absolute.
+type scheme struct {
+	layers string            // prefix of a layer, with %d for its number
+	in     map[string]string // by kind: the module of the layer it lies in, "self_attn."
+	names  map[string]entry
+	at     func(p place) string // key to look up instead of the usual one; "" is the usual one
+}
+
+// entry is where one kind of weight lies.
+type entry struct {
+	tensors []string
+	join    func(place) joiner // nil: one behind the other
+}
+
+func (s scheme) weight(m *arch.Model, name string) (Weight, error) {
+	p, err := find(m, name)
+	if err != nil {
+		return Weight{}, err
+	}
+	key := ""
+	if s.at != nil {
+		key = s.at(p)
+	}
+	if key == "" {
+		key = p.key()
+	}
+	e, ok := s.names[key]
+	if !ok {
+		return Weight{}, fmt.Errorf("no tensor is known to hold %s (%s)", name, key)
+	}
+	w := Weight{}
+	for _, t := range e.tensors {
+		if abs, ok := strings.CutPrefix(t, "/"); ok {
+			w.Tensors = append(w.Tensors, abs)
+			continue
+		}
+		prefix := fmt.Sprintf(s.layers, p.layer)
+		if p.kind != "" {
+			prefix += s.in[p.kind]
+		}
+		w.Tensors = append(w.Tensors, prefix+t)
+	}
+	if e.join != nil {
+		w.join = e.join(p)
+	}
+	return w, nil
+}
+
+func (p place) key() string {
+	if p.kind != "" {
+		return p.kind + "." + p.name
+	}
+	return p.name
+}
+
+func one(t ...string) entry { return entry{tensors: t} }
+
+func joined(j func(place) joiner, t ...string) entry { return entry{tensors: t, join: j} }
+
+// plain makes a joiner that does not depend on the place.
+func plain(j joiner) func(place) joiner { return func(place) joiner { return j } }
+
+// with returns the scheme with some names replaced or added.
+func (s scheme) with(change map[string]entry) scheme {
+	names := make(map[string]entry, len(s.names)+len(change))
+	for k, v := range s.names {
+		names[k] = v
+	}
+	for k, v := range change {
+		names[k] = v
+	}
+	s.names = names
+	return s
+}
+
+// inside returns the scheme with some modules of a layer named otherwise.
+func (s scheme) inside(change map[string]string) scheme {
+	in := make(map[string]string, len(s.in)+len(change))
+	for k, v := range s.in {
+		in[k] = v
+	}
+	for k, v := range change {
+		in[k] = v
+	}
+	s.in = in
+	return s
+}

@@ -1,0 +1,171 @@
+package checkpoint
+
+// schemes are the tables of all types.
+func schemes() map[string]scheme {
+	return map[string]scheme{
+		"llama":            llama(),
+		"mistral":          llama(),
+		"qwen2":            llama(),
+		"qwen3":            llama(),
+		"phi3":             phi3(),
+		"mixtral":          llama(),
+		"qwen3_moe":        llama(),
+		"gpt_oss":          gptOss(),
+		"qwen3_next":       qwen3Next(),
+		"qwen3_5_text":     qwen35(),
+		"mamba":            mamba(),
+		"mamba2":           mamba(),
+		"jamba":            jamba(),
+		"bamba":            bamba(),
+		"falcon_h1":        bamba(),
+		"granitemoehybrid": graniteHybrid(),
+		"nemotron_h":       nemotronH(),
+	}
+}
+
+// llama is the naming that most types follow.
+func llama() scheme {
+	return scheme{
+		layers: "model.layers.%d.",
+		in: map[string]string{
+			"attention": "self_attn.", "swiglu": "mlp.", "mlp": "mlp.", "moe": "mlp.",
+			"mamba1": "mamba.", "mamba2": "mamba.", "gated_deltanet": "linear_attn.",
+		},
+		names: map[string]entry{
+			"embed":      one("/model.embed_tokens.weight"),
+			"final_norm": one("/model.norm.weight"), "final_norm_bias": one("/model.norm.bias"),
+			"lm_head": one("/lm_head.weight"), "lm_head_bias": one("/lm_head.bias"),
+			"mixer_norm": one("input_layernorm.weight"), "mixer_norm_bias": one("input_layernorm.bias"),
+			"ffn_norm": one("post_attention_layernorm.weight"), "ffn_norm_bias": one("post_attention_layernorm.bias"),
+
+			"attention.qkv":      one("q_proj.weight", "k_proj.weight", "v_proj.weight"),
+			"attention.qkv_bias": one("q_proj.bias", "k_proj.bias", "v_proj.bias"),
+			"attention.out":      one("o_proj.weight"),
+			"attention.out_bias": one("o_proj.bias"),
+			"attention.q_norm":   one("q_norm.weight"),
+			"attention.k_norm":   one("k_norm.weight"),
+			"attention.sinks":    one("sinks"),
+
+			"swiglu.up":        one("gate_proj.weight", "up_proj.weight"),
+			"swiglu.up_bias":   one("gate_proj.bias", "up_proj.bias"),
+			"swiglu.down":      one("down_proj.weight"),
+			"swiglu.down_bias": one("down_proj.bias"),
+			"mlp.up":           one("up_proj.weight"),
+			"mlp.up_bias":      one("up_proj.bias"),
+			"mlp.down":         one("down_proj.weight"),
+			"mlp.down_bias":    one("down_proj.bias"),
+
+			"moe.router":      one("gate.weight"),
+			"moe.router_bias": one("gate.e_score_correction_bias"),
+			"moe.up":          one("experts.gate_up_proj"),
+			"moe.down":        one("experts.down_proj"),
+			"moe.shared_up":   one("shared_expert.gate_proj.weight", "shared_expert.up_proj.weight"),
+			"moe.shared_down": one("shared_expert.down_proj.weight"),
+			"moe.shared_gate": one("shared_expert_gate.weight"),
+
+			"mamba1.in": one("in_proj.weight"), "mamba1.in_bias": one("in_proj.bias"),
+			"mamba1.conv": one("conv1d.weight"), "mamba1.conv_bias": one("conv1d.bias"),
+			"mamba1.x": one("x_proj.weight"), "mamba1.dt": one("dt_proj.weight"), "mamba1.dt_bias": one("dt_proj.bias"),
+			"mamba1.a_log": one("A_log"), "mamba1.d": one("D"),
+			"mamba1.out": one("out_proj.weight"), "mamba1.out_bias": one("out_proj.bias"),
+			"mamba1.inner_norms": one("dt_layernorm.weight", "b_layernorm.weight", "c_layernorm.weight"),
+
+			"mamba2.in": one("in_proj.weight"), "mamba2.in_bias": one("in_proj.bias"),
+			"mamba2.conv": one("conv1d.weight"), "mamba2.conv_bias": one("conv1d.bias"),
+			"mamba2.dt_bias": one("dt_bias"), "mamba2.a_log": one("A_log"), "mamba2.d": one("D"),
+			"mamba2.norm": one("norm.weight"),
+			"mamba2.out":  one("out_proj.weight"), "mamba2.out_bias": one("out_proj.bias"),
+
+			"gated_deltanet.conv":    one("conv1d.weight"),
+			"gated_deltanet.dt_bias": one("dt_bias"), "gated_deltanet.a_log": one("A_log"),
+			"gated_deltanet.norm": one("norm.weight"),
+			"gated_deltanet.out":  one("out_proj.weight"),
+		},
+	}
+}
+
+// phi3 keeps q, k and v, and gate and up, in one matrix each.
+func phi3() scheme {
+	return llama().with(map[string]entry{
+		"attention.qkv": one("qkv_proj.weight"),
+		"swiglu.up":     one("gate_up_proj.weight"),
+	})
+}
+
+// gptOss stacks its experts with the input first, gate and up in turn.
+func gptOss() scheme {
+	return llama().with(map[string]entry{
+		"moe.router":      one("router.weight"),
+		"moe.router_bias": one("router.bias"),
+		"moe.up":          joined(plain(then(transposeEach, unzipEach)), "experts.gate_up_proj"),
+		"moe.up_bias":     joined(plain(unzipEach), "experts.gate_up_proj_bias"),
+		"moe.down":        joined(plain(transposeEach), "experts.down_proj"),
+		"moe.down_bias":   one("experts.down_proj_bias"),
+	})
+}
+
+// qwen3Next norms with 1 + weight, keeps each query head beside its gate, and groups the
+// maps of a Gated DeltaNet by key head.
+func qwen3Next() scheme {
+	return onePlusNorms(llama(), "mixer_norm", "ffn_norm", "final_norm", "attention.q_norm", "attention.k_norm").with(map[string]entry{
+		"attention.qkv":       joined(queriesThenGates, "q_proj.weight", "k_proj.weight", "v_proj.weight"),
+		"gated_deltanet.qkvz": joined(deltaGroups, "in_proj_qkvz.weight"),
+		"gated_deltanet.ba":   joined(deltaScalars, "in_proj_ba.weight"),
+	})
+}
+
+// qwen35 is qwen3Next with the maps of a Gated DeltaNet one by one.
+func qwen35() scheme {
+	return qwen3Next().with(map[string]entry{
+		"gated_deltanet.qkvz": one("in_proj_qkv.weight", "in_proj_z.weight"),
+		"gated_deltanet.ba":   one("in_proj_b.weight", "in_proj_a.weight"),
+	})
+}
+
+func mamba() scheme {
+	s := llama().inside(map[string]string{"mamba1": "mixer.", "mamba2": "mixer."}).with(map[string]entry{
+		"embed":      one("/backbone.embeddings.weight"),
+		"final_norm": one("/backbone.norm_f.weight"),
+		"mixer_norm": one("norm.weight"),
+	})
+	s.layers = "backbone.layers.%d."
+	return s
+}
+
+func jamba() scheme {
+	return llama().inside(map[string]string{"swiglu": "feed_forward.", "moe": "feed_forward."}).with(map[string]entry{
+		"final_norm": one("/model.final_layernorm.weight"),
+		"ffn_norm":   one("pre_ff_layernorm.weight"),
+		"moe.router": one("router.weight"),
+	})
+}
+
+func bamba() scheme { return jamba() }
+
+func graniteHybrid() scheme {
+	return llama().inside(map[string]string{"moe": "", "swiglu": ""}).with(map[string]entry{
+		"moe.router":      one("block_sparse_moe.router.weight"),
+		"moe.up":          one("block_sparse_moe.experts.gate_up_proj"),
+		"moe.down":        one("block_sparse_moe.experts.down_proj"),
+		"moe.shared_up":   one("shared_mlp.input_linear.weight"),
+		"moe.shared_down": one("shared_mlp.output_linear.weight"),
+		"swiglu.up":       one("shared_mlp.input_linear.weight"),
+		"swiglu.down":     one("shared_mlp.output_linear.weight"),
+	})
+}
+
+// nemotronH has one norm and one block a layer, all of them called mixer.
+func nemotronH() scheme {
+	s := llama().inside(map[string]string{
+		"attention": "mixer.", "mamba2": "mixer.", "mlp": "mixer.", "moe": "mixer.",
+	}).with(map[string]entry{
+		"embed":      one("/model.embeddings.weight"),
+		"final_norm": one("/model.norm_f.weight"),
+		"mixer_norm": one("norm.weight"),
+		"ffn_norm":   one("norm.weight"),
+		"moe.up":          one("experts.up_proj"),
+		"moe.shared_up":   one("shared_experts.up_proj.weight"),
+		"moe.shared_down": one("shared_experts.down_proj.weight"),
+	})
+	return s
+}
