@@ -25,14 +25,26 @@ type Attention struct {
 	QKVBias      bool
 	OutBias      bool
 	QKNorm       bool // RMSNorm over head_dim on each query and key head
+	QKNormWide   bool // with QKNorm: one norm over all query heads, one over all key heads (OLMo 2)
 	OutputGate   bool // sigmoid gate on the inner output (Qwen3-Next)
 	Sinks        bool // one learned logit per head (gpt-oss)
+
+	// LogitCap bounds the scores to ±LogitCap by a tanh before the softmax (Gemma 2); 0 is none.
+	LogitCap float64
 
 	RotaryDim  int // head dims that are rotated; 0 is no positional encoding
 	RotaryBase float64
 
+	Numerics AttentionNumerics
+
 	// KVSource is the layer whose cache is read; unset means its own, stored here.
 	KVSource Ref
+}
+
+// AttentionNumerics change what attention computes and nothing of what it costs.
+type AttentionNumerics struct {
+	Scale float64     // factor of the scores; 0 is 1/√head_dim
+	Rope  RopeScaling // how the rotary frequencies are stretched
 }
 
 // Kind returns "attention".
@@ -70,6 +82,14 @@ func (a Attention) Cross() bool { return a.KVSource > 0 }
 // KVElements is the cache elements of one position: K and V.
 func (a Attention) KVElements() int { return 2 * a.KVHeads * a.HeadDim }
 
+// NormWidths is how many elements of a query and of a key are normed together.
+func (a Attention) NormWidths() (q, k int) {
+	if a.QKNormWide {
+		return a.Inner(), a.KVHeads * a.HeadDim
+	}
+	return a.HeadDim, a.HeadDim
+}
+
 // Inner is the width of the attention's inner output, heads·head_dim.
 func (a Attention) Inner() int { return a.Heads * a.HeadDim }
 
@@ -87,9 +107,10 @@ func (a Attention) Weights(width int) []Weight {
 		w = append(w, Weight{Name: "qkv_bias", Shape: []int{rows}, Role: Vector})
 	}
 	if a.QKNorm {
-		w = append(w, Weight{Name: "q_norm", Shape: []int{a.HeadDim}, Role: Vector})
+		q, k := a.NormWidths()
+		w = append(w, Weight{Name: "q_norm", Shape: []int{q}, Role: Vector})
 		if !a.Cross() {
-			w = append(w, Weight{Name: "k_norm", Shape: []int{a.HeadDim}, Role: Vector})
+			w = append(w, Weight{Name: "k_norm", Shape: []int{k}, Role: Vector})
 		}
 	}
 	if a.Sinks {
@@ -126,6 +147,8 @@ func (a *Attention) fields() []Field {
 		flag("qkv_bias", &a.QKVBias, "bias on queries, keys and values"),
 		flag("out_bias", &a.OutBias, "bias on the output projection"),
 		flag("qk_norm", &a.QKNorm, "norm over each query and key head"),
+		flag("qk_norm_wide", &a.QKNormWide, "with qk_norm: one norm over all query heads and one over all key heads"),
+		{Key: "logit_cap", Value: &a.LogitCap, Default: always(0.0), Doc: "bound of the scores, by a tanh"},
 		flag("output_gate", &a.OutputGate, "sigmoid gate on the inner output"),
 		flag("sinks", &a.Sinks, "a learned logit per head"),
 		{Key: "rotary_dim", Value: &a.RotaryDim, AllowZero: true, Default: always(0), Doc: "rotated elements of a head"},
@@ -196,6 +219,12 @@ func (a Attention) Check(int) error {
 	}
 	if a.Differential && (a.Heads%2 != 0 || a.KVHeads%2 != 0) {
 		return fmt.Errorf("differential attention pairs heads: heads %d and kv_heads %d must be even", a.Heads, a.KVHeads)
+	}
+	if !(a.LogitCap >= 0) {
+		return fmt.Errorf("logit_cap %g is not 0 or more", a.LogitCap)
+	}
+	if a.QKNormWide && !a.QKNorm {
+		return fmt.Errorf("qk_norm_wide says how qk_norm runs, which is off")
 	}
 	if a.RotaryDim < 0 || a.RotaryDim > a.HeadDim || a.RotaryDim%2 != 0 {
 		return fmt.Errorf("rotary_dim %d is not an even number from 0 to head_dim %d", a.RotaryDim, a.HeadDim)

@@ -40,6 +40,12 @@ func (m *Model) Check() error {
 	if err := positive("width", m.Width, "vocab", m.Vocab); err != nil {
 		return err
 	}
+	if m.Positions < 0 || m.Positions > MaxDimension {
+		return fmt.Errorf("positions %d is not from 0 to %d", m.Positions, MaxDimension)
+	}
+	if !(m.LogitCap >= 0) {
+		return fmt.Errorf("logit_cap %g is not 0 or more", m.LogitCap)
+	}
 	if len(m.Layers) == 0 {
 		return fmt.Errorf("the model has no layers")
 	}
@@ -49,6 +55,9 @@ func (m *Model) Check() error {
 	for i, l := range m.Layers {
 		if l.Mixer == nil && l.FFN == nil {
 			return fmt.Errorf("layer %d has neither mixer nor ffn", i)
+		}
+		if l.Block.Parallel() && (l.Mixer == nil || l.FFN == nil) {
+			return fmt.Errorf("layer %d: a %s block needs both a mixer and an ffn", i, l.Block)
 		}
 		for _, mx := range Parts(l.Mixer) {
 			if err := listed(mx); err != nil {

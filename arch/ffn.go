@@ -11,14 +11,18 @@ const (
 	ReLU
 	ReLU2 // squared ReLU (Nemotron-H)
 	GELU
+	GELUTanh      // GELU by its tanh approximation
+	ClampedSwiGLU // gpt-oss: (min(u,7)+1)·g·σ(1.702·g) with g ≤ 7, u from −7
 )
 
-var activationNames = [...]string{"silu", "relu", "relu2", "gelu"}
+var activationNames = [...]string{"silu", "relu", "relu2", "gelu", "gelu_tanh", "clamped_swiglu"}
 
 func (a Activation) String() string { return activationNames[a] }
 
 // Activations lists the activations.
-func Activations() []Activation { return []Activation{SiLU, ReLU, ReLU2, GELU} }
+func Activations() []Activation {
+	return []Activation{SiLU, ReLU, ReLU2, GELU, GELUTanh, ClampedSwiGLU}
+}
 
 // MLP is a dense feed-forward network: gated (SwiGLU, act(g)⊙u) or plain.
 //
@@ -58,7 +62,7 @@ func (m *MLP) fields() []Field {
 	}
 	return []Field{
 		{Key: "inner", Value: &m.Inner, Doc: "inner width"},
-		{Key: "activation", Value: &m.Act, Default: always(act), Shown: !m.Gated, Doc: "silu, relu, relu2 or gelu"},
+		{Key: "activation", Value: &m.Act, Default: always(act), Shown: !m.Gated, Doc: "silu, relu, relu2, gelu, gelu_tanh or clamped_swiglu"},
 		flag("bias", &m.Bias, "bias on both maps"),
 	}
 }
@@ -88,7 +92,20 @@ func (m MLP) Weights(width int) []Weight {
 }
 
 // Check implements FFN.
-func (m MLP) Check(int) error { return positive("inner", m.Inner) }
+func (m MLP) Check(int) error {
+	if err := checkActivation(m.Act, m.Gated); err != nil {
+		return err
+	}
+	return positive("inner", m.Inner)
+}
+
+// checkActivation refuses a gate without a branch to gate.
+func checkActivation(a Activation, gated bool) error {
+	if a == ClampedSwiGLU && !gated {
+		return fmt.Errorf("activation %s needs a gated network", a)
+	}
+	return nil
+}
 
 // MoE is a mixture of experts: a router picks TopK of Experts for each token; a
 // shared expert, if any, sees every token.
@@ -103,6 +120,22 @@ type MoE struct {
 	Act                  Activation
 	Bias                 bool // biases on the experts (gpt-oss)
 	RouterBias           bool // bias in the router (gpt-oss), or score correction (DeepSeek, Nemotron-3)
+
+	Routing Routing // how shares come of scores; costs nothing
+}
+
+// Routing is how a router makes choices and shares of its scores: it changes what is
+// computed and nothing of what it costs. The zero value is softmax over all experts, the
+// top k renormalised to sum to 1.
+type Routing struct {
+	Sigmoid    bool    // shares are sigmoids of the scores, not their softmax
+	Correction bool    // the router's bias moves the choice, not the shares
+	Raw        bool    // the shares of the top k are left as they are
+	Scale      float64 // factor of the shares; 0 is 1
+	// Groups of experts of which TopGroups are open to a token: those whose two best
+	// scores have the largest sum, or, with GroupMax, whose best score is largest.
+	Groups, TopGroups int
+	GroupMax          bool
 }
 
 // Kind returns "moe".
@@ -118,7 +151,7 @@ func (m *MoE) fields() []Field {
 		{Key: "inner", Value: &m.Inner, Doc: "inner width of an expert"},
 		{Key: "shared_inner", Value: &m.SharedInner, AllowZero: true, Default: always(0), Doc: "inner width of the shared expert"},
 		{Key: "gated", Value: &m.Gated, Default: always(true), Doc: "experts are act(g)⊙u"},
-		{Key: "activation", Value: &m.Act, Default: always(SiLU), Doc: "silu, relu, relu2 or gelu"},
+		{Key: "activation", Value: &m.Act, Default: always(SiLU), Doc: "silu, relu, relu2, gelu, gelu_tanh or clamped_swiglu"},
 		flag("shared_gate", &m.SharedGate, "sigmoid gate on the shared expert"),
 		flag("bias", &m.Bias, "bias on the experts"),
 		flag("router_bias", &m.RouterBias, "bias in the router"),
@@ -163,6 +196,12 @@ func (m MoE) Weights(width int) []Weight {
 func (m MoE) Check(int) error {
 	if err := positive("experts", m.Experts, "top_k", m.TopK, "inner", m.Inner); err != nil {
 		return err
+	}
+	if err := checkActivation(m.Act, m.Gated); err != nil {
+		return err
+	}
+	if g := m.Routing.Groups; g > 0 && (m.Experts%g != 0 || m.Routing.TopGroups < 1 || m.Experts/g*m.Routing.TopGroups < m.TopK) {
+		return fmt.Errorf("%d experts in %d groups of which %d are open do not hold top_k %d", m.Experts, g, m.Routing.TopGroups, m.TopK)
 	}
 	if m.TopK > m.Experts {
 		return fmt.Errorf("top_k %d is more than the %d experts", m.TopK, m.Experts)

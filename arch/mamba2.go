@@ -13,6 +13,14 @@ type Mamba2 struct {
 	// NoNorm leaves out the gated norm: the layers that feed an nGMU have it moved
 	// behind the memory's gate (paper §2), and Falcon-H1 makes it optional.
 	NoNorm bool
+
+	Numerics Mamba2Numerics
+}
+
+// Mamba2Numerics change what the mixer computes and nothing of what it costs.
+type Mamba2Numerics struct {
+	NormGroups int  // the norm runs over as many equal parts; 0 is one
+	NormFirst  bool // the norm stands before the gate, not behind it
 }
 
 // Kind returns "mamba2".

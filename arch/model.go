@@ -17,28 +17,48 @@ const (
 // NormKind is the normalisation before each mixer, each FFN and the LM head.
 type NormKind uint8
 
-// The norms. LayerNorm has a weight and a bias, RMSNorm a weight only.
+// The norms. RMSNorm has a weight; LayerNorm takes off the mean first and has a weight
+// and a bias, or the weight alone (Cohere), or neither (OLMo).
 const (
 	RMSNorm NormKind = iota
 	LayerNorm
+	LayerNormWeight
+	LayerNormBare
 )
 
-func (n NormKind) String() string {
-	if n == LayerNorm {
-		return "layernorm"
-	}
-	return "rmsnorm"
-}
+var normNames = [...]string{"rmsnorm", "layernorm", "layernorm_weight", "layernorm_bare"}
+
+func (n NormKind) String() string { return normNames[n] }
+
+// Norms lists the kinds of norm.
+func Norms() []NormKind { return []NormKind{RMSNorm, LayerNorm, LayerNormWeight, LayerNormBare} }
+
+// Vectors is how many vectors of parameters the norm has: a weight, a bias.
+func (n NormKind) Vectors() int { return [...]int{1, 2, 1, 0}[n] }
+
+// Bias reports whether the norm has a bias.
+func (n NormKind) Bias() bool { return n == LayerNorm }
+
+// FLOPs is the arithmetic of the norm on one element: 4 for RMSNorm (square, sum, scale,
+// weight), and for LayerNorm 6 (sum, difference, square, sum, difference, scale), 1 more
+// for a weight and 1 for a bias.
+func (n NormKind) FLOPs() int { return [...]int{4, 8, 7, 6}[n] }
 
 // Model is a decoder.
 type Model struct {
-	Name       string
-	Family     string // family it was made by, or "" (see Families)
-	Width      int    // d_model
-	Vocab      int
-	Tied       bool // LM head shares the embedding
-	HeadBias   bool // bias on the LM head
-	Norm       NormKind
+	Name      string
+	Family    string // family it was made by, or "" (see Families)
+	Width     int    // d_model
+	Vocab     int
+	Tied      bool // LM head shares the embedding
+	HeadBias  bool // bias on the LM head
+	Norm      NormKind
+	EmbedNorm bool // a norm behind the embedding (BLOOM)
+	// Positions is how many positions have a learned embedding of their own, added to
+	// the token's (GPT-2, OPT); 0 is none.
+	Positions int
+	// LogitCap bounds the logits to ±LogitCap by a tanh (Gemma 2); 0 is none.
+	LogitCap   float64
 	MaxContext int // longest context it is made for; 0 unknown
 	Layers     []Layer
 
@@ -47,6 +67,9 @@ type Model struct {
 	// experts as the other weights, states as the activations.
 	WeightDType, ExpertDType, StateDType precision.DType
 
+	// Numerics change what the model computes and nothing of what it costs.
+	Numerics Numerics
+
 	// CountingForm is the paper's approximate non-embedding count (appendix A), 0
 	// where the family has none.
 	CountingForm int64
@@ -54,11 +77,23 @@ type Model struct {
 	Notes []string
 }
 
-// Layer is a token mixer and a feed-forward network, each behind its own norm and
-// added to the residual stream. Either may be nil (Nemotron-H layers have one).
+// Layer is a token mixer and a feed-forward network, between norms and the residual
+// stream as Block says: each behind its own norm and added to the stream unless it says
+// otherwise. Either may be nil (Nemotron-H layers have one).
 type Layer struct {
 	Mixer Mixer
 	FFN   FFN
+	Block Block
+}
+
+// Numerics are numbers that change what a model computes but not what it costs: a factor
+// is folded into the weights next to it. Execution needs them; the zero value is what
+// most decoders do.
+type Numerics struct {
+	NormEps       float64 // ε of every norm; 0 is 1e-5
+	EmbedScale    float64 // factor of the embedding (Gemma: √width); 0 is 1
+	ResidualScale float64 // factor of what a mixer or FFN adds to the stream (Granite); 0 is 1
+	LogitScale    float64 // factor of the logits (Cohere, Granite); 0 is 1
 }
 
 // Ref points at another layer; the zero value points nowhere.

@@ -4,7 +4,7 @@ package arch
 //
 //	Total        = Embedding + NonEmbedding
 //	Embedding    = InputEmbedding + Head
-//	NonEmbedding = Σ Mixers + Σ FFNs + Norms
+//	NonEmbedding = Σ Mixers + Σ FFNs + Norms + Positions
 //
 // Embedding holds everything whose size follows the vocabulary: the input embedding
 // and, where it is not tied, the LM head. NonEmbedding is then the same for a tied
@@ -14,7 +14,8 @@ type ParamCount struct {
 
 	InputEmbedding int64
 	Head           int64 // LM head: 0 if tied (its bias is never shared)
-	Norms          int64 // before each mixer, each FFN and the LM head
+	Positions      int64 // learned position embeddings, part of NonEmbedding
+	Norms          int64 // of the layers, before the LM head, behind the embedding
 	Mixers, FFNs   []PartCount
 }
 
@@ -27,8 +28,8 @@ type PartCount struct {
 
 // Params counts the model's parameters exactly, from the shapes of its weights.
 //
-// One norm stands before each mixer, each FFN and the LM head: width weights, twice
-// that for LayerNorm. The parts of a Parallel are counted by their own kinds and
+// One norm stands before the LM head, and in a layer as many as its Block has: width
+// weights each, twice that for LayerNorm. The parts of a Parallel are counted by their own kinds and
 // share one norm. Kinds are in the order of their first layer.
 func (m *Model) Params() ParamCount {
 	return m.count(Weight.Elements)
@@ -55,10 +56,12 @@ func (m *Model) count(size func(Weight) int64) ParamCount {
 	}
 	norm := m.normParams()
 	p.Norms = norm
+	if m.EmbedNorm {
+		p.Norms += norm
+	}
+	p.Positions = int64(m.Positions) * int64(m.Width)
 	for _, l := range m.Layers {
-		if l.Mixer != nil {
-			p.Norms += norm
-		}
+		p.Norms += int64(l.norms()) * norm
 		for _, mx := range Parts(l.Mixer) {
 			var n int64
 			for _, w := range mx.Weights(m.Width) {
@@ -68,7 +71,6 @@ func (m *Model) count(size func(Weight) int64) ParamCount {
 			p.NonEmbedding += n
 		}
 		if l.FFN != nil {
-			p.Norms += norm
 			var n int64
 			for _, w := range l.FFN.Weights(m.Width) {
 				n += size(w)
@@ -77,17 +79,14 @@ func (m *Model) count(size func(Weight) int64) ParamCount {
 			p.NonEmbedding += n
 		}
 	}
-	p.NonEmbedding += p.Norms
+	p.NonEmbedding += p.Norms + p.Positions
 	p.Embedding = p.InputEmbedding + p.Head
 	p.Total = p.Embedding + p.NonEmbedding
 	return p
 }
 
 func (m *Model) normParams() int64 {
-	if m.Norm == LayerNorm {
-		return 2 * int64(m.Width)
-	}
-	return int64(m.Width)
+	return int64(m.Norm.Vectors()) * int64(m.Width)
 }
 
 func addPart(parts []PartCount, kind string, n int64) []PartCount {

@@ -159,10 +159,10 @@ func nemotronH() scheme {
 	s := llama().inside(map[string]string{
 		"attention": "mixer.", "mamba2": "mixer.", "mlp": "mixer.", "moe": "mixer.",
 	}).with(map[string]entry{
-		"embed":      one("/model.embeddings.weight"),
-		"final_norm": one("/model.norm_f.weight"),
-		"mixer_norm": one("norm.weight"),
-		"ffn_norm":   one("norm.weight"),
+		"embed":           one("/model.embeddings.weight"),
+		"final_norm":      one("/model.norm_f.weight"),
+		"mixer_norm":      one("norm.weight"),
+		"ffn_norm":        one("norm.weight"),
 		"moe.up":          one("experts.up_proj"),
 		"moe.shared_up":   one("shared_experts.up_proj.weight"),
 		"moe.shared_down": one("shared_experts.down_proj.weight"),

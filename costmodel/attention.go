@@ -36,9 +36,12 @@ func (b *builder) attention(a arch.Attention) {
 		ownK = float64(k * hd)
 	}
 	if a.QKNorm {
-		weights := hd
+		weights, wk := a.NormWidths()
+		if a.QKNormWide { // each rank norms the heads it has
+			weights, wk = q, k*hd
+		}
 		if !a.Cross() {
-			weights *= 2
+			weights += wk
 		}
 		o := b.rmsNorm("attn.qk_norm", weights, q, r)
 		b.act(o, ownK, ownK, kv)
@@ -71,11 +74,11 @@ func (b *builder) attention(a arch.Attention) {
 func (b *builder) core(a arch.Attention, h, k int) {
 	hd, r := a.HeadDim, b.r()
 	q := float64(h * hd)
-	reads, flops, out, passes := 1.0, 4.0, q, 1
+	reads, flops, out, passes, maps := 1.0, 4.0, q, 1, 1.0
 	if a.Differential {
 		flops, out = 6, 2*q
 		if b.o.Diff == execution.FourPass {
-			reads, flops, passes = 2, 8, 4
+			reads, flops, passes, maps = 2, 8, 4, 2
 		}
 	}
 	o := b.op("attn.core", Attention)
@@ -91,6 +94,9 @@ func (b *builder) core(a arch.Attention, h, k int) {
 	b.act(o, q, out, r)
 	o.Bytes[CacheRead][kvRows] = reads * float64(2*k*hd) * b.f.kv.Bytes()
 	o.FLOPs[pairs] = flops * q
+	if a.LogitCap > 0 {
+		o.FLOPs[pairs] += 3 * maps * float64(h)
+	}
 }
 
 // splitKV divides kv heads over the ranks, replicated past their number. Differential

@@ -19,6 +19,7 @@ type builder struct {
 	layer int
 	part  Part
 	last  bool // this layer runs on the last positions only
+	fresh bool // the next result is the first in a buffer, not added to the residual stream
 	// cacheRows is the basis of the rows that a cache owner makes keys and values for: all
 	// of them even where queries are made for the last positions only.
 	cacheRows int
@@ -77,22 +78,36 @@ func buildOps(m *arch.Model, o Options, f formats, skip, grouped bool) ([]OpGrou
 	b.layer = -1
 	e := b.op("embed", Embedding)
 	e.Weight = f.weights
+	e.Shape.Table = (m.Vocab + b.tp - 1) / b.tp // ranks pad the vocabulary
 	e.Bytes[Weights][rows] = float64(m.Width) * f.weights.Bytes()
 	e.Bytes[ActWrite][rows] = float64(m.Width) * f.act.Bytes()
 	b.allReduce("embed.allreduce", m.Width, rows)
+	w := float64(m.Width)
+	if m.Positions > 0 {
+		p := b.elementwise("embed.positions", Embedding, 0, w, w, w, rows)
+		p.Weight = f.weights
+		p.Shape.Table = m.Positions
+		p.Bytes[Weights][rows] = w * f.weights.Bytes()
+	}
+	if m.EmbedNorm {
+		b.norm("embed.norm", m.Width, rows)
+	}
 	for i, l := range m.Layers {
 		b.layer, b.last = i, i >= from
-		owner := b.skip && i == from-1
+		owner := b.skip && i == from-1 && lastQuery(l)
 		b.part = InMixer
-		b.once(b.mixerBlock(l.Mixer, owner), func() { b.mixerOps(l, owner) })
+		b.once(b.mixerBlock(l, owner), func() { b.mixerOps(l, owner) })
 		b.part = InFFN
-		b.last = b.last || owner && lastQuery(l.Mixer)
-		b.once(ffnBlock(l.FFN, b.last), func() { b.ffnOps(l.FFN) })
+		b.last = b.last || owner
+		b.once(ffnBlock(l, b.last), func() { b.ffnOps(l) })
 	}
 	b.layer, b.part, b.last = -1, InEnds, true
 	b.norm("final_norm", m.Width, seqs)
 	v := (m.Vocab + b.tp - 1) / b.tp // ranks pad the vocabulary
 	b.linear("lm_head", m.Width, v, seqs, linearOpts{bias: m.HeadBias}).Kernel = Head
+	if m.LogitCap > 0 {
+		b.elementwise("lm_head.cap", Activation, 0, float64(v), float64(v), 3*float64(v), seqs)
+	}
 	b.allGather("lm_head.allgather", v*b.tp, seqs)
 	if b.err != nil {
 		return nil, b.err
@@ -168,13 +183,19 @@ func (b *builder) elementwise(name string, k Kernel, weights, read, write, flops
 	return o
 }
 
-// norm normalises rows of n: RMSNorm 4 FLOPs an element, LayerNorm 8 and a bias.
-func (b *builder) norm(name string, n, r int) {
-	weights, flops := float64(n), 4*float64(n)
-	if b.m.Norm == arch.LayerNorm {
-		weights, flops = 2*weights, 2*flops
-	}
-	b.elementwise(name, BlockNorm, weights, float64(n), float64(n), flops, r)
+// norm normalises rows of n by the model's kind of norm: RMSNorm 4 FLOPs an element,
+// LayerNorm 8 with its weight and bias.
+func (b *builder) norm(name string, n, r int) *Op {
+	weights, flops := float64(n*b.m.Norm.Vectors()), float64(n*b.m.Norm.FLOPs())
+	return b.elementwise(name, BlockNorm, weights, float64(n), float64(n), flops, r)
+}
+
+// postNorm normalises what a mixer or an FFN made and adds it to the residual stream.
+func (b *builder) postNorm(name string) {
+	w := float64(b.m.Width)
+	o := b.norm(name, b.m.Width, b.r())
+	b.act(o, w, 0, b.r())
+	o.FLOPs[b.r()] += w
 }
 
 // rmsNorm is a norm inside a mixer, always RMS: elements of each row, weights shared.
@@ -213,8 +234,16 @@ func (b *builder) linear(name string, in, out, r int, lo linearOpts) *Op {
 // outLinear is the row-parallel projection back to the residual stream, and the
 // all-reduce that tensor parallelism puts behind it.
 func (b *builder) outLinear(name string, in int, bias bool) {
-	b.linear(name, in, b.m.Width, b.r(), linearOpts{bias: bias, residual: true, keep: b.mixFd[b.layer] && b.part == InMixer})
+	b.linear(name, in, b.m.Width, b.r(), linearOpts{bias: bias, residual: b.adds(), keep: b.mixFd[b.layer] && b.part == InMixer})
 	b.allReduce(name+".allreduce", b.m.Width, b.r())
+}
+
+// adds reports whether a result is added to what is there: always to the residual stream;
+// to the buffer that a norm behind the layer reads, from the second result on.
+func (b *builder) adds() bool {
+	add := !b.fresh
+	b.fresh = false
+	return add
 }
 
 // allReduce is a ring all-reduce of rows of n: each device sends 2(t−1)/t of the message.
@@ -241,10 +270,13 @@ func (b *builder) collective(name string, k Kernel, n, r int, share float64) {
 // equal operations. The part is a comparable copy, its references cleared.
 type block struct {
 	part                                      any
+	block                                     arch.Block
 	cross, last, owner, scanFed, early, mixed bool
 }
 
-func (b *builder) mixerBlock(m arch.Mixer, owner bool) (k block) {
+func (b *builder) mixerBlock(l arch.Layer, owner bool) (k block) {
+	m := l.Mixer
+	k.block = l.Block
 	if m == nil {
 		return k
 	}
@@ -257,9 +289,10 @@ func (b *builder) mixerBlock(m arch.Mixer, owner bool) (k block) {
 	return k
 }
 
-func ffnBlock(f arch.FFN, last bool) (k block) {
-	if f != nil {
-		k.part = f
+func ffnBlock(l arch.Layer, last bool) (k block) {
+	k.block = l.Block
+	if l.FFN != nil {
+		k.part = l.FFN
 	}
 	k.last = last
 	return k
@@ -286,9 +319,16 @@ func (b *builder) mixerOps(l arch.Layer, owner bool) {
 	if l.Mixer == nil {
 		return
 	}
-	b.norm("mixer_norm", b.m.Width, b.r())
+	before, beforeFFN := l.Block.Before()
+	if before {
+		b.norm("mixer_norm", b.m.Width, b.r())
+	}
+	if l.Block == arch.ParallelNorms && beforeFFN {
+		b.norm("ffn_norm", b.m.Width, b.r())
+	}
+	b.fresh = l.Block.After()
 	b.cacheRows = b.r()
-	if owner && lastQuery(l.Mixer) {
+	if owner {
 		b.cacheRows, b.last = rows, true // from here on: queries, the core and the FFN
 	}
 	for _, p := range arch.Parts(l.Mixer) {
@@ -299,25 +339,38 @@ func (b *builder) mixerOps(l arch.Layer, owner bool) {
 		}
 		cost(b, p)
 	}
+	b.fresh = false
+	if l.Block.After() {
+		b.postNorm("mixer_post_norm")
+	}
 }
 
-func (b *builder) ffnOps(f arch.FFN) {
+func (b *builder) ffnOps(l arch.Layer) {
+	f := l.FFN
 	if f == nil {
 		return
 	}
-	b.norm("ffn_norm", b.m.Width, b.r())
+	if _, before := l.Block.Before(); before && !l.Block.Parallel() {
+		b.norm("ffn_norm", b.m.Width, b.r())
+	}
+	b.fresh = l.Block.After()
 	cost, ok := partCosts[reflect.TypeOf(f)]
 	if !ok {
 		b.fail("layer %d: ffn %s has no cost model", b.layer, f.Kind())
 		return
 	}
 	cost(b, f)
+	b.fresh = false
+	if l.Block.After() {
+		b.postNorm("ffn_post_norm")
+	}
 }
 
-// lastQuery reports whether a mixer that owns its cache can make keys and values for all
-// positions and queries for the last alone. A Parallel runs as a whole.
-func lastQuery(m arch.Mixer) bool {
-	return len(arch.Parts(m)) == 1 && m.Stores().CacheElements > 0
+// lastQuery reports whether the mixer of a layer that owns its cache can make keys and
+// values for all positions and queries for the last alone. A Parallel runs as a whole, and
+// so does a layer whose FFN does not wait for the mixer.
+func lastQuery(l arch.Layer) bool {
+	return len(arch.Parts(l.Mixer)) == 1 && l.Mixer.Stores().CacheElements > 0 && !l.Block.Parallel()
 }
 
 // partCosts says how each mixer and FFN is priced, by its type.

@@ -47,8 +47,8 @@ func (c *Compiled) memoryTable() memoryTable {
 	for i := range c.decode {
 		g := &c.decode[i]
 		n := float64(g.Count)
-		if g.Kernel == Embedding {
-			t.weights += float64((c.Model.Vocab+c.tp-1)/c.tp) * g.Bytes[Weights][rows]
+		if g.Shape.Table > 0 {
+			t.weights += float64(g.Shape.Table) * g.Bytes[Weights][rows]
 		} else if g.Kernel != Head || !c.Model.Tied {
 			t.weights += n * (g.Bytes[Weights][one] + g.Bytes[Weights][hit]*float64(g.Shape.Experts))
 		} else if c.Model.HeadBias {

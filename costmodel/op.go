@@ -111,6 +111,8 @@ type Shape struct {
 	Passes                  int  // plain attention passes the operation is run as
 	Windowed                bool // attention whose layer has a window or declares one
 
+	Table int // rows of the table that rows are gathered from; all of them are stored
+
 	StateDim      int // d_state, k_dim
 	Experts, TopK int
 }

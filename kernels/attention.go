@@ -197,15 +197,16 @@ func (m *attention) run(c *call, x mat) {
 	q = q.part(0, inner)
 	if m.QKNorm {
 		c.op("attn.qk_norm", func(t *tally) {
-			headNorm(r, t, q, m.qNorm, m.HeadDim)
+			wideQ, wideK := m.NormWidths()
+			headNorm(r, t, q, m.qNorm, wideQ)
 			if !m.Cross() {
-				headNorm(r, t, k, m.kNorm, m.HeadDim)
+				headNorm(r, t, k, m.kNorm, wideK)
 			}
 		})
 	}
 	nq := q.rows / s.batch
 	if m.RotaryDim > 0 {
-		rot := s.rotary(m.RotaryDim, m.RotaryBase)
+		rot := s.rotary(m.RotaryDim, m.RotaryBase, m.Numerics.Rope)
 		c.op("attn.rope", func(t *tally) {
 			rot.rotate(r, t, q, m.HeadDim, c.n0+c.T-nq, nq)
 			if !m.Cross() {
@@ -242,7 +243,7 @@ func (m *attention) core(c *call, q mat, cache *kvCache, n, nq int) mat {
 	c.op("attn.core", func(t *tally) {
 		core := attentionCore{
 			q: q, out: maps, cache: cache, passes: m.passes, sinks: m.sinks, batch: c.s.batch,
-			heads: m.Heads, dim: m.HeadDim, width: width, window: m.Window, n: n, nq: nq,
+			heads: m.Heads, dim: m.HeadDim, width: width, window: m.Window, n: n, nq: nq, scale: float32(m.Numerics.Scale), cap: m.LogitCap,
 		}
 		core.run(r, t)
 	})
@@ -302,47 +303,4 @@ func (r *runner) outputGate(t *tally, gate, o, dst mat) {
 		t.flops(2 * len(o.row(i)))
 		t.write(Activations, len(dst.row(i)))
 	}
-}
-
-// rotary is a table of cos and sin by position (Su et al., arXiv:2104.09864).
-type rotary struct {
-	dim      int
-	cos, sin []float32 // [positions][dim/2]
-}
-
-func newRotary(dim int, base float64, positions int) *rotary {
-	half := dim / 2
-	r := &rotary{dim: dim, cos: make([]float32, positions*half), sin: make([]float32, positions*half)}
-	for i := range half {
-		f := math.Pow(base, -float64(2*i)/float64(dim))
-		for p := range positions {
-			sin, cos := math.Sincos(float64(p) * f)
-			r.cos[p*half+i], r.sin[p*half+i] = float32(cos), float32(sin)
-		}
-	}
-	return r
-}
-
-// rotate turns the first dims of every head in place, halves against each other
-// (NeoX); row i is at position from + i mod T.
-func (ro *rotary) rotate(r *runner, t *tally, x mat, headDim, from, T int) {
-	half := ro.dim / 2
-	count, rows := pieces(x.rows, 4*x.cols, 1)
-	r.split(count, t, func(p int, t *tally) {
-		for i := p * rows; i < min(x.rows, (p+1)*rows); i++ {
-			at := (from + i%T) * half
-			cos, sin := ro.cos[at:at+half], ro.sin[at:at+half]
-			for h := x.row(i); len(h) > 0; h = h[headDim:] {
-				a, b := h[:half], h[half:ro.dim]
-				t.read(Activations, len(a)+len(b))
-				for j, c := range cos {
-					u, v := a[j], b[j]
-					a[j] = u*c - v*sin[j]
-					b[j] = v*c + u*sin[j]
-				}
-				t.flops(3 * (len(a) + len(b)))
-				t.write(Activations, len(a)+len(b))
-			}
-		}
-	})
 }

@@ -2,7 +2,7 @@ package kernels
 
 import "math"
 
-// attentionCore is softmax(q·Kᵀ/√d)·V over a cache. Keys are swept in blocks; every
+// attentionCore is softmax(scale·q·Kᵀ)·V over a cache. Keys are swept in blocks; every
 // query that sees a block uses it while it is in cache, with a running maximum and
 // sum (Milakov & Gimelshein, arXiv:1805.02867), so that a pass streams K and V once
 // whatever the number of queries.
@@ -18,6 +18,8 @@ type attentionCore struct {
 	window int // 0 is all
 	n      int // positions in the cache
 	nq     int // the last nq of them ask
+	scale  float32 // of the scores; 0 is 1/√dim
+	cap    float64 // bound of the scores; 0 is none
 }
 
 const (
@@ -83,7 +85,10 @@ func (a *attentionCore) newPartial(b int, p *pass) *partial {
 	wide := len(p.values) * a.dim
 	buf := make([]float32, n*(2+wide+a.dim))
 	s := &partial{max: buf[:n], sum: buf[n : 2*n], o: buf[2*n : 2*n+n*wide], q: buf[2*n+n*wide:]}
-	scale := float32(1 / math.Sqrt(float64(a.dim)))
+	scale := a.scale
+	if scale == 0 {
+		scale = float32(1 / math.Sqrt(float64(a.dim)))
+	}
 	for i := range a.nq {
 		row := a.q.row(b*a.nq + i)
 		for j, h := range p.heads {
@@ -149,6 +154,10 @@ func (a *attentionCore) visit(t *tally, p *pass, s *partial, i int, ks, vs *[2][
 	wide := len(p.values) * a.dim
 	for h := range heads {
 		sc := scores[h*coreBlock : h*coreBlock+n]
+		if a.cap > 0 {
+			capScores(sc, a.cap)
+			t.flops(3 * n)
+		}
 		e := i*heads + h
 		if m := maximum(sc); m > s.max[e] {
 			f := exp32(s.max[e] - m)

@@ -232,7 +232,7 @@ func TestSinkByHand(t *testing.T) {
 // rotary ones stay.
 func TestRotaryByHand(t *testing.T) {
 	x := newMat([]float32{1, 0, 5, 1, 0, 5}, 2, 3)
-	newRotary(2, 10000, 2).rotate(newRunner(context.Background(), 1), nil, x, 3, 0, 2)
+	newRotary(rotaryKey{dim: 2, base: 10000}, 2).rotate(newRunner(context.Background(), 1), nil, x, 3, 0, 2)
 	want := []float32{1, 0, 5, float32(math.Cos(1)), float32(math.Sin(1)), 5}
 	near(t, "rotary", x.data, want, 1e-6)
 }
@@ -240,7 +240,8 @@ func TestRotaryByHand(t *testing.T) {
 // By hand: logits 0, ln 2, ln 6, ties to the lower expert, shares of the picked alone.
 func TestRouteByHand(t *testing.T) {
 	l := []float32{float32(math.Log(6)), 0, float32(math.Log(2)), float32(math.Log(6))}
-	rt := route(nil, newMat(append(l, l...), 2, 4), 3)
+	m := &moe{MoE: arch.MoE{Experts: 4, TopK: 3}}
+	rt := m.route(nil, newMat(append(l, l...), 2, 4))
 	if fmt.Sprint(rt.expert) != "[0 3 2 0 3 2]" {
 		t.Errorf("experts %v", rt.expert)
 	}

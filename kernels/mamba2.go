@@ -131,8 +131,12 @@ func gatedNormRow(t *tally, y, z, out []float32, n *norm, group int, normFirst b
 			part, to := in[g:g+group], out[g:g+group]
 			_, sq := moments(part, 0)
 			s := rsqrtMean(sq, group, n.eps)
+			w := n.w
+			if len(w) > group {
+				w = w[g:]
+			}
 			for j, v := range part {
-				to[j] = v * s * n.w[j]
+				to[j] = v * s * w[j]
 			}
 			t.flops(4 * group)
 		}
@@ -165,7 +169,7 @@ func (m *mamba2) run(c *call, x mat) {
 	})
 	gated := c.mat(x.rows, inner)
 	c.op("mamba2.gate", func(t *tally) {
-		gatedNorm(r, t, y, proj.part(0, inner), gated, m.norm, inner, false)
+		gatedNorm(r, t, y, proj.part(0, inner), gated, m.norm, inner/max(m.Numerics.NormGroups, 1), m.Numerics.NormFirst)
 	})
 	c.residual("mamba2.out", m.out, gated)
 }

@@ -39,6 +39,8 @@ func activate(r *runner, t *tally, x, dst mat, act arch.Activation, gated bool) 
 			switch {
 			case act == arch.SiLU && gated:
 				siluMuls(y, g, u)
+			case act == arch.ClampedSwiGLU:
+				clampedSwiGLU(y, g, u)
 			default:
 				activateRow(y, g, act)
 				for j := range u {
@@ -49,6 +51,14 @@ func activate(r *runner, t *tally, x, dst mat, act arch.Activation, gated bool) 
 			t.write(Activations, len(y))
 		}
 	})
+}
+
+// clampedSwiGLU is gpt-oss' gate: y = (u+1)·g·σ(1.702·g), g at most 7, u from −7 to 7.
+func clampedSwiGLU(y, g, u []float32) {
+	for j, v := range g {
+		v = min(v, 7)
+		y[j] = (min(max(u[j], -7), 7) + 1) * v * sigmoid32(1.702*v)
+	}
 }
 
 func activateRow(y, x []float32, act arch.Activation) {
@@ -68,6 +78,11 @@ func activateRow(y, x []float32, act arch.Activation) {
 		for i, v := range x {
 			y[i] = v * float32(0.5+0.5*math.Erf(float64(v)/math.Sqrt2))
 		}
+	case arch.GELUTanh:
+		for i, v := range x {
+			w := float64(v)
+			y[i] = float32(0.5 * w * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(w+0.044715*w*w*w))))
+		}
 	}
 }
 
@@ -82,5 +97,6 @@ func (m *mlp) run(c *call, x mat) {
 	c.op("mlp.up", func(t *tally) { r.linear(t, m.up, x, up, epilogue{}) })
 	y := c.mat(x.rows, m.Inner)
 	c.op("mlp.act", func(t *tally) { activate(r, t, up, y, m.Act, m.Gated) })
-	c.op("mlp.down", func(t *tally) { r.linear(t, m.down, y, c.x, epilogue{add: true}) })
+	to, add := c.sink()
+	c.op("mlp.down", func(t *tally) { r.linear(t, m.down, y, to, epilogue{add: add}) })
 }

@@ -35,6 +35,8 @@ type Model struct {
 	weights map[string][]float32
 
 	embed     []float32
+	positions []float32
+	embedNorm norm
 	layers    []layer
 	finalNorm norm
 	head      linear
@@ -52,7 +54,9 @@ type memoryKey struct {
 }
 
 type layer struct {
-	mixerNorm, ffnNorm norm
+	block              arch.Block
+	mixerNorm, ffnNorm norm // in front
+	mixerPost, ffnPost norm // behind
 	mixers             []mixer
 	ffn                ffn
 }
@@ -130,6 +134,9 @@ func New(m *arch.Model, opts Options) (*Model, error) {
 		opts.MaxBytes = defaultMaxBytes
 	}
 	if opts.NormEps == 0 {
+		opts.NormEps = m.Numerics.NormEps
+	}
+	if opts.NormEps == 0 {
 		opts.NormEps = 1e-5
 	}
 	tensors := Tensors(m)
@@ -166,7 +173,8 @@ func (m *Model) Arch() *arch.Model { return m.arch }
 
 func (m *Model) build() {
 	a := m.arch
-	m.embed = m.weights["embed"]
+	m.embed, m.positions = m.weights["embed"], m.weights["positions"]
+	m.embedNorm = m.norm("embed_norm")
 	m.finalNorm = m.norm("final_norm")
 	head := "lm_head"
 	if a.Tied {
@@ -177,6 +185,8 @@ func (m *Model) build() {
 	for i, l := range a.Layers {
 		p := "layers." + strconv.Itoa(i) + "."
 		out := &m.layers[i]
+		out.block = l.Block
+		out.mixerPost, out.ffnPost = m.norm(p+"mixer_post_norm"), m.norm(p+"ffn_post_norm")
 		if l.Mixer != nil {
 			out.mixerNorm = m.norm(p + "mixer_norm")
 			parts := arch.Parts(l.Mixer)
@@ -209,7 +219,7 @@ func (m *Model) reads(i int, r arch.Reads) {
 }
 
 func (m *Model) norm(name string) norm {
-	return norm{w: m.weights[name], b: m.weights[name+"_bias"], eps: float32(m.opts.NormEps)}
+	return norm{w: m.weights[name], b: m.weights[name+"_bias"], eps: float32(m.opts.NormEps), centre: m.arch.Norm != arch.RMSNorm}
 }
 
 func (m *Model) linear(name string, out, in int) linear {

@@ -1,12 +1,17 @@
 package kernels
 
-import "ridgeline/arch"
+import (
+	"math"
 
-// moe is a mixture of experts: softmax over the logits, the top k renormalised.
+	"ridgeline/arch"
+)
+
+// moe is a mixture of experts.
 type moe struct {
 	arch.MoE
 	router               linear
-	up, down             []linear // by expert
+	correction           []float32 // added to the scores for the choice; nil without
+	up, down             []linear  // by expert
 	sharedUp, sharedDown linear
 	sharedGate           linear
 }
@@ -15,6 +20,9 @@ func (m *Model) newMoE(f arch.MoE, p string, _ int) *moe {
 	width := m.arch.Width
 	up := arch.UpRows(f.Inner, f.Gated)
 	out := &moe{MoE: f, router: m.linear(p+"router", f.Experts, width)}
+	if f.Routing.Correction {
+		out.correction, out.router.bias = out.router.bias, nil
+	}
 	ups, downs := m.linear(p+"up", f.Experts*up, width), m.linear(p+"down", f.Experts*width, f.Inner)
 	for e := range f.Experts {
 		out.up = append(out.up, ups.part(e*up, (e+1)*up))
@@ -40,42 +48,120 @@ type routes struct {
 	shares []float32
 }
 
-// route picks the k largest logits of each row, ties to the lower expert. The shares
-// are exp(l−max) over the sum of the k picked: softmax over all, renormalised.
-func route(t *tally, logits mat, k int) *routes {
-	n := logits.rows * k
+// route makes choices and shares of the router's logits as arch.Routing says, ties to
+// the lower expert. A softmax that is renormalised over its top k is taken over those
+// alone, which is the same.
+func (m *moe) route(t *tally, logits mat) *routes {
+	k, n := m.TopK, logits.rows*m.TopK
 	rt := &routes{expert: make([]int32, n), share: make([]float32, n), k: k, start: make([]int32, logits.cols+1)}
-	weight := make([]float32, logits.cols)
-	taken := make([]bool, logits.cols)
+	score, choice := make([]float32, logits.cols), make([]float32, logits.cols)
 	for i := range logits.rows {
 		l := logits.row(i)
 		t.read(Activations, len(l))
-		m := maximum(l)
-		for e, v := range l {
-			weight[e] = exp32(v - m)
-		}
+		m.scores(l, score)
 		t.flops(2 * len(l))
-		clear(taken)
+		copy(choice, score)
+		if m.correction != nil {
+			for e, b := range m.correction {
+				choice[e] += b
+			}
+		}
+		m.closeGroups(choice)
 		experts, shares := rt.expert[i*k:(i+1)*k], rt.share[i*k:(i+1)*k]
 		var sum float32
 		for j := range k {
-			best := -1
-			for e, v := range l {
-				if !taken[e] && (best < 0 || v > l[best]) {
+			best := 0
+			for e, v := range choice {
+				if v > choice[best] {
 					best = e
 				}
 			}
-			taken[best] = true
-			experts[j], shares[j] = int32(best), weight[best]
-			sum += weight[best]
+			choice[best] = float32(math.Inf(-1))
+			experts[j], shares[j] = int32(best), score[best]
+			sum += score[best]
 		}
-		for j := range shares {
-			shares[j] /= sum
-		}
+		m.normalise(shares, sum)
 		t.write(Activations, len(experts)+len(shares))
 	}
 	rt.gather(logits.cols)
 	return rt
+}
+
+// scores are the sigmoids or the softmax of a row of logits.
+func (m *moe) scores(l, score []float32) {
+	if m.Routing.Sigmoid {
+		for e, v := range l {
+			score[e] = sigmoid32(v)
+		}
+		return
+	}
+	top := maximum(l)
+	var sum float32
+	for e, v := range l {
+		score[e] = exp32(v - top)
+		sum += score[e]
+	}
+	if m.Routing.Raw { // otherwise the shares of the top k are divided by their own sum
+		for e := range score {
+			score[e] /= sum
+		}
+	}
+}
+
+func (m *moe) normalise(shares []float32, sum float32) {
+	f := float32(1)
+	if !m.Routing.Raw {
+		f = 1 / sum
+	}
+	if m.Routing.Scale != 0 {
+		f *= float32(m.Routing.Scale)
+	}
+	if f != 1 {
+		for j := range shares {
+			shares[j] *= f
+		}
+	}
+}
+
+// closeGroups shuts all experts but those of the best groups.
+func (m *moe) closeGroups(choice []float32) {
+	g := m.Routing.Groups
+	if g <= 1 || m.Routing.TopGroups >= g {
+		return
+	}
+	size := len(choice) / g
+	rank := make([]float32, g)
+	for i := range rank {
+		first, second := float32(math.Inf(-1)), float32(math.Inf(-1))
+		for _, v := range choice[i*size : (i+1)*size] {
+			if v > first {
+				first, second = v, first
+			} else if v > second {
+				second = v
+			}
+		}
+		rank[i] = first
+		if !m.Routing.GroupMax && size > 1 {
+			rank[i] += second
+		}
+	}
+	open := make([]bool, g)
+	for range m.Routing.TopGroups {
+		best := -1
+		for i, v := range rank {
+			if !open[i] && (best < 0 || v > rank[best]) {
+				best = i
+			}
+		}
+		open[best] = true
+	}
+	for i := range open {
+		if !open[i] {
+			for e := i * size; e < (i+1)*size; e++ {
+				choice[e] = float32(math.Inf(-1))
+			}
+		}
+	}
 }
 
 // gather sorts the choices by expert, rows in order.
@@ -114,9 +200,14 @@ func (rt *routes) of(m mat, e int) mat {
 func (m *moe) run(c *call, x mat) {
 	r := c.r
 	logits := c.mat(x.rows, m.Experts)
-	c.op("moe.router", func(t *tally) { r.linear(t, m.router, x, logits, epilogue{}) })
+	c.op("moe.router", func(t *tally) {
+		r.linear(t, m.router, x, logits, epilogue{})
+		// A correction of the scores is read and counted here, where another router's bias is.
+		t.read(Weights, len(m.correction))
+		t.flops(x.rows * len(m.correction))
+	})
 	var rt *routes
-	c.op("moe.route", func(t *tally) { rt = route(t, logits, m.TopK) })
+	c.op("moe.route", func(t *tally) { rt = m.route(t, logits) })
 	if rt == nil {
 		return
 	}
@@ -133,20 +224,21 @@ func (m *moe) run(c *call, x mat) {
 		}
 	})
 	y := c.mat(x.rows*m.TopK, m.Inner)
+	sum := c.sum()
 	c.op("moe.act", func(t *tally) { activate(r, t, up, y, m.Act, m.Gated) })
 	c.op("moe.down", func(t *tally) {
 		for _, e := range hit {
 			from, to := rt.start[e], rt.start[e+1]
-			r.linear(t, m.down[e], rt.of(y, e), c.x, epilogue{add: true, rows: rt.rows[from:to], scale: rt.shares[from:to]})
+			r.linear(t, m.down[e], rt.of(y, e), sum, epilogue{add: true, rows: rt.rows[from:to], scale: rt.shares[from:to]})
 		}
 	})
 	if m.SharedInner > 0 {
-		m.shared(c, x)
+		m.shared(c, x, sum)
 	}
 }
 
 // shared runs the expert that every row sees, scaled by its gate where it has one.
-func (m *moe) shared(c *call, x mat) {
+func (m *moe) shared(c *call, x, sum mat) {
 	r := c.r
 	up := c.mat(x.rows, m.sharedUp.out)
 	c.op("moe.shared_up", func(t *tally) { r.linear(t, m.sharedUp, x, up, epilogue{}) })
@@ -163,6 +255,6 @@ func (m *moe) shared(c *call, x mat) {
 		for i, v := range scale {
 			scale[i] = sigmoid32(v)
 		}
-		r.linear(t, m.sharedDown, y, c.x, epilogue{add: true, scale: scale})
+		r.linear(t, m.sharedDown, y, sum, epilogue{add: true, scale: scale})
 	})
 }

@@ -2,13 +2,14 @@ package kernels
 
 import "math"
 
-// norm is RMSNorm or, with a bias, LayerNorm:
+// norm is RMSNorm or LayerNorm, which may be without a bias, or without either vector:
 //
 //	RMSNorm    y = x/√(mean(x²)+ε) · w
 //	LayerNorm  y = (x−mean(x))/√(var(x)+ε) · w + b
 type norm struct {
-	w, b []float32 // b is nil for RMSNorm
-	eps  float32
+	w, b   []float32
+	eps    float32
+	centre bool // LayerNorm
 }
 
 // rows normalises the rows of x into dst, which may be x.
@@ -24,8 +25,9 @@ func (n *norm) rows(r *runner, t *tally, x, dst mat) {
 
 func (n *norm) row(t *tally, x, y []float32) {
 	t.read(Activations, len(x))
-	y, w := y[:len(x)], n.w[:len(x)]
-	if n.b == nil {
+	y = y[:len(x)]
+	if !n.centre {
+		w := n.w[:len(x)]
 		_, sq := moments(x, 0)
 		t.flops(2 * len(x))
 		s := rsqrtMean(sq, len(x), n.eps)
@@ -50,15 +52,64 @@ func (n *norm) layerNorm(t *tally, x, y []float32) {
 	_, sq := moments(x, mean)
 	t.flops(3 * len(x))
 	s := rsqrtMean(sq, len(x), n.eps)
-	w, b := n.w[:len(x)], n.b[:len(x)]
-	v := whole(len(x))
-	if v > 0 {
-		scaleBy(&y[0], &x[0], &w[0], &b[0], v, mean, s)
+	v := 0
+	if n.w != nil && n.b != nil {
+		if v = whole(len(x)); v > 0 {
+			scaleBy(&y[0], &x[0], &n.w[:len(x)][0], &n.b[:len(x)][0], v, mean, s)
+		}
 	}
 	for i := v; i < len(x); i++ {
-		y[i] = (x[i]-mean)*s*w[i] + b[i]
+		y[i] = (x[i] - mean) * s
+		if n.w != nil {
+			y[i] *= n.w[i]
+		}
+		if n.b != nil {
+			y[i] += n.b[i]
+		}
 	}
-	t.flops(4 * len(x))
+	t.flops(2 * len(x))
+	if n.w != nil {
+		t.flops(len(x))
+	}
+	if n.b != nil {
+		t.flops(len(x))
+	}
+}
+
+// add adds the norm of the rows of x to those of dst.
+func (n *norm) add(r *runner, t *tally, x, dst mat) {
+	t.read(Weights, len(n.w)+len(n.b))
+	count, rows := pieces(x.rows, 10*x.cols, 1)
+	r.split(count, t, func(p int, t *tally) {
+		for i := p * rows; i < min(x.rows, (p+1)*rows); i++ {
+			y := x.row(i)
+			n.row(nil, y, y)
+			t.read(Activations, len(y))
+			t.flops(n.flops(len(y)))
+			to := dst.row(i)
+			t.read(Activations, len(to))
+			for j, v := range y {
+				to[j] += v
+			}
+			t.flops(len(y))
+			t.write(Activations, len(to))
+		}
+	})
+}
+
+// flops is the arithmetic of a norm over n elements (docs/accounting.md).
+func (n *norm) flops(elements int) int {
+	per := 4
+	if n.centre {
+		per = 6
+		if n.w != nil {
+			per++
+		}
+		if n.b != nil {
+			per++
+		}
+	}
+	return per * elements
 }
 
 // moments is Σx and Σ(x−mean)².

@@ -3,7 +3,7 @@ package kernels
 import (
 	"context"
 	"fmt"
-	"strconv"
+	"math"
 
 	"ridgeline/arch"
 	"ridgeline/execution"
@@ -22,7 +22,7 @@ type Session struct {
 
 	layers   []layerState
 	memories map[memoryKey]*memory
-	rotaries map[string]*rotary
+	rotaries map[rotaryKey]*rotary
 	scratch  arena
 	stream   []float32
 }
@@ -52,7 +52,7 @@ func (m *Model) Start(batch, maxContext int) (*Session, error) {
 	}
 	s := &Session{
 		model: m, batch: batch, maxContext: maxContext,
-		layers: make([]layerState, len(m.layers)), memories: map[memoryKey]*memory{}, rotaries: map[string]*rotary{},
+		layers: make([]layerState, len(m.layers)), memories: map[memoryKey]*memory{}, rotaries: map[rotaryKey]*rotary{},
 	}
 	for i, l := range m.layers {
 		for _, mx := range l.mixers {
@@ -131,6 +131,8 @@ type call struct {
 	skip         bool
 	lastQuery    bool // attention: keys for all rows, queries for the last
 	x            mat  // residual stream
+	into         *mat // where a mixer or FFN adds its result; nil is the residual stream
+	fresh        bool // nothing is in into yet
 	trace        *Trace
 }
 
@@ -181,7 +183,16 @@ func (s *Session) forward(ctx context.Context, c *call, tokens [][]int) ([][]flo
 		s.stream = make([]float32, rows*w)
 	}
 	c.x = newMat(s.stream, rows, w)
-	c.op("embed", func(t *tally) { embed(t, m.embed, tokens, c.x) })
+	c.op("embed", func(t *tally) { embed(t, m.embed, tokens, c.x, float32(m.arch.Numerics.EmbedScale)) })
+	if m.positions != nil {
+		if s.n+c.T > m.arch.Positions {
+			return nil, fmt.Errorf("kernels: position %d has no embedding: the model has %d", s.n+c.T, m.arch.Positions)
+		}
+		c.op("embed.positions", func(t *tally) { addPositions(t, m.positions, s.n, c.T, c.x) })
+	}
+	if m.arch.EmbedNorm {
+		c.op("embed.norm", func(t *tally) { m.embedNorm.rows(c.r, t, c.x, c.x) })
+	}
 	for i := range m.layers {
 		s.scratch.reset()
 		c.layer = i
@@ -204,6 +215,14 @@ func (s *Session) forward(ctx context.Context, c *call, tokens [][]int) ([][]flo
 	c.op("final_norm", func(t *tally) { m.finalNorm.rows(c.r, t, x, normed) })
 	logits := newMat(make([]float32, x.rows*m.arch.Vocab), x.rows, m.arch.Vocab)
 	c.op("lm_head", func(t *tally) { c.r.linear(t, m.head, normed, logits, epilogue{}) })
+	if f := float32(m.arch.Numerics.LogitScale); f != 0 {
+		for i := range logits.data {
+			logits.data[i] *= f
+		}
+	}
+	if limit := m.arch.LogitCap; limit > 0 {
+		c.op("lm_head.cap", func(t *tally) { softCap(t, logits, limit) })
+	}
 	if err := ctx.Err(); err != nil {
 		s.broken = true
 		return nil, err
@@ -220,47 +239,147 @@ func (c *call) runLayer(l *layer) {
 	if c.skip && c.layer == c.s.model.skipFrom && c.x.rows > c.s.batch {
 		c.x = c.x.last(c.T)
 	}
+	before, beforeFFN := l.block.Before()
+	var shared mat // the FFN's input where it does not wait for the mixer
 	if len(l.mixers) > 0 {
 		c.lastQuery = false
-		if c.skip && c.layer == c.s.model.skipFrom-1 && len(l.mixers) == 1 {
+		if c.skip && c.layer == c.s.model.skipFrom-1 && len(l.mixers) == 1 && !l.block.Parallel() {
 			c.lastQuery = c.s.model.arch.Layers[c.layer].Mixer.Stores().CacheElements > 0
 		}
-		x := c.mat(c.x.rows, c.x.cols)
-		c.op("mixer_norm", func(t *tally) { l.mixerNorm.rows(c.r, t, c.x, x) })
+		x := c.normed("mixer_norm", before, &l.mixerNorm)
+		if l.block.Parallel() {
+			if shared = x; beforeFFN {
+				shared = c.normed("ffn_norm", true, &l.ffnNorm)
+			}
+		}
+		done := c.behind("mixer_post_norm", l.block, &l.mixerPost)
 		for i, mx := range l.mixers {
 			c.mixer = i
 			mx.run(c, x)
 		}
+		done()
 	}
 	if l.ffn != nil {
-		x := c.mat(c.x.rows, c.x.cols)
-		c.op("ffn_norm", func(t *tally) { l.ffnNorm.rows(c.r, t, c.x, x) })
+		x := shared
+		if !l.block.Parallel() {
+			x = c.normed("ffn_norm", beforeFFN, &l.ffnNorm)
+		}
+		done := c.behind("ffn_post_norm", l.block, &l.ffnPost)
 		l.ffn.run(c, x)
+		done()
 	}
 }
 
+// normed is the residual stream behind a norm, or as it is where there is none. What is
+// not normed is copied: parts of a layer may still write to the stream.
+func (c *call) normed(name string, there bool, n *norm) mat {
+	if !there {
+		return c.x
+	}
+	x := c.mat(c.x.rows, c.x.cols)
+	c.op(name, func(t *tally) { n.rows(c.r, t, c.x, x) })
+	return x
+}
+
+// behind makes what runs until the function returned is called write to a buffer, which
+// is then normed and added to the stream, where the block has such a norm.
+func (c *call) behind(name string, b arch.Block, n *norm) (done func()) {
+	if !b.After() {
+		return func() {}
+	}
+	y := c.mat(c.x.rows, c.x.cols)
+	c.into, c.fresh = &y, true
+	return func() {
+		c.into = nil
+		if y.rows > c.x.rows { // the mixer went on with the last position alone
+			y = mat{data: y.data, rows: c.x.rows, cols: y.cols, stride: y.stride}
+		}
+		c.op(name, func(t *tally) { n.add(c.r, t, y, c.x) })
+	}
+}
+
+// sink is where a mixer or FFN puts its result, and whether it must be added to what is
+// there.
+func (c *call) sink() (to mat, add bool) {
+	if c.into == nil {
+		return c.x, true
+	}
+	add, c.fresh = !c.fresh, false
+	return *c.into, add
+}
+
+// sum is a sink that results are added to one after another, empty where it is new.
+func (c *call) sum() mat {
+	to, add := c.sink()
+	if !add {
+		for i := range to.rows {
+			clear(to.row(i))
+		}
+	}
+	return to
+}
+
 // embed gathers the rows of the table.
-func embed(t *tally, table []float32, tokens [][]int, x mat) {
+func embed(t *tally, table []float32, tokens [][]int, x mat, scale float32) {
 	i := 0
 	for _, seq := range tokens {
 		for _, id := range seq {
 			row := table[id*x.cols : (id+1)*x.cols]
 			t.read(Weights, len(row))
-			t.write(Activations, copy(x.row(i), row))
+			to := x.row(i)
+			t.write(Activations, copy(to, row))
+			if scale != 0 {
+				for j := range to {
+					to[j] *= scale
+				}
+			}
 			i++
 		}
 	}
 }
 
-// residual adds the linear map of y into the residual stream, keeping it as memory
-// where a sigmoid GMU mixes it.
+// addPositions adds the embeddings of positions from on to the rows of x, T a sequence.
+func addPositions(t *tally, table []float32, from, T int, x mat) {
+	for i := range x.rows {
+		at := (from + i%T) * x.cols
+		row, to := table[at:at+x.cols], x.row(i)
+		t.read(Weights, len(row))
+		t.read(Activations, len(to))
+		for j, v := range row {
+			to[j] += v
+		}
+		t.flops(len(to))
+		t.write(Activations, len(to))
+	}
+}
+
+// softCap sets x = limit·tanh(x/limit).
+func softCap(t *tally, x mat, limit float64) {
+	for i := range x.rows {
+		row := x.row(i)
+		t.read(Activations, len(row))
+		capScores(row, limit)
+		t.flops(3 * len(row))
+		t.write(Activations, len(row))
+	}
+}
+
+func capScores(row []float32, limit float64) {
+	for j, v := range row {
+		row[j] = float32(limit * math.Tanh(float64(v)/limit))
+	}
+}
+
+// residual adds the linear map of y into the residual stream (or writes it to where a norm
+// behind the layer finds it), keeping it as memory where a sigmoid GMU mixes it.
 func (c *call) residual(name string, l linear, y mat) {
-	ep := epilogue{add: true}
+	to, add := c.sink()
+	ep := epilogue{add: add}
 	if m, _ := c.source(arch.OutputMemory); m != nil {
 		ep.keep = m.sized(y.rows, l.out)
 		ep.keepAdd = c.mixer > 0
 	}
-	c.op(name, func(t *tally) { c.r.linear(t, l, y, c.x, ep) })
+	c.op(name, func(t *tally) { c.r.linear(t, l, y, to, ep) })
 }
 
 // source is the memory this layer hands on of a kind, or nil; readerAll says that a
@@ -334,18 +453,4 @@ func (c *call) memory(from arch.Ref, kind arch.MemoryKind, rows int) mat {
 		return m.last(m.rows / rows)
 	}
 	return m
-}
-
-// rotary is the table of a rotary embedding, made once.
-func (s *Session) rotary(dim int, base float64) *rotary {
-	if base == 0 {
-		base = 10000
-	}
-	key := strconv.Itoa(dim) + "/" + strconv.FormatFloat(base, 'g', -1, 64)
-	r := s.rotaries[key]
-	if r == nil {
-		r = newRotary(dim, base, s.maxContext)
-		s.rotaries[key] = r
-	}
-	return r
 }

@@ -12,7 +12,9 @@ import (
 // Tensor is one tensor of parameters of a model and its name there:
 //
 //	embed [vocab, width], final_norm, lm_head [vocab, width] unless tied, lm_head_bias
-//	layers.N.mixer_norm, layers.N.ffn_norm (each with a _bias where LayerNorm)
+//	positions [positions, width], embed_norm where there are any
+//	layers.N.mixer_norm, .mixer_post_norm, .ffn_norm, .ffn_post_norm as the layer's block
+//	has them (each with a _bias where LayerNorm)
 //	layers.N.mixer.NAME, layers.N.ffn.NAME as the mixer and FFN name them; experts of
 //	one name lie one behind the other
 type Tensor struct {
@@ -34,8 +36,10 @@ func Tensors(m *arch.Model) []Tensor {
 	var out []Tensor
 	add := func(name string, shape ...int) { out = append(out, Tensor{name, shape}) }
 	normed := func(name string) {
-		add(name, m.Width)
-		if m.Norm == arch.LayerNorm {
+		if m.Norm.Vectors() > 0 {
+			add(name, m.Width)
+		}
+		if m.Norm.Bias() {
 			add(name+"_bias", m.Width)
 		}
 	}
@@ -49,14 +53,29 @@ func Tensors(m *arch.Model) []Tensor {
 		}
 	}
 	add("embed", m.Vocab, m.Width)
+	if m.Positions > 0 {
+		add("positions", m.Positions, m.Width)
+	}
+	if m.EmbedNorm {
+		normed("embed_norm")
+	}
 	for i, l := range m.Layers {
 		p := fmt.Sprintf("layers.%d.", i)
+		mixer, ffn := l.Block.Before()
+		part := func(there, before bool, name string) {
+			if there && before {
+				normed(p + name + "_norm")
+			}
+			if there && l.Block.After() {
+				normed(p + name + "_post_norm")
+			}
+		}
+		part(l.Mixer != nil, mixer, "mixer")
 		if l.Mixer != nil {
-			normed(p + "mixer_norm")
 			all(p+"mixer.", l.Mixer.Weights(m.Width))
 		}
+		part(l.FFN != nil, ffn, "ffn")
 		if l.FFN != nil {
-			normed(p + "ffn_norm")
 			all(p+"ffn.", l.FFN.Weights(m.Width))
 		}
 	}

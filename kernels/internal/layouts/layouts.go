@@ -13,7 +13,13 @@ func Random(n Draw) *arch.Model {
 	yes := func(what string) bool { return n(what, 0, 1) == 1 }
 	m := &arch.Model{
 		Width: 4 * n("width/4", 2, 9), Vocab: n("vocab", 5, 40), Tied: yes("tied"), HeadBias: yes("head_bias"),
-		Norm: arch.NormKind(n("norm", 0, 1)),
+		Norm: arch.Norms()[n("norm", 0, len(arch.Norms())-1)], EmbedNorm: yes("embed_norm"),
+	}
+	if yes("positions") {
+		m.Positions = 100 // longer than any call made of it
+	}
+	if yes("logit_cap") {
+		m.LogitCap = 30
 	}
 	attention := func(i int) arch.Attention {
 		a := arch.Attention{KVHeads: n("kv", 1, 3), HeadDim: 2 * n("hd/2", 1, 9), Differential: yes("diff")}
@@ -23,6 +29,10 @@ func Random(n Draw) *arch.Model {
 		a.Heads = a.KVHeads * n("group", 1, 4)
 		a.QKVBias, a.OutBias, a.QKNorm = yes("qkv_bias"), yes("out_bias"), yes("qk_norm")
 		a.OutputGate, a.Sinks = yes("output_gate"), yes("sinks")
+		a.QKNormWide = a.QKNorm && yes("qk_norm_wide")
+		if yes("score_cap") {
+			a.LogitCap = 50
+		}
 		if yes("windowed") {
 			a.Window = n("window", 1, 9)
 		}
@@ -103,7 +113,7 @@ func Random(n Draw) *arch.Model {
 		return nil
 	}
 	ffn := func() arch.FFN {
-		act := arch.Activation(n("act", 0, 3))
+		act := arch.Activation(n("act", 0, 4))
 		switch n("ffn", 0, 3) {
 		case 0:
 			return nil
@@ -142,9 +152,12 @@ func Random(n Draw) *arch.Model {
 				mx = gmu(i)
 			}
 		}
-		l := arch.Layer{Mixer: mx, FFN: ffn()}
+		l := arch.Layer{Mixer: mx, FFN: ffn(), Block: arch.Blocks()[n("block", 0, len(arch.Blocks())-1)]}
 		if l.Mixer == nil && l.FFN == nil {
 			l.FFN = arch.MLP{Inner: 8, Gated: true}
+		}
+		if l.Block.Parallel() && (l.Mixer == nil || l.FFN == nil) {
+			l.Block = arch.PreNorm
 		}
 		m.Layers = append(m.Layers, l)
 	}
