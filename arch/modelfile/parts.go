@@ -51,6 +51,8 @@ func (r *yamlModel) readMixer(name string, m *yamlMap) *yamlMixer {
 	if f, ok := m.get("ffn"); ok {
 		d.ownFFN, d.ffn = true, r.readFFN(m.what+": ffn", f)
 	}
+	d.block = r.block
+	optional(m, "block", arch.Blocks(), &d.block)
 	m.finish()
 	if d.mixer != nil && d.source == "" && r.err == nil {
 		if err := d.mixer.Check(width); err != nil {

@@ -25,7 +25,8 @@ import (
 //	ffn: {kind: swiglu, inner: 10240}
 //
 // Cross-attention takes the shape of the layer whose cache it reads, a GMU its width
-// from the memory. A mixer may have an ffn of its own, or ffn: none.
+// from the memory. A mixer may have an ffn of its own, or ffn: none, and a block of its own
+// (pre_norm, post_norm, sandwich_norm, parallel_norm, parallel_norms: see arch.Block).
 func Parse(filename string, data []byte) (*arch.Model, error) {
 	f := &yamlFile{name: filename}
 	top, err := f.parseTree(data)
@@ -35,6 +36,7 @@ func Parse(filename string, data []byte) (*arch.Model, error) {
 	m := &arch.Model{Name: Name(filename), Tied: true}
 	readHeader(top, m)
 	r := &yamlModel{yamlFile: f, model: m, defs: map[string]*yamlMixer{}, chains: map[int]arch.Ref{}}
+	optional(top, "block", arch.Blocks(), &r.block)
 	if field, ok := top.get("ffn"); ok {
 		r.ffn = r.readFFN("ffn", field)
 	}
@@ -69,16 +71,10 @@ func readHeader(top *yamlMap, m *arch.Model) {
 	top.required("vocab", &m.Vocab)
 	top.boolean("tied", &m.Tied)
 	top.boolean("head_bias", &m.HeadBias)
-	norm := "rmsnorm"
-	top.str("norm", &norm)
-	switch norm {
-	case "rmsnorm":
-	case "layernorm":
-		m.Norm = arch.LayerNorm
-	default:
-		f, _ := top.find("norm")
-		top.fail(f.line, "unknown norm %q (know rmsnorm, layernorm)", norm)
-	}
+	optional(top, "norm", arch.Norms(), &m.Norm)
+	top.boolean("embed_norm", &m.EmbedNorm)
+	top.size("positions", &m.Positions, 0)
+	top.number("logit_cap", &m.LogitCap)
 	top.size("max_context", &m.MaxContext, 0)
 	for _, d := range dtypes(m) {
 		var s string
@@ -93,6 +89,13 @@ func readHeader(top *yamlMap, m *arch.Model) {
 	}
 	top.count("counting_form", &m.CountingForm)
 	m.Notes = top.list("notes")
+}
+
+// optional reads a choice by its name where the file makes it.
+func optional[T fmt.Stringer](m *yamlMap, key string, all []T, p *T) {
+	if f, ok := m.get(key); ok {
+		choose(m, f, key, p, all)
+	}
 }
 
 type dtypeField struct {
@@ -111,6 +114,7 @@ type yamlModel struct {
 	*yamlFile
 	model  *arch.Model
 	ffn    arch.FFN
+	block  arch.Block
 	defs   map[string]*yamlMixer
 	names  []string // of defs, in the order of the file
 	labels map[string]int
@@ -128,6 +132,7 @@ type yamlMixer struct {
 	chain  bool // sigmoid GMUs follow one another
 	ffn    arch.FFN
 	ownFFN bool
+	block  arch.Block
 }
 
 func (r *yamlModel) readMixers(field yamlField) {
@@ -193,7 +198,7 @@ func (r *yamlModel) place(text string) error {
 		if d.ownFFN {
 			ffn = d.ffn
 		}
-		r.model.Layers = append(r.model.Layers, arch.Layer{Mixer: mx, FFN: ffn})
+		r.model.Layers = append(r.model.Layers, arch.Layer{Mixer: mx, FFN: ffn, Block: d.block})
 		if mx == nil && ffn == nil {
 			return arch.NewLayoutError(it.Column, "%s has neither mixer nor ffn", it.Name)
 		}

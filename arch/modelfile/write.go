@@ -19,7 +19,7 @@ func Write(w io.Writer, m *arch.Model) error {
 	}
 	y := &yamlWriter{model: m, names: map[string]string{}}
 	y.label()
-	y.sharedFFN()
+	y.common()
 	items := make([]arch.LayoutItem, len(m.Layers))
 	for i, l := range m.Layers {
 		items[i] = arch.LayoutItem{Name: y.define(i, l), Label: y.labels[i], Repeat: 1}
@@ -32,6 +32,9 @@ func Write(w io.Writer, m *arch.Model) error {
 		fmt.Fprintf(b, "  %s: %s\n", d.name, d.body)
 	}
 	fmt.Fprintf(b, "ffn: %s\n", y.ffn)
+	if y.block != arch.PreNorm {
+		fmt.Fprintf(b, "block: %s\n", y.block)
+	}
 	return b.Flush()
 }
 
@@ -41,6 +44,7 @@ type yamlWriter struct {
 	labels []string          // of the layers that others read
 	follow map[int]int       // sigmoid GMUs in a chain: the layer it begins at
 	ffn    string            // the FFN of most layers
+	block  arch.Block        // the block of most layers
 	defs   []yamlDef         // in the order of the layers
 	names  map[string]string // by body
 }
@@ -71,6 +75,15 @@ func (y *yamlWriter) header(b *bufio.Writer) {
 		b.WriteString("head_bias: true\n")
 	}
 	fmt.Fprintf(b, "norm: %s\n", m.Norm)
+	if m.EmbedNorm {
+		b.WriteString("embed_norm: true\n")
+	}
+	if m.Positions != 0 {
+		fmt.Fprintf(b, "positions: %d\n", m.Positions)
+	}
+	if m.LogitCap != 0 {
+		fmt.Fprintf(b, "logit_cap: %v\n", m.LogitCap)
+	}
 	if m.MaxContext != 0 {
 		fmt.Fprintf(b, "max_context: %d\n", m.MaxContext)
 	}
@@ -165,14 +178,18 @@ func (y *yamlWriter) label() {
 	}
 }
 
-// sharedFFN finds the FFN that most layers have.
-func (y *yamlWriter) sharedFFN() {
+// common finds the FFN and the block that most layers have.
+func (y *yamlWriter) common() {
 	count := map[string]int{}
+	blocks := map[arch.Block]int{}
 	for _, l := range y.model.Layers {
 		b := ffnBody(l.FFN)
 		count[b]++
 		if count[b] > count[y.ffn] {
 			y.ffn = b
+		}
+		if blocks[l.Block]++; blocks[l.Block] > blocks[y.block] {
+			y.block = l.Block
 		}
 	}
 }
@@ -194,6 +211,9 @@ func (y *yamlWriter) define(i int, l arch.Layer) string {
 	}
 	if f := ffnBody(l.FFN); f != y.ffn {
 		body = strings.TrimSuffix(body, "}") + ", ffn: " + f + "}"
+	}
+	if l.Block != y.block {
+		body = strings.TrimSuffix(body, "}") + ", block: " + l.Block.String() + "}"
 	}
 	return y.name(name, body)
 }

@@ -1,0 +1,35 @@
+package modelfile
+
+import (
+	"bytes"
+	"testing"
+
+	"ridgeline/arch"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Where norms stand, what norms they are and learned positions survive writing and
+// reading, also where layers differ.
+func TestBlocksRoundTrip(t *testing.T) {
+	a := arch.Attention{Heads: 4, KVHeads: 2, HeadDim: 16, QKNorm: true, QKNormWide: true, LogitCap: 50}
+	for _, norm := range arch.Norms() {
+		for _, b := range arch.Blocks() {
+			m := &arch.Model{Name: "m", Width: 64, Vocab: 100, Norm: norm, EmbedNorm: true, Positions: 40, LogitCap: 30.5}
+			for _, block := range []arch.Block{b, b, arch.PreNorm} {
+				m.Layers = append(m.Layers, arch.Layer{Mixer: a, FFN: arch.MLP{Inner: 32, Act: arch.GELUTanh}, Block: block})
+			}
+			var file bytes.Buffer
+			if err := Write(&file, m); err != nil {
+				t.Fatal(err)
+			}
+			back, err := Parse("m.yaml", file.Bytes())
+			if err != nil {
+				t.Fatalf("%v\n%s", err, file.String())
+			}
+			if d := cmp.Diff(m, back); d != "" {
+				t.Errorf("%s %s: %s\n%s", norm, b, d, file.String())
+			}
+		}
+	}
+}
