@@ -14,10 +14,10 @@ type attentionCore struct {
 	batch  int
 	heads  int
 	dim    int
-	width  int // heads of V side by side: 2 for differential
-	window int // 0 is all
-	n      int // positions in the cache
-	nq     int // the last nq of them ask
+	width  int     // heads of V side by side: 2 for differential
+	window int     // 0 is all
+	n      int     // positions in the cache
+	nq     int     // the last nq of them ask
 	scale  float32 // of the scores; 0 is 1/√dim
 	cap    float64 // bound of the scores; 0 is none
 }

@@ -16,7 +16,7 @@ func importJamba(c *config) *arch.Model {
 	moe := arch.MoE{
 		Experts: c.sizeOr("num_experts", 16),
 		TopK:    c.sizeOr("num_experts_per_tok", 2),
-		Inner:   mlp.Inner, Gated: true, Act: mlp.Act,
+		Inner:   mlp.Inner, Gated: true, Act: mlp.Act, Routing: arch.Routing{Raw: true},
 	}
 	period, offset := c.sizeOr("attn_layer_period", 8), c.countOr("attn_layer_offset", 4)
 	expertPeriod, expertOffset := c.sizeOr("expert_layer_period", 2), c.countOr("expert_layer_offset", 1)
@@ -109,6 +109,7 @@ func importGraniteHybrid(c *config) *arch.Model {
 	default:
 		c.fail("%sposition_embedding_type %s is not modelled", c.prefix, quote(p))
 	}
+	c.graniteNumerics(m, &a)
 	x := c.mamba2(m.Width * c.sizeOr("mamba_expand", 2))
 	ffn := c.graniteFFN()
 	types := c.perLayer("layer_types", n, "mamba", "attention", "linear_attention", "full_attention")
@@ -124,6 +125,17 @@ func importGraniteHybrid(c *config) *arch.Model {
 		}
 	}
 	return m
+}
+
+// graniteNumerics reads Granite's multipliers: of the embedding, of what layers add, of the
+// scores, and the divisor of the logits.
+func (c *config) graniteNumerics(m *arch.Model, a *arch.Attention) {
+	m.Numerics.EmbedScale = c.loose("embedding_multiplier")
+	m.Numerics.ResidualScale = c.loose("residual_multiplier")
+	a.Numerics.Scale = c.loose("attention_multiplier")
+	if d := c.loose("logits_scaling"); d != 0 {
+		m.Numerics.LogitScale = 1 / d
+	}
 }
 
 func (c *config) graniteFFN() arch.FFN {
@@ -157,6 +169,8 @@ func importFalconH1(c *config) *arch.Model {
 	}
 	x := c.mamba2(c.sizeOr("mamba_d_ssm", inner))
 	x.NoNorm = !c.boolOr("mamba_rms_norm", false)
+	x.Numerics.NormGroups = x.Groups
+	x.Numerics.NormFirst, _ = c.fields["mamba_norm_before_gate"].(bool)
 	// The class puts mamba_proj_bias on the in projection, projectors_bias on the out.
 	if out := c.boolOr("projectors_bias", false); out != x.ProjBias {
 		c.fail("%sprojectors_bias %v is not modelled with mamba_proj_bias %v", c.prefix, out, x.ProjBias)

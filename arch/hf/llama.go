@@ -27,6 +27,7 @@ func (c *config) model(d hfDefaults) (*arch.Model, int) {
 		Tied:       c.boolOr("tie_word_embeddings", d.tied),
 		MaxContext: c.positionsOr("max_position_embeddings", d.maxContext),
 	}
+	m.Numerics.NormEps = c.normEps()
 	c.architectures()
 	c.formats(m)
 	return m, c.layers()
@@ -138,6 +139,7 @@ func (c *config) rotary(a *arch.Attention, theta, partial float64) {
 	if base <= 0 {
 		c.fail("%srope_theta must be positive, is %g", c.prefix, base)
 	}
+	a.Numerics.Rope = c.ropeScaling()
 	a.RotaryBase, a.RotaryDim = base, int(float64(a.HeadDim)*part)
 }
 

@@ -77,6 +77,7 @@ func importNemotronH(c *config) *arch.Model {
 		ConvBias: c.boolOr("use_conv_bias", true),
 		ProjBias: c.boolOr("use_bias", false),
 	}
+	x.Numerics.NormGroups = x.Groups
 	kinds := c.nemotronPattern(n)
 	mlp, moe := c.nemotronFFNs(kinds)
 	if c.st.err != nil {
@@ -118,6 +119,7 @@ func (c *config) nemotronFFNs(kinds []byte) (arch.MLP, arch.MoE) {
 		SharedInner: c.countOr("moe_shared_expert_intermediate_size", 0),
 		Act:         act,
 		RouterBias:  true,
+		Routing:     c.sigmoidRule(true),
 	}
 	shared := c.countOr("n_shared_experts", 1)
 	switch {

@@ -30,14 +30,14 @@ func importQwen3MoE(c *config) *arch.Model {
 	m, n := c.model(d)
 	a := c.attention(m, d) // head_dim: hidden_size / heads, unlike Qwen3Config
 	c.qwen3Bias(&a, d)
-	return decoder(m, n, a, c.qwenExperts(n, 0), c.qwenWindows(m, n))
+	return decoder(m, n, a, c.qwenExperts(n, 0, false), c.qwenWindows(m, n))
 }
 
 // qwenExperts reads the FFNs of Qwen's mixtures: layer i is one unless it is in
 // mlp_only_layers or (i+1) is no multiple of decoder_sparse_step (class default 1);
 // the others are dense, of intermediate_size. A shared expert has a gate of its own; where
 // the config does not say how wide it is, the class' default is shared, 0 for none.
-func (c *config) qwenExperts(n, shared int) func(int) arch.FFN {
+func (c *config) qwenExperts(n, shared int, renormalised bool) func(int) arch.FFN {
 	act := c.activation("hidden_act", arch.SiLU)
 	moe := arch.MoE{
 		Experts:     c.size("num_experts"),
@@ -48,6 +48,7 @@ func (c *config) qwenExperts(n, shared int) func(int) arch.FFN {
 		Act:         act,
 	}
 	moe.SharedGate = moe.SharedInner > 0
+	moe.Routing = c.shareRule(renormalised)
 	step := c.sizeOr("decoder_sparse_step", 1)
 	dense := c.indices("mlp_only_layers", n)
 	mlp := arch.MLP{Gated: true, Act: act, Inner: c.countOr("intermediate_size", 0)}
@@ -77,10 +78,11 @@ func importGptOss(c *config) *arch.Model {
 		Experts:    c.size("num_local_experts"),
 		Inner:      c.size("intermediate_size"),
 		Gated:      true,
-		Act:        c.activation("hidden_act", arch.SiLU),
+		Act:        arch.ClampedSwiGLU,
 		Bias:       true,
 		RouterBias: true,
 	}
+	c.activation("hidden_act", arch.SiLU) // of the gate, which the class clamps
 	// experts_per_token is the same number under its older name.
 	f.TopK = c.sizeOr("experts_per_token", 4)
 	if k := c.sizeOr("num_experts_per_tok", f.TopK); c.present("experts_per_token") && k != f.TopK {

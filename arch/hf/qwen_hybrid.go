@@ -11,7 +11,7 @@ func importQwen3Next(c *config) *arch.Model {
 	d := hfDefaults{maxContext: 32768, kvHeads: 2, headDim: 256, ropeTheta: 10000}
 	m, n := c.model(d)
 	c.boolOr("use_sliding_window", false) // the class has no window
-	return c.deltaHybrid(m, n, d, c.qwenExperts(n, 512))
+	return c.deltaHybrid(m, n, d, c.qwenExperts(n, 512, true))
 }
 
 // importQwen35: Qwen3_5Config holds the decoder in text_config and the vision encoder,

@@ -43,6 +43,7 @@ const (
 type Result struct {
 	File      string  `json:"file"`
 	Op        string  `json:"op"`
+	Model     string  `json:"model,omitempty"` // model_type of a checkpoint
 	MaxRelErr float64 `json:"max_rel_err"`
 	OK        bool    `json:"ok"`
 	Skipped   bool    `json:"skipped,omitempty"` // no kernel for the op: neither passed nor failed
@@ -116,8 +117,11 @@ func file(ctx context.Context, fsys fs.FS, name string) (Result, error) {
 		return Result{}, fmt.Errorf("golden: %s: %w", name, err)
 	}
 	r := Result{File: name, Op: f.Metadata["op"]}
+	if _, ok := f.Metadata["config"]; ok && r.Op == "" {
+		r.Op = "checkpoint"
+	}
 	check, tolerance := checks(r.Op), OpTolerance
-	if r.Op == "phi4flash" {
+	if r.Op == "phi4flash" || r.Op == "checkpoint" {
 		tolerance = ModelTolerance
 	}
 	if check == nil {
@@ -134,7 +138,7 @@ func file(ctx context.Context, fsys fs.FS, name string) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return r, err
 	}
-	r.MaxRelErr, r.Worst = c.worst, c.worstName
+	r.MaxRelErr, r.Worst, r.Model = c.worst, c.worstName, c.model
 	r.OK = c.compared > 0 && c.worst < tolerance
 	return r, nil
 }
@@ -155,6 +159,8 @@ func checks(op string) func(context.Context, *tensors) error {
 		return sigmoidGMU
 	case "phi4flash":
 		return phi4flash
+	case "checkpoint":
+		return huggingFace
 	}
 	return nil
 }
@@ -163,6 +169,7 @@ func checks(op string) func(context.Context, *tensors) error {
 type tensors struct {
 	f         *safetensors.File
 	err       error
+	model     string // model_type of a checkpoint
 	compared  int
 	worst     float64
 	worstName string
@@ -244,6 +251,23 @@ func (t *tensors) flag(key string, otherwise bool) bool {
 	}
 }
 
+// tokens reads token ids [batch, seq].
+func (t *tensors) tokens(name string) ([][]int, error) {
+	shape := t.shape(name, 2)
+	if t.err != nil {
+		return nil, nil
+	}
+	flat, err := t.f.Tensors[name].Ints()
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]int, shape[0])
+	for i := range out {
+		out[i] = flat[i*shape[1] : (i+1)*shape[1]]
+	}
+	return out, nil
+}
+
 // compare holds out against the reference tensor of that name; one that is absent is
 // compared with nothing.
 func (t *tensors) compare(name string, out []float32) {
@@ -260,7 +284,11 @@ func (t *tensors) compare(name string, out []float32) {
 		t.fail("tensor %q is %v: %d numbers, the kernel makes %d", name, x.Shape, len(ref), len(out))
 		return
 	}
-	e := relativeError(out, ref)
+	t.record(name, relativeError(out, ref))
+}
+
+// record takes the error of one output.
+func (t *tensors) record(name string, e float64) {
 	if t.compared == 0 || !(e <= t.worst) {
 		t.worst, t.worstName = e, name
 	}

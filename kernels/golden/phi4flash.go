@@ -21,23 +21,15 @@ func phi4flash(ctx context.Context, t *tensors) error {
 	for _, x := range kernels.Tensors(m) {
 		weights[x.Name] = phi4flashWeight(t, m, x)
 	}
-	ids := t.shape("input_ids", 2)
-	if t.err != nil {
-		return nil
-	}
-	flat, err := t.f.Tensors["input_ids"].Ints()
-	if err != nil {
+	tokens, err := t.tokens("input_ids")
+	if err != nil || t.err != nil {
 		return err
-	}
-	tokens := make([][]int, ids[0])
-	for i := range tokens {
-		tokens[i] = flat[i*ids[1] : (i+1)*ids[1]]
 	}
 	model, err := kernels.New(m, kernels.Options{Weights: weights, NormEps: t.number("layer_norm_eps", 1e-5)})
 	if err != nil {
 		return err
 	}
-	s, err := model.Start(ids[0], ids[1])
+	s, err := model.Start(len(tokens), len(tokens[0]))
 	if err != nil {
 		return err
 	}
