@@ -234,8 +234,10 @@ func (c *config) activation(name string, def arch.Activation) arch.Activation {
 		return arch.ReLU
 	case "relu2":
 		return arch.ReLU2
-	case "gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "gelu_python":
+	case "gelu", "gelu_python":
 		return arch.GELU
+	case "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "gelu_tanh":
+		return arch.GELUTanh
 	default:
 		c.fail("%s %s is not modelled", c.prefix+name, quote(s))
 	}

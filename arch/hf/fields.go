@@ -33,23 +33,50 @@ func harmlessFields(modelType string) map[string]bool {
 			begin_suppress_tokens forced_bos_token_id forced_eos_token_id tf_legacy_loss
 			pruned_heads tie_encoder_decoder
 			output_router_logits router_aux_loss_coef router_jitter_noise router_z_loss_coef
-			norm_topk_prob routed_scaling_factor`,
-		"phi3":      `interpolate_factor full_attn_mod`,
-		"phi4flash": `full_attn_mod interpolate_factor rope_theta partial_rotary_factor`,
-		"llama":     `rope_interleaved`,
-		"qwen3_5": `
-			image_token_id video_token_id vision_start_token_id vision_end_token_id
-			mtp_use_dedicated_embeddings`,
+			norm_topk_prob routed_scaling_factor scoring_func
+			_from_model_config is_llama_config transformers.js_config use_bidirectional_attention
+			cache_implementation summary_type summary_use_proj summary_activation
+			summary_proj_to_labels summary_first_dropout attn_pdrop scale_attn_weights
+			scale_attn_by_inverse_layer_idx reorder_and_upcast_attn attention_softmax_in_fp32
+			scale_attention_softmax_in_fp32 use_associative_scan use_mamba_kernels
+			residual_dropout layerdrop use_mrope max_sequence_length`,
+		"phi3":             `interpolate_factor full_attn_mod`,
+		"phi4flash":        `full_attn_mod interpolate_factor rope_theta partial_rotary_factor`,
+		"llama":            `rope_interleaved`,
+		"qwen2":            `attention_bias`, // the class has biases whatever it says
+		"qwen3_moe":        `use_qk_norm`,
+		"qwen3_5_text":     `mtp_use_dedicated_embeddings`,
+		"qwen3_5_moe_text": `mtp_use_dedicated_embeddings router_aux_loss_coef`,
+		"granite":          `embedding_multiplier logits_scaling residual_multiplier attention_multiplier`,
+		"gemma2":           `query_pre_attn_scalar`,
+		"vaultgemma":       `query_pre_attn_scalar`,
+		"gemma3_text":      `query_pre_attn_scalar`,
+		"cohere":           `logit_scale`,
+		"cohere2":          `logit_scale`,
+		"ministral3":       `llama_4_scaling_beta`,
+		"opt":              `_remove_final_layer_norm init_std`,
+		"gptj":             `rotary`,
+		"phi-msft":         `flash_attn flash_rotary fused_dense img_processor`,
+		"minicpm":          `scale_emb dim_model_base scale_depth`,
+		"baichuan":         `z_loss_weight`,
+		"hunyuan_v1_dense": `
+			add_classification_head class_num dense_list im_end_id im_newline_id im_start_id mask_init_id
+			norm_type org_vocab_size pad_id pool_type text_end_id text_start_id use_rotary_pos_emb`,
+		"qwen": `
+			attn_dropout_prob emb_dropout_prob use_dynamic_ntk use_logn_attn use_flash_attn`,
+		"chatglm": `
+			apply_query_key_layer_scaling apply_residual_connection_post_layernorm attention_softmax_in_fp32
+			bias_dropout_fusion fp32_residual_connection original_rope layernorm_epsilon`,
 		"nemotron_h": `
 			chunk_size expand mamba_hidden_act rescale_prenorm_residual residual_in_fp32
 			time_step_floor time_step_limit time_step_max time_step_min time_step_rank
 			use_mamba_kernels rope_theta partial_rotary_factor n_group topk_group
 			mamba_dt_init mamba_dt_limit mamba_dt_max mamba_dt_min mamba_dt_scale moe_shared_expert_overlap`,
-		"mamba": `
+		"mamba": `num_attention_heads num_key_value_heads max_position_embeddings
 			d_model n_layer fused_add_norm pad_vocab_size_multiple rescale_prenorm_residual
 			residual_in_fp32 rms_norm time_step_floor time_step_init_scheme time_step_max
 			time_step_min time_step_scale use_mambapy use_associative_scan use_mamba_kernels`,
-		"mamba2": `
+		"mamba2": `num_attention_heads num_key_value_heads max_position_embeddings
 			chunk_size norm_before_gate rescale_prenorm_residual residual_in_fp32 rms_norm
 			time_step_floor time_step_init_scheme time_step_limit time_step_max
 			time_step_min time_step_scale time_step_rank fused_add_norm

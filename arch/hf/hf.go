@@ -14,44 +14,84 @@ const (
 	maxPositions = 1 << 31
 )
 
-// hfFamily imports some model types.
-type hfFamily struct {
-	types []string
-	build func(*config) *arch.Model
-}
-
-func hfFamilies() []hfFamily {
-	return []hfFamily{
-		{[]string{"llama"}, importLlama},
-		{[]string{"mistral"}, importMistral},
-		{[]string{"phi3"}, importPhi3},
-		{[]string{"phi4flash"}, importPhi4Flash},
-		{[]string{"qwen2"}, importQwen2},
-		{[]string{"qwen3"}, importQwen3},
-		{[]string{"qwen3_moe"}, importQwen3MoE},
-		{[]string{"mixtral"}, importMixtral},
-		{[]string{"gpt_oss"}, importGptOss},
-		{[]string{"qwen3_next"}, importQwen3Next},
-		{[]string{"qwen3_5"}, importQwen35},
-		{[]string{"qwen3_5_text"}, importQwen35Text},
-		{[]string{"mamba"}, importMamba},
-		{[]string{"mamba2"}, importMamba2},
-		{[]string{"nemotron_h"}, importNemotronH},
-		{[]string{"jamba"}, importJamba},
-		{[]string{"bamba"}, importBamba},
-		{[]string{"granitemoehybrid"}, importGraniteHybrid},
-		{[]string{"falcon_h1"}, importFalconH1},
+// importers are the readers of decoders, by model_type.
+func importers() map[string]func(*config) *arch.Model {
+	return map[string]func(*config) *arch.Model{
+		"llama":            importLlama,
+		"mistral":          importMistral,
+		"ministral3":       importMinistral3,
+		"phi3":             importPhi3,
+		"phi4flash":        importPhi4Flash,
+		"qwen":             importQwen1,
+		"qwen2":            importQwen2,
+		"qwen3":            importQwen3,
+		"qwen3_moe":        importQwen3MoE,
+		"mixtral":          importMixtral,
+		"gpt_oss":          importGptOss,
+		"qwen3_next":       importQwen3Next,
+		"qwen3_5_text":     importQwen35Text,
+		"qwen3_5_moe_text": importQwen35MoEText,
+		"mamba":            importMamba,
+		"mamba2":           importMamba2,
+		"nemotron_h":       importNemotronH,
+		"jamba":            importJamba,
+		"bamba":            importBamba,
+		"granitemoehybrid": importGraniteHybrid,
+		"falcon_h1":        importFalconH1,
+		"arcee":            importArcee,
+		"baichuan":         importBaichuan,
+		"chatglm":          importChatGLM,
+		"cohere":           importCohere,
+		"cohere2":          importCohere2,
+		"cwm":              importCWM,
+		"ernie4_5":         importErnie45,
+		"exaone4":          importExaone4,
+		"falcon":           importFalcon,
+		"gemma":            importGemma,
+		"gemma2":           importGemma2,
+		"gemma3_text":      importGemma3,
+		"vaultgemma":       importVaultGemma,
+		"glm":              importGLM,
+		"glm4":             importGLM4,
+		"gpt2":             importGPT2,
+		"gpt_bigcode":      importGPTBigCode,
+		"gpt_neox":         importGPTNeoX,
+		"gptj":             importGPTJ,
+		"granite":          importGranite,
+		"helium":           importHelium,
+		"hunyuan_v1_dense": importHunyuan,
+		"internlm":         importInternLM,
+		"internlm2":        importInternLM2,
+		"mimo":             importMiMo,
+		"minicpm":          importMiniCPM,
+		"olmo":             importOLMo,
+		"olmo2":            importOLMo2,
+		"olmo3":            importOLMo3,
+		"opt":              importOPT,
+		"orion":            importOrion,
+		"phi":              importPhi,
+		"phi-msft":         importPhiMSFT,
+		"seed_oss":         importSeedOss,
+		"smollm3":          importSmolLM3,
+		"stablelm":         importStableLM,
+		"starcoder2":       importStarcoder2,
 	}
 }
 
 // ModelTypes lists the model types Import reads, sorted.
 func ModelTypes() []string {
-	var all []string
-	for _, f := range hfFamilies() {
-		all = append(all, f.types...)
-	}
-	slices.Sort(all)
-	return all
+	return slices.Sorted(func(yield func(string) bool) {
+		for t := range importers() {
+			if !yield(t) {
+				return
+			}
+		}
+		for t := range wrappers() {
+			if !yield(t) {
+				return
+			}
+		}
+	})
 }
 
 // Import reads a Hugging Face config.json. It never guesses silently. A field is
@@ -77,11 +117,12 @@ func Import(name string, data []byte) (*arch.Model, error) {
 		return nil, fmt.Errorf("%w (ridgeline reads %s)", st.err, strings.Join(ModelTypes(), ", "))
 	}
 	c.typ = typ
-	for _, f := range hfFamilies() {
-		if !slices.Contains(f.types, typ) {
-			continue
-		}
-		m := f.build(c)
+	build := importers()[typ]
+	if w, ok := wrappers()[typ]; ok {
+		build = func(c *config) *arch.Model { return c.importWrapped(w) }
+	}
+	if build != nil {
+		m := build(c)
 		if err := st.finish(m); err != nil {
 			return nil, fmt.Errorf("%s: %w", typ, err)
 		}

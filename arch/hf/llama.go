@@ -121,15 +121,47 @@ func (c *config) attention(m *arch.Model, d hfDefaults) arch.Attention {
 // rotary reads the rotary embedding: rope_theta and partial_rotary_factor, on their
 // own or (since transformers 5) in rope_parameters.
 func (c *config) rotary(a *arch.Attention, theta, partial float64) {
+	if c.nestedRope() {
+		c.fail("%srope_parameters differ by the kind of layer, and this type has one kind", c.prefix)
+	}
+	c.rotaryByType(theta, partial)(a, false)
+}
+
+// nestedRope reports whether rope_parameters are given for each kind of layer.
+func (c *config) nestedRope() bool {
+	p, _ := c.fields["rope_parameters"].(map[string]any)
+	_, full := p["full_attention"].(map[string]any)
+	_, sliding := p["sliding_attention"].(map[string]any)
+	return full || sliding
+}
+
+// rotaryByType reads rotary embeddings that may differ between full and windowed layers
+// (rope_parameters by the kind of layer), and returns what sets those of a layer.
+func (c *config) rotaryByType(theta, partial float64) func(a *arch.Attention, windowed bool) {
+	return func(a *arch.Attention, windowed bool) {
+		kind := "full_attention"
+		if windowed {
+			kind = "sliding_attention"
+		}
+		c.rotaryOf(a, kind, theta, partial)
+	}
+}
+
+func (c *config) rotaryOf(a *arch.Attention, kind string, theta, partial float64) {
 	base := c.floatOr("rope_theta", theta)
 	part := c.floatOr("partial_rotary_factor", partial)
 	if p, ok := c.object("rope_parameters"); ok {
+		prefix := c.prefix + "rope_parameters."
+		if nested, ok := p[kind].(map[string]any); ok {
+			p, prefix = nested, prefix+kind+"."
+		}
 		for _, name := range slices.Sorted(maps.Keys(p)) {
-			if _, nested := p[name].(map[string]any); nested {
-				c.fail("field %srope_parameters.%s is not modelled", c.prefix, fieldName(name))
+			_, nested := p[name].(map[string]any)
+			if nested && name != "full_attention" && name != "sliding_attention" {
+				c.fail("field %s%s is not modelled", prefix, fieldName(name))
 			}
 		}
-		r := &config{st: c.st, prefix: c.prefix + "rope_parameters.", fields: p, used: map[string]bool{}}
+		r := &config{st: c.st, prefix: prefix, fields: p, used: map[string]bool{}}
 		base, part = r.floatOr("rope_theta", base), r.floatOr("partial_rotary_factor", part)
 	}
 	if part < 0 || part > 1 {
@@ -139,7 +171,7 @@ func (c *config) rotary(a *arch.Attention, theta, partial float64) {
 	if base <= 0 {
 		c.fail("%srope_theta must be positive, is %g", c.prefix, base)
 	}
-	a.Numerics.Rope = c.ropeScaling()
+	a.Numerics.Rope = c.ropeScaling(kind)
 	a.RotaryBase, a.RotaryDim = base, int(float64(a.HeadDim)*part)
 }
 

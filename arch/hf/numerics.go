@@ -30,22 +30,25 @@ func (c *config) normEps() float64 {
 
 // ropeScaling reads how the rotary frequencies are stretched: rope_parameters (since
 // transformers 5) or rope_scaling. Ways that are not known are executed as none.
-func (c *config) ropeScaling() arch.RopeScaling {
+func (c *config) ropeScaling(kind string) arch.RopeScaling {
 	for _, name := range []string{"rope_parameters", "rope_scaling"} {
 		p, ok := c.fields[name].(map[string]any)
 		if !ok {
 			continue
 		}
+		if nested, ok := p[kind].(map[string]any); ok {
+			p = nested
+		}
 		r := &config{st: c.st, fields: p, used: map[string]bool{}}
-		kind, _ := p["rope_type"].(string)
-		if kind == "" {
-			kind, _ = p["type"].(string)
+		way, _ := p["rope_type"].(string)
+		if way == "" {
+			way, _ = p["type"].(string)
 		}
 		s := arch.RopeScaling{Factor: r.loose("factor"), Original: r.loose("original_max_position_embeddings")}
 		if s.Original == 0 {
 			s.Original = c.loose("original_max_position_embeddings", "max_position_embeddings")
 		}
-		switch kind {
+		switch way {
 		case "linear":
 			s.Kind = arch.RopeLinear
 		case "yarn":

@@ -1,9 +1,6 @@
 package hf
 
-import (
-	"ridgeline/arch"
-	"ridgeline/precision"
-)
+import "ridgeline/arch"
 
 // importQwen3Next: Qwen3NextConfig. Gated DeltaNet with full attention in every
 // full_attention_interval-th layer, and mixtures with a gated shared expert.
@@ -14,39 +11,21 @@ func importQwen3Next(c *config) *arch.Model {
 	return c.deltaHybrid(m, n, d, c.qwenExperts(n, 512, true))
 }
 
-// importQwen35: Qwen3_5Config holds the decoder in text_config and the vision encoder,
-// which is left out.
-func importQwen35(c *config) *arch.Model {
-	text, ok := c.sub("text_config")
-	if !ok {
-		c.missing("text_config")
-		return &arch.Model{}
-	}
-	text.typ = "qwen3_5"
-	m := importQwen35Text(text)
-	// The outer config decides for the whole model; both saying different things is a
-	// broken file.
-	if _, outer := c.get("tie_word_embeddings"); outer {
-		tied := c.boolOr("tie_word_embeddings", false)
-		if _, inner := text.get("tie_word_embeddings"); inner && tied != m.Tied {
-			c.fail("tie_word_embeddings is %v, but %v in text_config", tied, m.Tied)
-		}
-		m.Tied = tied
-	}
-	for _, name := range []string{"dtype", "torch_dtype"} {
-		if d := c.dtype(name); m.WeightDType == precision.Unset {
-			m.WeightDType = d
-		}
-	}
-	c.quantization(m)
-	return m
+// importQwen35MoEText: Qwen3_5MoeTextConfig, as Qwen3-Next with the maps of its Gated
+// DeltaNet one by one. Class defaults: 256 experts of 512, 8 a token, a shared one of 512.
+func importQwen35MoEText(c *config) *arch.Model {
+	d := hfDefaults{maxContext: 32768, kvHeads: 2, headDim: 256, ropeTheta: 10000}
+	m, n := c.model(d)
+	c.absent("num_experts", 256)
+	c.absent("num_experts_per_tok", 8)
+	c.absent("moe_intermediate_size", 512)
+	return c.deltaHybrid(m, n, d, c.qwenExperts(n, 512, true))
 }
 
 // importQwen35Text: Qwen3_5TextConfig, as Qwen3-Next with dense SwiGLU FFNs. Its
 // multi-token prediction head is left out.
 func importQwen35Text(c *config) *arch.Model {
 	d := hfDefaults{maxContext: 32768, kvHeads: 4, headDim: 256, ropeTheta: 10000}
-	c.typ = "qwen3_5"
 	m, n := c.model(d)
 	return c.deltaHybrid(m, n, d, same(c.swiglu("intermediate_size")))
 }
