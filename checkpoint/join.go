@@ -126,3 +126,17 @@ func regroup(t Tensor, groups int, sizes ...int) []float32 {
 	}
 	return d
 }
+
+// byHead sorts rows that hold q, k and v of each head in turn.
+func byHead(p place) joiner {
+	a := p.mixer.(arch.Attention)
+	return func(parts []Tensor) []float32 { return regroup(parts[0], a.Heads, a.HeadDim, a.HeadDim, a.HeadDim) }
+}
+
+// byGroup sorts rows that hold the queries, the key and the value of each kv head in turn.
+func byGroup(p place) joiner {
+	a := p.mixer.(arch.Attention)
+	return func(parts []Tensor) []float32 {
+		return regroup(parts[0], a.KVHeads, a.Heads/a.KVHeads*a.HeadDim, a.HeadDim, a.HeadDim)
+	}
+}

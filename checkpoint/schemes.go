@@ -1,5 +1,7 @@
 package checkpoint
 
+import "ridgeline/arch"
+
 // schemes are the tables of all types.
 func schemes() map[string]scheme {
 	return map[string]scheme{
@@ -20,6 +22,40 @@ func schemes() map[string]scheme {
 		"falcon_h1":        bamba(),
 		"granitemoehybrid": graniteHybrid(),
 		"nemotron_h":       nemotronH(),
+		"arcee":            llama(),
+		"cwm":              llama(),
+		"ernie4_5":         llama(),
+		"granite":          llama(),
+		"helium":           llama(),
+		"hunyuan_v1_dense": llama(),
+		"ministral3":       llama(),
+		"mimo":             llama(),
+		"minicpm":          llama(),
+		"olmo":             llama(),
+		"orion":            llama(),
+		"seed_oss":         llama(),
+		"smollm3":          llama(),
+		"stablelm":         llama(),
+		"gemma":            onePlusNorms(llama(), "mixer_norm", "ffn_norm", "final_norm"),
+		"gemma2":           gemma2(),
+		"gemma3_text":      gemma2(),
+		"vaultgemma":       onePlusNorms(llama(), "mixer_norm", "ffn_norm", "final_norm"),
+		"glm":              phi3(),
+		"glm4":             glm4(),
+		"olmo2":            olmo2(),
+		"olmo3":            olmo2(),
+		"exaone4":          olmo2(),
+		"cohere":           llama(),
+		"cohere2":          llama(),
+		"gpt_neox":         gptNeoX(),
+		"starcoder2":       starcoder2(),
+		"phi":              phi(),
+		"gpt2":             gpt2(),
+		"gpt_bigcode":      gptBigCode(),
+		"gptj":             gptJ(),
+		"opt":              opt(),
+		"falcon":           falcon(),
+		"internlm2":        internLM2(),
 	}
 }
 
@@ -90,6 +126,143 @@ func phi3() scheme {
 		"attention.qkv": one("qkv_proj.weight"),
 		"swiglu.up":     one("gate_up_proj.weight"),
 	})
+}
+
+// sandwich names the norms behind a layer's parts beside those before.
+func sandwich(s scheme) scheme {
+	return s.with(map[string]entry{
+		"mixer_post_norm": one("post_attention_layernorm.weight"),
+		"ffn_norm":        one("pre_feedforward_layernorm.weight"),
+		"ffn_post_norm":   one("post_feedforward_layernorm.weight"),
+	})
+}
+
+func gemma2() scheme {
+	return onePlusNorms(sandwich(llama()), "mixer_norm", "mixer_post_norm", "ffn_norm", "ffn_post_norm", "final_norm",
+		"attention.q_norm", "attention.k_norm")
+}
+
+func glm4() scheme {
+	return phi3().with(map[string]entry{
+		"mixer_post_norm": one("post_self_attn_layernorm.weight"),
+		"ffn_norm":        one("post_attention_layernorm.weight"),
+		"ffn_post_norm":   one("post_mlp_layernorm.weight"),
+	})
+}
+
+func olmo2() scheme { return sandwich(llama()) }
+
+// gptNeoX keeps q, k and v of each head together.
+func gptNeoX() scheme {
+	s := llama().inside(map[string]string{"attention": "attention."}).with(map[string]entry{
+		"embed":      one("/gpt_neox.embed_in.weight"),
+		"final_norm": one("/gpt_neox.final_layer_norm.weight"), "final_norm_bias": one("/gpt_neox.final_layer_norm.bias"),
+		"attention.qkv":      joined(byHead, "query_key_value.weight"),
+		"attention.qkv_bias": joined(byHead, "query_key_value.bias"),
+		"attention.out":      one("dense.weight"), "attention.out_bias": one("dense.bias"),
+		"mlp.up": one("dense_h_to_4h.weight"), "mlp.up_bias": one("dense_h_to_4h.bias"),
+		"mlp.down": one("dense_4h_to_h.weight"), "mlp.down_bias": one("dense_4h_to_h.bias"),
+	})
+	s.layers = "gpt_neox.layers.%d."
+	return s
+}
+
+func starcoder2() scheme {
+	return llama().with(map[string]entry{
+		"mlp.up": one("c_fc.weight"), "mlp.up_bias": one("c_fc.bias"),
+		"mlp.down": one("c_proj.weight"), "mlp.down_bias": one("c_proj.bias"),
+	})
+}
+
+func phi() scheme {
+	return llama().with(map[string]entry{
+		"final_norm": one("/model.final_layernorm.weight"), "final_norm_bias": one("/model.final_layernorm.bias"),
+		"attention.out": one("dense.weight"), "attention.out_bias": one("dense.bias"),
+		"mlp.up": one("fc1.weight"), "mlp.up_bias": one("fc1.bias"),
+		"mlp.down": one("fc2.weight"), "mlp.down_bias": one("fc2.bias"),
+	})
+}
+
+// gpt2 keeps every matrix with the input first.
+func gpt2() scheme {
+	s := llama().inside(map[string]string{"attention": "attn."}).with(map[string]entry{
+		"embed": one("/transformer.wte.weight"), "positions": one("/transformer.wpe.weight"),
+		"final_norm": one("/transformer.ln_f.weight"), "final_norm_bias": one("/transformer.ln_f.bias"),
+		"mixer_norm": one("ln_1.weight"), "mixer_norm_bias": one("ln_1.bias"),
+		"ffn_norm": one("ln_2.weight"), "ffn_norm_bias": one("ln_2.bias"),
+		"attention.qkv":      joined(plain(transposeEach), "c_attn.weight"),
+		"attention.qkv_bias": one("c_attn.bias"),
+		"attention.out":      joined(plain(transposeEach), "c_proj.weight"),
+		"attention.out_bias": one("c_proj.bias"),
+		"mlp.up":             joined(plain(transposeEach), "c_fc.weight"), "mlp.up_bias": one("c_fc.bias"),
+		"mlp.down": joined(plain(transposeEach), "c_proj.weight"), "mlp.down_bias": one("c_proj.bias"),
+	})
+	s.layers = "transformer.h.%d."
+	return s
+}
+
+func gptBigCode() scheme {
+	return gpt2().with(map[string]entry{
+		"attention.qkv": one("c_attn.weight"), "attention.out": one("c_proj.weight"),
+		"mlp.up": one("c_fc.weight"), "mlp.down": one("c_proj.weight"),
+	})
+}
+
+func gptJ() scheme {
+	return gpt2().with(map[string]entry{
+		"attention.qkv": one("q_proj.weight", "k_proj.weight", "v_proj.weight"),
+		"attention.out": one("out_proj.weight"),
+		"mlp.up":        one("fc_in.weight"), "mlp.up_bias": one("fc_in.bias"),
+		"mlp.down": one("fc_out.weight"), "mlp.down_bias": one("fc_out.bias"),
+	})
+}
+
+func opt() scheme {
+	s := llama().inside(map[string]string{"mlp": ""}).with(map[string]entry{
+		"embed": one("/model.decoder.embed_tokens.weight"), "positions": one("/model.decoder.embed_positions.weight"),
+		"final_norm": one("/model.decoder.final_layer_norm.weight"), "final_norm_bias": one("/model.decoder.final_layer_norm.bias"),
+		"mixer_norm": one("self_attn_layer_norm.weight"), "mixer_norm_bias": one("self_attn_layer_norm.bias"),
+		"ffn_norm": one("final_layer_norm.weight"), "ffn_norm_bias": one("final_layer_norm.bias"),
+		"attention.out": one("out_proj.weight"), "attention.out_bias": one("out_proj.bias"),
+		"mlp.up": one("fc1.weight"), "mlp.up_bias": one("fc1.bias"),
+		"mlp.down": one("fc2.weight"), "mlp.down_bias": one("fc2.bias"),
+	})
+	s.layers = "model.decoder.layers.%d."
+	return s
+}
+
+func falcon() scheme {
+	s := llama().inside(map[string]string{"attention": "self_attention."}).with(map[string]entry{
+		"embed":      one("/transformer.word_embeddings.weight"),
+		"final_norm": one("/transformer.ln_f.weight"), "final_norm_bias": one("/transformer.ln_f.bias"),
+		"attention.qkv":      joined(byGroup, "query_key_value.weight"),
+		"attention.qkv_bias": joined(byGroup, "query_key_value.bias"),
+		"attention.out":      one("dense.weight"), "attention.out_bias": one("dense.bias"),
+		"mlp.up": one("dense_h_to_4h.weight"), "mlp.up_bias": one("dense_h_to_4h.bias"),
+		"mlp.down": one("dense_4h_to_h.weight"), "mlp.down_bias": one("dense_4h_to_h.bias"),
+	})
+	s.layers = "transformer.h.%d."
+	s.at = func(p place) string {
+		if p.layer < 0 || p.m.Layers[p.layer].Block != arch.ParallelNorms {
+			return ""
+		}
+		return map[string]string{"mixer_norm": "ln_attn", "ffn_norm": "ln_mlp", "mixer_norm_bias": "ln_attn_bias", "ffn_norm_bias": "ln_mlp_bias"}[p.name]
+	}
+	return s.with(map[string]entry{
+		"ln_attn": one("ln_attn.weight"), "ln_attn_bias": one("ln_attn.bias"),
+		"ln_mlp": one("ln_mlp.weight"), "ln_mlp_bias": one("ln_mlp.bias"),
+	})
+}
+
+func internLM2() scheme {
+	s := llama().inside(map[string]string{"attention": "attention.", "swiglu": "feed_forward."}).with(map[string]entry{
+		"embed": one("/model.tok_embeddings.weight"), "lm_head": one("/output.weight"),
+		"mixer_norm": one("attention_norm.weight"), "ffn_norm": one("ffn_norm.weight"),
+		"attention.qkv": joined(byGroup, "wqkv.weight"), "attention.qkv_bias": joined(byGroup, "wqkv.bias"),
+		"attention.out": one("wo.weight"), "attention.out_bias": one("wo.bias"),
+		"swiglu.up": one("w1.weight", "w3.weight"), "swiglu.down": one("w2.weight"),
+	})
+	return s
 }
 
 // gptOss stacks its experts with the input first, gate and up in turn.

@@ -126,6 +126,7 @@ func importGPTNeoX(c *config) *arch.Model {
 	m.Norm = arch.LayerNorm
 	a := c.attention(m, d)
 	c.biased(&a, true)
+	a.KVHeads = a.Heads // the class has no grouped queries
 	c.rotary(&a, c.floatOr("rotary_emb_base", d.ropeTheta), c.floatOr("rotary_pct", 0.25))
 	f := arch.MLP{Inner: c.size("intermediate_size"), Act: c.activation("hidden_act", arch.GELU), Bias: true}
 	out := decoder(m, n, a, same(f), nil)

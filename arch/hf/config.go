@@ -70,6 +70,18 @@ func (c *config) size(name string) int {
 	return n
 }
 
+// either reads a required positive integer under the name it has, or had before.
+func (c *config) either(name, other string) int {
+	if !c.present(name) && c.present(other) {
+		return c.size(other)
+	}
+	n := c.size(name)
+	if m := c.sizeOr(other, n); m != n {
+		c.fail("%s %d and %s %d differ", c.prefix+name, n, c.prefix+other, m)
+	}
+	return n
+}
+
 // sizeOr reads a positive integer with a default.
 func (c *config) sizeOr(name string, def int) int {
 	if n, ok := c.whole(name, 1, arch.MaxDimension); ok {
@@ -94,13 +106,25 @@ func (c *config) countOr(name string, def int) int {
 	return def
 }
 
-// layers reads the required number of layers.
+// layers reads the required number of layers. Where a list names the kind of each layer,
+// the number may be left out.
 func (c *config) layers() int {
-	n, ok := c.whole("num_hidden_layers", 1, arch.MaxLayers)
-	if !ok {
-		c.missing("num_hidden_layers")
+	if n, ok := c.whole("num_hidden_layers", 1, arch.MaxLayers); ok {
+		return n
 	}
-	return n
+	for _, name := range []string{"layers_block_type", "layer_types"} {
+		if l, ok := c.fields[name].([]any); ok && len(l) > 0 {
+			if len(l) > arch.MaxLayers {
+				c.fail("%s has %d entries, more than %d", c.prefix+name, len(l), arch.MaxLayers)
+			}
+			return len(l)
+		}
+	}
+	if s, _ := c.fields["hybrid_override_pattern"].(string); s != "" && len(s) <= arch.MaxLayers {
+		return len(s)
+	}
+	c.missing("num_hidden_layers")
+	return 0
 }
 
 // autoOr reads a size that may be "auto", which is the default.

@@ -55,7 +55,9 @@ func harmlessFields(modelType string) map[string]bool {
 		"cohere2":          `logit_scale`,
 		"ministral3":       `llama_4_scaling_beta`,
 		"opt":              `_remove_final_layer_norm init_std`,
-		"gptj":             `rotary`,
+		"gpt_neox":         `num_key_value_heads`,
+		"gpt2":             `n_ctx predict_special_tokens`, // the context again
+		"gpt_bigcode":      `n_ctx runner_max_sequence_length`,
 		"phi-msft":         `flash_attn flash_rotary fused_dense img_processor`,
 		"minicpm":          `scale_emb dim_model_base scale_depth`,
 		"baichuan":         `z_loss_weight`,
@@ -67,7 +69,7 @@ func harmlessFields(modelType string) map[string]bool {
 		"chatglm": `
 			apply_query_key_layer_scaling apply_residual_connection_post_layernorm attention_softmax_in_fp32
 			bias_dropout_fusion fp32_residual_connection original_rope layernorm_epsilon`,
-		"nemotron_h": `
+		"nemotron_h": `mtp_layers_block_type mtp_hybrid_override_pattern
 			chunk_size expand mamba_hidden_act rescale_prenorm_residual residual_in_fp32
 			time_step_floor time_step_limit time_step_max time_step_min time_step_rank
 			use_mamba_kernels rope_theta partial_rotary_factor n_group topk_group

@@ -47,6 +47,7 @@ func importGemma(c *config) *arch.Model {
 // logits (30), windows of 4096 in every other layer, the first one windowed.
 func importGemma2(c *config) *arch.Model {
 	d := hfDefaults{maxContext: 8192, kvHeads: 4, headDim: 256, ropeTheta: 10000}
+	c.absent("vocab_size", 256000)
 	m, n, a := c.gemmaHead(d)
 	c.gemma2Caps(m, &a)
 	c.rotary(&a, d.ropeTheta, 1)

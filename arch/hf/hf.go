@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"ridgeline/arch"
+	"ridgeline/internal/spell"
 )
 
 const (
@@ -86,12 +86,38 @@ func ModelTypes() []string {
 				return
 			}
 		}
-		for t := range wrappers() {
-			if !yield(t) {
+		for t, w := range wrappers() {
+			if importers()[w.text] != nil && !yield(t) {
 				return
 			}
 		}
 	})
+}
+
+// Refused says of model types that are known and not read what they have that is not
+// modelled.
+func Refused() map[string]string {
+	return map[string]string{
+		"deepseek_v4": "its caches are compressed along the sequence",
+		"xlstm":       "its matrix memory has no kernel here",
+		"diffllama":   "it norms pairs of heads without weights and repeats values",
+		"bitnet":      "its norms inside attention and MLP and its ternary products",
+		"apertus":     "its activation has parameters of its own",
+		"persimmon":   "LayerNorm over query and key heads",
+		"mpt":         "ALiBi",
+		"bloom":       "ALiBi",
+	}
+}
+
+// unread is the error for a type that has no reader.
+func unread(typ string) error {
+	if why, ok := Refused()[typ]; ok {
+		return fmt.Errorf("model_type %s is not read: %s", quote(typ), why)
+	}
+	if s := spell.Nearest(typ, ModelTypes()); s != "" {
+		return fmt.Errorf("model_type %s is none of the %d that are read (the nearest is %s)", quote(typ), len(ModelTypes()), s)
+	}
+	return fmt.Errorf("model_type %s is none of the %d that are read", quote(typ), len(ModelTypes()))
 }
 
 // Import reads a Hugging Face config.json. It never guesses silently. A field is
@@ -114,11 +140,16 @@ func Import(name string, data []byte) (*arch.Model, error) {
 	c := st.config("", fields)
 	typ := c.required("model_type")
 	if st.err != nil {
-		return nil, fmt.Errorf("%w (ridgeline reads %s)", st.err, strings.Join(ModelTypes(), ", "))
+		return nil, st.err
 	}
 	c.typ = typ
 	build := importers()[typ]
-	if w, ok := wrappers()[typ]; ok {
+	w, ok := wrappers()[typ]
+	if _, text := fields["text_config"].(map[string]any); text && !ok && build != nil {
+		// A type of a decoder alone, written around one.
+		w, ok = wrapper{[]string{"text_config"}, typ, vision}, true
+	}
+	if ok {
 		build = func(c *config) *arch.Model { return c.importWrapped(w) }
 	}
 	if build != nil {
@@ -129,7 +160,7 @@ func Import(name string, data []byte) (*arch.Model, error) {
 		m.Name = name
 		return m, nil
 	}
-	return nil, &FieldError{"model_type", fmt.Errorf("model_type %s is not one ridgeline reads: %s", quote(typ), strings.Join(ModelTypes(), ", "))}
+	return nil, &FieldError{"model_type", unread(typ)}
 }
 
 // FieldError says which field of a configuration is missing or not understood.

@@ -9,9 +9,10 @@ import (
 	"unicode/utf8"
 )
 
-// Limits on a config file: real ones are a few kilobytes and four levels deep.
+// Limits on a config file: real ones are a few kilobytes and four levels deep, but some
+// list every module that their quantisation leaves out.
 const (
-	maxConfigBytes = 1 << 20
+	maxConfigBytes = 8 << 20
 	maxConfigDepth = 64
 )
 

@@ -40,7 +40,7 @@ func importQwen3MoE(c *config) *arch.Model {
 func (c *config) qwenExperts(n, shared int, renormalised bool) func(int) arch.FFN {
 	act := c.activation("hidden_act", arch.SiLU)
 	moe := arch.MoE{
-		Experts:     c.size("num_experts"),
+		Experts:     c.either("num_experts", "num_local_experts"),
 		TopK:        c.size("num_experts_per_tok"),
 		Inner:       c.size("moe_intermediate_size"),
 		SharedInner: c.countOr("shared_expert_intermediate_size", shared),

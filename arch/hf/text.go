@@ -14,7 +14,7 @@ type wrapper struct {
 }
 
 const (
-	vision = "the vision encoder is left out: text only"
+	vision = "vision_config: the vision encoder is left out: text only"
 	omni   = "the encoders of pictures and sound and the speaker are left out: text only"
 )
 
@@ -35,7 +35,7 @@ func wrappers() map[string]wrapper {
 		"gemma4":         {text, "gemma4_text", "the encoders of pictures and sound are left out: text only"},
 		"llama4":         {text, "llama4_text", vision},
 		"kimi_k25":       {text, "kimi_k2", vision},
-		"phi3_v":         {nil, "phi3", vision},
+		"phi3_v":         {nil, "phi3", "img_processor: the vision encoder is left out: text only"},
 	}
 }
 
@@ -70,7 +70,7 @@ func (c *config) importWrapped(w wrapper) *arch.Model {
 	}
 	build := importers()[typ]
 	if build == nil {
-		c.fail("%smodel_type %s, the decoder of a %s, is not one ridgeline reads", inner.prefix, quote(typ), c.typ)
+		c.fail("%s%w", inner.prefix, unread(typ))
 		return &arch.Model{}
 	}
 	outer := c.typ
@@ -98,7 +98,7 @@ func (c *config) around(inner *config, m *arch.Model) {
 	if _, outer := c.get("tie_word_embeddings"); outer {
 		tied := c.boolOr("tie_word_embeddings", false)
 		if _, given := inner.get("tie_word_embeddings"); given && tied != m.Tied {
-			c.fail("tie_word_embeddings is %v, but %v in %s", tied, m.Tied, inner.prefix[:len(inner.prefix)-1])
+			c.note("tie_word_embeddings is %v, but %v in %s: the first counts, as in the modelling code", tied, m.Tied, inner.prefix[:len(inner.prefix)-1])
 		}
 		m.Tied = tied
 	}

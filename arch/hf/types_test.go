@@ -67,6 +67,9 @@ func TestImportEveryType(t *testing.T) {
 			t.Errorf("%s: %d parameters, published %d", c.name, got, c.params)
 		}
 	}
+	for _, c := range realCases(t) {
+		seen[TypeOf(c.Config)] = true
+	}
 	for _, typ := range ModelTypes() {
 		switch typ {
 		case "llama", "phi3", "phi4flash", "qwen3", "qwen3_5", "qwen3_5_text", "mixtral", "gpt_oss", "nemotron_h": // real files above
