@@ -37,14 +37,39 @@ type deployFlags struct {
 
 func (d *deployFlags) register(c *cobra.Command) {
 	d.registerDevice(c)
-	f := c.Flags()
+	d.bindModel(c.Flags())
+}
+
+// bindModel makes the flags that change the model.
+func (d *deployFlags) bindModel(f *pflag.FlagSet) {
 	f.Float64Var(&d.gmuRatio, "gmu-ratio", math.NaN(), "replace this share of the cross-decoder's mixers by GMUs (0 to 1)")
 	f.Lookup("gmu-ratio").DefValue = "as the model has it"
 }
 
 // registerDevice leaves out what changes the model.
 func (d *deployFlags) registerDevice(c *cobra.Command) {
-	f := c.Flags()
+	d.bindDevice(c.Flags())
+	complete(c, "on", hardware.Names)
+	complete(c, "prefill", execution.PrefillModes)
+	complete(c, "kv-read", execution.KVReads)
+	complete(c, "diff-kernel", execution.DiffKernels)
+	complete(c, "engine", kerneltime.EngineNames)
+	for _, n := range []string{"weights", "kv", "state", "activations", "compute"} {
+		complete(c, n, storable)
+	}
+}
+
+// storable are the formats that something can be stored in.
+func storable() []string {
+	var names []string
+	for _, d := range precision.Storable() {
+		names = append(names, d.String())
+	}
+	return names
+}
+
+// bindDevice makes the flags of a device, without what a shell completes.
+func (d *deployFlags) bindDevice(f *pflag.FlagSet) {
 	on := "hardware: a name (ridgeline hardware lists them) or a profile file"
 	if d.several {
 		on += "; a comma list prices every model on each"
@@ -62,20 +87,6 @@ func (d *deployFlags) registerDevice(c *cobra.Command) {
 	f.StringVar(&d.engine, "engine", kerneltime.EngineNames()[0], "whose step overhead calibrated times include: "+strings.Join(kerneltime.EngineNames(), ", "))
 	f.StringVar(&d.calibration, "calibration", "", "a profile of ridgeline calibrate fit, before those built in")
 	f.Float64Var(&d.memoryFraction, "memory-fraction", 1, "part of the device's memory that may be used")
-	complete(c, "on", hardware.Names)
-	complete(c, "prefill", execution.PrefillModes)
-	complete(c, "kv-read", execution.KVReads)
-	complete(c, "diff-kernel", execution.DiffKernels)
-	complete(c, "engine", kerneltime.EngineNames)
-	for _, n := range []string{"weights", "kv", "state", "activations", "compute"} {
-		complete(c, n, func() []string {
-			var names []string
-			for _, d := range precision.Storable() {
-				names = append(names, d.String())
-			}
-			return names
-		})
-	}
 }
 
 func complete(c *cobra.Command, flag string, values func() []string) {
@@ -133,15 +144,24 @@ func (d *deployFlags) options(c *cobra.Command) (o costmodel.Options, err error)
 // models opens the models, with the gmu ratio where one is asked for, and prints what
 // their files left open.
 func (d *deployFlags) models(c *cobra.Command, names []string) ([]*arch.Model, error) {
-	var ms []*arch.Model
-	ratio := c.Flags().Changed("gmu-ratio")
-	took := false
-	var refused error
+	var opened []*arch.Model
 	for _, n := range names {
 		m, err := models.Open(n)
 		if err != nil {
 			return nil, err
 		}
+		opened = append(opened, m)
+	}
+	return d.withRatio(c, opened)
+}
+
+// withRatio gives models the gmu ratio where one is asked for.
+func (d *deployFlags) withRatio(c *cobra.Command, opened []*arch.Model) ([]*arch.Model, error) {
+	var ms []*arch.Model
+	ratio := c.Flags().Changed("gmu-ratio")
+	took := false
+	var refused error
+	for _, m := range opened {
 		for _, note := range m.Notes {
 			warn(c.ErrOrStderr(), "%s: %s", m.Name, note)
 		}
@@ -195,15 +215,26 @@ func (d *deployFlags) devices() ([]*hardware.Profile, error) {
 // compile opens the models and compiles them for the hardware: for the first device all of
 // them, then for the next.
 func (d *deployFlags) compile(c *cobra.Command, names []string) ([]*costmodel.Compiled, error) {
+	if _, err := d.options(c); err != nil { // flags before models
+		return nil, err
+	}
+	if _, err := d.devices(); err != nil {
+		return nil, err
+	}
+	ms, err := d.models(c, names)
+	if err != nil {
+		return nil, err
+	}
+	return d.compileModels(c, ms)
+}
+
+// compileModels is compile for models that are open.
+func (d *deployFlags) compileModels(c *cobra.Command, ms []*arch.Model) ([]*costmodel.Compiled, error) {
 	o, err := d.options(c)
 	if err != nil {
 		return nil, err
 	}
 	devices, err := d.devices()
-	if err != nil {
-		return nil, err
-	}
-	ms, err := d.models(c, names)
 	if err != nil {
 		return nil, err
 	}
@@ -236,6 +267,12 @@ type loadFlags struct {
 }
 
 func (l *loadFlags) register(c *cobra.Command) {
+	l.bind(c)
+	complete(c, "fidelity", costmodel.Fidelities)
+}
+
+// bind makes the flags, without what a shell completes.
+func (l *loadFlags) bind(c *cobra.Command) {
 	l.flags, l.errs = c.Flags(), c.ErrOrStderr
 	l.prompt, l.generate, l.batch = 2000, 32000, 1
 	f := c.Flags()
@@ -244,7 +281,6 @@ func (l *loadFlags) register(c *cobra.Command) {
 	f.Var(&l.batch, "batch", "sequences at once, or max: the largest that fits")
 	f.StringVar(&l.fidelity, "fidelity", "", strings.Join(costmodel.Fidelities(), ", "))
 	f.Lookup("fidelity").DefValue = "calibrated where the device was measured, else roofline"
-	complete(c, "fidelity", costmodel.Fidelities)
 }
 
 // workload reads the flags; batch 0 is max.

@@ -1,0 +1,390 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ridgeline/arch/modelfile"
+	"ridgeline/explore"
+)
+
+// explorer is a running page and how to ask it.
+type explorer struct {
+	*testing.T
+	*explore.Server
+	at *httptest.Server
+}
+
+func newExplorer(t *testing.T) *explorer {
+	t.Helper()
+	s, err := exploreServer(url.Values{"m": {"phi4-mini"}}, "test", "a100-80gb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &explorer{t, s, httptest.NewServer(s.Handler())}
+	t.Cleanup(e.at.Close)
+	return e
+}
+
+func (e *explorer) get(path string) (int, string) {
+	e.Helper()
+	r, err := http.Get(e.at.URL + "/" + e.Token + "/" + path)
+	if err != nil {
+		e.Fatal(err)
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		e.Fatal(err)
+	}
+	return r.StatusCode, string(b)
+}
+
+func (e *explorer) view(q url.Values) explore.View {
+	e.Helper()
+	code, body := e.get("api/view?" + q.Encode())
+	var v explore.View
+	if err := json.Unmarshal([]byte(body), &v); err != nil || code != 200 {
+		e.Fatalf("%v: %d %s", q, code, body)
+	}
+	return v
+}
+
+func (e *explorer) post(path string, what any) (int, map[string]string) {
+	e.Helper()
+	b, err := json.Marshal(what)
+	if err != nil {
+		e.Fatal(err)
+	}
+	r, err := http.Post(e.at.URL+"/"+e.Token+"/"+path, "application/json", bytes.NewReader(b))
+	if err != nil {
+		e.Fatal(err)
+	}
+	defer r.Body.Close()
+	out := map[string]string{}
+	if err := json.NewDecoder(r.Body).Decode(&out); err != nil {
+		e.Fatal(err)
+	}
+	return r.StatusCode, out
+}
+
+// The numbers of a page are those that its command prints, to the last digit, and a figure
+// is the file that its command writes.
+func TestExplorerIsTheCommandLine(t *testing.T) {
+	e := newExplorer(t)
+	dir := t.TempDir()
+	for _, q := range []string{
+		"m=phi4-mini&m=phi4-mini-flash&batch=16&on=h200",
+		"m=sambay(d=16,gmu_ratio=0.25)&m=transformer%2B%2B(d=16)&batch=max&prompt=32Ki&generate=1k",
+		"m=llama-3.1-8b&on=a100-80gb,h200,l4&batch=64&weights=fp8&engine=trtllm",
+		"m=phi4-mini&m=phi4-mini-flash&fidelity=roofline&kv-read=packed_unless_windowed&diff-kernel=four_pass&prefill=full&memory-fraction=0.9",
+		"m=phi4-mini-flash&m=samba-yoco-3.8b&gmu-ratio=1&batch=16&tp=2",
+	} {
+		values, err := url.ParseQuery(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := e.view(values)
+		var out, errs bytes.Buffer
+		args := append(shellWords(v.Command)[1:], "--format", "json")
+		if code := run(context.Background(), args, &out, &errs); code != 0 {
+			t.Fatalf("%s: %s", v.Command, errs.String())
+		}
+		got, err := json.Marshal(v.Compare)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(decoded(t, out.Bytes()), decoded(t, got)); d != "" {
+			t.Errorf("%s: the page differs from its command (-command +page):\n%s", v.Command, d)
+		}
+		for _, f := range v.Figures {
+			code, svg := e.get("api/figure/" + f.Kind + "?" + values.Encode() + "&width=600&theme=dark")
+			if code != 200 {
+				t.Fatalf("%s: %d %s", f.Command, code, svg)
+			}
+			words := shellWords(f.Command)[1:]
+			file := filepath.Join(dir, words[len(words)-1])
+			words[len(words)-1] = file
+			errs.Reset()
+			if code := run(context.Background(), append(words, "--width", "6.25in", "--theme", "dark"), &out, &errs); code != 0 {
+				t.Fatalf("%s: %s", f.Command, errs.String())
+			}
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := string(b); want[strings.Index(want, "<svg"):] != svg {
+				t.Errorf("%s: the page shows another figure", f.Command)
+			}
+		}
+	}
+}
+
+func decoded(t *testing.T, b []byte) (v any) {
+	t.Helper()
+	if err := json.Unmarshal(b, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// shellWords splits a command as a shell does, with single quotes alone.
+func shellWords(s string) (out []string) {
+	word, quoted, any := "", false, false
+	for _, r := range s {
+		switch {
+		case r == '\'':
+			quoted, any = !quoted, true
+		case r == ' ' && !quoted:
+			if any {
+				out = append(out, word)
+			}
+			word, any = "", false
+		default:
+			word, any = word+string(r), true
+		}
+	}
+	if any {
+		out = append(out, word)
+	}
+	return out
+}
+
+// Without the token, under another host's name or from another page there is no answer.
+func TestExplorerKeepsOthersOut(t *testing.T) {
+	e := newExplorer(t)
+	ask := func(path string, change func(*http.Request)) int {
+		r, err := http.NewRequest("GET", e.at.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(r)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	nothing := func(*http.Request) {}
+	for _, path := range []string{"/", "/api/view?m=phi4-mini", "/" + e.Token[1:] + "/", "/" + strings.Repeat("0", len(e.Token)) + "/api/choices", "/app.js"} {
+		if code := ask(path, nothing); code != http.StatusForbidden {
+			t.Errorf("%s without the token: %d", path, code)
+		}
+	}
+	good := "/" + e.Token + "/api/choices"
+	if code := ask(good, nothing); code != 200 {
+		t.Fatalf("with the token: %d", code)
+	}
+	if code := ask(good, func(r *http.Request) { r.Host = "evil.example" }); code != http.StatusForbidden {
+		t.Errorf("another host's name: %d", code)
+	}
+	if code := ask(good, func(r *http.Request) { r.Header.Set("Origin", "http://evil.example") }); code != http.StatusForbidden {
+		t.Errorf("another page: %d", code)
+	}
+	if code := ask("/"+e.Token+"/api/nothing", nothing); code != 404 {
+		t.Errorf("what is not there: %d", code)
+	}
+}
+
+// A bad address is one sentence, whatever is wrong with it, and reads no file.
+func TestExplorerBadAddresses(t *testing.T) {
+	e := newExplorer(t)
+	file := filepath.Join(t.TempDir(), "secret.yaml")
+	if err := os.WriteFile(file, []byte("name: secret\nwidth: 64\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []string{
+		"", "m=", "m=nosuch", "m=phi4-mini&batch=0", "m=phi4-mini&batch=-1", "m=phi4-mini&prompt=1e99", "m=phi4-mini&generate=0", "m=phi4-mini&on=nope",
+		"m=phi4-mini&on=h200,h200", "m=phi4-mini&fidelity=guess", "m=phi4-mini&weights=int99", "m=phi4-mini&tp=3000000000", "m=phi4-mini&tp=x", "m=phi4-mini&nosuch=1",
+		"m=phi4-mini&batch=1&batch=2", "m=sambay", "m=sambay(d=999999999)", "m=sambay(d=16,heads=-1)", "m=yaml:", "m=yaml:name:%20x%0Alayout:%20((((", "m=" + strings.Repeat("(", 5000),
+		"m=phi4-mini&gmu-ratio=2", "m=phi4-mini&gmu-ratio=0.5", "m=phi4-mini&memory-fraction=0", "m=phi4-mini&on=" + url.QueryEscape(file), "m=" + url.QueryEscape(file), "m=/etc/passwd",
+		"m=a&m=b&m=c&m=d&m=e", "m=phi4-mini&calibration=/etc/passwd", "m=phi4-mini&on=%ff", "m=phi4-mini&kv=" + strings.Repeat("9", 600),
+	} {
+		for _, path := range []string{"api/view?", "api/figure/throughput?width=500&theme=light&", "api/download/report?", "api/download/csv?", "api/download/yaml?design=0&"} {
+			code, body := e.get(path + q)
+			var m map[string]any
+			if err := json.Unmarshal([]byte(body), &m); err != nil || code != http.StatusUnprocessableEntity {
+				t.Errorf("%s%.60s: %d %.100s", path, q, code, body)
+				continue
+			}
+			if says, _ := m["error"].(string); says == "" || strings.Contains(says, "\n") || strings.Contains(says, "panic") || len(says) > 1000 {
+				t.Errorf("%s%.60s: %q", path, q, says)
+			}
+		}
+	}
+	for _, path := range []string{"api/figure/nosuch?m=phi4-mini&width=500&theme=light", "api/figure/tpot?m=phi4-mini&width=1&theme=light", "api/figure/tpot?m=phi4-mini&width=NaN&theme=light",
+		"api/figure/tpot?m=phi4-mini&width=500&theme=pink", "api/download/yaml?m=phi4-mini&design=7"} {
+		if code, body := e.get(path); code != http.StatusUnprocessableEntity {
+			t.Errorf("%s: %d %s", path, code, body)
+		}
+	}
+}
+
+// Whatever stands in an address, the answer is JSON.
+func FuzzExplorerAddress(f *testing.F) {
+	s, err := exploreServer(url.Values{"m": {"phi4-mini"}}, "test", "a100-80gb")
+	if err != nil {
+		f.Fatal(err)
+	}
+	h := s.Handler()
+	f.Add("sambay(d=16)", "on", "h200")
+	f.Add("yaml:name: x\nwidth: 64\nvocab: 10\nlayout: a*2\nmixers:\n  a: {kind: attention, heads: 4, kv_heads: 2, head_dim: 16}\nffn: {kind: mlp, inner: 64}\n", "batch", "max")
+	f.Fuzz(func(t *testing.T, m, key, value string) {
+		q := url.Values{"m": {m}, key: {value}}
+		r := httptest.NewRequest("GET", "http://127.0.0.1/"+s.Token+"/api/view?"+q.Encode(), nil)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if !json.Valid(w.Body.Bytes()) {
+			t.Errorf("%q %q %q: %s", m, key, value, w.Body.String())
+		}
+	})
+}
+
+// Layers can be changed, repeated and removed; a design that is edited opens again, and one
+// that would not is refused with the reason.
+func TestExplorerEdits(t *testing.T) {
+	e := newExplorer(t)
+	layers := func(design string) []explore.Layer {
+		return e.view(url.Values{"m": {design}}).Designs[0].Layers
+	}
+	edit := func(x explore.Edit) string {
+		t.Helper()
+		code, r := e.post("api/edit", x)
+		if code != 200 {
+			t.Fatalf("%+v: %s", x, r["error"])
+		}
+		return r["design"]
+	}
+	flash := layers("phi4-mini-flash")
+	if len(flash) != 32 || flash[17].CacheOf != nil || !flash[17].Caches || flash[19].CacheOf == nil || flash[18].MemoryOf == nil || !flash[0].State {
+		t.Fatalf("layers of phi4-mini-flash: %+v", flash[16:20])
+	}
+	if *flash[19].CacheOf == *flash[18].MemoryOf {
+		t.Error("a cache and a memory of one layer")
+	}
+	d := edit(explore.Edit{Design: "phi4-mini-flash", Op: "mixer", Layer: 19, Value: "gmu"})
+	if x := layers(d)[19]; x.Name != "gmu" || x.MemoryOf == nil {
+		t.Errorf("layer 20 became %+v", x)
+	}
+	d = edit(explore.Edit{Design: d, Op: "repeat", Layer: 1})
+	if x := layers(d); len(x) != 33 || x[2].Name != "swa" || *x[21].MemoryOf != 17 {
+		t.Errorf("after repeating layer 2 there are %d layers", len(x))
+	}
+	d = edit(explore.Edit{Design: d, Op: "remove", Layer: 0})
+	if x := layers(d); len(x) != 32 || x[0].Name != "swa" {
+		t.Errorf("after removing layer 1 there are %d", len(x))
+	}
+	d = edit(explore.Edit{Design: d, Op: "layout", Value: "(mamba1 swa)*4 mamba1@memory full@cache (gmu cross)*3"})
+	if x := layers(d); len(x) != 16 {
+		t.Errorf("the new layout has %d layers", len(x))
+	}
+	if d := edit(explore.Edit{Design: "sambay(d=16)", Op: "knob", Key: "gmu_ratio", Value: "1"}); d != "sambay(d=16,gmu_ratio=1)" {
+		t.Errorf("the knob made %s", d)
+	}
+	for _, x := range []explore.Edit{
+		{Design: "phi4-mini-flash", Op: "mixer", Layer: 17, Value: "mamba1"}, // others read its cache
+		{Design: "phi4-mini-flash", Op: "mixer", Layer: 99, Value: "swa"}, {Design: "phi4-mini-flash", Op: "mixer", Layer: 0, Value: "nosuch"},
+		{Design: "phi4-mini-flash", Op: "layout", Value: "((("}, {Design: "phi4-mini-flash", Op: "nosuch"}, {Design: "phi4-mini", Op: "knob", Key: "d", Value: "8"},
+		{Design: "sambay(d=16)", Op: "knob", Key: "width", Value: "-3"}, {Design: "sambay(d=16)", Op: "text", Value: "nonsense"}, {Design: "/etc/passwd", Op: "remove"},
+	} {
+		if code, r := e.post("api/edit", x); code != http.StatusUnprocessableEntity || r["error"] == "" {
+			t.Errorf("%+v: %d %v", x, code, r)
+		}
+	}
+}
+
+// A dropped config.json or YAML file becomes a design; what is downloaded opens again and is
+// what the command names.
+func TestExplorerFiles(t *testing.T) {
+	e := newExplorer(t)
+	config := `{"model_type":"llama","architectures":["LlamaForCausalLM"],"hidden_size":512,"intermediate_size":1024,"num_hidden_layers":4,"num_attention_heads":8,"num_key_value_heads":4,"vocab_size":1000,"max_position_embeddings":4096,"tie_word_embeddings":true,"hidden_act":"silu"}`
+	code, r := e.post("api/import", explore.File{Name: "config.json", Text: config})
+	if code != 200 {
+		t.Fatal(r["error"])
+	}
+	q := url.Values{"m": {r["design"], "phi4-mini"}, "batch": {"4"}}
+	v := e.view(q)
+	if len(v.Designs) != 2 || len(v.Designs[0].Layers) != 4 {
+		t.Fatalf("%+v", v.Designs)
+	}
+	_, text := e.get("api/download/yaml?design=0&" + q.Encode())
+	m, err := modelfile.Parse("x.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := os.WriteFile(v.Designs[0].File, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	if code := run(context.Background(), append(shellWords(v.Command)[1:], "--format", "json"), &out, &errs); code != 0 || !strings.Contains(out.String(), m.Name) {
+		t.Fatalf("%s: %s", v.Command, errs.String())
+	}
+	got, err := json.Marshal(v.Compare)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(decoded(t, out.Bytes()), decoded(t, got)); d != "" {
+		t.Errorf("the page differs from the command on its files:\n%s", d)
+	}
+	if code, csv := e.get("api/download/csv?" + q.Encode()); code != 200 || !strings.HasPrefix(csv, "figure,panel,series,") || strings.Count(csv, "\n") < 100 {
+		t.Errorf("the rows are %d %.80s", code, csv)
+	}
+	if code, html := e.get("api/download/report?" + q.Encode()); code != 200 || !strings.HasPrefix(html, "<!doctype html>") {
+		t.Errorf("the report is %d %.80s", code, html)
+	}
+	for _, f := range []explore.File{{Name: "model.gguf", Text: "GGUF"}, {Name: "x.json", Text: "{"}, {Name: "x.yaml", Text: "a: ["}, {Name: "", Text: ""}, {Name: "config.json", Text: `{"model_type":"nosuch"}`}} {
+		if code, r := e.post("api/import", f); code != http.StatusUnprocessableEntity || r["error"] == "" || strings.Contains(r["error"], "\n") {
+			t.Errorf("%s: %d %v", f.Name, code, r)
+		}
+	}
+}
+
+// The command prints the address, answers there and ends when it is stopped.
+func TestExploreCommand(t *testing.T) {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	r, w := io.Pipe()
+	code := make(chan int, 1)
+	go func() {
+		code <- run(ctx, []string{"explore", "phi4-mini", "sambay(d=16)", "--on", "h200", "--batch", "16", "--no-open"}, w, io.Discard)
+	}()
+	line, err := bufio.NewReader(r).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := strings.TrimSpace(line)
+	resp, err := http.Get(address + "api/choices")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var c explore.Choices
+	if err := json.NewDecoder(resp.Body).Decode(&c); err != nil {
+		t.Fatal(err)
+	}
+	if want := "batch=16&m=phi4-mini&m=sambay%28d%3D16%29&on=h200"; c.Start != want || len(c.Devices) < 10 || len(c.Presets) < 5 || len(c.Controls) < 10 {
+		t.Errorf("starts with %s (%d devices, %d presets, %d controls)", c.Start, len(c.Devices), len(c.Presets), len(c.Controls))
+	}
+	stop()
+	select {
+	case <-code:
+	case <-time.After(10 * time.Second):
+		t.Error("the page does not end")
+	}
+}

@@ -1,0 +1,263 @@
+package explore
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"ridgeline/arch"
+	"ridgeline/arch/family"
+	"ridgeline/arch/hf"
+	"ridgeline/arch/modelfile"
+)
+
+// Knob is a number of a family that can be turned.
+type Knob struct {
+	Key   string  `json:"key"`
+	Label string  `json:"label"`
+	Value float64 `json:"value"`
+	Min   float64 `json:"min"`
+	Max   float64 `json:"max"`
+	Step  float64 `json:"step"`
+}
+
+// Layer is a block of a design's layout.
+type Layer struct {
+	Name     string `json:"name"`  // of the mixer in the layout: mamba1, swa, cross, gmu
+	Shape    string `json:"shape"` // in a few words
+	FFN      string `json:"ffn"`
+	Label    string `json:"label,omitempty"`
+	Caches   bool   `json:"caches"` // keeps a KV cache of its own
+	Window   int    `json:"window,omitempty"`
+	State    bool   `json:"state"`              // carries a recurrent state
+	CacheOf  *int   `json:"cache_of,omitempty"` // layer whose cache it reads, from 0
+	MemoryOf *int   `json:"memory_of,omitempty"`
+}
+
+// Design is what the page shows of one.
+type Design struct {
+	Name   string   `json:"name"`
+	Spec   string   `json:"spec"` // as the address has it
+	Layout string   `json:"layout"`
+	YAML   string   `json:"yaml"`
+	File   string   `json:"file"`
+	Knobs  []Knob   `json:"knobs"`
+	Layers []Layer  `json:"layers"`
+	Mixers []string `json:"mixers"` // names a layer can be changed to
+	Notes  []string `json:"notes"`
+}
+
+func describe(spec string, m *arch.Model) (Design, error) {
+	d := Design{Name: m.Name, Spec: spec, Layout: m.Summary(), File: file(m), Knobs: []Knob{}, Notes: m.Notes}
+	text, err := text(spec, m)
+	if err != nil {
+		return d, err
+	}
+	d.YAML = text
+	items, _, err := layoutOf(text)
+	if err != nil {
+		return d, err
+	}
+	seen := map[string]bool{}
+	for i, l := range m.Layers {
+		x := Layer{Name: l.MixerName(), FFN: l.FFNName()}
+		if i < len(items) {
+			x.Name, x.Label = items[i].Name, items[i].Label
+		}
+		if l.Mixer != nil {
+			x.Shape = l.Mixer.Shape()
+		}
+		for _, p := range arch.Parts(l.Mixer) {
+			st, r := p.Stores(), p.Reads()
+			if st.CacheElements > 0 {
+				x.Caches, x.Window = true, st.Window
+			}
+			x.State = x.State || st.Recurrent()
+			if n, ok := r.Cache.Layer(); ok {
+				x.CacheOf = &n
+			}
+			if n, ok := r.Memory.Layer(); ok {
+				x.MemoryOf = &n
+			}
+		}
+		if !seen[x.Name] {
+			seen[x.Name] = true
+			d.Mixers = append(d.Mixers, x.Name)
+		}
+		d.Layers = append(d.Layers, x)
+	}
+	d.Knobs = append(d.Knobs, knobs(spec, m)...)
+	return d, nil
+}
+
+// knobs are the numbers of a family spec, with what the model got where none is given.
+func knobs(spec string, m *arch.Model) []Knob {
+	if strings.HasPrefix(spec, yamlMark) {
+		return nil
+	}
+	name, o, err := family.ReadSpec(spec)
+	if err != nil {
+		return nil
+	}
+	out := []Knob{
+		{"d", "layers", float64(len(m.Layers)), 4, 64, 4},
+		{"width", "width", float64(m.Width), 256, 8192, 64},
+	}
+	var heads, kv, window int
+	for _, a := range m.Attentions() {
+		heads, kv, window = max(heads, a.Heads), max(kv, a.KVHeads), max(window, a.Window)
+	}
+	if heads > 0 {
+		if o.Heads > 0 {
+			heads = o.Heads
+		}
+		if o.KVHeads > 0 {
+			kv = o.KVHeads
+		}
+		out = append(out, Knob{"heads", "query heads", float64(heads), 1, 128, 1}, Knob{"kv_heads", "key-value heads", float64(kv), 1, 64, 1})
+	}
+	if window > 0 {
+		out = append(out, Knob{"window", "window", float64(window), 64, 8192, 64})
+	}
+	if r, ok := m.GMURatio(); ok && strings.HasPrefix(name, "samba") {
+		if o.GMURatio != nil {
+			r = *o.GMURatio
+		}
+		out = append(out, Knob{"gmu_ratio", "GMU ratio", r, 0, 1, 0.05})
+	}
+	return out
+}
+
+// Edit changes a design.
+type Edit struct {
+	Design string `json:"design"`
+	// Op is knob (Key and Value), mixer (Layer becomes Value), remove, repeat (Layer once
+	// more), layout (Value is the whole), or text (Value is the model file).
+	Op    string `json:"op"`
+	Layer int    `json:"layer"`
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+// Apply returns the changed design, which opens.
+func (e *Edit) Apply() (string, error) {
+	m, err := OpenDesign(e.Design)
+	if err != nil {
+		return "", err
+	}
+	switch e.Op {
+	case "knob":
+		name, o, err := family.ReadSpec(e.Design)
+		if err != nil {
+			return "", err
+		}
+		if err := o.Set(e.Key, e.Value); err != nil {
+			return "", err
+		}
+		return opens(o.Spec(name))
+	case "text":
+		return opens(yamlMark + e.Value)
+	}
+	doc, err := text(e.Design, m)
+	if err != nil {
+		return "", err
+	}
+	items, line, err := layoutOf(doc)
+	if err != nil {
+		return "", err
+	}
+	if e.Op != "layout" && (e.Layer < 0 || e.Layer >= len(items)) {
+		return "", fmt.Errorf("layer %d is not one of %d", e.Layer+1, len(items))
+	}
+	switch e.Op {
+	case "mixer":
+		items[e.Layer].Name = e.Value
+	case "remove":
+		if len(items) == 1 {
+			return "", errors.New("the last layer cannot be removed")
+		}
+		items = append(items[:e.Layer:e.Layer], items[e.Layer+1:]...)
+	case "repeat":
+		again := items[e.Layer]
+		again.Label = ""
+		items = append(items[:e.Layer+1:e.Layer+1], append([]arch.LayoutItem{again}, items[e.Layer+1:]...)...)
+	case "layout":
+		l, err := arch.ParseLayout(e.Value)
+		if err != nil {
+			return "", err
+		}
+		items = l.Layers()
+	default:
+		return "", fmt.Errorf("a design cannot be changed by %q", short(e.Op))
+	}
+	lines := strings.Split(doc, "\n")
+	lines[line] = "layout: " + arch.CompactLayout(items).String()
+	for i, l := range lines {
+		if strings.HasPrefix(l, "name:") && !strings.HasPrefix(e.Design, yamlMark) {
+			lines[i] = "name: " + strconv.Quote(m.Name+", changed") // no longer what the name stands for
+		}
+	}
+	return opens(yamlMark + strings.Join(lines, "\n"))
+}
+
+// opens returns a design that opens, or why it does not.
+func opens(design string) (string, error) {
+	_, err := OpenDesign(design)
+	return design, err
+}
+
+// text is a design as a model file.
+func text(spec string, m *arch.Model) (string, error) {
+	if t, ok := strings.CutPrefix(spec, yamlMark); ok {
+		return t, nil
+	}
+	var b bytes.Buffer
+	if err := modelfile.Write(&b, m); err != nil {
+		return "", err
+	}
+	return b.String(), nil
+}
+
+// layoutOf finds the layers of a model file and the line that its layout stands on.
+func layoutOf(doc string) (items []arch.LayoutItem, line int, err error) {
+	for i, l := range strings.Split(doc, "\n") {
+		if v, ok := strings.CutPrefix(l, "layout:"); ok {
+			v, _, _ = strings.Cut(v, " #")
+			layout, err := arch.ParseLayout(strings.Trim(strings.TrimSpace(v), `"'`))
+			if err != nil {
+				return nil, 0, err
+			}
+			return layout.Layers(), i, nil
+		}
+	}
+	return nil, 0, errors.New("the model file has no line that begins with layout")
+}
+
+// File is a file dropped on the page.
+type File struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
+}
+
+// Design is the file as a design: the text of a model file, or what a Hugging Face config
+// comes to, written as one.
+func (f *File) Design() (string, error) {
+	switch strings.ToLower(filepath.Ext(f.Name)) {
+	case ".yaml", ".yml":
+		return opens(yamlMark + f.Text)
+	case ".json":
+		m, err := hf.Import(modelfile.Name(f.Name), []byte(f.Text))
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", short(f.Name), err)
+		}
+		var b bytes.Buffer
+		if err := modelfile.Write(&b, m); err != nil {
+			return "", err
+		}
+		return opens(yamlMark + b.String())
+	}
+	return "", fmt.Errorf("%s: drop a model file that ends in .yaml, or a Hugging Face config that ends in .json", short(f.Name))
+}

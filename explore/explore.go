@@ -1,0 +1,188 @@
+// Package explore serves a local page on which decoders are designed and compared while
+// one looks. The page knows nothing of costs: every number and figure on it is asked of
+// this server, which prices through the flags of the command line, so that a page and the
+// command it names cannot differ.
+//
+// The server speaks to its own machine only. Its address holds a token that other pages
+// cannot know, requests for another host's name are refused, and no file of the machine is
+// read on behalf of an address.
+package explore
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"ridgeline/arch"
+	"ridgeline/study"
+)
+
+//go:embed page
+var files embed.FS
+
+// Option is something a control of the page can be set to.
+type Option struct {
+	Value string `json:"value"`
+	Label string `json:"label"`
+}
+
+// Control is a setting of the deployment or the load: a flag of the command line.
+type Control struct {
+	Flag    string   `json:"flag"`
+	Label   string   `json:"label"`
+	Default string   `json:"default"` // what the flag is when it is not given
+	Help    string   `json:"help"`
+	Options []Option `json:"options,omitempty"`
+}
+
+// Choices are what the page offers.
+type Choices struct {
+	Presets  []Option  `json:"presets"`
+	Families []Option  `json:"families"`
+	Devices  []Option  `json:"devices"`
+	Controls []Control `json:"controls"`
+	Start    string    `json:"start"` // the state of a page opened without one
+	Version  string    `json:"version"`
+}
+
+// Price compiles models for the deployment and load that flags of the command line
+// describe, by their names without dashes, and returns the warnings that the command line
+// would print.
+type Price func(models []*arch.Model, flags map[string]string) (s *study.Setup, warnings []string, err error)
+
+// Server answers the page.
+type Server struct {
+	Token   string
+	Choices Choices
+	Price   Price
+}
+
+// NewToken makes a token that cannot be guessed.
+func NewToken() (string, error) {
+	b := make([]byte, 16)
+	if _, err := rand.Read(b); err != nil {
+		return "", fmt.Errorf("no random token for the page's address: %w", err)
+	}
+	return hex.EncodeToString(b), nil
+}
+
+// maxBody bounds what a page may send: a model file, with room to spare.
+const maxBody = 16 << 20
+
+// Handler serves the page under /TOKEN/.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	at := "/" + s.Token
+	for _, f := range []struct{ path, file, kind string }{
+		{"/{$}", "index.html", "text/html; charset=utf-8"}, {"/app.js", "app.js", "text/javascript; charset=utf-8"},
+		{"/style.css", "style.css", "text/css; charset=utf-8"}} {
+		mux.HandleFunc("GET "+at+f.path, func(w http.ResponseWriter, r *http.Request) {
+			b, err := files.ReadFile("page/" + f.file)
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
+			w.Header().Set("Content-Type", f.kind)
+			// A page that is gone cannot be told.
+			_, _ = w.Write(b)
+		})
+	}
+	mux.HandleFunc("GET "+at+"/api/choices", func(w http.ResponseWriter, r *http.Request) { reply(w, s.Choices, nil) })
+	mux.HandleFunc("GET "+at+"/api/view", func(w http.ResponseWriter, r *http.Request) {
+		v, err := s.view(r.URL.Query())
+		reply(w, v, err)
+	})
+	mux.HandleFunc("GET "+at+"/api/figure/{kind}", s.figure)
+	mux.HandleFunc("GET "+at+"/api/download/{what}", s.download)
+	mux.HandleFunc("POST "+at+"/api/edit", func(w http.ResponseWriter, r *http.Request) {
+		var e Edit
+		if err := read(w, r, &e); err != nil {
+			reply(w, nil, err)
+			return
+		}
+		design, err := e.Apply()
+		reply(w, map[string]string{"design": design}, err)
+	})
+	mux.HandleFunc("POST "+at+"/api/import", func(w http.ResponseWriter, r *http.Request) {
+		var f File
+		if err := read(w, r, &f); err != nil {
+			reply(w, nil, err)
+			return
+		}
+		design, err := f.Design()
+		reply(w, map[string]string{"design": design}, err)
+	})
+	return s.guard(mux)
+}
+
+// guard refuses what does not come from the page itself.
+func (s *Server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = r.Host
+		}
+		if host != "127.0.0.1" && host != "localhost" && host != "[::1]" && host != "::1" {
+			http.Error(w, "this page answers to 127.0.0.1 only", http.StatusForbidden)
+			return
+		}
+		if o := r.Header.Get("Origin"); o != "" {
+			if u, err := url.Parse(o); err != nil || u.Host != r.Host {
+				http.Error(w, "another page may not ask this one", http.StatusForbidden)
+				return
+			}
+		}
+		token, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		if subtle.ConstantTimeCompare([]byte(token), []byte(s.Token)) != 1 {
+			http.Error(w, "the address lacks the token that ridgeline explore printed: open that address", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// read reads the JSON of a request.
+func read(w http.ResponseWriter, r *http.Request, into any) error {
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return fmt.Errorf("a file of more than %d MB is no model", maxBody>>20)
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		return fmt.Errorf("the page sent what is not JSON: %w", err)
+	}
+	return nil
+}
+
+// reply writes a value, or an error in the one sentence the command line would print.
+func reply(w http.ResponseWriter, v any, err error) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	if err != nil {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		m := map[string]any{"error": sentence(err)}
+		var d *DesignError
+		if errors.As(err, &d) {
+			m["design"] = d.Design
+		}
+		v = m
+	}
+	// A page that is gone cannot be told.
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+// sentence keeps an error to one line.
+func sentence(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

@@ -1,0 +1,168 @@
+package explore
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"ridgeline/arch"
+	"ridgeline/arch/family"
+	"ridgeline/arch/modelfile"
+	"ridgeline/models"
+)
+
+// MostDesigns is how many designs stand beside each other.
+const MostDesigns = 4
+
+// State is what an address holds: the designs and the flags that were changed.
+type State struct {
+	Designs []string // presets, family specs, or model files as "yaml:" and their text
+	Flags   map[string]string
+}
+
+// yamlMark begins a design that is a model file's text.
+const yamlMark = "yaml:"
+
+// DesignError is a mistake in one of the designs.
+type DesignError struct {
+	Design int // from 0
+	Err    error
+}
+
+func (e *DesignError) Error() string { return fmt.Sprintf("design %d: %v", e.Design+1, e.Err) }
+
+// Unwrap returns what is wrong.
+func (e *DesignError) Unwrap() error { return e.Err }
+
+// state reads an address. Settings that the page does not have are errors, as are devices
+// it does not offer: an address never opens a file.
+func (s *Server) state(q url.Values) (State, error) {
+	st := State{Designs: q["m"], Flags: map[string]string{}}
+	if len(st.Designs) == 0 {
+		return st, errors.New("the address names no design: add m=phi4-mini")
+	}
+	if len(st.Designs) > MostDesigns {
+		return st, fmt.Errorf("the address names %d designs: at most %d stand beside each other", len(st.Designs), MostDesigns)
+	}
+	for name, v := range q {
+		if name == "m" || slices.Contains([]string{"width", "theme", "design", "figures"}, name) {
+			continue
+		}
+		known := name == "on" || slices.ContainsFunc(s.Choices.Controls, func(c Control) bool { return c.Flag == name })
+		if !known {
+			return st, fmt.Errorf("the address sets %q, which is no setting of this page", short(name))
+		}
+		if len(v) != 1 {
+			return st, fmt.Errorf("the address sets %s %d times", name, len(v))
+		}
+		if !utf8.ValidString(v[0]) || len(v[0]) > 500 {
+			return st, fmt.Errorf("the address sets %s to what is no value", name)
+		}
+		st.Flags[name] = v[0]
+	}
+	for _, d := range strings.Split(st.Flags["on"], ",") {
+		if d != "" && !slices.ContainsFunc(s.Choices.Devices, func(o Option) bool { return o.Value == d }) {
+			return st, fmt.Errorf("unknown device %q (ridgeline hardware lists them; a profile file is given to ridgeline explore --on)", short(d))
+		}
+	}
+	return st, nil
+}
+
+func short(s string) string {
+	r := []rune(s)
+	if len(r) > 60 {
+		return string(r[:60]) + "…"
+	}
+	return s
+}
+
+// open opens the designs. Two of one name are told apart by number.
+func (s *Server) open(st State) ([]*arch.Model, error) {
+	var out []*arch.Model
+	seen := map[string]int{}
+	for i, d := range st.Designs {
+		m, err := OpenDesign(d)
+		if err != nil {
+			return nil, &DesignError{i, err}
+		}
+		if seen[m.Name]++; seen[m.Name] > 1 {
+			m = m.Clone()
+			m.Name = fmt.Sprintf("%s (%d)", m.Name, seen[m.Name])
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+// OpenDesign opens a preset, a family spec or the text of a model file, never a file.
+func OpenDesign(d string) (*arch.Model, error) {
+	if text, ok := strings.CutPrefix(d, yamlMark); ok {
+		return modelfile.Parse("model.yaml", []byte(text))
+	}
+	if m, err := models.Preset(d); err == nil {
+		return m, nil
+	}
+	if name, _, _ := strings.Cut(d, "("); family.Known(strings.TrimSpace(name)) {
+		return family.ParseSpec(d)
+	}
+	return nil, fmt.Errorf("unknown model %q: name a preset or a family such as sambay(d=16), or drop a model file", short(d))
+}
+
+// file is the name under which a design's model file is downloaded, and the command line
+// finds it.
+func file(m *arch.Model) string {
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r) {
+			return r
+		}
+		return '-'
+	}, m.Name)
+	return strings.Trim(name, "-.") + ".yaml"
+}
+
+// command is the command line that prices the state: verb, designs, and the flags that
+// differ from their defaults.
+func (s *Server) command(verb string, st State, ms []*arch.Model) string {
+	words := append([]string{"ridgeline"}, strings.Fields(verb)...)
+	for i, d := range st.Designs {
+		if strings.HasPrefix(d, yamlMark) {
+			d = file(ms[i])
+		}
+		words = append(words, d)
+	}
+	flags := make([]string, 0, len(st.Flags))
+	for f := range st.Flags {
+		flags = append(flags, f)
+	}
+	slices.Sort(flags)
+	for _, f := range flags {
+		if v := st.Flags[f]; v != "" && !s.usual(f, v) {
+			words = append(words, "--"+f, v)
+		}
+	}
+	for i, w := range words {
+		words[i] = Quoted(w)
+	}
+	return strings.Join(words, " ")
+}
+
+// usual reports whether a flag has its default.
+func (s *Server) usual(flag, value string) bool {
+	for _, c := range s.Choices.Controls {
+		if c.Flag == flag {
+			return c.Default == value
+		}
+	}
+	return false
+}
+
+// Quoted is a word as a shell takes it.
+func Quoted(w string) string {
+	if w != "" && strings.Trim(w, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=,:+@%") == "" {
+		return w
+	}
+	return "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+}

@@ -1,0 +1,210 @@
+package explore
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gonum.org/v1/plot/vg"
+
+	"ridgeline/arch"
+	"ridgeline/arch/modelfile"
+	"ridgeline/costmodel"
+	"ridgeline/reports"
+	"ridgeline/reports/figure"
+	"ridgeline/reports/page"
+	"ridgeline/study"
+)
+
+// View is all that the page shows beside its figures.
+type View struct {
+	Verdict  string              `json:"verdict"`
+	Faster   string              `json:"faster"` // from which context on
+	Misfits  []string            `json:"misfits"`
+	Setting  string              `json:"setting"`
+	Warnings []string            `json:"warnings"`
+	Heads    []string            `json:"heads"`
+	Rows     [][]string          `json:"rows"`
+	Compare  reports.CompareJSON `json:"compare"` // what the command prints with --format json
+	Command  string              `json:"command"`
+	Figures  []Figure            `json:"figures"`
+	Designs  []Design            `json:"designs"`
+}
+
+// Figure is one that the state has, with the command that draws it.
+type Figure struct {
+	Kind    string `json:"kind"`
+	Title   string `json:"title"`
+	Command string `json:"command"`
+}
+
+// setup opens and prices a state.
+func (s *Server) setup(q url.Values) (State, []*arch.Model, *study.Setup, []string, error) {
+	st, err := s.state(q)
+	if err != nil {
+		return st, nil, nil, nil, err
+	}
+	ms, err := s.open(st)
+	if err != nil {
+		return st, nil, nil, nil, err
+	}
+	flags := map[string]string{}
+	for f, v := range st.Flags {
+		if v != "" && !s.usual(f, v) {
+			flags[f] = v
+		}
+	}
+	setup, warnings, err := s.Price(ms, flags)
+	return st, ms, setup, warnings, err
+}
+
+// kinds are the figures that a setup has, in the order the page shows them.
+func kinds(s *study.Setup) []string {
+	out := []string{"throughput", "tpot", "memory", "breakdown"}
+	if slices.ContainsFunc(s.Compiled, func(c *costmodel.Compiled) bool { _, ok := c.Model.GMURatio(); return ok }) {
+		out = append(out, "gmu-ratio")
+	}
+	if len(s.Compiled) == 2 {
+		out = append(out, "speedup")
+	}
+	if len(s.Compiled) <= 6 {
+		out = append(out, "roofline")
+	}
+	out = append(out, "ttft")
+	if s.Fidelity == costmodel.Calibrated {
+		out = append(out, "served")
+	}
+	return out
+}
+
+func (s *Server) view(q url.Values) (*View, error) {
+	st, ms, setup, warnings, err := s.setup(q)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := setup.Compare()
+	if err != nil {
+		return nil, err
+	}
+	names := reports.RowNames(rows)
+	t := reports.CompareTable(rows)
+	v := &View{Verdict: reports.Verdict(rows), Faster: setup.Faster(), Setting: reports.CompareSetting(rows), Warnings: warnings,
+		Compare: reports.Compare(rows), Command: s.command("compare", st, ms), Misfits: []string{}}
+	v.Heads, v.Rows = t.Rendered()
+	for i, r := range rows {
+		if !r.Memory.Fits {
+			v.Misfits = append(v.Misfits, names[i]+" "+reports.Misfit(r.Estimate)+".")
+		}
+	}
+	for _, k := range kinds(setup) {
+		v.Figures = append(v.Figures, Figure{k, titles[k], s.command("plot "+k, st, ms) + " -o " + k + ".svg"})
+	}
+	for i, m := range ms {
+		d, err := describe(st.Designs[i], m)
+		if err != nil {
+			return nil, &DesignError{i, err}
+		}
+		v.Designs = append(v.Designs, d)
+	}
+	return v, nil
+}
+
+var titles = map[string]string{"throughput": "Throughput against generation length", "tpot": "Time per token against context", "memory": "Memory against context",
+	"breakdown": "Where a step goes", "gmu-ratio": "The GMU ratio", "speedup": "Speedup", "roofline": "Roofline", "ttft": "Time to first token", "served": "Requests always in flight"}
+
+// figure draws a figure of the state, as wide as the page has room.
+func (s *Server) figure(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	width, err := strconv.ParseFloat(q.Get("width"), 64) // CSS pixels, of which 96 are an inch
+	if err != nil || !(width >= 200 && width <= 4000) {
+		reply(w, nil, fmt.Errorf("width %q is not from 200 to 4000 pixels", short(q.Get("width"))))
+		return
+	}
+	theme, err := figure.ParseTheme(q.Get("theme"))
+	if err != nil {
+		reply(w, nil, err)
+		return
+	}
+	_, _, setup, _, err := s.setup(q)
+	if err != nil {
+		reply(w, nil, err)
+		return
+	}
+	chart, err := setup.Measure(r.PathValue("kind"))
+	if err != nil {
+		reply(w, nil, err)
+		return
+	}
+	var b bytes.Buffer
+	if err := figure.New(chart, figure.Options{Width: vg.Length(width) / 96 * vg.Inch}).Write(&b, "x.svg", theme); err != nil {
+		reply(w, nil, fmt.Errorf("%s: %w", titles[chart.Kind], err))
+		return
+	}
+	svg := b.String()
+	if i := strings.Index(svg, "<svg"); i > 0 {
+		svg = svg[i:]
+	}
+	w.Header().Set("Content-Type", "image/svg+xml")
+	// A page that is gone cannot be told.
+	_, _ = w.Write([]byte(svg))
+}
+
+// download writes the report, the rows of the figures as CSV, or a design's model file.
+func (s *Server) download(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	st, ms, setup, _, err := s.setup(q)
+	if err != nil {
+		reply(w, nil, err)
+		return
+	}
+	var b bytes.Buffer
+	name, kind := "", ""
+	switch r.PathValue("what") {
+	case "report":
+		name, kind = "report.html", "text/html; charset=utf-8"
+		var p *page.Page
+		if p, err = page.Build(r.Context(), setup, page.Made{Command: s.command("report", st, ms) + " -o report.html", Version: s.Choices.Version, Date: time.Now().Format("2 January 2006, 15:04 MST")}); err == nil {
+			err = p.HTML(&b)
+		}
+	case "csv":
+		name, kind = "figures.csv", "text/csv; charset=utf-8"
+		var rows []study.Row
+		for _, k := range kinds(setup) {
+			c, err := setup.Measure(k)
+			if err != nil {
+				reply(w, nil, err)
+				return
+			}
+			rows = append(rows, c.Rows()...)
+		}
+		err = reports.WriteCSV(&b, rows)
+	case "yaml":
+		i, bad := strconv.Atoi(q.Get("design"))
+		if bad != nil || i < 0 || i >= len(ms) {
+			reply(w, nil, fmt.Errorf("design %q is not one of %d", short(q.Get("design")), len(ms)))
+			return
+		}
+		name, kind = file(ms[i]), "application/yaml"
+		if t, ok := strings.CutPrefix(st.Designs[i], yamlMark); ok {
+			b.WriteString(t)
+		} else {
+			err = modelfile.Write(&b, ms[i])
+		}
+	default:
+		http.NotFound(w, r)
+		return
+	}
+	if err != nil {
+		reply(w, nil, err)
+		return
+	}
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	// A page that is gone cannot be told.
+	_, _ = w.Write(b.Bytes())
+}
