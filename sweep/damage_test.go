@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -273,5 +274,29 @@ func TestRowCheck(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A JSON array holds the rows that a file of lines holds, also where the run was stopped.
+func TestArray(t *testing.T) {
+	dir := t.TempDir()
+	g := small(t)
+	rows := run(t, &File{Path: filepath.Join(dir, "a.jsonl"), Grid: g})
+	path := filepath.Join(dir, "a.json")
+	want := "[\n" + strings.ReplaceAll(strings.TrimSuffix(rows, "\n"), "\n", ",\n") + "\n]\n"
+	for _, begun := range []int{0, 100, len(rows)} {
+		os.Remove(path)
+		os.WriteFile(path+".partial", []byte(rows[:begun]), 0o666)
+		os.WriteFile(path+".partial.grid", []byte(gridHash(t, g)+" 0/0\n"), 0o666)
+		if got := run(t, &File{Path: path, Grid: g, Resume: true}); got != want || !json.Valid([]byte(got)) {
+			t.Errorf("begun at byte %d: %s", begun, got)
+		}
+	}
+	n := 0
+	if err := Read(path, func(r Row) error { n++; return nil }); err != nil || n != g.Rows() {
+		t.Errorf("%d rows read, %v", n, err)
+	}
+	if left, _ := filepath.Glob(path + ".*"); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }

@@ -53,6 +53,9 @@ func (o *File) Run(ctx context.Context) (rows Tally, err error) {
 	if err != nil {
 		return rows, err
 	}
+	if o.Of > 1 && isArray(o.Path) {
+		return rows, fmt.Errorf("%s: a part of a grid is kept in a .csv or .jsonl file, to be merged", o.Path)
+	}
 	own := *o
 	own.Path = atomicfile.Resolve(o.Path)
 	o = &own
@@ -104,11 +107,42 @@ func (o *File) Run(ctx context.Context) (rows Tally, err error) {
 		os.Remove(p.path + ".grid")
 		return rows, ErrNoRows
 	}
-	if err := os.Rename(p.path, o.Path); err != nil {
+	if isArray(o.Path) {
+		if err := o.array(p.path); err != nil {
+			return rows, err
+		}
+		os.Remove(p.path)
+	} else if err := os.Rename(p.path, o.Path); err != nil {
 		return rows, o.writing(err)
 	}
 	os.Remove(p.path + ".grid")
 	return rows, nil
+}
+
+// array writes the rows of a finished partial as one JSON array, a row a line.
+func (o *File) array(partial string) error {
+	f, err := os.Open(partial)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return atomicfile.Write(o.Path, func(out io.Writer) error {
+		w := bufio.NewWriterSize(out, 1<<16)
+		before := "[\n"
+		for r := lines(f); ; before = ",\n" {
+			line, err := readLine(r)
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				return err
+			}
+			w.WriteString(before) // its errors come back from Flush
+			w.Write(bytes.TrimSuffix(line, []byte("\n")))
+		}
+		w.WriteString("\n]\n")
+		return w.Flush()
+	})
 }
 
 // writing is an error of writing the file, without the temporary name.

@@ -22,15 +22,19 @@ const (
 	JSONL
 )
 
-// FormatOf picks the format by a file's ending.
+// isArray reports whether a file holds its rows as one JSON array: a line for each of them
+// between one that opens and one that closes it.
+func isArray(path string) bool { return strings.EqualFold(filepath.Ext(path), ".json") }
+
+// FormatOf picks the format of a file's rows by its ending.
 func FormatOf(path string) (Format, error) {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".csv":
 		return CSV, nil
-	case ".jsonl", ".ndjson":
+	case ".jsonl", ".ndjson", ".json":
 		return JSONL, nil
 	}
-	return 0, fmt.Errorf("%s: rows are kept in files that end in .csv or .jsonl", path)
+	return 0, fmt.Errorf("%s: rows are kept in files that end in .csv, .jsonl or .json", path)
 }
 
 // Columns lists a row's columns in order: its number, what varies, the settings people ask

@@ -36,6 +36,9 @@ func Merge(ctx context.Context, w io.Writer, paths []string) error {
 	}
 	var shards []*shard
 	for _, p := range paths {
+		if isArray(p) {
+			return fmt.Errorf("merge: %s is no shard: shards are .csv or .jsonl files", p)
+		}
 		if g, err := FormatOf(p); err != nil || g != f {
 			return fmt.Errorf("merge: %s and %s are not of one format", paths[0], p)
 		}

@@ -123,6 +123,11 @@ func readJSONL(path string, file io.Reader, fn func(Row) error) error {
 		if n == 1 {
 			line = bytes.TrimPrefix(line, []byte("\ufeff"))
 		}
+		if isArray(path) {
+			if line = bytes.TrimSuffix(line, []byte(",")); string(line) == "[" || string(line) == "]" {
+				line = nil
+			}
+		}
 		marked := bytes.HasPrefix(line, []byte(jsonMark)) || bytes.HasPrefix(line, []byte(jsonEnd))
 		if len(line) > 0 && !marked {
 			keys, values, err := jsonFields(line)

@@ -36,7 +36,7 @@ func sweepCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sweep [GRID.yaml]",
 		Short: "Price a grid of designs, devices and workloads",
-		Long: `Prices every combination of the varied parameters, on all cores, into a .csv or .jsonl file. A
+		Long: `Prices every combination of the varied parameters, on all cores, into a .csv, .jsonl or .json file. A
 killed run goes on with --resume; --shard i/n splits a grid over machines and sweep merge joins the
 shards. Combinations that cannot be are rows with a reason; a name or number that means nothing
 stops the sweep before its first row.
@@ -71,7 +71,7 @@ Figures (for --where, --pareto, --by): ` + strings.Join(sweep.Figures(), ", ") +
 	f.StringVar(&s.best, "best-per", "", "print the best row for each value of this column")
 	f.StringVar(&s.by, "by", "tokens_per_second", "the figure --best-per goes by")
 	f.StringVar(&s.format, "format", "table", "of picked rows: table, markdown, csv")
-	f.StringVarP(&s.out, "output", "o", "", ".csv or .jsonl file (default: CSV on stdout)")
+	f.StringVarP(&s.out, "output", "o", "", ".csv, .jsonl or .json file (default: CSV on stdout)")
 	f.StringVar(&s.plot, "plot", "", "draw the rows: x=NAME,y=NAME and, for a series for each of its values, by=NAME")
 	f.StringVar(&s.plotOut, "plot-out", "", "file to draw --plot into: "+figure.Formats)
 	f.StringVar(&s.plotTheme, "plot-theme", "light", "light or dark")
@@ -413,6 +413,9 @@ func mergeCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			if out == "" {
 				return sweep.Merge(c.Context(), c.OutOrStdout(), args)
+			}
+			if ext := filepath.Ext(args[0]); filepath.Ext(out) != ext {
+				return fmt.Errorf("-o %s: shards that end in %s merge into a file that does: rows stay as they are", out, ext)
 			}
 			return atomicfile.Write(out, func(w io.Writer) error { return sweep.Merge(c.Context(), w, args) })
 		},
