@@ -1,10 +1,14 @@
 package sweep
 
 import (
+	"bytes"
+	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A parameter that a grid has twice, under whatever spelling, is an error, every time.
@@ -200,5 +204,46 @@ func TestProbeRows(t *testing.T) {
 	}
 	if len(seen["fidelity"]) != 3 || len(seen["on"]) != 2 || len(seen["model"]) != probes || !seen["model"][99] || len(rows) > 2+2+1+probes {
 		t.Errorf("%d rows: %d fidelities, %d devices, %d models", len(rows), len(seen["fidelity"]), len(seen["on"]), len(seen["model"]))
+	}
+}
+
+// Another price of a probed row makes another grid; the last digits do not, for machines
+// round differently.
+func TestIdentityHoldsPrices(t *testing.T) {
+	g := grid(t)
+	hash := gridHash(t, g)
+	old := figures[0].of
+	defer func() { figures[0].of = old }()
+	for factor, same := range map[float64]bool{1: true, 1 + 1e-12: true, 1.001: false} {
+		figures[0].of = func(p *priced) float64 { return old(p) * factor }
+		if got := gridHash(t, g); (got == hash) != same {
+			t.Errorf("prices times %g: the identity is the same: %t", factor, got == hash)
+		}
+	}
+}
+
+// What a run that is stopped has written is rows without a gap from the first on.
+func TestStoppedRunIsAPrefix(t *testing.T) {
+	g := grid(t)
+	g.Axes = append(g.Axes, Axis{"tp", []string{"1", "2"}})
+	for i := range 60 {
+		g.Axes[2].Values = append(g.Axes[2].Values, strconv.Itoa(5000+i))
+	}
+	if err := g.Normalise(); err != nil {
+		t.Fatal(err)
+	}
+	var whole bytes.Buffer
+	if _, err := Run(t.Context(), g, CSV, &whole, 0, g.Rows(), nil); err != nil {
+		t.Fatal(err)
+	}
+	for try := range 40 {
+		ctx, cancel := context.WithCancel(t.Context())
+		var b bytes.Buffer
+		time.AfterFunc(time.Duration(try)*200*time.Microsecond, cancel)
+		n, err := Run(ctx, g, CSV, &b, 0, g.Rows(), nil)
+		cancel()
+		if !bytes.HasPrefix(whole.Bytes(), b.Bytes()) || bytes.Count(b.Bytes(), []byte("\n")) != n.Rows || err == nil && n.Rows != g.Rows() {
+			t.Fatalf("try %d: %d rows of %d, %v: not the first rows", try, n.Rows, g.Rows(), err)
+		}
 	}
 }
