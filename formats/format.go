@@ -103,6 +103,17 @@ func Packed(bits, blockOut, blockIn int, asymmetric, ordered bool) Format {
 	return f
 }
 
+// Bytewise is compressed-tensors' int-quantized layout: a byte for each value whatever
+// its width, a 16-bit scale for each block, and a byte of zero point where it is
+// asymmetric.
+func Bytewise(blockOut, blockIn int, asymmetric bool) Format {
+	f := Format{elem: integer, bits: 8, blockOut: int32(blockOut), blockIn: int32(blockIn), scale: 16}
+	if asymmetric {
+		f.offset = 8
+	}
+	return f
+}
+
 // BNB8 is bitsandbytes' LLM.int8: bytes, and for each output the largest weight in
 // fp32 (arXiv:2208.07339). Outlier columns are found while running, none is stored.
 func BNB8() Format {
@@ -152,6 +163,12 @@ func InGGUF(t GGUF) Format {
 // input.
 func (f Format) WithExtra(bytes int) Format {
 	f.extra += uint8(bytes)
+	return f
+}
+
+// WithIndex adds bytes that are stored for each input, such as AWQ's scale of it.
+func (f Format) WithIndex(bytes int) Format {
+	f.index += uint8(bytes)
 	return f
 }
 

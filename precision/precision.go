@@ -25,14 +25,15 @@ const (
 	INT4  // group-wise: one 16-bit scale per 128 values
 	MXFP4 // OCP microscaling: one 8-bit scale per 32 values
 	FP4   // compute name of MXFP4/NVFP4 peaks
+	NVFP4 // Nvidia's 4-bit floats: one 8-bit scale per 16 values
 	count
 )
 
-var names = [count]string{"", "fp32", "tf32", "bf16", "fp16", "fp8", "int8", "int4", "mxfp4", "fp4"}
+var names = [count]string{"", "fp32", "tf32", "bf16", "fp16", "fp8", "int8", "int4", "mxfp4", "fp4", "nvfp4"}
 
 // bytes per element, scales included. INT4: 0.5 + 2/128 (GPTQ/AWQ group size 128);
-// MXFP4: 0.5 + 1/32 (OCP Microscaling Formats v1.0, table 1).
-var sizes = [count]float64{0, 4, 4, 2, 2, 1, 1, 0.5 + 2.0/128, 0.5 + 1.0/32, 0.5 + 1.0/32}
+// MXFP4: 0.5 + 1/32 (OCP Microscaling Formats v1.0, table 1); NVFP4: 0.5 + 1/16.
+var sizes = [count]float64{0, 4, 4, 2, 2, 1, 1, 0.5 + 2.0/128, 0.5 + 1.0/32, 0.5 + 1.0/32, 0.5 + 1.0/16}
 
 // String returns the name used on the command line, "" for Unset.
 func (d DType) String() string {
@@ -59,7 +60,7 @@ var aliases = map[string]DType{
 }
 
 // Storable lists the formats weights, caches and states may be stored in.
-func Storable() []DType { return []DType{FP32, BF16, FP16, FP8, INT8, INT4, MXFP4} }
+func Storable() []DType { return []DType{FP32, BF16, FP16, FP8, INT8, INT4, MXFP4, NVFP4} }
 
 // Parse reads a format's name. The error lists the names it knows.
 func Parse(s string) (DType, error) {
