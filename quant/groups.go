@@ -75,7 +75,7 @@ func (r *Rules) kvScheme(o *object) {
 	case kind == "float" && bits == 4:
 		r.KV = precision.NVFP4
 	default:
-		o.fail("%s: a KV cache of %s %d is not modelled", k.field, kind, bits)
+		o.fail("%s: a KV cache of %s %d is not modelled", k.field, quoted(kind), bits)
 	}
 }
 
@@ -153,7 +153,6 @@ func (o *object) compressed(layout string, staticInput bool) (formats.Format, bo
 }
 
 func (o *object) layout(layout, kind string, bits int, block [2]int, symmetric, ordered bool) (formats.Format, bool) {
-	name := kind
 	switch {
 	case layout == "dense" || layout == "":
 		return formats.Format{}, true // calibrated, and stored as it was
@@ -170,7 +169,7 @@ func (o *object) layout(layout, kind string, bits int, block [2]int, symmetric, 
 	case kind == "int" && bits <= 8 && (layout == "int-quantized" || layout == "naive-quantized"):
 		return formats.Bytewise(block[0], block[1], !symmetric), true
 	}
-	o.fail("%s: %s of %d bits in groups of %d as %s is not modelled", o.field, name, bits, block[1], quoted(layout))
+	o.fail("%s: %s of %d bits in groups of %d as %s is not modelled", o.field, quoted(kind), bits, block[1], quoted(layout))
 	return formats.Format{}, false
 }
 
@@ -272,7 +271,7 @@ func (r *Rules) modelOptGroups(o *object, algo string, group int) {
 		case kind == "int" && bits == 4:
 			as = "W4A16_AWQ"
 		default:
-			w.fail("%s: %s of %d bits in groups of %d is not modelled", w.field, kind, bits, size)
+			w.fail("%s: %s of %d bits in groups of %d is not modelled", w.field, quoted(kind), bits, size)
 			return
 		}
 		w.finish()

@@ -146,7 +146,7 @@ func TestRefusals(t *testing.T) {
 		`{"quant_method": "fp8", "activation_scheme": "other"}`:                                                               `q.activation_scheme "other" is not modelled`,
 		`{"quant_method": "compressed-tensors"}`:                                                                              "q.config_groups is missing",
 		`{"quant_method": "compressed-tensors", "sparsity_config": {"format": "sparse-24-bitmask"}}`:                          `q.sparsity_config.format "sparse-24-bitmask" is not modelled`,
-		`{"quant_method": "compressed-tensors", "format": "marlin-24", "config_groups": {"a": {"weights": {"num_bits": 4}}}}`: `q.config_groups.a.weights: int of 4 bits in groups of 0 as "marlin-24" is not modelled`,
+		`{"quant_method": "compressed-tensors", "format": "marlin-24", "config_groups": {"a": {"weights": {"num_bits": 4}}}}`: `q.config_groups.a.weights: "int" of 4 bits in groups of 0 as "marlin-24" is not modelled`,
 		`{"quant_method": "compressed-tensors", "format": "pack-quantized", "config_groups": {}, "ignore": ["re:["]}`:         `q.ignore[0]: "[" is not a regular expression`,
 		`{"quant_method": "modelopt", "quant_algo": "W9"}`:                                                                    `q.quant_algo "W9" is not modelled`,
 		`{"quant_method": "modelopt", "quant_algo": "FP8", "kv_cache_quant_algo": "INT3"}`:                                    `q.kv_cache_quant_algo "INT3" is not modelled`,
