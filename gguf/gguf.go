@@ -9,11 +9,11 @@ package gguf
 import (
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"strconv"
 
 	"ridgeline/formats"
+	"ridgeline/internal/input"
 )
 
 // Limits on a header. Real ones have up to 60 metadata and 2,000 tensors; a vocabulary
@@ -113,17 +113,7 @@ func Open(path string) (*File, error) {
 }
 
 func openOne(path string) (*File, error) {
-	st, err := os.Stat(path)
-	if os.IsNotExist(err) {
-		return nil, fmt.Errorf("%s: no such file", path)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", path)
-	}
-	in, err := os.Open(path)
+	in, err := input.Open(path)
 	if err != nil {
 		return nil, err
 	}
