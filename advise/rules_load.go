@@ -8,6 +8,7 @@ import (
 	"ridgeline/arch/family"
 	"ridgeline/costmodel"
 	"ridgeline/execution"
+	"ridgeline/formats"
 	"ridgeline/precision"
 	"ridgeline/units"
 )
@@ -358,7 +359,7 @@ func (a *advisor) changes() []change {
 	lower := func(flag string, d precision.DType, set func(*costmodel.Options)) {
 		add(fmt.Sprintf("--%s %s", flag, d), []string{"--" + flag, d.String()}, func(t *design) bool { set(&t.deploy); return true })
 	}
-	lower("weights", precision.FP8, func(o *costmodel.Options) { o.Weights = precision.FP8 })
+	lower("weights", precision.FP8, func(o *costmodel.Options) { o.Weights = formats.Of(precision.FP8) })
 	lower("kv", precision.FP8, func(o *costmodel.Options) { o.KV = precision.FP8 })
 	lower("state", precision.FP8, func(o *costmodel.Options) { o.State = precision.FP8 })
 	if _, ok := a.hw.Peak[precision.FP8]; ok {

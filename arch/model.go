@@ -70,6 +70,13 @@ type Model struct {
 	// Numerics change what the model computes and nothing of what it costs.
 	Numerics Numerics
 
+	// KVDType is the format a checkpoint has scales of its KV cache for, ConvDType that of
+	// the convolutions' states; Unset is the activations'.
+	KVDType, ConvDType precision.DType
+	// EmbeddingStored and HeadStored are how the checkpoint stores the embedding and the
+	// LM head, as Layer.Stored the rest.
+	EmbeddingStored, HeadStored Stored
+
 	// CountingForm is the paper's approximate non-embedding count (appendix A), 0
 	// where the family has none.
 	CountingForm int64
@@ -84,6 +91,8 @@ type Layer struct {
 	Mixer Mixer
 	FFN   FFN
 	Block Block
+	// Stored is how the checkpoint stores the weights, where that is not WeightDType.
+	Stored *StoredWeights
 }
 
 // Numerics are numbers that change what a model computes but not what it costs: a factor

@@ -3,8 +3,10 @@ package costmodel
 import (
 	"fmt"
 	"reflect"
+	"strconv"
 
 	"ridgeline/arch"
+	"ridgeline/precision"
 )
 
 // builder turns a model into the operations of one device. It is written layer by layer
@@ -12,7 +14,7 @@ import (
 type builder struct {
 	m    *arch.Model
 	o    Options
-	f    formats
+	f    inForce
 	tp   int
 	skip bool // prefill with the cross-decoder left out
 
@@ -23,6 +25,7 @@ type builder struct {
 	// cacheRows is the basis of the rows that a cache owner makes keys and values for: all
 	// of them even where queries are made for the last positions only.
 	cacheRows int
+	storage   storage // how the weights of the part at hand are stored
 	ops       []OpGroup
 	blocks    map[block][2]int // ops already listed, when grouped
 	err       error
@@ -51,7 +54,7 @@ func Ops(m *arch.Model, o Options, skip bool) ([]Op, error) {
 }
 
 // buildOps lists the operations, one by one or, grouped, once for all layers alike.
-func buildOps(m *arch.Model, o Options, f formats, skip, grouped bool) ([]OpGroup, error) {
+func buildOps(m *arch.Model, o Options, f inForce, skip, grouped bool) ([]OpGroup, error) {
 	b := &builder{m: m, o: o, f: f, tp: max(o.TP, 1), scanFd: map[int]bool{}, early: map[int]bool{}, mixFd: map[int]bool{}}
 	if grouped {
 		b.blocks = map[block][2]int{}
@@ -77,17 +80,18 @@ func buildOps(m *arch.Model, o Options, f formats, skip, grouped bool) ([]OpGrou
 	}
 	b.layer = -1
 	e := b.op("embed", Embedding)
-	e.Weight = f.weights
 	e.Shape.Table = (m.Vocab + b.tp - 1) / b.tp // ranks pad the vocabulary
-	e.Bytes[Weights][rows] = float64(m.Width) * f.weights.Bytes()
+	rate, dtype := b.outside(m.EmbeddingStored)
+	e.Weight = dtype
+	e.Bytes[Weights][rows] = float64(m.Width) * rate
 	e.Bytes[ActWrite][rows] = float64(m.Width) * f.act.Bytes()
 	b.allReduce("embed.allreduce", m.Width, rows)
 	w := float64(m.Width)
 	if m.Positions > 0 {
 		p := b.elementwise("embed.positions", Embedding, 0, w, w, w, rows)
-		p.Weight = f.weights
+		p.Weight = f.base
 		p.Shape.Table = m.Positions
-		p.Bytes[Weights][rows] = w * f.weights.Bytes()
+		p.Bytes[Weights][rows] = w * f.base.Bytes()
 	}
 	if m.EmbedNorm {
 		b.norm("embed.norm", m.Width, rows)
@@ -99,11 +103,17 @@ func buildOps(m *arch.Model, o Options, f formats, skip, grouped bool) ([]OpGrou
 		b.once(b.mixerBlock(l, owner), func() { b.mixerOps(l, owner) })
 		b.part = InFFN
 		b.last = b.last || owner
-		b.once(ffnBlock(l, b.last), func() { b.ffnOps(l) })
+		b.once(b.ffnBlock(l, b.last), func() { b.ffnOps(l) })
 	}
+	b.storage = storage{}
 	b.layer, b.part, b.last = -1, InEnds, true
 	b.norm("final_norm", m.Width, seqs)
 	v := (m.Vocab + b.tp - 1) / b.tp // ranks pad the vocabulary
+	head := m.HeadStored
+	if m.Tied {
+		head = m.EmbeddingStored
+	}
+	b.storage = b.head(head)
 	b.linear("lm_head", m.Width, v, seqs, linearOpts{bias: m.HeadBias}).Kernel = Head
 	if m.LogitCap > 0 {
 		b.elementwise("lm_head.cap", Activation, 0, float64(v), float64(v), 3*float64(v), seqs)
@@ -156,9 +166,13 @@ func (b *builder) op(name string, k Kernel) *Op {
 	return &b.ops[len(b.ops)-1].Op
 }
 
+// weights adds n numbers that are no matrix: norms, biases, taps, decay rates.
 func (b *builder) weights(o *Op, n float64) {
-	o.Weight = b.f.weights
-	o.Bytes[Weights][one] += n * b.f.weights.Bytes()
+	rate, dtype := b.vector(o.Name)
+	if o.Weight == precision.Unset {
+		o.Weight = dtype
+	}
+	o.Bytes[Weights][one] += n * rate
 }
 
 func (b *builder) act(o *Op, read, write float64, r int) {
@@ -169,6 +183,12 @@ func (b *builder) act(o *Op, read, write float64, r int) {
 func (b *builder) state(o *Op, n float64) {
 	o.Bytes[StateRead][seqs] += n * b.f.state.Bytes()
 	o.Bytes[StateWrite][seqs] += n * b.f.state.Bytes()
+}
+
+// convState is the inputs a convolution looks back on.
+func (b *builder) convState(o *Op, n float64) {
+	o.Bytes[StateRead][seqs] += n * b.f.conv.Bytes()
+	o.Bytes[StateWrite][seqs] += n * b.f.conv.Bytes()
 }
 
 // elementwise is an operation that reads and writes activations and does flops per row.
@@ -214,7 +234,7 @@ func (b *builder) linear(name string, in, out, r int, lo linearOpts) *Op {
 	i, n := float64(in), float64(out)
 	o := b.op(name, Product)
 	o.Shape = Shape{In: in, Out: out, RowsAreSeqs: r == seqs}
-	b.weights(o, i*n)
+	o.Bytes[Weights][one], o.Weight = b.matrix(name, out, in, false)
 	b.act(o, i, n, r)
 	o.FLOPs[r] = 2 * i * n
 	if lo.bias {
@@ -272,11 +292,12 @@ type block struct {
 	part                                      any
 	block                                     arch.Block
 	cross, last, owner, scanFed, early, mixed bool
+	stored                                    *arch.StoredWeights
 }
 
 func (b *builder) mixerBlock(l arch.Layer, owner bool) (k block) {
 	m := l.Mixer
-	k.block = l.Block
+	k.block, k.stored = l.Block, b.storedIn(l)
 	if m == nil {
 		return k
 	}
@@ -289,8 +310,8 @@ func (b *builder) mixerBlock(l arch.Layer, owner bool) (k block) {
 	return k
 }
 
-func ffnBlock(l arch.Layer, last bool) (k block) {
-	k.block = l.Block
+func (b *builder) ffnBlock(l arch.Layer, last bool) (k block) {
+	k.block, k.stored = l.Block, b.storedIn(l)
 	if l.FFN != nil {
 		k.part = l.FFN
 	}
@@ -319,6 +340,7 @@ func (b *builder) mixerOps(l arch.Layer, owner bool) {
 	if l.Mixer == nil {
 		return
 	}
+	b.storage = b.normStorage(l)
 	before, beforeFFN := l.Block.Before()
 	if before {
 		b.norm("mixer_norm", b.m.Width, b.r())
@@ -331,7 +353,13 @@ func (b *builder) mixerOps(l arch.Layer, owner bool) {
 	if owner {
 		b.cacheRows, b.last = rows, true // from here on: queries, the core and the FFN
 	}
-	for _, p := range arch.Parts(l.Mixer) {
+	parts := arch.Parts(l.Mixer)
+	for i, p := range parts {
+		scope := "mixer."
+		if len(parts) > 1 {
+			scope += strconv.Itoa(i) + "."
+		}
+		b.storage = b.storageOf(l, scope, p.Weights)
 		cost, ok := partCosts[reflect.TypeOf(p)]
 		if !ok {
 			b.fail("layer %d: mixer %s has no cost model", b.layer, p.Kind())
@@ -341,6 +369,7 @@ func (b *builder) mixerOps(l arch.Layer, owner bool) {
 	}
 	b.fresh = false
 	if l.Block.After() {
+		b.storage = b.normStorage(l)
 		b.postNorm("mixer_post_norm")
 	}
 }
@@ -350,10 +379,12 @@ func (b *builder) ffnOps(l arch.Layer) {
 	if f == nil {
 		return
 	}
+	b.storage = b.normStorage(l)
 	if _, before := l.Block.Before(); before && !l.Block.Parallel() {
 		b.norm("ffn_norm", b.m.Width, b.r())
 	}
 	b.fresh = l.Block.After()
+	b.storage = b.storageOf(l, "ffn.", f.Weights)
 	cost, ok := partCosts[reflect.TypeOf(f)]
 	if !ok {
 		b.fail("layer %d: ffn %s has no cost model", b.layer, f.Kind())
@@ -362,6 +393,7 @@ func (b *builder) ffnOps(l arch.Layer) {
 	cost(b, f)
 	b.fresh = false
 	if l.Block.After() {
+		b.storage = b.normStorage(l)
 		b.postNorm("ffn_post_norm")
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"ridgeline/costmodel/kerneltime"
 	"ridgeline/execution"
+	"ridgeline/formats"
 	"ridgeline/hardware"
 	"ridgeline/models"
 	"ridgeline/precision"
@@ -102,7 +103,7 @@ func TestBasis(t *testing.T) {
 	if got, want := compiled(t, "llama-3.1-8b", "a100-80gb", Options{KV: precision.FP8}).Basis(Calibrated), "fitted on this GPU (a cache in fp8 unmeasured)"; got != want {
 		t.Errorf("basis %q, want %q", got, want)
 	}
-	odd := compiled(t, "llama-3.1-8b", "h200", Options{Weights: precision.INT4, KV: precision.INT4}).Basis(Calibrated)
+	odd := compiled(t, "llama-3.1-8b", "h200", Options{Weights: formats.Of(precision.INT4), KV: precision.INT4}).Basis(Calibrated)
 	if want := "fitted on this GPU (int4 weights computed in bf16 unmeasured, a cache in int4 unmeasured)"; odd != want {
 		t.Errorf("basis %q, want %q", odd, want)
 	}
@@ -158,7 +159,7 @@ func TestServedTPOT(t *testing.T) {
 // Eight-bit weights that are widened on the way in save their bytes and no arithmetic.
 func TestWeightOnlyFormats(t *testing.T) {
 	bf := compiled(t, "llama-3.1-8b", "h200", Options{})
-	w8 := compiled(t, "llama-3.1-8b", "h200", Options{Weights: precision.FP8})
+	w8 := compiled(t, "llama-3.1-8b", "h200", Options{Weights: formats.Of(precision.FP8)})
 	if s, l := w8.DecodeStep(Calibrated, 1, 1000), bf.DecodeStep(Calibrated, 1, 1000); s > 0.75*l {
 		t.Errorf("fp8 weights: a step of %g against %g in bf16", s, l)
 	}

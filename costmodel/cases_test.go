@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"ridgeline/execution"
+	"ridgeline/formats"
 	"ridgeline/hardware"
 	"ridgeline/models"
 	"ridgeline/precision"
@@ -141,7 +142,7 @@ func (r *caseRun) set(verb string, args []string) error {
 func setOption(o *Options, k, v string) (err error) {
 	switch k {
 	case "weights":
-		o.Weights, err = precision.Parse(v)
+		o.Weights, err = formats.Parse(v)
 	case "kv":
 		o.KV, err = precision.Parse(v)
 	case "state":

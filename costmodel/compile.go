@@ -46,7 +46,7 @@ type Compiled struct {
 	Hardware *hardware.Profile
 	Options  Options
 
-	f               formats
+	f               inForce
 	tp              int
 	decode, prefill []OpGroup
 
@@ -235,9 +235,18 @@ func (c *Compiled) TP() int { return c.tp }
 
 // Formats names the storage and compute formats in force, for people.
 func (c *Compiled) Formats() string {
-	s := fmt.Sprintf("weights %s, KV %s, state %s, compute %s", c.f.weights, c.f.kv, c.f.state, c.f.compute)
+	s := "weights " + c.f.weights.String()
+	if c.f.stored && c.Model.Quantised() {
+		s = "weights as stored (" + c.Model.StoredSummary() + ")"
+	} else if c.f.weights.Quantised() {
+		s += " (embedding, head and norms " + c.f.base.String() + ")"
+	}
+	s += fmt.Sprintf(", KV %s, state %s, compute %s", c.f.kv, c.f.state, c.f.compute)
 	if c.f.experts != c.f.weights {
 		s += ", experts " + c.f.experts.String()
+	}
+	if c.f.conv != c.f.state && c.mem.state > 0 {
+		s += ", convolution state " + c.f.conv.String()
 	}
 	return s
 }

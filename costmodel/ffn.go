@@ -59,11 +59,11 @@ func (b *builder) expert(name string, m arch.MoE, in, out, r int, residual float
 	i, n, k := float64(in), float64(out), float64(m.TopK)
 	o := b.op(name, ExpertProduct)
 	o.Shape = Shape{In: in, Out: out, Experts: m.Experts, TopK: m.TopK, RowsAreSeqs: r == seqs}
-	o.Weight = b.f.experts
-	o.Bytes[Weights][hit] = i * n * b.f.experts.Bytes()
+	o.Bytes[Weights][hit], o.Weight = b.matrix(name, out, in, true)
 	o.FLOPs[r] = 2*k*i*n + residual
 	if m.Bias {
-		o.Bytes[Weights][hit] += n * b.f.weights.Bytes()
+		rate, _ := b.vector(name)
+		o.Bytes[Weights][hit] += n * rate
 		o.FLOPs[r] += k * n
 	}
 	b.act(o, k*i, k*n, r)

@@ -6,6 +6,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"ridgeline/formats"
 	"ridgeline/precision"
 )
 
@@ -104,12 +105,12 @@ func TestLimitBelowRooflineAndPartsSum(t *testing.T) {
 func TestMonotone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m, o := drawModel(t), drawOptions(t)
-		o.Weights, o.KV = precision.FP8, precision.FP8
+		o.Weights, o.KV = formats.Of(precision.FP8), precision.FP8
 		c, err := Compile(m, testGPU(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		o.Weights, o.KV = precision.BF16, precision.BF16
+		o.Weights, o.KV = formats.Of(precision.BF16), precision.BF16
 		wide, err := Compile(m, testGPU(), o)
 		if err != nil {
 			t.Fatal(err)

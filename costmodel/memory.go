@@ -3,6 +3,8 @@ package costmodel
 import (
 	"math"
 	"sort"
+
+	"ridgeline/execution"
 )
 
 // CacheBlock is the positions a page of the KV cache holds: engines allocate whole pages.
@@ -52,14 +54,17 @@ func (c *Compiled) memoryTable() memoryTable {
 		} else if g.Kernel != Head || !c.Model.Tied {
 			t.weights += n * (g.Bytes[Weights][one] + g.Bytes[Weights][hit]*float64(g.Shape.Experts))
 		} else if c.Model.HeadBias {
-			t.weights += float64(g.Shape.Out) * c.f.weights.Bytes()
+			t.weights += float64(g.Shape.Out) * c.f.base.Bytes()
 		}
 		t.state += n * g.Bytes[StateRead][seqs]
 		stored := n * g.Bytes[CacheWrite][ring]
-		if g.Shape.Window == 0 {
+		switch {
+		case g.Shape.Window == 0:
 			t.perToken += stored
 			t.readToken += n * g.Bytes[CacheRead][kvRows]
-		} else if stored > 0 {
+		case c.Options.Cache == execution.FullWindow:
+			t.perToken += stored
+		case stored > 0:
 			w := float64(g.Shape.Window)
 			if _, ok := seen[w]; !ok {
 				seen[w] = len(t.windowed)
@@ -87,7 +92,7 @@ func (c *Compiled) loadTimeWeights() float64 {
 			n += 4 * a.HeadDim
 		}
 	}
-	return float64(n) * c.f.weights.Bytes()
+	return float64(n) * c.f.base.Bytes()
 }
 
 func pages(n float64) float64 { return math.Ceil(n/CacheBlock) * CacheBlock }

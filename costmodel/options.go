@@ -7,6 +7,7 @@ import (
 	"ridgeline/arch"
 	"ridgeline/costmodel/kerneltime"
 	"ridgeline/execution"
+	"ridgeline/formats"
 	"ridgeline/hardware"
 	"ridgeline/precision"
 )
@@ -24,10 +25,17 @@ func parseName(what, s string, names []string) (uint8, error) {
 // Options say how a model is deployed. The zero value is what most people run: 16-bit
 // weights as the checkpoint has them, one device, packed and fused kernels, skipping prefill.
 type Options struct {
-	// Weights, KV, State and Activations are storage formats; Unset takes the checkpoint's
-	// (experts and recurrent states may have one of their own), bf16 if it names none, KV
-	// and State as the activations.
-	Weights, KV, State, Activations precision.DType
+	// Weights is how weights are stored; the zero value is as the checkpoint stores each of
+	// them, bf16 if it does not say. A plain format (fp32, bf16, fp16) is for all of them, a
+	// quantised one for the linear maps and experts of the layers: embedding, head,
+	// routers, norms, biases and convolutions keep the checkpoint's 16 bits.
+	Weights formats.Format
+	// KV, State, ConvState and Activations are the formats of the cache, of recurrent
+	// states, of the inputs a convolution looks back on and of activations. Unset takes the
+	// checkpoint's, else bf16 for activations and theirs for the others.
+	KV, State, ConvState, Activations precision.DType
+	// Cache says how much of a window's cache is stored.
+	Cache execution.CacheMode
 	// Compute is the format of matrix products and attention; Unset is the activations'
 	// (fp32 where the device has no 16-bit peak).
 	Compute precision.DType
@@ -43,41 +51,53 @@ type Options struct {
 	MemoryFraction float64
 }
 
-// formats are the options with every default filled in.
-type formats struct {
-	weights, experts, kv, state, act, compute, vector precision.DType
+// inForce are the options with every default filled in.
+type inForce struct {
+	weights, experts formats.Format
+	stored           bool            // as the checkpoint stores each weight, where it says
+	base             precision.DType // what is not quantised
+	kv, state, conv  precision.DType
+	act, compute     precision.DType
+	vector           precision.DType
 }
 
-func (o Options) resolve(m *arch.Model, hw *hardware.Profile) (formats, error) {
-	f := formats{weights: o.Weights, kv: o.KV, state: o.State, act: o.Activations, compute: o.Compute}
-	if f.weights == precision.Unset {
-		f.weights, f.experts = m.WeightDType, m.ExpertDType
+func (o Options) resolve(m *arch.Model, hw *hardware.Profile) (inForce, error) {
+	f := inForce{weights: o.Weights, kv: o.KV, state: o.State, conv: o.ConvState, act: o.Activations, compute: o.Compute}
+	if !f.weights.Said() {
+		f.weights, f.experts, f.stored = formats.Of(m.WeightDType), formats.Of(m.ExpertDType), true
 	}
-	if f.weights == precision.Unset {
-		f.weights = precision.BF16
+	if !f.weights.Said() {
+		f.weights = formats.Plain(precision.BF16)
 	}
-	if f.experts == precision.Unset {
+	if !f.experts.Said() {
 		f.experts = f.weights
 	}
-	if f.act == precision.Unset {
-		f.act = precision.BF16
-		if f.weights == precision.FP32 || f.weights == precision.FP16 {
-			f.act = f.weights
+	switch {
+	case !f.weights.Quantised():
+		f.base = f.weights.DType()
+	case m.WeightDType == precision.FP16:
+		f.base = precision.FP16
+	default:
+		f.base = precision.BF16
+	}
+	first := func(d *precision.DType, others ...precision.DType) {
+		for _, o := range others {
+			if *d == precision.Unset {
+				*d = o
+			}
 		}
 	}
-	if f.kv == precision.Unset {
-		f.kv = f.act
+	if f.base == precision.FP32 || f.base == precision.FP16 {
+		first(&f.act, f.base)
 	}
-	if f.state == precision.Unset {
-		f.state = m.StateDType
-	}
-	if f.state == precision.Unset {
-		f.state = f.act
-	}
+	first(&f.act, precision.BF16)
+	first(&f.kv, m.KVDType, f.act)
+	first(&f.state, m.StateDType, f.act)
+	first(&f.conv, m.ConvDType, f.act)
 	for _, s := range []struct {
 		what string
 		d    precision.DType
-	}{{"weights", f.weights}, {"kv", f.kv}, {"state", f.state}, {"activations", f.act}} {
+	}{{"weights", f.base}, {"kv", f.kv}, {"state", f.state}, {"conv-state", f.conv}, {"activations", f.act}} {
 		if s.d == precision.TF32 || s.d == precision.FP4 {
 			return f, fmt.Errorf("--%s %s: %s is a compute format, nothing is stored in it (store in fp32 or mxfp4)", s.what, s.d, s.d)
 		}

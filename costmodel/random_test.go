@@ -5,6 +5,7 @@ import (
 
 	"ridgeline/arch"
 	"ridgeline/execution"
+	"ridgeline/formats"
 	"ridgeline/hardware"
 	"ridgeline/precision"
 )
@@ -115,7 +116,7 @@ func drawFFN(t *rapid.T) arch.FFN {
 
 func drawOptions(t *rapid.T) Options {
 	return Options{
-		Weights: rapid.SampledFrom([]precision.DType{precision.Unset, precision.BF16, precision.FP8, precision.INT4}).Draw(t, "weights"),
+		Weights: rapid.SampledFrom([]formats.Format{{}, formats.Of(precision.BF16), formats.Of(precision.FP8), formats.Of(precision.INT4)}).Draw(t, "weights"),
 		KV:      rapid.SampledFrom([]precision.DType{precision.Unset, precision.FP8}).Draw(t, "kvtype"),
 		KVRead:  execution.KVRead(rapid.IntRange(0, 2).Draw(t, "kvread")), Diff: execution.DiffKernel(rapid.IntRange(0, 1).Draw(t, "diffk")),
 		Prefill: execution.PrefillMode(rapid.IntRange(0, 1).Draw(t, "prefill")), TP: rapid.SampledFrom([]int{1, 2, 4}).Draw(t, "tp"),

@@ -12,7 +12,7 @@ func (b *builder) conv(name string, kernel Kernel, c, k int, bias bool) {
 	}
 	b.weights(o, n)
 	b.act(o, float64(c), float64(c), rows)
-	b.state(o, float64(c*(k-1)))
+	b.convState(o, float64(c*(k-1)))
 	o.FLOPs[rows] = float64(c) * float64(2*k+2)
 }
 

@@ -10,11 +10,16 @@ import (
 
 	"ridgeline/arch"
 	"ridgeline/execution"
+	"ridgeline/formats"
+	"ridgeline/precision"
 )
 
 // drawRanks is a model on one device and on two or four.
 func drawRanks(t *rapid.T) (m *arch.Model, one, many *Compiled, ranks int) {
 	m, o := drawModel(t), drawOptions(t)
+	if o.Weights.Quantised() { // every rank has scales of its own, so that they are not divided
+		o.Weights = formats.Plain(precision.FP16)
+	}
 	ranks = rapid.SampledFrom([]int{2, 4}).Draw(t, "ranks")
 	o.TP = 1
 	one, err := Compile(m, testGPU(), o)

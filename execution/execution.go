@@ -59,6 +59,29 @@ var prefillNames = []string{"skip", "full"}
 
 func (p PrefillMode) String() string { return prefillNames[p] }
 
+// CacheMode says how much of a windowed layer's cache an engine stores. It does not change
+// what runs: the window is all that is read.
+type CacheMode uint8
+
+// The modes.
+const (
+	Ring       CacheMode = iota // the window: older rows are overwritten
+	FullWindow                  // every row, where windowed layers have no cache of their own kind
+)
+
+var cacheNames = []string{"ring", "full_window"}
+
+func (c CacheMode) String() string { return cacheNames[c] }
+
+// CacheModes lists the cache modes.
+func CacheModes() []string { return slices.Clone(cacheNames) }
+
+// ParseCacheMode reads ring or full_window, with _ or -.
+func ParseCacheMode(s string) (CacheMode, error) {
+	v, err := parseName("cache", s, cacheNames)
+	return CacheMode(v), err
+}
+
 // KVReads lists the ways to read a cache.
 func KVReads() []string { return slices.Clone(kvReadNames) }
 

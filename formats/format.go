@@ -59,6 +59,24 @@ const (
 // Plain is a matrix of ordinary numbers.
 func Plain(d precision.DType) Format { return Format{plain: d} }
 
+// Of is what is usually meant by a number format: fp8 with one scale for the matrix, int8
+// with one for each output, int4 with one for each 128 values.
+func Of(d precision.DType) Format {
+	switch d {
+	case precision.FP8:
+		return FP8(0, 0, 32)
+	case precision.INT8:
+		return Int(8, 0)
+	case precision.INT4:
+		return Int(4, 128)
+	case precision.MXFP4, precision.FP4:
+		return MXFP4()
+	case precision.NVFP4:
+		return NVFP4()
+	}
+	return Plain(d)
+}
+
 // FP8 is 8-bit floating point with one scale of scaleBits for each block of [out, in]
 // values, 0 standing for the whole dimension: FP8(0, 0, 32) has one for the matrix,
 // FP8(1, 0, 16) one for each output, FP8(128, 128, 32) is DeepSeek-V3's
@@ -228,6 +246,9 @@ func (f Format) flatBytes(n int64) int64 {
 	}
 	return bytes + 4*scales
 }
+
+// Equal reports whether two formats are the same, as == does.
+func (f Format) Equal(o Format) bool { return f == o }
 
 // PerValue is the bytes a value takes in a large matrix, rows of 4096: what a format
 // costs where no shape is known.

@@ -49,6 +49,11 @@ func Parse(s string) (Format, error) {
 
 const known = "fp32, bf16, fp16, fp8, int8, int4, int3, int2, nvfp4, mxfp4, mxfp8, nf4, gptq4, awq4, mlx4, bnb8, GGUF types such as q4_k; groups as in int4:g64"
 
+// Names lists formats worth offering.
+func Names() []string {
+	return []string{"fp32", "bf16", "fp16", "fp8", "int8", "int4", "nvfp4", "mxfp4", "nf4", "q8_0", "q6_k", "q5_k", "q4_k", "q3_k"}
+}
+
 // named is the format a bare name stands for.
 func named(name string) (Format, bool) {
 	switch name {

@@ -14,6 +14,7 @@ import (
 	"ridgeline/calibrate"
 	"ridgeline/costmodel"
 	"ridgeline/costmodel/kerneltime"
+	"ridgeline/formats"
 	"ridgeline/hardware"
 	"ridgeline/models"
 	"ridgeline/precision"
@@ -131,9 +132,9 @@ func (d deployment) compile() (*costmodel.Compiled, error) {
 	if err != nil {
 		return nil, fmt.Errorf("system: %w", err)
 	}
-	o := costmodel.Options{TP: d.tp, Engine: "ideal", Weights: precision.BF16}
+	o := costmodel.Options{TP: d.tp, Engine: "ideal", Weights: formats.Plain(precision.BF16)}
 	if d.precision.Bytes() == 1 {
-		o.Weights, o.Compute = d.precision, d.precision
+		o.Weights, o.Compute = formats.Of(d.precision), d.precision
 	}
 	return costmodel.Compile(m, hw, o)
 }

@@ -11,6 +11,7 @@ import (
 	"ridgeline/arch/family"
 	"ridgeline/costmodel"
 	"ridgeline/execution"
+	"ridgeline/formats"
 	"ridgeline/hardware"
 	"ridgeline/internal/spell"
 	"ridgeline/precision"
@@ -83,11 +84,15 @@ var parameters = []parameter{
 	{"differential", nil, modelParam, text, "", "true, false: differential attention", option("differential")},
 	{"on", []string{"hardware"}, deployParam, text, "a100-80gb", "devices", readDevice},
 	{"weights", nil, deployParam, text, "", "storage format of the weights",
-		named(precision.Parse, func(p *point, d precision.DType) { p.options.Weights = d })},
+		named(formats.Parse, func(p *point, f formats.Format) { p.options.Weights = f })},
 	{"kv", nil, deployParam, text, "", "storage format of the KV cache",
 		named(precision.Parse, func(p *point, d precision.DType) { p.options.KV = d })},
 	{"state", nil, deployParam, text, "", "storage format of recurrent states",
 		named(precision.Parse, func(p *point, d precision.DType) { p.options.State = d })},
+	{"conv_state", nil, deployParam, text, "", "storage format of the convolutions' states",
+		named(precision.Parse, func(p *point, d precision.DType) { p.options.ConvState = d })},
+	{"cache", nil, deployParam, text, "", "what windowed layers store: ring, full_window",
+		named(execution.ParseCacheMode, func(p *point, c execution.CacheMode) { p.options.Cache = c })},
 	{"compute", nil, deployParam, text, "", "format of matrix products",
 		named(precision.Parse, func(p *point, d precision.DType) { p.options.Compute = d })},
 	{"tp", nil, deployParam, whole, "", "tensor-parallel devices", readTP},

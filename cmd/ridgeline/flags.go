@@ -17,6 +17,7 @@ import (
 	"ridgeline/costmodel"
 	"ridgeline/costmodel/kerneltime"
 	"ridgeline/execution"
+	"ridgeline/formats"
 	"ridgeline/hardware"
 	"ridgeline/internal/atomicfile"
 	"ridgeline/models"
@@ -28,6 +29,7 @@ import (
 type deployFlags struct {
 	on                                       string
 	weights, kv, state, activations, compute string
+	convState, cache                         string
 	kvRead, diffKernel, prefill              string
 	engine, calibration                      string
 	tp                                       int
@@ -53,8 +55,10 @@ func (d *deployFlags) registerDevice(c *cobra.Command) {
 	complete(c, "prefill", execution.PrefillModes)
 	complete(c, "kv-read", execution.KVReads)
 	complete(c, "diff-kernel", execution.DiffKernels)
+	complete(c, "cache", execution.CacheModes)
 	complete(c, "engine", kerneltime.EngineNames)
-	for _, n := range []string{"weights", "kv", "state", "activations", "compute"} {
+	complete(c, "weights", formats.Names)
+	for _, n := range []string{"kv", "state", "conv-state", "activations", "compute"} {
 		complete(c, n, storable)
 	}
 }
@@ -75,9 +79,11 @@ func (d *deployFlags) bindDevice(f *pflag.FlagSet) {
 		on += "; a comma list prices every model on each"
 	}
 	f.StringVar(&d.on, "on", "a100-80gb", on)
-	f.StringVar(&d.weights, "weights", "", "storage format of the weights (default: the checkpoint's, else bf16)")
+	f.StringVar(&d.weights, "weights", "", "storage format of the weights: bf16, fp8, nvfp4, int4:g64, q4_k, … (default: as the checkpoint stores each, else bf16)")
 	f.StringVar(&d.kv, "kv", "", "storage format of the KV cache (default: the activations')")
 	f.StringVar(&d.state, "state", "", "storage format of recurrent states (default: the checkpoint's, else the activations')")
+	f.StringVar(&d.convState, "conv-state", "", "storage format of the convolutions' states (default: the activations')")
+	f.StringVar(&d.cache, "cache", "ring", "what windowed layers store: ring (the window) or full_window (all positions)")
 	f.StringVar(&d.activations, "activations", "", "format of activations (default bf16)")
 	f.StringVar(&d.compute, "compute", "", "format matrix products run in (default: the activations')")
 	f.IntVar(&d.tp, "tp", 1, "tensor-parallel devices")
@@ -101,13 +107,21 @@ func (d *deployFlags) options(c *cobra.Command) (o costmodel.Options, err error)
 	for _, f := range []struct {
 		name, v string
 		to      *precision.DType
-	}{{"weights", d.weights, &o.Weights}, {"kv", d.kv, &o.KV}, {"state", d.state, &o.State}, {"activations", d.activations, &o.Activations}, {"compute", d.compute, &o.Compute}} {
+	}{{"kv", d.kv, &o.KV}, {"state", d.state, &o.State}, {"conv-state", d.convState, &o.ConvState}, {"activations", d.activations, &o.Activations}, {"compute", d.compute, &o.Compute}} {
 		if f.v == "" {
 			continue
 		}
 		if *f.to, err = precision.Parse(f.v); err != nil {
 			return o, fmt.Errorf("--%s: %w", f.name, err)
 		}
+	}
+	if d.weights != "" {
+		if o.Weights, err = formats.Parse(d.weights); err != nil {
+			return o, fmt.Errorf("--weights: %w", err)
+		}
+	}
+	if o.Cache, err = execution.ParseCacheMode(d.cache); err != nil {
+		return o, fmt.Errorf("--%w", err)
 	}
 	if d.tp < 1 {
 		return o, fmt.Errorf("--tp %d: must be 1 or more", d.tp)

@@ -8,6 +8,7 @@ import (
 	"ridgeline/arch"
 	"ridgeline/costmodel"
 	"ridgeline/execution"
+	"ridgeline/formats"
 	"ridgeline/kernels"
 	"ridgeline/kernels/internal/layouts"
 	"ridgeline/precision"
@@ -102,7 +103,7 @@ func drawCase(m *arch.Model, n layouts.Draw) countCase {
 // costOptions are the cost model's options for what kernels run: everything fp32.
 func costOptions(o kernels.Options) costmodel.Options {
 	return costmodel.Options{
-		Weights: precision.FP32, KV: precision.FP32, State: precision.FP32, Activations: precision.FP32, Compute: precision.FP32,
+		Weights: formats.Plain(precision.FP32), KV: precision.FP32, State: precision.FP32, Activations: precision.FP32, Compute: precision.FP32,
 		Prefill: o.Prefill,
 		KVRead:  o.KVRead,
 		Diff:    o.DiffKernel,

@@ -1,0 +1,145 @@
+package costmodel
+
+import (
+	"strings"
+
+	"ridgeline/arch"
+	"ridgeline/precision"
+)
+
+// storage is how the checkpoint stores the weights of the mixer or FFN at hand: bytes a
+// value of each weight, and of the weights that operations do not name. Rates are ratios,
+// so that they hold for a rank's share and for a part of a merged matrix.
+type storage struct {
+	matrices, vectors map[string]rate
+	matrix, vector    rate // their means
+}
+
+// rate is the bytes of a value, and the number format nearest to it.
+type rate struct {
+	perValue float64
+	dtype    precision.DType
+}
+
+// storedIn is the layer's table where it is in force.
+func (b *builder) storedIn(l arch.Layer) *arch.StoredWeights {
+	if !b.f.stored {
+		return nil
+	}
+	return l.Stored
+}
+
+// storageOf works out the rates of a part; the zero value where the checkpoint says
+// nothing of it.
+func (b *builder) storageOf(l arch.Layer, scope string, weights func(int) []arch.Weight) storage {
+	table := b.storedIn(l)
+	if table == nil {
+		return storage{}
+	}
+	s := storage{matrices: map[string]rate{}, vectors: map[string]rate{}}
+	var bytes, elements [2]float64 // of matrices and of the rest
+	var dtypes [2]precision.DType
+	for _, w := range weights(b.m.Width) {
+		x, ok := table.Of(scope + w.Name)
+		if !ok {
+			continue
+		}
+		n := float64(w.Elements())
+		r := rate{float64(x.Bytes) / n, x.Format.DType()}
+		i := 0
+		if w.Role == arch.Vector {
+			i = 1
+			s.vectors[w.Name] = r
+		} else {
+			s.matrices[w.Name] = r
+		}
+		bytes[i] += float64(x.Bytes)
+		elements[i] += n
+		dtypes[i] = r.dtype
+	}
+	if elements[0] > 0 {
+		s.matrix = rate{bytes[0] / elements[0], dtypes[0]}
+	}
+	if elements[1] > 0 {
+		s.vector = rate{bytes[1] / elements[1], dtypes[1]}
+	}
+	return s
+}
+
+// normStorage has the rates of the norms in front of a layer's mixer and FFN.
+func (b *builder) normStorage(l arch.Layer) storage {
+	table := b.storedIn(l)
+	s := storage{}
+	for _, name := range arch.LayerNorms() {
+		if x, ok := table.Of(name); ok && x.Format.Said() {
+			if s.vectors == nil {
+				s.vectors = map[string]rate{}
+			}
+			s.vectors[name] = rate{x.Format.PerValue(), x.Format.DType()}
+		}
+	}
+	return s
+}
+
+// head has the rate of the LM head.
+func (b *builder) head(x arch.Stored) storage {
+	if perValue, dtype := b.outside(x); b.f.stored && x != (arch.Stored{}) {
+		return storage{matrices: map[string]rate{"lm_head": {perValue, dtype}}}
+	}
+	return storage{}
+}
+
+// outside is the rate of the embedding or the head, which what-if quantisation leaves as
+// they are.
+func (b *builder) outside(x arch.Stored) (float64, precision.DType) {
+	if b.f.stored && x != (arch.Stored{}) {
+		return float64(x.Bytes) / (float64(b.m.Vocab) * float64(b.m.Width)), x.Format.DType()
+	}
+	return b.f.base.Bytes(), b.f.base
+}
+
+// merged are the weights that operations name by a part of them.
+var merged = map[string]string{"q": "qkv", "kv": "qkv"}
+
+// named is the rate of the weight an operation is named for: "mlp.up" reads "up".
+func named(op string, rates map[string]rate) (rate, bool) {
+	name := op[strings.LastIndexByte(op, '.')+1:]
+	if r, ok := rates[name]; ok {
+		return r, true
+	}
+	r, ok := rates[merged[name]]
+	return r, ok
+}
+
+// matrix is the bytes of the map [in]→[out] that an operation reads, and their format.
+func (b *builder) matrix(op string, out, in int, expert bool) (float64, precision.DType) {
+	n := float64(out) * float64(in)
+	if r, ok := named(op, b.storage.matrices); ok {
+		return n * r.perValue, r.dtype
+	}
+	if r := b.storage.matrix; r.perValue > 0 {
+		return n * r.perValue, r.dtype
+	}
+	f := b.f.weights
+	if expert {
+		f = b.f.experts
+	}
+	switch {
+	case !f.Quantised():
+		return n * f.DType().Bytes(), f.DType()
+	case op == "lm_head" || strings.HasSuffix(op, ".router"):
+		return n * b.f.base.Bytes(), b.f.base
+	}
+	return float64(f.Bytes(out, in)), f.DType()
+}
+
+// vector is the bytes of a value of the small weights an operation reads.
+func (b *builder) vector(op string) (float64, precision.DType) {
+	if r, ok := named(op, b.storage.vectors); ok {
+		return r.perValue, r.dtype
+	}
+	if r := b.storage.vector; r.perValue > 0 {
+		return r.perValue, r.dtype
+	}
+	return b.f.base.Bytes(), b.f.base
+}
