@@ -86,6 +86,7 @@ func TestParse(t *testing.T) {
 		"int4": Int(4, 128), "int4:g128": Int(4, 128), "int4:g64": Int(4, 64), "int8": Int(8, 0), "int3:g32": Int(3, 32),
 		"gptq4:g32": GPTQ(4, 32), "gptq4:channel": GPTQ(4, 0), "awq4": AWQ(4, 128), "mlx4": MLX(4, 64), "mlx8:g128": MLX(8, 128),
 		"nvfp4": NVFP4(), "mxfp4": MXFP4(), "mxfp8": MXFP8(), "nf4": BNB4(false), "nf4:double": BNB4(true), "bnb8": BNB8(),
+		"fp8:+4": FP8(0, 0, 32).WithExtra(4), "int4:awq": Int(4, 128).WithIndex(2), "int8:s16": Bytewise(1, 0, false),
 		"ct4:asym:order": Packed(4, 1, 128, true, true), "q4_k": InGGUF(12), "bfloat16": Plain(precision.BF16),
 	} {
 		got, err := Parse(name)

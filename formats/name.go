@@ -26,6 +26,8 @@ import (
 //	:asym                       a zero point beside each scale, as wide as a value
 //	:bias                       a 16-bit bias beside each scale
 //	:order                      the group of each input (4 bytes)
+//	:awq                        a 16-bit scale of each input
+//	:+8                         bytes stored once for the matrix
 //	:double                     quantised scales (nf4, fp4)
 func Parse(s string) (Format, error) {
 	name, rest, some := strings.Cut(strings.ToLower(strings.TrimSpace(s)), ":")
@@ -116,6 +118,9 @@ func (f *Format) set(part string) error {
 	case "order":
 		f.index = 4
 		return nil
+	case "awq":
+		f.index = 2
+		return nil
 	case "double":
 		if f.packing != flat {
 			return fmt.Errorf("double is for nf4 and fp4")
@@ -141,6 +146,12 @@ func (f *Format) set(part string) error {
 			return nil
 		}
 	}
+	if digits, ok := strings.CutPrefix(part, "+"); ok {
+		if n, err := strconv.ParseUint(digits, 10, 8); err == nil {
+			f.extra = uint8(n)
+			return nil
+		}
+	}
 	if a, b, ok := strings.Cut(part, "x"); ok && f.packing != flat {
 		out, ok1 := size(a)
 		in, ok2 := size(b)
@@ -149,7 +160,7 @@ func (f *Format) set(part string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%q is not one of g64 (any group), 128x128, channel, tensor, s8, s16, s32, asym, bias, order, double", clip(part))
+	return fmt.Errorf("%q is not one of g64 (any group), 128x128, channel, tensor, s8, s16, s32, asym, bias, order, awq, double, +8", clip(part))
 }
 
 // String is the shortest name Parse reads; "" for the zero value.
@@ -201,10 +212,8 @@ func (f Format) bases() []string {
 	return []string{"int" + bits}
 }
 
-// difference spells what must be set on base to make f; ok is false where it cannot be,
-// but for the bytes stored once, which names leave out.
+// difference spells what must be set on base to make f; ok is false where it cannot be.
 func (f Format) difference(base Format) (parts []string, ok bool) {
-	base.extra = f.extra
 	try := func(part string) {
 		if base.set(part) == nil {
 			parts = append(parts, part)
@@ -232,7 +241,10 @@ func (f Format) difference(base Format) (parts []string, ok bool) {
 		try("bias")
 	}
 	if f.index != base.index {
-		try("order")
+		try(map[bool]string{true: "awq", false: "order"}[f.index == 2])
+	}
+	if f.extra != base.extra {
+		try("+" + strconv.Itoa(int(f.extra)))
 	}
 	if f.double != base.double {
 		try("double")

@@ -1,7 +1,9 @@
 package models
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +15,7 @@ import (
 	"ridgeline/arch/modelfile"
 	"ridgeline/internal/input"
 	"ridgeline/internal/spell"
+	"ridgeline/quant"
 )
 
 // maxModelFile is the size past which a file is no model description.
@@ -70,7 +73,11 @@ func openFile(path string) (*arch.Model, error) {
 	case ".yaml", ".yml":
 		return modelfile.Parse(path, data)
 	case ".json":
-		m, err := hf.Import(modelfile.Name(path), data)
+		beside, err := quantisedBeside(path)
+		if err != nil {
+			return nil, err
+		}
+		m, err := hf.ImportBeside(modelfile.Name(path), data, beside)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
@@ -91,6 +98,27 @@ func (e *UnknownError) Error() string {
 		hint = ": did you mean " + strings.Join(e.Near, ", ") + "?"
 	}
 	return fmt.Sprintf("unknown model %q%s (a model file ends in .yaml or .json; a folder has a config.json)", e.Name, hint)
+}
+
+// quantisedBeside reads the hf_quant_config.json that ModelOpt writes beside a
+// config.json, nil where there is none.
+func quantisedBeside(path string) (*quant.Rules, error) {
+	if filepath.Base(path) != "config.json" {
+		return nil, nil
+	}
+	beside := filepath.Join(filepath.Dir(path), "hf_quant_config.json")
+	if _, err := os.Stat(beside); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	data, err := input.Read(beside, maxModelFile)
+	if err != nil {
+		return nil, err
+	}
+	fields, err := hf.ParseJSON(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", beside, err)
+	}
+	return quant.ReadModelOpt(beside, fields)
 }
 
 // unknownModel lists the names nearest to what was asked for.

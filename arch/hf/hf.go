@@ -7,6 +7,7 @@ import (
 
 	"ridgeline/arch"
 	"ridgeline/internal/spell"
+	"ridgeline/quant"
 )
 
 const (
@@ -131,7 +132,11 @@ func unread(typ string) error {
 //     change the cost, and is an error naming it.
 //
 // Sizes that every config states (hidden_size, num_hidden_layers, ...) have no default.
-func Import(name string, data []byte) (*arch.Model, error) {
+func Import(name string, data []byte) (*arch.Model, error) { return ImportBeside(name, data, nil) }
+
+// ImportBeside is Import of a config.json beside which another file says how the
+// checkpoint is quantised. What the config itself says comes first.
+func ImportBeside(name string, data []byte, beside *quant.Rules) (*arch.Model, error) {
 	fields, err := parseConfig(data)
 	if err != nil {
 		return nil, err
@@ -154,8 +159,19 @@ func Import(name string, data []byte) (*arch.Model, error) {
 	}
 	if build != nil {
 		m := build(c)
+		c.quantization()
+		if st.rules == nil {
+			st.rules = beside
+		}
 		if err := st.finish(m); err != nil {
 			return nil, fmt.Errorf("%s: %w", typ, err)
+		}
+		if st.rules != nil {
+			text := typ
+			if ok {
+				text = w.text
+			}
+			store(m, text, ok && w.inside != nil, st.rules)
 		}
 		m.Name = name
 		return m, nil
@@ -179,6 +195,7 @@ type hfState struct {
 	err     error
 	notes   []string
 	configs []*config
+	rules   *quant.Rules // how the checkpoint is quantised
 }
 
 // config reads the fields of one object. The first error sticks: after it, reads

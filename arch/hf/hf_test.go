@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"ridgeline/arch"
+	"ridgeline/formats"
 	"ridgeline/precision"
 )
 
@@ -201,15 +202,16 @@ func TestImportHFAttention(t *testing.T) {
 
 func TestImportHFModel(t *testing.T) {
 	type facts struct {
-		Tied                     bool
-		Norm                     arch.NormKind
-		MaxContext               int
-		Weight, Experts, StateIs precision.DType
-		Notes                    []string
+		Tied            bool
+		Norm            arch.NormKind
+		MaxContext      int
+		Weight, StateIs precision.DType
+		ExpertsUp       formats.Format
+		Notes           []string
 	}
 	tests := map[string]facts{
 		"Phi-4-mini-flash-reasoning": {Tied: true, Norm: arch.LayerNorm, MaxContext: 65536, Weight: precision.BF16},
-		"gpt-oss-20b":                {MaxContext: 131072, Weight: precision.BF16, Experts: precision.MXFP4},
+		"gpt-oss-20b":                {MaxContext: 131072, ExpertsUp: formats.MXFP4()},
 		"NVIDIA-Nemotron-3-Nano-30B-A3B-BF16": {MaxContext: 262144, Weight: precision.BF16,
 			StateIs: precision.FP32},
 		"mamba-2.8b-hf": {Tied: true, Weight: precision.FP32},
@@ -221,7 +223,8 @@ func TestImportHFModel(t *testing.T) {
 	}
 	for name, want := range tests {
 		m := importConfig(t, name)
-		got := facts{m.Tied, m.Norm, m.MaxContext, m.WeightDType, m.ExpertDType, m.StateDType, m.Notes}
+		up, _ := m.Layers[0].Stored.Of("ffn.up")
+		got := facts{m.Tied, m.Norm, m.MaxContext, m.WeightDType, m.StateDType, up.Format, m.Notes}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
@@ -315,9 +318,9 @@ func TestImportHFVariants(t *testing.T) {
 		{"Falcon-H1's gated norm", "Falcon-H1-0.5B-Base", map[string]string{"mamba_rms_norm": "true"},
 			func(m *arch.Model) any { return m.Params().Total - 521_411_104 }, int64(36 * 1536)},
 		{"fp8", "Qwen3-8B", map[string]string{"quantization_config": `{"quant_method": "fp8"}`},
-			func(m *arch.Model) any { return m.WeightDType }, precision.FP8},
+			func(m *arch.Model) any { return storedIn(m, "mixer.out") }, formats.FP8(0, 0, 32)},
 		{"awq", "Qwen3-8B", map[string]string{"quantization_config": `{"quant_method": "awq", "bits": 4, "group_size": 128}`},
-			func(m *arch.Model) any { return m.WeightDType }, precision.INT4},
+			func(m *arch.Model) any { return storedIn(m, "ffn.up") }, formats.AWQ(4, 128)},
 		{"dtype", "Qwen3-8B", map[string]string{"torch_dtype": "", "dtype": `"float16"`},
 			func(m *arch.Model) any { return m.WeightDType }, precision.FP16},
 		{"NaN and Infinity where nobody looks", "Qwen3-8B", map[string]string{"initializer_range": "NaN", "rms_norm_eps": "-Infinity"},
@@ -341,6 +344,11 @@ func TestImportHFVariants(t *testing.T) {
 			}
 		})
 	}
+}
+
+func storedIn(m *arch.Model, weight string) formats.Format {
+	s, _ := m.Layers[3].Stored.Of(weight)
+	return s.Format
 }
 
 func TestImportHFClassifier(t *testing.T) {

@@ -16,6 +16,9 @@ const (
 	maxConfigDepth = 64
 )
 
+// ParseJSON reads a JSON object as Python writes it; see parseConfig.
+func ParseJSON(data []byte) (map[string]any, error) { return parseConfig(data) }
+
 // parseConfig reads JSON as Python writes it: NaN, Infinity and -Infinity are numbers.
 // The result holds map[string]any, []any, float64, string, bool and nil. A field given
 // twice is an error, for readers differ in which one counts. Errors say line:column.

@@ -60,38 +60,7 @@ func (c *config) formats(m *arch.Model) {
 	if d := c.dtype("mamba_ssm_dtype"); d != precision.Unset {
 		m.StateDType = d
 	}
-	c.quantization(m)
-}
-
-// quantization reads quantization_config: mxfp4 (experts only, gpt-oss), fp8 (DeepSeek
-// style), and 4-bit GPTQ or AWQ in groups of 128. Any other method is an error.
-func (c *config) quantization(m *arch.Model) {
-	q, ok := c.object("quantization_config")
-	if !ok {
-		return
-	}
-	full := c.prefix + "quantization_config"
-	method, _ := q["quant_method"].(string)
-	switch method {
-	case "mxfp4":
-		if c.typ != "gpt_oss" {
-			c.fail("%s.quant_method mxfp4 is modelled for gpt_oss only", full)
-		}
-		m.ExpertDType = precision.MXFP4
-	case "fp8":
-		m.WeightDType = precision.FP8
-		c.note("%s: modules it leaves unconverted are priced as fp8 too", full)
-	case "gptq", "awq":
-		for name, want := range map[string]float64{"bits": 4, "group_size": 128} {
-			if q[name] != want {
-				c.fail("%s is modelled only with bits 4 and group_size 128", full)
-			}
-		}
-		m.WeightDType = precision.INT4
-		c.note("%s: modules it leaves unconverted are priced as int4 too", full)
-	default:
-		c.fail("%s.quant_method %s is not modelled", full, quote(method))
-	}
+	c.quantization()
 }
 
 // attention reads a layer's heads. An absent or null num_key_value_heads follows the

@@ -2,7 +2,6 @@ package hf
 
 import (
 	"ridgeline/arch"
-	"ridgeline/precision"
 )
 
 // importMixtral: MixtralConfig. Every layer is a mixture of num_local_experts SwiGLU
@@ -105,8 +104,5 @@ func importGptOss(c *config) *arch.Model {
 		}
 		setWindow(m, a, window)
 	})
-	if m.ExpertDType != precision.Unset && m.WeightDType == precision.Unset {
-		m.WeightDType = precision.BF16 // what is not quantised is bf16 in these checkpoints
-	}
 	return m
 }

@@ -107,7 +107,7 @@ func (c *config) around(inner *config, m *arch.Model) {
 			m.WeightDType = d
 		}
 	}
-	c.quantization(m)
+	c.quantization()
 	for _, o := range c.st.configs {
 		if o != inner {
 			for name := range o.fields {

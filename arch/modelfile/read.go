@@ -43,6 +43,7 @@ func Parse(filename string, data []byte) (*arch.Model, error) {
 	if field, ok := top.get("mixers"); ok {
 		r.readMixers(field)
 	}
+	stored := top.list("stored")
 	layout, ok := top.get("layout")
 	top.finish()
 	if !ok {
@@ -53,6 +54,10 @@ func Parse(filename string, data []byte) (*arch.Model, error) {
 	}
 	if err := r.place(top.text(layout)); err != nil {
 		f.fail(layout.line, "%w", err)
+	}
+	if err := readStored(m, stored); err != nil {
+		field, _ := top.find("stored")
+		f.fail(field.line, "stored: %w", err)
 	}
 	if f.err != nil {
 		return nil, f.err
@@ -106,6 +111,7 @@ type dtypeField struct {
 func dtypes(m *arch.Model) []dtypeField {
 	return []dtypeField{
 		{"weight_dtype", &m.WeightDType}, {"expert_dtype", &m.ExpertDType}, {"state_dtype", &m.StateDType},
+		{"kv_dtype", &m.KVDType}, {"conv_dtype", &m.ConvDType},
 	}
 }
 

@@ -92,6 +92,12 @@ func (y *yamlWriter) header(b *bufio.Writer) {
 			fmt.Fprintf(b, "%s: %s\n", d.key, *d.p)
 		}
 	}
+	if lines := storedLines(m); len(lines) > 0 {
+		b.WriteString("stored:\n")
+		for _, l := range lines {
+			fmt.Fprintf(b, "  - %s\n", yamlString(l))
+		}
+	}
 	if m.CountingForm != 0 {
 		fmt.Fprintf(b, "counting_form: %d\n", m.CountingForm)
 	}
