@@ -176,7 +176,7 @@ func TestValuesThatMeanNothing(t *testing.T) {
 			}
 		}
 	}
-	for name, want := range map[string]string{"bacth": "did you mean batch?", "nope": "know batch, compute", "": "unknown parameter"} {
+	for name, want := range map[string]string{"bacth": "did you mean batch?", "nope": "know batch, cache, compute", "": "unknown parameter"} {
 		if _, err := ParseAxis(name + "=1"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", name, err)
 		}
