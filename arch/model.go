@@ -73,9 +73,9 @@ type Model struct {
 	// KVDType is the format a checkpoint has scales of its KV cache for, ConvDType that of
 	// the convolutions' states; Unset is the activations'.
 	KVDType, ConvDType precision.DType
-	// EmbeddingStored and HeadStored are how the checkpoint stores the embedding and the
-	// LM head, as Layer.Stored the rest.
-	EmbeddingStored, HeadStored Stored
+	// EmbeddingStored, HeadStored and FinalNormStored are how the checkpoint stores what
+	// is outside the layers; Layer.Stored has the rest.
+	EmbeddingStored, HeadStored, FinalNormStored Stored
 
 	// CountingForm is the paper's approximate non-embedding count (appendix A), 0
 	// where the family has none.

@@ -132,6 +132,10 @@ func (m *Model) StoredShares() []Share {
 			}
 		}
 	}
+	if m.FinalNormStored != (Stored{}) {
+		add(m.FinalNormStored, true, m.normParams())
+		listed += m.normParams()
+	}
 	if rest := m.Params().Total - listed; rest > 0 { // norms, biases of the head
 		add(Stored{}, false, rest)
 	}

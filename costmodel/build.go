@@ -105,7 +105,7 @@ func buildOps(m *arch.Model, o Options, f inForce, skip, grouped bool) ([]OpGrou
 		b.last = b.last || owner
 		b.once(b.ffnBlock(l, b.last), func() { b.ffnOps(l) })
 	}
-	b.storage = storage{}
+	b.storage = b.finalNorm(m.FinalNormStored)
 	b.layer, b.part, b.last = -1, InEnds, true
 	b.norm("final_norm", m.Width, seqs)
 	v := (m.Vocab + b.tp - 1) / b.tp // ranks pad the vocabulary

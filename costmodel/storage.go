@@ -81,6 +81,15 @@ func (b *builder) normStorage(l arch.Layer) storage {
 	return s
 }
 
+// finalNorm has the rate of the norm in front of the head.
+func (b *builder) finalNorm(x arch.Stored) storage {
+	if !b.f.stored || x == (arch.Stored{}) {
+		return storage{}
+	}
+	n := float64(b.m.Norm.Vectors()) * float64(b.m.Width)
+	return storage{vectors: map[string]rate{"final_norm": {float64(x.Bytes) / n, x.Format.DType()}}}
+}
+
 // head has the rate of the LM head.
 func (b *builder) head(x arch.Stored) storage {
 	if perValue, dtype := b.outside(x); b.f.stored && x != (arch.Stored{}) {

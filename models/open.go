@@ -11,8 +11,10 @@ import (
 
 	"ridgeline/arch"
 	"ridgeline/arch/family"
+	"ridgeline/arch/ggufmodel"
 	"ridgeline/arch/hf"
 	"ridgeline/arch/modelfile"
+	"ridgeline/gguf"
 	"ridgeline/internal/input"
 	"ridgeline/internal/spell"
 	"ridgeline/quant"
@@ -24,7 +26,7 @@ const maxModelFile = 16 << 20
 // Open finds a model by what a user writes: the name of a preset or of its checkpoint on
 // Hugging Face (meta-llama/Llama-3.1-70B, with or without the organisation, in either
 // case), a family spec such as sambay(d=16), or a file: a YAML model file (.yaml, .yml), a
-// Hugging Face config (.json) or a directory with a config.json in it.
+// Hugging Face config (.json) or a directory with a config.json in it, or a GGUF file.
 func Open(what string) (*arch.Model, error) {
 	if p, ok := find(what); ok {
 		return Preset(p.Name)
@@ -47,7 +49,7 @@ func Open(what string) (*arch.Model, error) {
 func looksLikeRepository(s string) bool {
 	org, name, found := strings.Cut(s, "/")
 	switch strings.ToLower(filepath.Ext(s)) {
-	case ".yaml", ".yml", ".json":
+	case ".yaml", ".yml", ".json", ".gguf":
 		return false
 	}
 	return found && org != "" && name != "" && !strings.ContainsAny(name, `/\`) && !strings.HasPrefix(s, ".") && !strings.HasPrefix(s, "~")
@@ -55,7 +57,7 @@ func looksLikeRepository(s string) bool {
 
 func looksLikeFile(s string) bool {
 	switch strings.ToLower(filepath.Ext(s)) {
-	case ".yaml", ".yml", ".json":
+	case ".yaml", ".yml", ".json", ".gguf":
 		return true
 	}
 	return strings.ContainsAny(s, `/\`)
@@ -64,6 +66,9 @@ func looksLikeFile(s string) bool {
 func openFile(path string) (*arch.Model, error) {
 	if st, err := os.Stat(path); err == nil && st.IsDir() {
 		path = filepath.Join(path, "config.json")
+	}
+	if strings.EqualFold(filepath.Ext(path), ".gguf") {
+		return openGGUF(path)
 	}
 	data, err := input.Read(path, maxModelFile)
 	if err != nil {
@@ -83,7 +88,20 @@ func openFile(path string) (*arch.Model, error) {
 		}
 		return m, nil
 	}
-	return nil, fmt.Errorf("%s: neither a .yaml model file nor a .json config", path)
+	return nil, fmt.Errorf("%s: neither a .yaml model file, a .json config nor a .gguf file", path)
+}
+
+// openGGUF reads the header of a GGUF file, whose tensors may take any size.
+func openGGUF(path string) (*arch.Model, error) {
+	f, err := gguf.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := ggufmodel.Import(modelfile.Name(path), f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
 }
 
 // UnknownError says that a name is no preset's, no checkpoint's and no family's.
@@ -97,7 +115,7 @@ func (e *UnknownError) Error() string {
 	if len(e.Near) > 0 {
 		hint = ": did you mean " + strings.Join(e.Near, ", ") + "?"
 	}
-	return fmt.Sprintf("unknown model %q%s (a model file ends in .yaml or .json; a folder has a config.json)", e.Name, hint)
+	return fmt.Sprintf("unknown model %q%s (a model file ends in .yaml, .json or .gguf; a folder has a config.json)", e.Name, hint)
 }
 
 // quantisedBeside reads the hf_quant_config.json that ModelOpt writes beside a

@@ -58,7 +58,7 @@ type outsideField struct {
 }
 
 func outside(m *arch.Model) []outsideField {
-	return []outsideField{{"embedding", &m.EmbeddingStored}, {"head", &m.HeadStored}}
+	return []outsideField{{"embedding", &m.EmbeddingStored}, {"head", &m.HeadStored}, {"final_norm", &m.FinalNormStored}}
 }
 
 // ranges writes ascending numbers as "0 2-27".
@@ -99,7 +99,7 @@ lines:
 		}
 		numbers, ok := strings.CutPrefix(where, "layers ")
 		if !ok {
-			return fmt.Errorf("%q is none of embedding, head and layers", where)
+			return fmt.Errorf("%q is none of embedding, head, final_norm and layers", where)
 		}
 		of := map[string]arch.Stored{}
 		for _, w := range strings.Split(what, ", ") {
