@@ -40,12 +40,12 @@ func (b *builder) storageOf(l arch.Layer, scope string, weights func(int) []arch
 	var bytes, elements [2]float64 // of matrices and of the rest
 	var dtypes [2]precision.DType
 	for _, w := range weights(b.m.Width) {
-		x, ok := table.Of(scope + w.Name)
-		if !ok {
-			continue
-		}
 		n := float64(w.Elements())
-		r := rate{float64(x.Bytes) / n, x.Format.DType()}
+		r := rate{b.f.base.Bytes(), b.f.base} // left as it was
+		x, ok := table.Of(scope + w.Name)
+		if ok {
+			r = rate{float64(x.Bytes) / n, x.Format.DType()}
+		}
 		i := 0
 		if w.Role == arch.Vector {
 			i = 1
@@ -53,7 +53,7 @@ func (b *builder) storageOf(l arch.Layer, scope string, weights func(int) []arch
 		} else {
 			s.matrices[w.Name] = r
 		}
-		bytes[i] += float64(x.Bytes)
+		bytes[i] += n * r.perValue
 		elements[i] += n
 		dtypes[i] = r.dtype
 	}

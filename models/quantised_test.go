@@ -1,0 +1,123 @@
+package models_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ridgeline/arch/hf"
+	"ridgeline/costmodel"
+	"ridgeline/hardware"
+	"ridgeline/models"
+)
+
+// The quantisations that the tests give to configurations, as their tools write them.
+var quantisations = map[string]string{
+	"awq":     `{"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": true, "version": "gemm", "modules_to_not_convert": null}`,
+	"gptq":    `{"quant_method": "gptq", "bits": 8, "group_size": -1, "desc_act": true, "sym": true}`,
+	"fp8":     `{"quant_method": "fp8", "activation_scheme": "dynamic", "weight_block_size": [128, 128], "fmt": "e4m3"}`,
+	"bnb":     `{"quant_method": "bitsandbytes", "load_in_4bit": true, "load_in_8bit": false, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": true}`,
+	"mlx":     `{"bits": 4, "group_size": 64, "mode": "affine"}`,
+	"nvfp4":   `{"quant_method": "modelopt", "quant_algo": "NVFP4", "kv_cache_scheme": {"type": "float", "num_bits": 8}, "ignore": ["lm_head", "model.layers.0*", "*self_attn*"]}`,
+	"experts": `{"quant_method": "mxfp4", "modules_to_not_convert": ["lm_head"]}`,
+}
+
+// What a device holds of the weights, summed over the operations that read them, is what
+// the checkpoint takes, summed over its weights: no operation reads a weight in another
+// format than it is stored in, and none is forgotten.
+func TestOperationsReadWhatIsStored(t *testing.T) {
+	data, err := os.ReadFile("../arch/hf/testdata/real.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data = []byte(strings.ReplaceAll(string(data), "Infinity", "1e300"))
+	var cases []struct {
+		Name   string                     `json:"name"`
+		Config map[string]json.RawMessage `json:"config"`
+	}
+	if err := json.Unmarshal(data, &cases); err != nil {
+		t.Fatal(err)
+	}
+	hw, err := hardware.Lookup("h100-sxm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	compared := 0
+	for _, c := range cases {
+		for method, q := range quantisations {
+			if c.Config == nil {
+				continue
+			}
+			c.Config["quantization_config"] = json.RawMessage(q)
+			config, err := json.Marshal(c.Config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err := hf.Import(c.Name, config)
+			if err != nil {
+				continue // refused without a quantisation too
+			}
+			x, err := costmodel.Compile(m, hw, costmodel.Options{})
+			if err != nil {
+				t.Errorf("%s, %s: %v", c.Name, method, err)
+				continue
+			}
+			compared++
+			var want float64
+			for _, s := range m.StoredShares() {
+				want += float64(s.Bytes)
+			}
+			if got := x.Memory(1, 1, 1).WeightsBytes; math.Abs(got/want-1) > 1e-9 {
+				t.Errorf("%s, %s: operations read %.0f bytes of weights, %.0f are stored", c.Name, method, got, want)
+			}
+		}
+	}
+	if compared < 400 {
+		t.Errorf("%d models compared: too few to mean anything", compared)
+	}
+}
+
+// ModelOpt's file beside config.json counts: Llama-3.1-70B in FP8 is 73 GB, not 141.
+func TestQuantisationBesideTheConfiguration(t *testing.T) {
+	config, err := os.ReadFile("../arch/hf/testdata/configs/Meta-Llama-3.1-70B.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("config.json", string(config))
+	size := func() float64 {
+		m, err := models.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := int64(0)
+		for _, s := range m.StoredShares() {
+			n += s.Bytes
+		}
+		return float64(n)
+	}
+	if got := size(); math.Abs(got-141.1e9) > 0.1e9 {
+		t.Errorf("without it: %.2f GB", got/1e9)
+	}
+	write("hf_quant_config.json", `{"producer": {"name": "modelopt", "version": "0.23.0"}, "quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": "FP8", "exclude_modules": ["lm_head"]}}`)
+	// A byte a value, but two for embedding, head and the 161 norms; two scales of four
+	// bytes for each of the seven maps of 80 layers.
+	want := 70553706496.0 + 2*128256*8192 + 161*8192 + 7*80*8
+	if got := size(); got != want {
+		t.Errorf("with it: %.0f bytes, want %.0f", got, want)
+	}
+	write("hf_quant_config.json", `{"quantization": {"quant_algo": "FP9"}}`)
+	_, err = models.Open(dir)
+	if want := fmt.Sprintf(`%s.quantization.quant_algo "FP9" is not modelled`, filepath.Join(dir, "hf_quant_config.json")); err == nil || err.Error() != want {
+		t.Errorf("a mistake in it: %v, want %q", err, want)
+	}
+}
