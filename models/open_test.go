@@ -82,7 +82,7 @@ func TestOpen(t *testing.T) {
 		{"no/such.yaml", "no/such.yaml: no such file"},
 		{"no/such", `unknown model "no/such"`},
 		{dir, filepath.Join(dir, "config.json") + ": no such file"},
-		{write("model.txt", "x"), "neither a .yaml model file nor a .json config"},
+		{write("model.txt", "x"), "neither a .yaml model file, a .json config nor a .gguf file"},
 		{write("big.yaml", strings.Repeat("#", maxModelFile+1)), "larger than 16 MiB"},
 		{write("bad.json", "{"), "bad.json: "},
 	} {
