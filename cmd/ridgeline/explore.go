@@ -23,6 +23,7 @@ import (
 	"ridgeline/costmodel"
 	"ridgeline/costmodel/kerneltime"
 	"ridgeline/execution"
+	"ridgeline/formats"
 	"ridgeline/explore"
 	"ridgeline/hardware"
 	"ridgeline/models"
@@ -133,7 +134,7 @@ func exploreControls() []explore.Control {
 		{"fidelity", "Fidelity", usual("calibrated where measured", costmodel.Fidelities())},
 		{"engine", "Engine", options(kerneltime.EngineNames())},
 		{"tp", "Tensor-parallel devices", options([]string{"1", "2", "4", "8"})},
-		{"weights", "Weights", usual("as the checkpoint", storable())}, {"kv", "KV cache", usual("as activations", storable())},
+		{"weights", "Weights", usual("as the checkpoint", formats.Names())}, {"kv", "KV cache", usual("as activations", storable())},
 		{"state", "Recurrent state", usual("as the checkpoint", storable())}, {"activations", "Activations", usual("bf16", storable())},
 		{"compute", "Compute", usual("as activations", storable())},
 		{"kv-read", "Kernels read K and V", options(execution.KVReads())}, {"diff-kernel", "Differential attention", options(execution.DiffKernels())},
