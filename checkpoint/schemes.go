@@ -2,6 +2,16 @@ package checkpoint
 
 import "ridgeline/arch"
 
+// Verified lists the types of which whole checkpoints were loaded and gave the logits of the
+// modelling code. The tables of the others follow its names and were never held against it.
+func Verified() []string {
+	return []string{
+		"bamba", "cohere2", "exaone4", "falcon_h1", "gemma2", "gemma3_text", "gpt_neox", "gpt_oss", "granitemoehybrid", "jamba",
+		"llama", "mamba", "mamba2", "mistral", "mixtral", "nemotron_h", "olmo3", "phi3", "qwen2", "qwen3", "qwen3_5_text",
+		"qwen3_moe", "qwen3_next", "smollm3", "starcoder2",
+	}
+}
+
 // schemes are the tables of all types.
 func schemes() map[string]scheme {
 	return map[string]scheme{

@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"ridgeline/kernels/crosscheck"
 	tensors "ridgeline/kernels/golden"
@@ -12,10 +13,13 @@ import (
 func ValidateTables(r *crosscheck.Report) []*Table {
 	var out []*Table
 	if r.Golden != nil {
-		out = append(out, goldenTable(r.Golden))
+		out = append(out, goldenTable(r.Golden, r.NotExecuted))
 	}
 	if r.Counts != nil {
 		out = append(out, countsTable(r.Counts))
+	}
+	if r.Tiny != nil {
+		out = append(out, tinyTable(r.Tiny))
 	}
 	if r.Time != nil {
 		out = append(out, timeTable(r))
@@ -26,7 +30,7 @@ func ValidateTables(r *crosscheck.Report) []*Table {
 	return out
 }
 
-func goldenTable(rs []tensors.Result) *Table {
+func goldenTable(rs []tensors.Result, notExecuted []string) *Table {
 	t := &Table{Title: "Golden tensors: kernels against independent implementations", Columns: []Column{
 		{Name: "file", CSV: "file", Left: true}, {Name: "op", CSV: "op", Left: true},
 		{Name: "relative\nerror", CSV: "max_rel_err"}, {Name: "", CSV: "ok", Left: true},
@@ -38,15 +42,44 @@ func goldenTable(rs []tensors.Result) *Table {
 		case r.Skipped:
 			verdict, e = "skipped", Txt("–")
 			skipped++
+		case r.Why != "":
+			verdict, e = "FAILS: "+r.Why, Txt("–")
 		case !r.OK:
 			verdict = "FAILS at " + r.Worst
 		}
-		t.Add(Txt(r.File), Txt(r.Op), e, Txt(verdict))
+		op := r.Op
+		if r.Model != "" {
+			op = r.Model
+		}
+		t.Add(Txt(r.File), Txt(op), e, Txt(verdict))
 	}
 	t.Notes = append(t.Notes, fmt.Sprintf("An operation holds below %.0e, a whole model below %.0e.", tensors.OpTolerance, tensors.ModelTolerance))
 	if skipped > 0 {
-		t.Notes = append(t.Notes, fmt.Sprintf("%d skipped: no kernel for their op.", skipped))
+		t.Notes = append(t.Notes, fmt.Sprintf("%d skipped: nothing here runs them.", skipped))
 	}
+	if len(notExecuted) > 0 {
+		t.Notes = append(t.Notes, "Read and priced, but never held against a checkpoint: "+strings.Join(notExecuted, ", ")+".")
+	}
+	return t
+}
+
+func tinyTable(rs []crosscheck.TinyResult) *Table {
+	t := &Table{Title: "Small twins: the layout at a small width, executed with random weights", Columns: []Column{
+		{Name: "model", CSV: "model", Left: true}, {Name: "layers", CSV: "layers"}, {Name: "parameters\nof the twin", CSV: "params"},
+		{Name: "steps against\none pass", CSV: "max_rel_err"}, {Name: "operations\ncounted", CSV: "operations"}, {Name: "", CSV: "ok", Left: true},
+	}}
+	for _, r := range rs {
+		verdict := "ok"
+		switch {
+		case r.Mismatch != "":
+			verdict = "FAILS: " + r.Mismatch
+		case !r.OK:
+			verdict = "FAILS: steps differ"
+		}
+		t.Add(Txt(r.Model), Num(float64(r.Layers)), Num(float64(r.Params)), Shown(r.MaxRelErr, fmt.Sprintf("%.1e", r.MaxRelErr)),
+			Num(float64(r.Operations)), Txt(verdict))
+	}
+	t.Notes = append(t.Notes, "Counted bytes and FLOPs must equal the predicted ones, and prefill with steps the one pass within 1e-4.")
 	return t
 }
 

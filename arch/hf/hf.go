@@ -79,6 +79,9 @@ func importers() map[string]func(*config) *arch.Model {
 	}
 }
 
+// DecoderTypes lists the model types that are a decoder themselves, sorted.
+func DecoderTypes() []string { return slices.Sorted(maps.Keys(importers())) }
+
 // ModelTypes lists the model types Import reads, sorted.
 func ModelTypes() []string {
 	return slices.Sorted(func(yield func(string) bool) {

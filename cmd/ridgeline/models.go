@@ -1,13 +1,18 @@
 package main
 
 import (
+	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"ridgeline/arch"
 	"ridgeline/arch/family"
+	"ridgeline/arch/hf"
 	"ridgeline/arch/modelfile"
+	"ridgeline/checkpoint"
 	"ridgeline/costmodel"
 	"ridgeline/hardware"
 	"ridgeline/models"
@@ -16,10 +21,12 @@ import (
 
 func modelsCommand() *cobra.Command {
 	var out outFlags
+	var types bool
 	c := &cobra.Command{
 		Use:   "models [MODEL]",
 		Short: "List models, or show the layers and parameters of one",
 		Example: `  ridgeline models
+  ridgeline models --types
   ridgeline models phi4-mini-flash
   ridgeline models 'sambay(d=16,gmu_ratio=1)' --format json
   ridgeline models phi4-mini-flash -o mine.yaml`,
@@ -28,6 +35,12 @@ func modelsCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := out.check(); err != nil {
 				return err
+			}
+			if types {
+				if len(args) > 0 {
+					return fmt.Errorf("--types lists the Hugging Face types that are read: it takes no model")
+				}
+				return listTypes(c, &out)
 			}
 			if len(args) == 0 {
 				return listModels(c, &out)
@@ -51,8 +64,30 @@ func modelsCommand() *cobra.Command {
 			return out.write(c, []*reports.Table{t}, reports.Model(m))
 		},
 	}
+	c.Flags().BoolVar(&types, "types", false, "list the Hugging Face model types that are read, what they are made of, and those refused")
 	out.register(c, "yaml")
 	return c
+}
+
+// listTypes shows which configurations are read.
+func listTypes(c *cobra.Command, out *outFlags) error {
+	type refused struct {
+		Type string `json:"type"`
+		Why  string `json:"why"`
+	}
+	list := struct {
+		Types    []hf.TypeInfo `json:"types"`
+		Refused  []refused     `json:"refused"`
+		Executed []string      `json:"executed"`
+	}{Types: hf.Types(), Executed: checkpoint.Verified()}
+	why := hf.Refused()
+	for _, name := range slices.Sorted(maps.Keys(why)) {
+		list.Refused = append(list.Refused, refused{name, why[name]})
+	}
+	if out.format == "yaml" {
+		return out.to(c, func(w io.Writer) error { return reports.WriteYAML(w, list) })
+	}
+	return out.write(c, []*reports.Table{reports.TypesTable(list.Types, list.Executed, why)}, list)
 }
 
 // anywhere compiles a model on a device that computes in every format: what it keeps and

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ridgeline/kernels/crosscheck"
+	"ridgeline/models"
 	"ridgeline/reports"
 )
 
@@ -17,12 +18,14 @@ func validateCommand() *cobra.Command {
 	var out outFlags
 	var o crosscheck.Options
 	var dir string
+	var tiny []string
 	c := &cobra.Command{
 		Use:   "validate",
 		Short: "Hold the predictions against execution on this machine",
 		Long: `Runs what the cost model prices, for real, and says how far they agree:
 
   golden   kernels against tensors of independent implementations
+  tiny     with --tiny: a small twin of a model, steps against one pass, counted too
   counts   bytes and FLOPs counted while running against predicted, integer for integer
   time     kernels that stream from memory: predicted against measured seconds
   speedup  whole decoders at growing context: predicted against measured speedup
@@ -30,7 +33,8 @@ func validateCommand() *cobra.Command {
 Exits 1 if a part does not hold. Ctrl-C prints what is done so far.`,
 		Example: `  ridgeline validate --quick
   ridgeline validate --only golden,counts
-  ridgeline validate --only golden --golden my/tensors --format json`,
+  ridgeline validate --only golden --golden my/checkpoints --format json
+  ridgeline validate --tiny phi4-mini-flash --tiny my/config.json`,
 		Args: needArgs(0, 0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := out.check(); err != nil {
@@ -41,6 +45,16 @@ Exits 1 if a part does not hold. Ctrl-C prints what is done so far.`,
 					return fmt.Errorf("--golden %s is not a folder", dir)
 				}
 				o.Golden = os.DirFS(dir)
+			}
+			for _, name := range tiny {
+				m, err := models.Open(name)
+				if err != nil {
+					return err
+				}
+				o.Tiny = append(o.Tiny, m)
+			}
+			if len(tiny) > 0 && len(o.Only) == 0 {
+				o.Only = []string{"tiny"}
 			}
 			part, clear := "", func() {}
 			var step func(done, total int)
@@ -75,6 +89,7 @@ Exits 1 if a part does not hold. Ctrl-C prints what is done so far.`,
 	f.StringSliceVar(&o.Only, "only", nil, "parts to run: "+strings.Join(crosscheck.Parts(), ", "))
 	f.BoolVar(&o.Quick, "quick", false, "fewer shapes and repeats: under half a minute, below 1 GB")
 	f.StringVar(&dir, "golden", "", "folder of safetensors (default: the embedded ones)")
+	f.StringArrayVar(&tiny, "tiny", nil, "a MODEL to execute as a small twin (may be given again); alone it is all that runs")
 	complete(c, "only", crosscheck.Parts)
 	out.register(c)
 	return c

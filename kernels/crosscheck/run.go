@@ -8,20 +8,22 @@ import (
 	"slices"
 	"strings"
 
+	"ridgeline/arch"
 	"ridgeline/hardware"
 	"ridgeline/hardware/measure"
 	"ridgeline/kernels/golden"
 )
 
 // Parts are the names of the parts, in the order they run.
-func Parts() []string { return []string{"golden", "counts", "time", "speedup"} }
+func Parts() []string { return []string{"golden", "counts", "tiny", "time", "speedup"} }
 
 // Options choose what is run; the zero value is everything, in full.
 type Options struct {
-	Only   []string // parts; empty is all
-	Quick  bool     // under a minute instead of under ten
-	Golden fs.FS    // golden files; nil is the embedded ones
-	Seed   uint64   // of the random layouts
+	Only   []string      // parts; empty is all
+	Quick  bool          // under a minute instead of under ten
+	Golden fs.FS         // golden files; nil is the embedded ones
+	Tiny   []*arch.Model // models of which small twins are executed; the part is left out where there are none
+	Seed   uint64        // of the random layouts
 	// Progress is told how far the part that runs is; "measure" is the host itself.
 	Progress func(part string, done, total int)
 }
@@ -30,8 +32,12 @@ type Options struct {
 type Report struct {
 	Golden []golden.Result `json:"golden,omitempty"`
 	Counts *CountsResult   `json:"counts,omitempty"`
-	Host   *Host           `json:"host,omitempty"`
-	Time   []TimeRow       `json:"time,omitempty"`
+	Tiny   []TinyResult    `json:"tiny,omitempty"`
+	// NotExecuted are the Hugging Face types whose configurations are read and whose
+	// checkpoints cannot be loaded.
+	NotExecuted []string  `json:"not_executed,omitempty"`
+	Host        *Host     `json:"host,omitempty"`
+	Time        []TimeRow `json:"time,omitempty"`
 	*SpeedupResult
 
 	// Failed names the parts that do not hold; Stopped says that not all were done.
@@ -60,7 +66,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	r := &Report{}
 	var profile *hardware.Profile
 	for _, part := range Parts() {
-		if len(o.Only) > 0 && !slices.Contains(o.Only, part) {
+		if len(o.Only) > 0 && !slices.Contains(o.Only, part) || part == "tiny" && len(o.Tiny) == 0 {
 			continue
 		}
 		if (part == "time" || part == "speedup") && profile == nil {
@@ -101,6 +107,7 @@ func (r *Report) part(ctx context.Context, part string, o Options, p *hardware.P
 		if files == nil {
 			files = golden.Embedded()
 		}
+		r.NotExecuted = golden.NotExecuted()
 		r.Golden, err = golden.Run(ctx, files, nil)
 		return goldenOK(r.Golden), err
 	case "counts":
@@ -111,6 +118,9 @@ func (r *Report) part(ctx context.Context, part string, o Options, p *hardware.P
 		c, err := Counts(ctx, cases, o.Seed, progress)
 		r.Counts = &c
 		return c.OK(), err
+	case "tiny":
+		r.Tiny, err = Tiny(ctx, o.Tiny, o.Seed, progress)
+		return !slices.ContainsFunc(r.Tiny, func(t TinyResult) bool { return !t.OK }), err
 	case "time":
 		r.Time, err = Time(ctx, p, o.Quick, progress)
 		return TimeOK(r.Time), err

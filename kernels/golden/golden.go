@@ -9,6 +9,7 @@ package golden
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math"
@@ -46,7 +47,8 @@ type Result struct {
 	Model     string  `json:"model,omitempty"` // model_type of a checkpoint
 	MaxRelErr float64 `json:"max_rel_err"`
 	OK        bool    `json:"ok"`
-	Skipped   bool    `json:"skipped,omitempty"` // no kernel for the op: neither passed nor failed
+	Skipped   bool    `json:"skipped,omitempty"` // no kernel for it: neither passed nor failed
+	Why       string  `json:"why,omitempty"`     // a checkpoint was skipped, or failed before it ran
 	Worst     string  `json:"worst,omitempty"`   // output with the largest error
 }
 
@@ -129,16 +131,27 @@ func file(ctx context.Context, fsys fs.FS, name string) (Result, error) {
 		return r, nil
 	}
 	c := &tensors{f: f}
-	if err := check(ctx, c); err != nil {
-		return r, fmt.Errorf("golden: %s: %w", name, err)
+	err = check(ctx, c)
+	if err == nil {
+		err = c.err
 	}
-	if c.err != nil {
-		return r, fmt.Errorf("golden: %s: %w", name, c.err)
+	r.Model = c.model
+	switch {
+	case err == nil:
+	case errors.Is(err, errNotRead):
+		r.Skipped, r.Why = true, err.Error()
+		return r, nil
+	case r.Op == "checkpoint" && ctx.Err() == nil:
+		// A whole model that cannot be put together has failed; others are still run.
+		r.Why, r.MaxRelErr = err.Error(), math.MaxFloat64
+		return r, nil
+	default:
+		return r, fmt.Errorf("golden: %s: %w", name, err)
 	}
 	if err := ctx.Err(); err != nil {
 		return r, err
 	}
-	r.MaxRelErr, r.Worst, r.Model = c.worst, c.worstName, c.model
+	r.MaxRelErr, r.Worst = c.worst, c.worstName
 	r.OK = c.compared > 0 && c.worst < tolerance
 	return r, nil
 }
