@@ -1,0 +1,234 @@
+package serving
+
+import (
+	"math"
+	"slices"
+)
+
+// Stats are a replica's, or a fleet's, counts.
+type Stats struct {
+	Steps          int
+	EagerSteps     int
+	Preemptions    int
+	PromptTokens   int     // of requests scheduled
+	CachedTokens   int     // of those, found in the prefix cache
+	ComputedTokens int     // prompt tokens computed, again after a preemption
+	PeakCache      float64 // share of the blocks held at once, at most
+
+	// Seconds of the replicas' time, by what it went to. Weights is a decode step's part that
+	// does not grow with the context, Cache the part that does, Prefill what prompts add.
+	Weights, Cache, Prefill, HostTime float64
+
+	// ITL are the times between tokens of one request.
+	ITL *Histogram
+
+	batch       float64 // Σ decodes over steps
+	decodeSteps int
+	parts       [4]float64 // the four above, times the sequences running
+}
+
+// Busy is the seconds in which the replicas computed.
+func (s *Stats) Busy() float64 { return s.Weights + s.Cache + s.Prefill + s.HostTime }
+
+// Batch is the mean number of sequences in a step that decodes.
+func (s *Stats) Batch() float64 {
+	if s.decodeSteps == 0 {
+		return 0
+	}
+	return s.batch / float64(s.decodeSteps)
+}
+
+func (s *Stats) add(o *Stats) {
+	s.Steps += o.Steps
+	s.EagerSteps += o.EagerSteps
+	s.Preemptions += o.Preemptions
+	s.PromptTokens += o.PromptTokens
+	s.CachedTokens += o.CachedTokens
+	s.ComputedTokens += o.ComputedTokens
+	s.Weights += o.Weights
+	s.Cache += o.Cache
+	s.Prefill += o.Prefill
+	s.HostTime += o.HostTime
+	s.ITL.merge(o.ITL)
+	s.batch += o.batch
+	s.decodeSteps += o.decodeSteps
+	for i := range s.parts {
+		s.parts[i] += o.parts[i]
+	}
+}
+
+// account counts the plan that ends.
+func (r *Replica) account() {
+	p := &r.plan
+	s := &r.stats
+	k := float64(p.steps)
+	s.Steps += p.steps
+	if p.step.Eager {
+		s.EagerSteps += p.steps
+	}
+	s.ComputedTokens += r.newTokens()
+	if b := len(p.decodes); b > 0 {
+		s.batch += k * float64(b)
+		s.decodeSteps += p.steps
+		mean := p.seconds / k
+		old := 0
+		first := p.start + mean
+		for _, q := range p.decodes {
+			if q.apart {
+				s.ITL.add(first-q.last, 1)
+				q.apart = false
+			} else {
+				old++
+			}
+		}
+		if old > 0 {
+			s.ITL.add(first-r.lastTick, float64(old))
+		}
+		if p.steps > 1 {
+			r.spread(mean, k-1, float64(b))
+		}
+	}
+	if r.quick {
+		return
+	}
+	host := k * r.overhead(&p.step)
+	decode, steady := 0.0, 0.0
+	if len(p.decodes) > 0 {
+		steady = k * r.floor()
+		decode = p.seconds - host
+		if len(p.chunks) > 0 {
+			alone := p.step
+			alone.Chunks = nil
+			decode = r.price.Mixed(&alone)
+		}
+		steady = min(steady, decode)
+	}
+	parts := [4]float64{steady, decode - steady, p.seconds - host - decode, host}
+	s.Weights += parts[0]
+	s.Cache += parts[1]
+	s.Prefill += parts[2]
+	s.HostTime += parts[3]
+	n := float64(len(r.running))
+	for i, x := range parts {
+		s.parts[i] += n * x
+	}
+}
+
+// spread records the times between tokens of n steps that grow evenly around their mean.
+func (r *Replica) spread(mean, n, each float64) {
+	p := &r.plan
+	grow := 0.0 // from one step to the next
+	if h := p.steps / 2; h >= 32 {
+		half := r.run(h)
+		grow = (p.seconds/float64(p.steps) - half/float64(h)) / (float64(p.steps-h) / 2)
+	}
+	if math.Abs(grow)*n < 0.01*mean {
+		r.stats.ITL.add(mean, n*each)
+		return
+	}
+	const pieces = 16
+	for i := range pieces {
+		at := (float64(i)+0.5)/pieces - 0.5
+		r.stats.ITL.add(mean+at*n*grow, n*each/pieces)
+	}
+}
+
+// floor is the time of the planned step's decodes if none of them had any context.
+func (r *Replica) floor() float64 {
+	p := &r.plan
+	key := 4*p.step.Decodes + 0
+	if p.step.Eager {
+		key++
+	}
+	if p.step.Padded > 0 && len(p.chunks) > 0 {
+		key += 2
+	}
+	if t, ok := r.base[key]; ok {
+		return t
+	}
+	s := Step{Decodes: p.step.Decodes, Contexts: float64(p.step.Decodes), Padded: p.step.Padded, Eager: p.step.Eager,
+		Seen: slices.Repeat([]float64{float64(p.step.Decodes)}, len(r.windows)), Growing: make([]float64, len(r.windows))}
+	t := r.price.Mixed(&s)
+	r.base[key] = t
+	return t
+}
+
+// Result is what a run gave.
+type Result struct {
+	Requests []Record // in the order of their ids
+	Stats    Stats
+	Duration float64 // seconds from the start to the last end
+	Area     float64 // ∫ requests inside the engines dt
+
+	ended int
+}
+
+// Histogram counts times in logarithmic buckets 1 % wide.
+type Histogram struct {
+	counts     []float64
+	n, sum, sq float64
+	most       float64
+}
+
+const (
+	histogramLeast = 1e-6
+	histogramGrow  = 1.01
+)
+
+var histogramLog = math.Log(histogramGrow)
+
+func newHistogram() *Histogram { return &Histogram{} }
+
+func (h *Histogram) add(t, n float64) {
+	i := 0
+	if t > histogramLeast {
+		i = 1 + int(math.Log(t/histogramLeast)/histogramLog)
+	}
+	for len(h.counts) <= i {
+		h.counts = append(h.counts, make([]float64, i+1-len(h.counts))...)
+	}
+	h.counts[i] += n
+	h.n += n
+	h.sum += t * n
+	h.sq += t * t * n
+	h.most = max(h.most, t)
+}
+
+func (h *Histogram) merge(o *Histogram) {
+	if len(o.counts) > len(h.counts) {
+		h.counts = append(h.counts, make([]float64, len(o.counts)-len(h.counts))...)
+	}
+	for i, n := range o.counts {
+		h.counts[i] += n
+	}
+	h.n += o.n
+	h.sum += o.sum
+	h.sq += o.sq
+	h.most = max(h.most, o.most)
+}
+
+// Mean is the mean time, NaN where there is none.
+func (h *Histogram) Mean() float64 { return h.sum / h.n }
+
+// Std is the standard deviation.
+func (h *Histogram) Std() float64 {
+	m := h.Mean()
+	return math.Sqrt(max(h.sq/h.n-m*m, 0))
+}
+
+// Quantile is the time below which a share p of them lies, within 1 %.
+func (h *Histogram) Quantile(p float64) float64 {
+	if h.n == 0 {
+		return math.NaN()
+	}
+	left := p * h.n
+	for i, n := range h.counts {
+		if left -= n; left <= 0 && n > 0 {
+			if i == 0 {
+				return histogramLeast
+			}
+			return min(histogramLeast*math.Exp((float64(i)-0.5)*histogramLog), h.most)
+		}
+	}
+	return h.most
+}

@@ -1,0 +1,89 @@
+package serving
+
+import (
+	"fmt"
+	"math"
+	"sort"
+	"strconv"
+	"strings"
+)
+
+// Lengths is a distribution of token counts.
+type Lengths struct {
+	Mean   float64
+	Spread float64 // standard deviation as a share of the mean
+	Shape  Shape
+	Of     []int // Empirical: what to draw from
+}
+
+// Shape is the shape of a distribution.
+type Shape uint8
+
+// The shapes.
+const (
+	Fixed     Shape = iota
+	Normal          // clipped to [1, 2·mean], which keeps the mean
+	Lognormal       // of this mean and standard deviation, cut at 20 times the mean
+	Empirical
+)
+
+var shapeNames = []string{"fixed", "normal", "lognormal", "empirical"}
+
+func (s Shape) String() string { return shapeNames[s] }
+
+// ParseSpread reads fixed, normal:SHARE or lognormal:SHARE.
+func ParseSpread(s string) (Shape, float64, error) {
+	name, share, has := strings.Cut(strings.ToLower(s), ":")
+	for i, n := range shapeNames[:Empirical] {
+		if n != name {
+			continue
+		}
+		if Shape(i) == Fixed {
+			if has {
+				break
+			}
+			return Fixed, 0, nil
+		}
+		v, err := strconv.ParseFloat(share, 64)
+		if err != nil || !(v >= 0 && v <= 3) {
+			return 0, 0, fmt.Errorf("spread %q: want a standard deviation as a share of the mean, from 0 to 3, as in %s:0.3", s, name)
+		}
+		return Shape(i), v, nil
+	}
+	return 0, 0, fmt.Errorf("spread %q is not fixed, normal:SHARE or lognormal:SHARE", s)
+}
+
+// draw is the length at a uniform number.
+func (l *Lengths) draw(u float64) int {
+	switch l.Shape {
+	case Normal:
+		return clip(l.Mean+l.Spread*l.Mean*normal(u), 2*l.Mean)
+	case Lognormal:
+		v := math.Log1p(l.Spread * l.Spread)
+		return clip(l.Mean*math.Exp(math.Sqrt(v)*normal(u)-v/2), 20*l.Mean)
+	case Empirical:
+		return l.Of[min(int(u*float64(len(l.Of))), len(l.Of)-1)]
+	}
+	return int(l.Mean)
+}
+
+func clip(x, most float64) int { return max(1, int(math.Round(min(x, most)))) }
+
+// MeanTokens is the mean of the distribution, to be told.
+func (l *Lengths) MeanTokens() float64 {
+	if l.Shape != Empirical {
+		return l.Mean
+	}
+	sum := 0
+	for _, n := range l.Of {
+		sum += n
+	}
+	return float64(sum) / float64(len(l.Of))
+}
+
+// Quantile is the length below which a share p of an empirical distribution lies.
+func (l *Lengths) Quantile(p float64) int {
+	of := append([]int(nil), l.Of...)
+	sort.Ints(of)
+	return of[min(int(p*float64(len(of))), len(of)-1)]
+}

@@ -1,0 +1,88 @@
+package serving
+
+// budgeted is vLLM V1's scheduler: a budget of tokens for a step, running sequences first
+// in the order of admission (a decode is a prompt of one token), then the queue
+// (v1/core/sched/scheduler.py, schedule). Where blocks run out the last running sequence
+// is preempted, and nothing is admitted in that step.
+type budgeted struct{}
+
+func (budgeted) patient(*Replica) int { return 0 }
+
+func (budgeted) schedule(r *Replica) {
+	l, p := r.limits, &r.plan
+	budget := l.Budget
+	for i := 0; i < len(r.running) && budget > 0; i++ {
+		q := r.running[i]
+		n := q.known() - q.computed
+		if l.Threshold > 0 {
+			n = min(n, l.Threshold)
+		}
+		n = min(n, budget)
+		need := l.Layout.Need(q.computed + n)
+		if !q.decoding() {
+			need = max(need, l.Layout.NeedPrompt(q.computed+n))
+		}
+		if !r.growPreempting(q, need) {
+			break
+		}
+		if q.decoding() {
+			r.decode(q)
+		} else {
+			r.chunk(q, n)
+		}
+		budget -= n
+	}
+	if p.preempts > 0 {
+		p.blocked = true
+		return
+	}
+	for r.waiting.len() > 0 {
+		q := r.waiting.peek()
+		if q.ready > p.visible {
+			return
+		}
+		p.blocked = true
+		if budget <= 0 || r.seats() >= l.Seqs {
+			return
+		}
+		hit, queued := r.pool.hit(q, q.known())
+		past := hit * r.pool.layout.block
+		n := q.known() - past
+		if l.Threshold > 0 {
+			n = min(n, l.Threshold)
+		}
+		if !l.Chunked && n > budget {
+			return
+		}
+		n = min(n, budget)
+		need := l.Layout.NeedPrompt(past + n)
+		want := need
+		if l.ReserveFull {
+			want = l.Layout.NeedPrompt(q.known())
+		}
+		if want-hit*r.pool.weight()+queued > r.pool.free-l.Watermark {
+			return
+		}
+		r.admit(q, hit)
+		if !r.pool.grow(q, need) { // a node may hold more than was found of it
+			r.unadmit(q)
+			return
+		}
+		p.blocked = false
+		r.chunk(q, n)
+		budget -= n
+	}
+}
+
+// growPreempting gives q its blocks, preempting from the last admitted on; false where q
+// itself had to go.
+func (r *Replica) growPreempting(q *seq, need int) bool {
+	for !r.pool.grow(q, need) {
+		last := r.running[len(r.running)-1]
+		r.preempt(last)
+		if last == q {
+			return false
+		}
+	}
+	return true
+}

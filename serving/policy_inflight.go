@@ -1,0 +1,76 @@
+package serving
+
+// inFlight is TensorRT-LLM's scheduler: running sequences decode and prompts join the same
+// step (_torch/pyexecutor/scheduler.py, GuaranteedNoEvictPolicy and MaxUtilizationPolicy).
+// Without eviction a request is admitted only if all blocks that it and the running ones
+// may ever hold are there; with it, as many as fit now, and the last started is paused
+// where blocks run out.
+type inFlight struct{ evict bool }
+
+func (inFlight) patient(*Replica) int { return 0 }
+
+func (f inFlight) schedule(r *Replica) {
+	l, p := r.limits, &r.plan
+	budget := l.Budget
+	for i := 0; i < len(r.running); i++ {
+		q := r.running[i]
+		n := q.known() - q.computed
+		if n > budget {
+			if !l.Chunked || budget <= 0 {
+				continue
+			}
+			n = budget
+		}
+		need := l.Layout.Need(q.computed + n)
+		if !q.decoding() {
+			need = max(need, l.Layout.NeedPrompt(q.computed+n))
+		}
+		if !r.growPreempting(q, need) {
+			break
+		}
+		if q.decoding() {
+			r.decode(q)
+		} else {
+			r.chunk(q, n)
+		}
+		budget -= n
+	}
+	if p.preempts > 0 {
+		p.blocked = true
+		return
+	}
+	for r.waiting.len() > 0 {
+		q := r.waiting.peek()
+		if q.ready > p.visible {
+			return
+		}
+		p.blocked = true
+		if budget <= 0 || r.seats() >= l.Seqs {
+			return
+		}
+		hit, queued := r.pool.hit(q, q.known())
+		past := hit * r.pool.layout.block
+		n := q.known() - past
+		if n > budget {
+			if !l.Chunked {
+				return
+			}
+			n = budget
+		}
+		need := l.Layout.NeedPrompt(past + n)
+		if !f.evict && r.reserved+l.most(q.Prompt, q.Generate) > l.Blocks {
+			return
+		}
+		if need-hit*r.pool.weight()+queued > r.pool.free {
+			return
+		}
+		r.admit(q, hit)
+		if !r.pool.grow(q, need) {
+			r.unadmit(q)
+			return
+		}
+		p.blocked = false
+		r.chunk(q, n)
+		budget -= n
+	}
+}

@@ -1,0 +1,169 @@
+package serving
+
+import "math"
+
+// chunkedFirst is SGLang's scheduler: if anything can be admitted the step is prompts
+// only, in chunks of at most Budget tokens together; else it decodes. Admission keeps room
+// for a part of what running sequences may still make; where that guess was too small,
+// sequences with the fewest outputs are retracted (managers/schedule_policy.py PrefillAdder,
+// managers/schedule_batch.py retract_decode).
+type chunkedFirst struct{}
+
+// retractSteps is how many further steps must fit after a retraction
+// (SGLANG_RETRACT_DECODE_STEPS).
+const retractSteps = 20
+
+// promised is the tokens kept for what running sequences will still make.
+func (chunkedFirst) promised(r *Replica) float64 {
+	sum := 0.0
+	for _, q := range r.running {
+		sum += r.ratio * float64(r.limits.clipped(q.left()))
+	}
+	return sum
+}
+
+func (l *Limits) clipped(n int) int {
+	if l.Clip > 0 {
+		return min(n, l.Clip)
+	}
+	return n
+}
+
+// patient is the steps until the promise has shrunk enough for the head to be admitted:
+// each step the ratio falls, every sequence has one token less to come and one more stored.
+func (c chunkedFirst) patient(r *Replica) int {
+	l := r.limits
+	if r.seats() >= l.Seqs {
+		return 0
+	}
+	q := r.waiting.peek()
+	hit, queued := r.pool.hit(q, q.known())
+	want := float64(q.known()-hit*r.pool.layout.block+l.clipped(q.left())) + float64(queued*r.pool.layout.block)
+	const far = 64 // further on it is asked again
+	for k := 1; k < far; k++ {
+		ratio, promise, more := r.decayed(k), 0.0, 0
+		for _, x := range r.plan.decodes {
+			promise += ratio * float64(l.clipped(x.left()-k))
+			more += l.Layout.Need(x.computed+k) - x.held.shared*r.pool.weight() - x.held.private
+		}
+		if want < float64((r.pool.free-more)*r.pool.layout.block)-promise {
+			return k
+		}
+	}
+	return far
+}
+
+// decayed is the ratio after k more decode steps.
+func (r *Replica) decayed(k int) float64 {
+	x := r.limits.Ratio
+	if x.Steps == 0 {
+		return r.ratio
+	}
+	return max(x.Least, r.ratio-float64(k)*(x.Initial-x.Least)/float64(x.Steps))
+}
+
+func (c chunkedFirst) schedule(r *Replica) {
+	l, p := r.limits, &r.plan
+	chunk, input := l.Budget, math.MaxInt
+	if l.PromptMost > 0 {
+		input = l.PromptMost
+	}
+	block := r.pool.layout.block
+	room := float64(r.pool.free*block) - c.promised(r)
+	partial := false
+	for _, q := range r.running { // at most one prompt is under way
+		if q.decoding() {
+			continue
+		}
+		n := min(q.known()-q.computed, chunk)
+		if !r.pool.grow(q, l.Layout.NeedPrompt(q.computed+n)) {
+			continue
+		}
+		r.chunk(q, n)
+		chunk -= n
+		input -= n
+		partial = q.computed+n < q.known()
+	}
+	for !partial && r.waiting.len() > 0 {
+		q := r.waiting.peek()
+		if q.ready > p.visible {
+			break
+		}
+		p.blocked = true
+		if r.seats() >= l.Seqs {
+			break
+		}
+		hit, queued := r.pool.hit(q, q.known())
+		n := q.known() - hit*block
+		// An engine with nothing running takes the head whatever it may still make.
+		if alone := len(r.running) == 0 && len(r.zombies) == 0; !alone && float64(n+l.clipped(q.left()))+float64(queued*block) >= room {
+			break
+		}
+		if chunk <= 0 || n > input && len(p.chunks) > 0 {
+			break
+		}
+		part := n
+		if l.Chunked {
+			part = min(n, chunk)
+		} else if n > chunk && len(p.chunks) > 0 {
+			break
+		}
+		if l.Layout.NeedPrompt(hit*block+part)-hit*r.pool.weight()+queued > r.pool.free {
+			break
+		}
+		room -= float64(n + l.clipped(q.left()))
+		r.admit(q, hit)
+		if !r.pool.grow(q, l.Layout.NeedPrompt(q.computed+part)) {
+			r.unadmit(q)
+			break
+		}
+		p.blocked = false
+		r.chunk(q, part)
+		chunk -= part
+		input -= n
+		partial = part < n
+	}
+	if len(p.chunks) > 0 {
+		return
+	}
+	c.decode(r)
+}
+
+// decode gives every sequence its next token, retracting where blocks run out.
+func (c chunkedFirst) decode(r *Replica) {
+	l, p := r.limits, &r.plan
+	more := func(steps int) int {
+		n := 0
+		for _, q := range r.running {
+			n += max(0, l.Layout.Need(q.computed+steps)-q.held.shared*r.pool.weight()-q.held.private)
+		}
+		return n
+	}
+	if more(1) > r.pool.free {
+		for len(r.running) > 1 && more(retractSteps) > r.pool.free {
+			worst := r.running[0]
+			for _, q := range r.running {
+				if q.made < worst.made || q.made == worst.made && q.Prompt > worst.Prompt {
+					worst = q
+				}
+			}
+			r.preempt(worst)
+			r.waiting.pop()
+			r.waiting.push(worst) // behind: retracted requests join the end of the queue
+		}
+		made, most := 0, 0
+		for _, q := range r.running {
+			made += q.made + retractSteps
+			most += q.Generate
+		}
+		if most > 0 {
+			r.ratio = min(1, float64(made)/float64(most))
+		}
+		p.blocked = true
+	}
+	for _, q := range r.running {
+		if q.decoding() && r.pool.grow(q, l.Layout.Need(q.computed+1)) {
+			r.decode(q)
+		}
+	}
+}

@@ -1,0 +1,46 @@
+package serving
+
+// wholeFirst is vLLM V0's scheduler without chunked prefill: a step is either whole
+// prompts or decodes, and prompts come first (core/scheduler.py, _schedule_default).
+type wholeFirst struct{}
+
+func (wholeFirst) patient(*Replica) int { return 0 }
+
+func (wholeFirst) schedule(r *Replica) {
+	l, p := r.limits, &r.plan
+	budget := l.Budget
+	for r.waiting.len() > 0 {
+		q := r.waiting.peek()
+		if q.ready > p.visible {
+			break
+		}
+		p.blocked = true
+		hit, queued := r.pool.hit(q, q.known())
+		n := q.known() - hit*r.pool.layout.block
+		need := l.Layout.NeedPrompt(q.known())
+		if n > budget || r.seats() >= l.Seqs || need-hit*r.pool.weight()+queued > r.pool.free-l.Watermark {
+			break
+		}
+		r.admit(q, hit)
+		if !r.pool.grow(q, need) {
+			r.unadmit(q)
+			break
+		}
+		p.blocked = false
+		r.chunk(q, n)
+		budget -= n
+	}
+	if len(p.chunks) > 0 {
+		return
+	}
+	for i := 0; i < len(r.running); i++ {
+		q := r.running[i]
+		if !r.growPreempting(q, l.Layout.Need(q.computed+1)) {
+			break
+		}
+		r.decode(q)
+	}
+	if p.preempts > 0 {
+		p.blocked = true
+	}
+}

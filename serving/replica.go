@@ -1,0 +1,473 @@
+package serving
+
+import "math"
+
+// seq is a request inside a replica.
+type seq struct {
+	Request
+	rec      *Record
+	made     int // tokens generated
+	computed int // positions in the cache
+	held     holding
+	running  bool
+	gone     bool    // given up by its client
+	ready    float64 // when the engine has it
+	last     float64 // its last token, if that came in a step that decoded nothing, or before a preemption
+	apart    bool    // last counts, instead of the last step that decoded
+}
+
+// known is the tokens there are: prompt and answer so far. All but the last of a running
+// answer are in the cache.
+func (q *seq) known() int { return q.Prompt + q.made }
+
+// decoding reports whether all that the next step computes is the last token made.
+func (q *seq) decoding() bool { return q.made > 0 && q.computed == q.known()-1 }
+
+func (q *seq) left() int { return q.Generate - q.made }
+
+// A policy is an engine's scheduler: it fills r.plan with the work of one step, having
+// admitted and preempted as it must.
+type policy interface {
+	schedule(r *Replica)
+	// patient is how many decode steps a waiting request that was not admitted stays
+	// unadmitted if nothing else happens; 0 means for ever.
+	patient(r *Replica) int
+}
+
+// Replica is one engine on one device or tensor-parallel group.
+//
+// Its clock advances by plans. A plan with prompt tokens is one step. A plan that only
+// decodes is as many steps as end before the first of: a completion, blocks running out,
+// a window filling, the graphs' limit of context; an arrival cuts it where the engine
+// would look at its queue again.
+type Replica struct {
+	id     int
+	limits *Limits
+	price  Pricer
+	policy policy
+	pool   *Pool
+	tell   func(Event)
+
+	running  []*seq // in the order of admission
+	waiting  queue
+	zombies  []*seq  // finished, their blocks and seats held until the next step is scheduled
+	leaving  int     // running sequences whose clients gave up during the plan
+	reserved int     // blocks promised to running sequences (no-evict)
+	now      float64 // start of the plan, or its end while nothing is planned
+	previous float64 // start of the step before
+	plan     plan
+	ratio    float64 // SGLang's new_token_ratio
+
+	windows []int
+	base    map[int]float64 // seconds of a decode step of so many sequences at context 1
+
+	single, quick bool // Options
+
+	stats    Stats
+	lastTick float64 // end of the last step that decoded
+	done     []*seq  // ended in the last plan
+}
+
+// plan is what is being computed.
+type plan struct {
+	active   bool
+	steps    int
+	start    float64
+	end      float64
+	seconds  float64
+	step     Step
+	decodes  []*seq
+	chunks   []*seq // beside step.Chunks
+	visible  float64
+	blocked  bool // somebody waits who could have been looked at, and was not admitted
+	maxReach int  // longest context among the decodes
+	preempts int
+}
+
+func newReplica(id int, l *Limits, p Pricer, tell func(Event)) *Replica {
+	r := &Replica{id: id, limits: l, price: p, policy: l.policy(), pool: newPool(l.Layout, l.Blocks, l.PrefixCache), tell: tell, windows: p.Windows(), base: map[int]float64{}, ratio: l.Ratio.Initial}
+	r.plan.step.Seen = make([]float64, len(r.windows))
+	r.plan.step.Growing = make([]float64, len(r.windows))
+	r.previous = math.Inf(-1)
+	r.stats.ITL = newHistogram()
+	return r
+}
+
+// load is how many requests the replica has.
+func (r *Replica) load() int { return len(r.running) + r.waiting.len() }
+
+// begin schedules the next plan at time now, if there is anything to do.
+func (r *Replica) begin(now float64) {
+	if r.plan.active || len(r.running) == 0 && r.waiting.len() == 0 {
+		return
+	}
+	p := &r.plan
+	*p = plan{start: now, step: Step{Seen: p.step.Seen, Growing: p.step.Growing, Chunks: p.step.Chunks[:0]}, decodes: p.decodes[:0], chunks: p.chunks[:0]}
+	r.now = now
+	p.visible = now
+	if r.limits.Lookahead && len(r.running) > 0 {
+		p.visible = r.previous
+	}
+	if !r.limits.Lookahead {
+		r.bury()
+	}
+	r.schedule()
+	if len(p.decodes) == 0 && len(p.chunks) == 0 && (len(r.zombies) > 0 || p.visible < now || p.preempts > 0) {
+		// An engine that has nothing to run schedules again at once.
+		r.bury()
+		p.visible = now
+		p.blocked, p.preempts = false, 0
+		r.schedule()
+	}
+	late := len(r.zombies) > 0
+	r.bury()
+	if len(p.decodes) == 0 && len(p.chunks) == 0 {
+		return
+	}
+	r.fill()
+	p.active = true
+	p.steps = 1
+	if !r.single && len(p.chunks) == 0 && p.preempts == 0 && !(late && r.waiting.len() > 0) {
+		p.steps = r.reach()
+	}
+	if p.steps > 1 {
+		p.seconds = r.price.Run(&p.step, p.steps) + float64(p.steps)*r.overhead(&p.step)
+	} else {
+		p.steps = 1
+		p.seconds = r.price.Mixed(&p.step) + r.overhead(&p.step)
+	}
+	p.end = p.start + p.seconds
+}
+
+func (r *Replica) schedule() {
+	p := &r.plan
+	p.decodes, p.chunks, p.step.Chunks = p.decodes[:0], p.chunks[:0], p.step.Chunks[:0]
+	r.policy.schedule(r)
+}
+
+// bury frees what finished sequences held until now.
+func (r *Replica) bury() {
+	for _, q := range r.zombies {
+		r.pool.release(q, q.computed, false)
+		r.reserved -= r.limits.reserve(q)
+	}
+	r.zombies = r.zombies[:0]
+}
+
+// seats is how many sequences the engine counts as running.
+func (r *Replica) seats() int { return len(r.running) + len(r.zombies) }
+
+// decode schedules one token of a sequence whose blocks are there.
+func (r *Replica) decode(q *seq) { r.plan.decodes = append(r.plan.decodes, q) }
+
+// chunk schedules n tokens of a prompt.
+func (r *Replica) chunk(q *seq, n int) {
+	r.plan.chunks = append(r.plan.chunks, q)
+	r.plan.step.Chunks = append(r.plan.step.Chunks, Chunk{n, q.computed})
+	r.pool.register(q, q.computed+n)
+}
+
+// withdraw takes back the chunk of a sequence that is preempted in the same step.
+func (r *Replica) withdraw(q *seq) (tokens int) {
+	p := &r.plan
+	for i, x := range p.chunks {
+		if x == q {
+			tokens = p.step.Chunks[i].New
+			p.chunks = append(p.chunks[:i], p.chunks[i+1:]...)
+			p.step.Chunks = append(p.step.Chunks[:i], p.step.Chunks[i+1:]...)
+			return tokens
+		}
+	}
+	for i, x := range p.decodes {
+		if x == q {
+			p.decodes = append(p.decodes[:i], p.decodes[i+1:]...)
+			return 1
+		}
+	}
+	return 0
+}
+
+// preempt takes a running sequence's blocks away and puts it in front of the queue; all
+// its tokens are computed again.
+func (r *Replica) preempt(q *seq) (tokens int) {
+	tokens = r.withdraw(q)
+	for i := len(r.running) - 1; i >= 0; i-- {
+		if r.running[i] == q {
+			r.running = append(r.running[:i], r.running[i+1:]...)
+			break
+		}
+	}
+	r.pool.release(q, q.computed, true)
+	r.reserved -= r.limits.reserve(q)
+	q.computed, q.running = 0, false
+	if !q.apart {
+		q.last, q.apart = r.lastTick, true
+	}
+	q.rec.Preemptions++
+	r.stats.Preemptions++
+	r.plan.preempts++
+	r.waiting.pushFront(q)
+	return tokens
+}
+
+// admit moves the head of the queue to the running ones with what the cache has of it.
+func (r *Replica) admit(q *seq, positions int) {
+	r.waiting.pop()
+	r.pool.begin(q, positions)
+	q.computed = positions * r.pool.layout.block
+	q.running = true
+	r.running = append(r.running, q)
+	r.reserved += r.limits.reserve(q)
+	if !q.rec.seen {
+		q.rec.seen = true
+		q.rec.Scheduled = r.now
+		q.rec.Cached = min(q.computed, q.Prompt)
+		r.stats.PromptTokens += q.Prompt
+		r.stats.CachedTokens += q.rec.Cached
+	}
+}
+
+// fill computes the sums of the planned step.
+func (r *Replica) fill() {
+	p := &r.plan
+	s := &p.step
+	s.Decodes, s.Contexts = len(p.decodes), 0
+	clear(s.Seen)
+	clear(s.Growing)
+	sum, most := 0, 0
+	for _, q := range p.decodes {
+		n := q.computed + 1
+		sum += n
+		most = max(most, n)
+	}
+	s.Contexts = float64(sum)
+	for i, w := range r.windows {
+		seen, growing := 0, 0
+		for _, q := range p.decodes {
+			n := q.computed + 1
+			seen += min(n, w)
+			if n < w {
+				growing++
+			}
+		}
+		s.Seen[i], s.Growing[i] = float64(seen), float64(growing)
+	}
+	p.maxReach = most
+	s.Padded, s.Eager = r.limits.Graphs.pad(s.Decodes, len(s.Chunks) > 0, r.newTokens(), most)
+}
+
+func (r *Replica) newTokens() int {
+	n := 0
+	for _, c := range r.plan.step.Chunks {
+		n += c.New
+	}
+	return n
+}
+
+// reach is how many decode steps in a row are like the first.
+func (r *Replica) reach() int {
+	p := &r.plan
+	k := math.MaxInt
+	if r.waiting.len() > 0 {
+		if !p.blocked { // the head is only not visible yet
+			return 1
+		}
+		if n := r.policy.patient(r); n > 0 {
+			k = n
+		}
+	}
+	for _, q := range p.decodes {
+		k = min(k, q.left())
+		n := q.computed + 1
+		for _, w := range r.windows {
+			if n < w {
+				k = min(k, w-n+1)
+			}
+		}
+	}
+	if m := r.limits.Graphs.MaxContext; m > 0 && p.maxReach <= m {
+		k = min(k, m-p.maxReach+1)
+	}
+	if k <= 1 {
+		return 1
+	}
+	// Blocks: the last step sees k−1 positions more than the first. Σ need is monotone in k.
+	fits := func(k int) bool {
+		more := 0
+		for _, q := range p.decodes {
+			if d := r.limits.Layout.Need(q.computed+k) - q.held.shared*r.pool.weight() - q.held.private; d > 0 {
+				more += d
+			}
+		}
+		return more <= r.pool.free
+	}
+	if !fits(k) {
+		lo, hi := 1, k // lo fits: its blocks were given by schedule
+		for hi-lo > 1 {
+			mid := int(uint(lo+hi) / 2)
+			if fits(mid) {
+				lo = mid
+			} else {
+				hi = mid
+			}
+		}
+		k = lo
+	}
+	return k
+}
+
+// overhead is what the engine's host adds to a step.
+func (r *Replica) overhead(s *Step) float64 {
+	h := &r.limits.Host
+	t := h.Step + h.Sequence*float64(s.Decodes+len(s.Chunks))
+	for _, c := range s.Chunks {
+		t += h.Token * float64(c.New)
+	}
+	return t
+}
+
+// cut ends a plan of decode steps early: at the first step that ends at t or later, or
+// where the engine looks one step ahead, the one after it. While the queue's head waits for
+// a seat or blocks an arrival changes nothing, unless always is set.
+func (r *Replica) cut(t float64, always bool) {
+	p := &r.plan
+	if !p.active || p.steps <= 1 || p.blocked && !always || t >= p.end {
+		return
+	}
+	if k := r.stepsUntil(t); k < p.steps {
+		if r.limits.Lookahead && !always {
+			k++
+		}
+		if k < p.steps {
+			p.steps = k
+			p.seconds = r.run(k)
+			p.end = p.start + p.seconds
+		}
+	}
+}
+
+func (r *Replica) run(k int) float64 {
+	s := &r.plan.step
+	if k == 0 {
+		return 0
+	}
+	return r.price.Run(s, k) + float64(k)*r.overhead(s)
+}
+
+// stepsUntil is the fewest steps of the plan that end at t or later. Steps are of nearly
+// one length, so that a secant finds it in a few evaluations.
+func (r *Replica) stepsUntil(t float64) int {
+	p := &r.plan
+	want := t - p.start
+	lo, tLo, hi, tHi := 0, 0.0, p.steps, p.seconds // T(lo) < want ≤ T(hi)
+	if want <= 0 {
+		return 1
+	}
+	for hi-lo > 1 {
+		k := lo + int(float64(hi-lo)*(want-tLo)/(tHi-tLo))
+		k = min(max(k, lo+1), hi-1)
+		if v := r.run(k); v >= want {
+			hi, tHi = k, v
+		} else {
+			lo, tLo = k, v
+			if lo+1 < hi { // the next one is the likely answer
+				if v := r.run(lo + 1); v >= want {
+					return lo + 1
+				} else {
+					lo, tLo = lo+1, v
+				}
+			}
+		}
+	}
+	return hi
+}
+
+// finish ends the plan: tokens are made, prompts advance, completed sequences leave.
+func (r *Replica) finish() {
+	p := &r.plan
+	p.active = false
+	k := p.steps
+	r.account()
+	r.now = p.end
+	r.previous = p.start
+	if k > 1 && r.limits.Lookahead {
+		r.previous = p.start + r.run(k-1)
+	}
+	r.done = r.done[:0]
+	ends := false
+	for _, q := range p.decodes {
+		q.computed += k
+		q.made += k
+		if k > 1 {
+			r.pool.grow(q, r.limits.Layout.Need(q.computed))
+		}
+		if q.made >= q.Generate {
+			ends = true
+			r.end(q, Done, p.end)
+		}
+	}
+	for i, q := range p.chunks {
+		q.computed += p.step.Chunks[i].New
+		if q.computed == q.known() { // the prompt is done: its last row gives a token
+			if q.made == 0 {
+				q.rec.First = p.end + r.limits.Host.Reply
+			} else {
+				r.stats.ITL.add(p.end-q.last, 1)
+			}
+			q.last, q.apart = p.end, true
+			q.made++
+			r.pool.grow(q, r.limits.Layout.Need(q.computed))
+			if q.made >= q.Generate {
+				ends = true
+				r.end(q, Done, p.end)
+			}
+		}
+	}
+	if len(p.decodes) > 0 {
+		r.lastTick = p.end
+		r.ratio = r.decayed(k)
+	}
+	if r.leaving > 0 {
+		r.leaving = 0
+		for _, q := range r.running {
+			if q.gone && q.running {
+				ends = true
+				r.end(q, TimedOut, q.Arrive+q.Timeout)
+			}
+		}
+	}
+	if ends {
+		keep := r.running[:0]
+		for _, q := range r.running {
+			if q.running {
+				keep = append(keep, q)
+			}
+		}
+		r.running = keep
+	}
+	if r.tell != nil {
+		r.tell(Event{Time: r.now, Replica: r.id, Running: len(r.running), Waiting: r.waiting.len(), Used: r.pool.total - r.pool.free, Blocks: r.pool.total})
+	}
+}
+
+// end takes a running sequence out; its blocks and seat follow when the next step has
+// been scheduled.
+func (r *Replica) end(q *seq, s Status, t float64) {
+	q.running = false
+	q.rec.Status = s
+	q.rec.End = t
+	if s == Done {
+		q.rec.End += r.limits.Host.Reply
+	}
+	r.zombies = append(r.zombies, q)
+	r.done = append(r.done, q)
+}
+
+// unadmit puts back a request whose blocks turned out not to be there.
+func (r *Replica) unadmit(q *seq) {
+	r.running = r.running[:len(r.running)-1]
+	r.pool.release(q, q.computed, true)
+	r.reserved -= r.limits.reserve(q)
+	q.computed, q.running = 0, false
+	r.waiting.pushFront(q)
+}
