@@ -127,7 +127,8 @@ func (r *Replica) begin(now float64) {
 	r.fill()
 	p.active = true
 	p.steps = 1
-	if !r.single && len(p.chunks) == 0 && p.preempts == 0 && !(late && r.waiting.len() > 0) {
+	stalled := len(p.decodes) < len(r.running) // somebody ran out of budget or blocks, and may go on in the next step
+	if !r.single && len(p.chunks) == 0 && p.preempts == 0 && !stalled && !(late && r.waiting.len() > 0) {
 		p.steps = r.reach()
 	}
 	if p.steps > 1 {
