@@ -22,6 +22,9 @@ type Stats struct {
 	// ITL are the times between tokens of one request.
 	ITL *Histogram
 
+	// waited is requests times seconds in the queue, by what kept the head there.
+	waited [numReasons]float64
+
 	batch       float64 // Σ decodes over steps
 	decodeSteps int
 	parts       [4]float64 // the four above, times the sequences running
@@ -38,7 +41,32 @@ func (s *Stats) Batch() float64 {
 	return s.batch / float64(s.decodeSteps)
 }
 
+// reason is what keeps the head of a queue from being admitted.
+type reason uint8
+
+const (
+	bySteps  reason = iota // a step is under way, or others' prompts
+	bySeats                // as many sequences run as may
+	byBlocks               // the cache is full, or promised
+	byBudget               // the tokens of a step are spoken for
+	numReasons
+)
+
+// Binding names what kept requests waiting longest, beside the steps under way.
+func (s *Stats) Binding() string {
+	best := bySteps
+	for r := bySeats; r < numReasons; r++ {
+		if s.waited[r] > s.waited[best] || best == bySteps && s.waited[r] > 0 {
+			best = r
+		}
+	}
+	return [numReasons]string{"", "the limit of sequences at once", "room in the cache", "the tokens a step may have"}[best]
+}
+
 func (s *Stats) add(o *Stats) {
+	for i := range s.waited {
+		s.waited[i] += o.waited[i]
+	}
 	s.Steps += o.Steps
 	s.EagerSteps += o.EagerSteps
 	s.Preemptions += o.Preemptions
@@ -67,6 +95,9 @@ func (r *Replica) account() {
 		s.EagerSteps += p.steps
 	}
 	s.ComputedTokens += r.newTokens()
+	if n := r.waiting.len(); n > 0 {
+		s.waited[p.why] += p.seconds * float64(n)
+	}
 	if b := len(p.decodes); b > 0 {
 		s.batch += k * float64(b)
 		s.decodeSteps += p.steps

@@ -33,7 +33,7 @@ func (budgeted) schedule(r *Replica) {
 		budget -= n
 	}
 	if p.preempts > 0 {
-		p.blocked = true
+		r.block(byBlocks)
 		return
 	}
 	for r.waiting.len() > 0 {
@@ -41,8 +41,12 @@ func (budgeted) schedule(r *Replica) {
 		if q.ready > p.visible {
 			return
 		}
-		p.blocked = true
-		if budget <= 0 || r.seats() >= l.Seqs {
+		if r.seats() >= l.Seqs {
+			r.block(bySeats)
+			return
+		}
+		r.block(byBudget)
+		if budget <= 0 {
 			return
 		}
 		hit, queued := r.pool.hit(q, q.known())
@@ -55,6 +59,7 @@ func (budgeted) schedule(r *Replica) {
 			return
 		}
 		n = min(n, budget)
+		r.block(byBlocks)
 		need := l.Layout.NeedPrompt(past + n)
 		want := need
 		if l.ReserveFull {
@@ -68,7 +73,7 @@ func (budgeted) schedule(r *Replica) {
 			r.unadmit(q)
 			return
 		}
-		p.blocked = false
+		p.blocked, p.why = false, bySteps
 		r.chunk(q, n)
 		budget -= n
 	}

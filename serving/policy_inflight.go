@@ -36,7 +36,7 @@ func (f inFlight) schedule(r *Replica) {
 		budget -= n
 	}
 	if p.preempts > 0 {
-		p.blocked = true
+		r.block(byBlocks)
 		return
 	}
 	for r.waiting.len() > 0 {
@@ -44,8 +44,12 @@ func (f inFlight) schedule(r *Replica) {
 		if q.ready > p.visible {
 			return
 		}
-		p.blocked = true
-		if budget <= 0 || r.seats() >= l.Seqs {
+		if r.seats() >= l.Seqs {
+			r.block(bySeats)
+			return
+		}
+		r.block(byBudget)
+		if budget <= 0 {
 			return
 		}
 		hit, queued := r.pool.hit(q, q.known())
@@ -57,6 +61,7 @@ func (f inFlight) schedule(r *Replica) {
 			}
 			n = budget
 		}
+		r.block(byBlocks)
 		need := l.Layout.NeedPrompt(past + n)
 		if !f.evict && r.reserved+l.most(q.Prompt, q.Generate) > l.Blocks {
 			return
@@ -69,7 +74,7 @@ func (f inFlight) schedule(r *Replica) {
 			r.unadmit(q)
 			return
 		}
-		p.blocked = false
+		p.blocked, p.why = false, bySteps
 		r.chunk(q, n)
 		budget -= n
 	}

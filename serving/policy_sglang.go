@@ -89,16 +89,18 @@ func (c chunkedFirst) schedule(r *Replica) {
 		if q.ready > p.visible {
 			break
 		}
-		p.blocked = true
+		r.block(bySeats)
 		if r.seats() >= l.Seqs {
 			break
 		}
+		r.block(byBlocks)
 		hit, queued := r.pool.hit(q, q.known())
 		n := q.known() - hit*block
 		// An engine with nothing running takes the head whatever it may still make.
 		if alone := len(r.running) == 0 && len(r.zombies) == 0; !alone && float64(n+l.clipped(q.left()))+float64(queued*block) >= room {
 			break
 		}
+		r.block(byBudget)
 		if chunk <= 0 || n > input && len(p.chunks) > 0 {
 			break
 		}
@@ -108,6 +110,7 @@ func (c chunkedFirst) schedule(r *Replica) {
 		} else if n > chunk && len(p.chunks) > 0 {
 			break
 		}
+		r.block(byBlocks)
 		if l.Layout.NeedPrompt(hit*block+part)-hit*r.pool.weight()+queued > r.pool.free {
 			break
 		}
@@ -117,7 +120,7 @@ func (c chunkedFirst) schedule(r *Replica) {
 			r.unadmit(q)
 			break
 		}
-		p.blocked = false
+		p.blocked, p.why = false, bySteps
 		r.chunk(q, part)
 		chunk -= part
 		input -= n
@@ -131,7 +134,7 @@ func (c chunkedFirst) schedule(r *Replica) {
 
 // decode gives every sequence its next token, retracting where blocks run out.
 func (c chunkedFirst) decode(r *Replica) {
-	l, p := r.limits, &r.plan
+	l := r.limits
 	more := func(steps int) int {
 		n := 0
 		for _, q := range r.running {
@@ -159,7 +162,7 @@ func (c chunkedFirst) decode(r *Replica) {
 		if most > 0 {
 			r.ratio = min(1, float64(made)/float64(most))
 		}
-		p.blocked = true
+		r.block(byBlocks)
 	}
 	for _, q := range r.running {
 		if q.decoding() && r.pool.grow(q, l.Layout.Need(q.computed+1)) {

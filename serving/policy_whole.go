@@ -14,11 +14,19 @@ func (wholeFirst) schedule(r *Replica) {
 		if q.ready > p.visible {
 			break
 		}
-		p.blocked = true
+		r.block(bySeats)
+		if r.seats() >= l.Seqs {
+			break
+		}
 		hit, queued := r.pool.hit(q, q.known())
 		n := q.known() - hit*r.pool.layout.block
 		need := l.Layout.NeedPrompt(q.known())
-		if n > budget || r.seats() >= l.Seqs || need-hit*r.pool.weight()+queued > r.pool.free-l.Watermark {
+		r.block(byBudget)
+		if n > budget {
+			break
+		}
+		r.block(byBlocks)
+		if need-hit*r.pool.weight()+queued > r.pool.free-l.Watermark {
 			break
 		}
 		r.admit(q, hit)
@@ -26,7 +34,7 @@ func (wholeFirst) schedule(r *Replica) {
 			r.unadmit(q)
 			break
 		}
-		p.blocked = false
+		p.blocked, p.why = false, bySteps
 		r.chunk(q, n)
 		budget -= n
 	}
@@ -41,6 +49,6 @@ func (wholeFirst) schedule(r *Replica) {
 		r.decode(q)
 	}
 	if p.preempts > 0 {
-		p.blocked = true
+		r.block(byBlocks)
 	}
 }

@@ -80,7 +80,8 @@ type plan struct {
 	chunks   []*seq // beside step.Chunks
 	visible  float64
 	blocked  bool // somebody waits who could have been looked at, and was not admitted
-	maxReach int  // longest context among the decodes
+	why      reason
+	maxReach int // longest context among the decodes
 	preempts int
 }
 
@@ -116,7 +117,7 @@ func (r *Replica) begin(now float64) {
 		// An engine that has nothing to run schedules again at once.
 		r.bury()
 		p.visible = now
-		p.blocked, p.preempts = false, 0
+		p.blocked, p.preempts, p.why = false, 0, bySteps
 		r.schedule()
 	}
 	late := len(r.zombies) > 0
@@ -157,6 +158,9 @@ func (r *Replica) bury() {
 
 // seats is how many sequences the engine counts as running.
 func (r *Replica) seats() int { return len(r.running) + len(r.zombies) }
+
+// block notes why the head of the queue is not admitted.
+func (r *Replica) block(why reason) { r.plan.blocked, r.plan.why = true, why }
 
 // decode schedules one token of a sequence whose blocks are there.
 func (r *Replica) decode(q *seq) { r.plan.decodes = append(r.plan.decodes, q) }

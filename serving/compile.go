@@ -1,0 +1,355 @@
+package serving
+
+import (
+	"fmt"
+	"math"
+
+	"ridgeline/costmodel"
+	"ridgeline/costmodel/calibrate"
+)
+
+// Deployment is an engine running a model on a device: its limits, how to price its steps
+// and what a reader should know about both.
+type Deployment struct {
+	Limits  *Limits
+	Profile *Profile
+	Price   func() Pricer
+	Notes   []string // what the engine would say, or refuse
+
+	// Where the cache's blocks come from, in bytes of one device.
+	DeviceBytes, WeightBytes, PeakBytes, OverheadBytes, StateBytes, CacheBytes float64
+	Predicted                                                                  bool // the blocks, rather than given
+}
+
+// CacheOf lists what a compiled model's layers keep, on one device.
+func CacheOf(c *costmodel.Compiled) []CacheLayers {
+	var out []CacheLayers
+	state := CacheLayers{Kind: StateCache}
+	bytes, scans := 0.0, 0
+	for _, g := range c.DecodeOps() {
+		w := g.Op.Work(costmodel.Call{Batch: 1, New: 1})
+		if n := w.Bytes[costmodel.CacheWrite]; n > 0 {
+			l := CacheLayers{Kind: FullCache, Layers: g.Count, PerToken: n}
+			if g.Shape.Window > 0 {
+				l.Kind, l.Window = WindowCache, g.Shape.Window
+			}
+			merged := false
+			for i := range out {
+				if out[i].Kind == l.Kind && out[i].Window == l.Window && out[i].PerToken == l.PerToken {
+					out[i].Layers += l.Layers
+					merged = true
+				}
+			}
+			if !merged {
+				out = append(out, l)
+			}
+		}
+		if n := w.Bytes[costmodel.StateRead]; n > 0 {
+			bytes += float64(g.Count) * n
+			if g.Class == costmodel.Scan {
+				scans += g.Count
+			}
+		}
+	}
+	if bytes > 0 {
+		state.Layers = max(scans, 1)
+		state.State = bytes / float64(state.Layers)
+		out = append(out, state)
+	}
+	return out
+}
+
+// activations are the largest bytes an operation reads and writes for one prompt position.
+func activations(c *costmodel.Compiled) float64 {
+	most := 0.0
+	for _, g := range c.DecodeOps() {
+		if g.Class == costmodel.Lookup || g.Name == "lm_head" || g.Class == costmodel.Collective {
+			continue
+		}
+		a := g.Op.Work(costmodel.Call{Batch: 1, New: 2})
+		b := g.Op.Work(costmodel.Call{Batch: 1, New: 1})
+		most = max(most, a.Bytes[costmodel.ActRead]+a.Bytes[costmodel.ActWrite]-b.Bytes[costmodel.ActRead]-b.Bytes[costmodel.ActWrite])
+	}
+	return most
+}
+
+// profilePeak is the activations alive at the peak of an engine's profile run, as a
+// multiple of the largest operation's: the residual stream and a second buffer beside it.
+// It and the overheads of engines.yaml give the logged block counts of vLLM 0.15 on H100
+// (Llama-2-7B, CodeLlama-34B and Mixtral on two) within 1 %.
+const profilePeak = 1.3
+
+// Deploy sets an engine up for a compiled model.
+func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings) (*Deployment, error) {
+	d := &Deployment{Profile: p}
+	tp := c.TP()
+	device, known := engineTable().Devices[c.Hardware.Name]
+	d.DeviceBytes = c.Hardware.MemoryCapacity.Value
+	if known {
+		d.DeviceBytes = device.Value
+	}
+	big := d.DeviceBytes >= 70<<30 && c.Hardware.Name != "a100-80gb"
+	pick := func(s *Setting[int]) int {
+		if big && s.Big != nil {
+			return *s.Big
+		}
+		return s.Value
+	}
+	l := &Limits{Engine: p.Name, Policy: p.Policy.Value}
+	d.Limits = l
+	modelLen := c.Model.MaxContext
+	l.MaxLen = choose(s.MaxModelLen, modelLen)
+	if l.MaxLen < 0 {
+		return nil, fmt.Errorf("max_model_len %d: must be positive", l.MaxLen)
+	}
+	if l.MaxLen > 0 {
+		modelLen = l.MaxLen
+	}
+	l.Chunked = choose(s.ChunkedPrefill, p.Chunked.Value)
+	if p.Policy.Value == "prefill-first-whole" && s.ChunkedPrefill == nil && modelLen > 32768 && !declaresWindow(c) {
+		l.Chunked = true // engine/arg_utils.py: on by itself for long models without a window
+	}
+	l.Seqs = choose(s.MaxNumSeqs, pick(p.Seqs))
+	budget := pick(p.Budget)
+	if p.Budget.ModelLen && !l.Chunked {
+		budget = max(budget, modelLen)
+	}
+	l.Budget = choose(s.MaxNumBatchedTokens, budget)
+	l.Threshold = choose(s.LongPrefill, 0)
+	for _, x := range []struct {
+		name string
+		v    int
+		low  int
+	}{{"max_num_seqs", l.Seqs, 1}, {"max_num_batched_tokens", l.Budget, 1}, {"long_prefill_token_threshold", l.Threshold, 0}} {
+		if x.v < x.low {
+			return nil, fmt.Errorf("%s %d: must be %d or more", x.name, x.v, x.low)
+		}
+	}
+	if p.PrefillMost != nil {
+		l.PromptMost = p.PrefillMost.Value
+	}
+	if p.Clip != nil {
+		l.Clip = p.Clip.Value
+	}
+	if p.Ratio != nil {
+		l.Ratio = Ratio{p.Ratio.Initial, p.Ratio.Least, p.Ratio.Steps}
+	}
+	if p.Lookahead != nil {
+		l.Lookahead = p.Lookahead.Value
+	}
+	l.Lookahead = choose(s.Lookahead, l.Lookahead)
+	l.ReserveFull = p.ReserveFull != nil && p.ReserveFull.Value
+	l.PrefixCache = choose(s.PrefixCaching, p.PrefixCaching.Value)
+	if f == costmodel.Calibrated {
+		l.Host = choose(s.Host, *p.Host)
+	}
+	g := p.Graphs
+	most := g.Max
+	if g.TPMax > 0 && tp >= 4 {
+		most = g.TPMax
+	}
+	if g.Value == "v1" {
+		most = min(most, 2*l.Seqs)
+	}
+	l.Graphs = Graphs{Sizes: graphSizes(g.Value, most), MaxContext: g.Context, Mixed: g.Mixed, Exact: g.Exact, None: s.Eager}
+
+	block := choose(s.BlockSize, p.Block.Value)
+	if block < 1 {
+		return nil, fmt.Errorf("block size %d: must be 1 or more", block)
+	}
+	layers := CacheOf(c)
+	states := false
+	for _, x := range layers {
+		states = states || x.Kind == StateCache
+	}
+	var err error
+	if p.Layout.Value == "unified" && !s.StoreFull {
+		l.Layout, err = Unified(layers, block, l.Budget)
+	} else if p.Layout.Value == "unified" {
+		full := make([]CacheLayers, len(layers))
+		copy(full, layers)
+		for i := range full {
+			if full[i].Kind == WindowCache {
+				full[i].Kind, full[i].Window = FullCache, 0
+			}
+		}
+		l.Layout, err = Unified(mergeLayers(full), block, l.Budget)
+	} else {
+		l.Layout = StoredFull(layers, block)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.Name, err)
+	}
+	if states && l.PrefixCache {
+		l.PrefixCache = false
+		d.Notes = append(d.Notes, "The engine keeps no prefix cache for models with recurrent states.")
+	}
+	if err := d.memory(c, s); err != nil {
+		return nil, err
+	}
+	w := l.Layout
+	if states && w.StateBytes == 0 && l.Blocks > 0 { // states are pages: each sequence needs its own
+		perSeq := 0
+		for _, g := range w.Groups {
+			if g.Kind == StateCache {
+				perSeq++
+			}
+		}
+		if rows := l.Blocks / max(perSeq, 1); l.Seqs > rows {
+			if s.MaxNumSeqs != nil {
+				return nil, fmt.Errorf("max_num_seqs %d exceeds the %d sequences whose states fit in the cache: the engine refuses to start; lower --max-num-seqs", l.Seqs, rows)
+			}
+			d.Notes = append(d.Notes, fmt.Sprintf("The engine's default of %d sequences exceeds the %d whose states fit, and it would refuse to start: simulated with %d.", l.Seqs, rows, rows))
+			l.Seqs = rows
+		}
+	}
+	share := 0.0
+	if p.Watermark != nil {
+		share = p.Watermark.Value
+	}
+	l.Watermark = int(choose(s.Watermark, share) * float64(l.Blocks))
+	if err := l.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Model.Name, err)
+	}
+	d.Price, err = pricerOf(c, f, p.Kernels)
+	return d, err
+}
+
+// mergeLayers adds up layers that keep the same.
+func mergeLayers(in []CacheLayers) (out []CacheLayers) {
+next:
+	for _, l := range in {
+		for i := range out {
+			if o := &out[i]; o.Kind == l.Kind && o.Window == l.Window && o.PerToken == l.PerToken && o.State == l.State {
+				o.Layers += l.Layers
+				continue next
+			}
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// declaresWindow reports whether any attention of the model has or declares a window.
+func declaresWindow(c *costmodel.Compiled) bool {
+	for _, g := range c.DecodeOps() {
+		if g.Class == costmodel.Attn && g.Shape.Windowed {
+			return true
+		}
+	}
+	return false
+}
+
+// memory predicts the blocks, as the engine does: what its share of the device leaves
+// beside weights, the activations of its profile run and what others hold.
+//
+//	blocks = ⌊(device · utilization − weights − peak − overhead − state pool) / block⌋
+func (d *Deployment) memory(c *costmodel.Compiled, s Settings) error {
+	p, l := d.Profile, d.Limits
+	if s.KVBlocks != nil {
+		if *s.KVBlocks < 1 {
+			return fmt.Errorf("kv blocks %d: must be 1 or more", *s.KVBlocks)
+		}
+		l.Blocks = *s.KVBlocks
+		d.CacheBytes = float64(l.Blocks) * l.Layout.BlockBytes
+		return nil
+	}
+	d.Predicted = true
+	u := choose(s.MemoryUtilization, p.Utilization.Value)
+	if !(u > 0 && u <= 1) {
+		return fmt.Errorf("gpu memory utilization %g: must be above 0 and at most 1", u)
+	}
+	d.WeightBytes = c.Memory(1, 1, 1).WeightsBytes
+	logits := 4 * float64(c.Model.Vocab) * float64(l.Seqs)
+	rows := float64(min(l.Budget, 1<<22))
+	d.PeakBytes = profilePeak*activations(c)*rows + 2*logits
+	d.OverheadBytes = p.Overhead.Value
+	if c.TP() > 1 && p.Overhead.TP != nil {
+		d.OverheadBytes = *p.Overhead.TP
+	}
+	d.StateBytes = l.Layout.StateBytes * float64(l.Seqs)
+	rest := d.WeightBytes + d.PeakBytes + d.OverheadBytes + d.StateBytes
+	if p.Utilization.OfFree {
+		d.CacheBytes = u * (d.DeviceBytes - rest)
+	} else {
+		d.CacheBytes = u*d.DeviceBytes - rest
+	}
+	l.Blocks = l.Layout.Blocks(d.CacheBytes)
+	if l.Blocks < 1 && len(l.Layout.Groups) > 0 {
+		return fmt.Errorf("%s on %s: no room for a cache: %.4g GB of %.4g GB go to weights (%.4g), activations of the profile run (%.4g), states (%.4g) and overheads; more devices (--tp), smaller weights or a smaller --max-num-batched-tokens leave some",
+			c.Model.Name, c.Hardware.Name, rest/1e9, u*d.DeviceBytes/1e9, d.WeightBytes/1e9, d.PeakBytes/1e9, d.StateBytes/1e9)
+	}
+	if len(l.Layout.Groups) == 0 {
+		l.Blocks = math.MaxInt32
+	}
+	return nil
+}
+
+// costPricer prices steps by a compiled model.
+type costPricer struct {
+	p         costmodel.Pricer
+	windows   []int
+	mix       costmodel.Mix
+	step, seq float64 // what the calibration's engine adds, which this room adds itself
+	launches  float64 // kernels of a step
+	launch    float64 // seconds between two launches outside a graph
+}
+
+// eagerLaunch is what launching a kernel by itself takes: the gap between all-reduces
+// launched one by one and from a CUDA graph that costmodel/calibrate found. Launches run
+// ahead of kernels, so that an eager step takes the longer of both.
+const eagerLaunch = 18e-6
+
+func pricerOf(c *costmodel.Compiled, f costmodel.Fidelity, kernels string) (func() Pricer, error) {
+	o := c.Options
+	o.Engine = kernels
+	x, err := costmodel.Compile(c.Model, c.Hardware, o)
+	if err != nil {
+		return nil, err
+	}
+	e, err := calibrate.EngineNamed(kernels)
+	if err != nil {
+		return nil, err
+	}
+	p := x.At(f)
+	launches := 0.0
+	for _, g := range x.DecodeOps() {
+		launches += float64(g.Count * max(g.Shape.Passes, 1))
+	}
+	base := costPricer{p: p, windows: x.Windows(), launches: launches}
+	if f == costmodel.Calibrated {
+		base.launch = eagerLaunch
+		if p.Basis() != costmodel.DatasheetOnly {
+			base.step, base.seq = e.Host, e.Sequence
+		}
+	}
+	return func() Pricer { y := base; return &y }, nil
+}
+
+func (c *costPricer) Windows() []int { return c.windows }
+
+func (c *costPricer) fill(s *Step) *costmodel.Mix {
+	m := &c.mix
+	m.Decodes, m.Contexts, m.Seen, m.Growing, m.Padded = s.Decodes, s.Contexts, s.Seen, s.Growing, s.Padded
+	m.Chunks = m.Chunks[:0]
+	for _, x := range s.Chunks {
+		m.Chunks = append(m.Chunks, costmodel.Call{Batch: 1, New: x.New, Past: x.Past})
+	}
+	return m
+}
+
+func (c *costPricer) Mixed(s *Step) float64 {
+	t := c.p.Mixed(c.fill(s)) - c.step - c.seq*float64(s.Decodes)
+	if s.Eager {
+		t = max(t, c.launches*c.launch)
+	}
+	return t
+}
+
+func (c *costPricer) Run(s *Step, k int) float64 {
+	t := c.p.Run(c.fill(s), k) - float64(k)*(c.step+c.seq*float64(s.Decodes))
+	if s.Eager {
+		t = max(t, float64(k)*c.launches*c.launch)
+	}
+	return t
+}

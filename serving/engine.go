@@ -1,0 +1,279 @@
+package serving
+
+import (
+	_ "embed"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Setting is a default of an engine and the source it is from.
+type Setting[T any] struct {
+	Value  T      `yaml:"value"`
+	Source string `yaml:"source"`
+
+	Big      *T   `yaml:"big"`       // on GPUs of 70 GiB or more that are no A100
+	ModelLen bool `yaml:"model_len"` // at least the model's longest context
+	OfFree   bool `yaml:"of_free"`   // a share of what the weights leave, not of all memory
+	TP       *T   `yaml:"tp"`        // on more than one device
+
+	Max     int  `yaml:"max"`     // graphs: largest batch
+	TPMax   int  `yaml:"tp_max"`  // graphs: the same on four devices or more
+	Context int  `yaml:"context"` // graphs: longest context
+	Mixed   bool `yaml:"mixed"`   // graphs: of steps with prompt tokens too
+	Exact   bool `yaml:"exact"`   // graphs: no padding
+}
+
+func (s *Setting[T]) set() bool { return s != nil && s.Source != "" }
+
+// Profile is an engine as data. A field absent is that of the engine it is Like.
+type Profile struct {
+	Name    string `yaml:"name"`
+	Title   string `yaml:"title"`
+	Like    string `yaml:"like"`
+	Kernels string `yaml:"kernels"` // engine of the calibration whose launches its kernels have
+
+	Policy        *Setting[string]  `yaml:"policy"`
+	Seqs          *Setting[int]     `yaml:"max_num_seqs"`
+	Budget        *Setting[int]     `yaml:"max_num_batched_tokens"`
+	PrefillMost   *Setting[int]     `yaml:"max_prefill_tokens"`
+	Clip          *Setting[int]     `yaml:"clip"`
+	Chunked       *Setting[bool]    `yaml:"chunked_prefill"`
+	PrefixCaching *Setting[bool]    `yaml:"prefix_caching"`
+	Block         *Setting[int]     `yaml:"block_size"`
+	Watermark     *Setting[float64] `yaml:"watermark"`
+	Utilization   *Setting[float64] `yaml:"memory_utilization"`
+	Layout        *Setting[string]  `yaml:"layout"`
+	Lookahead     *Setting[bool]    `yaml:"lookahead"`
+	ReserveFull   *Setting[bool]    `yaml:"reserve_full_prompt"`
+	Graphs        *Setting[string]  `yaml:"graphs"`
+	Overhead      *Setting[float64] `yaml:"overhead"`
+	Ratio         *struct {
+		Initial float64 `yaml:"initial"`
+		Least   float64 `yaml:"least"`
+		Steps   int     `yaml:"steps"`
+		Source  string  `yaml:"source"`
+	} `yaml:"ratio"`
+	Host       *Host  `yaml:"host"`
+	HostSource string `yaml:"host_source"`
+}
+
+//go:embed engines.yaml
+var engineFile []byte
+
+type engineData struct {
+	Devices map[string]Setting[float64] `yaml:"devices"`
+	Engines []Profile                   `yaml:"engines"`
+}
+
+var engineTable = sync.OnceValue(func() *engineData {
+	d, err := parseEngines(engineFile)
+	if err != nil {
+		panic("serving: embedded engines.yaml: " + err.Error())
+	}
+	return d
+})
+
+func parseEngines(data []byte) (*engineData, error) {
+	var d engineData
+	if err := yaml.UnmarshalWithOptions(data, &d, yaml.Strict()); err != nil {
+		return nil, fmt.Errorf("%s", strings.Join(strings.Fields(yaml.FormatError(err, false, false)), " "))
+	}
+	for i := range d.Engines {
+		e := &d.Engines[i]
+		if e.Like == "" {
+			continue
+		}
+		j := slices.IndexFunc(d.Engines[:i], func(p Profile) bool { return p.Name == e.Like })
+		if j < 0 {
+			return nil, fmt.Errorf("engine %s is like %q, which does not come before it", e.Name, e.Like)
+		}
+		e.inherit(&d.Engines[j])
+	}
+	for i := range d.Engines {
+		if missing := d.Engines[i].missing(); missing != "" {
+			return nil, fmt.Errorf("engine %s has no %s with a source", d.Engines[i].Name, missing)
+		}
+	}
+	return &d, nil
+}
+
+func (p *Profile) inherit(o *Profile) {
+	or := func(s *string, t string) {
+		if *s == "" {
+			*s = t
+		}
+	}
+	or(&p.Kernels, o.Kernels)
+	inherit(&p.Policy, o.Policy)
+	inherit(&p.Seqs, o.Seqs)
+	inherit(&p.Budget, o.Budget)
+	inherit(&p.PrefillMost, o.PrefillMost)
+	inherit(&p.Clip, o.Clip)
+	inherit(&p.Chunked, o.Chunked)
+	inherit(&p.PrefixCaching, o.PrefixCaching)
+	inherit(&p.Block, o.Block)
+	inherit(&p.Watermark, o.Watermark)
+	inherit(&p.Utilization, o.Utilization)
+	inherit(&p.Layout, o.Layout)
+	inherit(&p.Lookahead, o.Lookahead)
+	inherit(&p.ReserveFull, o.ReserveFull)
+	inherit(&p.Graphs, o.Graphs)
+	inherit(&p.Overhead, o.Overhead)
+	inherit(&p.Ratio, o.Ratio)
+	if p.Host == nil {
+		p.Host, p.HostSource = o.Host, o.HostSource
+	}
+}
+
+func inherit[T any](p **T, o *T) {
+	if *p == nil {
+		*p = o
+	}
+}
+
+func (p *Profile) missing() string {
+	switch {
+	case !p.Policy.set():
+		return "policy"
+	case !p.Seqs.set():
+		return "max_num_seqs"
+	case !p.Budget.set():
+		return "max_num_batched_tokens"
+	case !p.Chunked.set():
+		return "chunked_prefill"
+	case !p.PrefixCaching.set():
+		return "prefix_caching"
+	case !p.Block.set():
+		return "block_size"
+	case !p.Utilization.set():
+		return "memory_utilization"
+	case !p.Layout.set():
+		return "layout"
+	case !p.Graphs.set():
+		return "graphs"
+	case !p.Overhead.set():
+		return "overhead"
+	case p.Host == nil || p.HostSource == "":
+		return "host"
+	}
+	return ""
+}
+
+// Engines lists the engines that come with ridgeline, by name.
+func Engines() []string {
+	var names []string
+	for _, e := range engineTable().Engines {
+		names = append(names, e.Name)
+	}
+	return names
+}
+
+// DefaultEngine is the engine simulated where none is named.
+const DefaultEngine = "vllm-0.12"
+
+// EngineNamed returns an engine's profile. A version stands for the profile with the
+// nearest one not after it: vllm-0.15.1 is vllm-0.12. "vllm" is the newest.
+func EngineNamed(name string) (*Profile, error) {
+	name = strings.ToLower(strings.TrimSpace(name))
+	if name == "" {
+		name = DefaultEngine
+	}
+	es := engineTable().Engines
+	for i := range es {
+		if es[i].Name == name {
+			return &es[i], nil
+		}
+	}
+	base, version, _ := strings.Cut(name, "-")
+	want, ok := parseVersion(version)
+	if base == "vllm" || base == "sglang" || base == "trtllm" {
+		var best *Profile
+		var bestV []int
+		for i := range es {
+			b, v, has := strings.Cut(es[i].Name, "-")
+			if b != base {
+				continue
+			}
+			if !has && (version == "" || ok) {
+				return &es[i], nil
+			}
+			pv, isV := parseVersion(v)
+			if !isV || version != "" && (!ok || slices.Compare(pv, want) > 0) {
+				continue
+			}
+			if best == nil || slices.Compare(pv, bestV) > 0 {
+				best, bestV = &es[i], pv
+			}
+		}
+		if best != nil {
+			return best, nil
+		}
+	}
+	return nil, fmt.Errorf("engine %q is not one of %s", name, strings.Join(Engines(), ", "))
+}
+
+// parseVersion reads the leading numbers of a version.
+func parseVersion(s string) (v []int, ok bool) {
+	for _, part := range strings.Split(s, ".") {
+		n, err := strconv.Atoi(part)
+		if err != nil {
+			break
+		}
+		v = append(v, n)
+	}
+	return v, len(v) > 0
+}
+
+// Settings override an engine's defaults; nil keeps them. The names are vLLM's flags.
+type Settings struct {
+	MaxNumSeqs          *int
+	MaxNumBatchedTokens *int
+	LongPrefill         *int // --long-prefill-token-threshold
+	MaxModelLen         *int
+	BlockSize           *int
+	MemoryUtilization   *float64
+	PrefixCaching       *bool
+	ChunkedPrefill      *bool
+	Lookahead           *bool
+	Eager               bool // --enforce-eager
+	KVBlocks            *int
+	StoreFull           bool // --disable-hybrid-kv-cache-manager
+	Watermark           *float64
+	Host                *Host
+}
+
+func choose[T any](set *T, d T) T {
+	if set != nil {
+		return *set
+	}
+	return d
+}
+
+// graphSizes are the batches an engine captures, up to most.
+func graphSizes(rule string, most int) []int {
+	var out []int
+	add := func(n int) {
+		if n <= most {
+			out = append(out, n)
+		}
+	}
+	add(1)
+	add(2)
+	add(4)
+	last := 256
+	if rule == "v0" {
+		last = most
+	}
+	for n := 8; n <= min(last, most); n += 8 {
+		add(n)
+	}
+	for n := 272; n <= most && rule != "v0"; n += 16 {
+		add(n)
+	}
+	return out
+}

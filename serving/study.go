@@ -1,0 +1,188 @@
+package serving
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// Study is one load on one deployment, run with several seeds.
+type Study struct {
+	Deployment *Deployment
+	Source     func(seed uint64) Source
+	Seed       uint64 // of the first run; the others follow
+	Seeds      int    // runs; 0 is 1
+	Options    Options
+	SLO        SLO
+	// Bounds are how much faster and slower steps may be than the pricer says, as factors;
+	// zero where it makes no claim.
+	Fast, Slow float64
+}
+
+// Outcome is what a study found: means over its runs.
+type Outcome struct {
+	Metrics
+	Stats  Stats   // of the first run
+	First  *Result // the first run
+	Series *Series // of the first run
+	Seeds  int
+
+	// Seed is the half width of the 90 % interval of the mean over seeds, by figure; NaN with
+	// one seed. Low and High are the first run priced at the bounds of the calibration.
+	Seed      Metrics
+	Low, High *Metrics
+}
+
+// Do runs the study, its runs in parallel.
+func (s *Study) Do(ctx context.Context) (*Outcome, error) {
+	n := max(s.Seeds, 1)
+	out := &Outcome{Seeds: n, Series: &Series{}}
+	runs := make([]Metrics, n)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range n {
+		g.Go(func() error {
+			o := s.Options
+			if i == 0 {
+				o.Watch = out.Series.Add
+			} else {
+				o.Quick, o.Progress = true, nil
+			}
+			r, err := Run(ctx, s.Deployment.Limits, s.Deployment.Price, s.Source(s.Seed+uint64(i)), o)
+			if err != nil {
+				return err
+			}
+			runs[i] = r.Metrics(s.SLO, 0)
+			if i == 0 {
+				out.First, out.Stats = r, r.Stats
+			}
+			return nil
+		})
+	}
+	for _, b := range []struct {
+		factor float64
+		to     **Metrics
+	}{{s.Fast, &out.Low}, {s.Slow, &out.High}} {
+		if b.factor <= 0 {
+			continue
+		}
+		g.Go(func() error {
+			o := s.Options
+			o.Quick, o.Progress = true, nil
+			price := func() Pricer { return scaled{s.Deployment.Price(), b.factor} }
+			r, err := Run(ctx, s.Deployment.Limits, price, s.Source(s.Seed), o)
+			if err != nil {
+				return err
+			}
+			m := r.Metrics(s.SLO, 0)
+			*b.to = &m
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	out.Metrics = runs[0]
+	t := math.NaN()
+	if n > 1 {
+		t = distuv.StudentsT{Sigma: 1, Nu: float64(n - 1)}.Quantile(0.95) / math.Sqrt(float64(n))
+	}
+	for i, f := range figures(&out.Metrics) {
+		sum, sq := 0.0, 0.0
+		for j := range runs {
+			sum += *figures(&runs[j])[i]
+		}
+		mean := sum / float64(n)
+		for j := range runs {
+			d := *figures(&runs[j])[i] - mean
+			sq += d * d
+		}
+		*f = mean
+		*figures(&out.Seed)[i] = t * math.Sqrt(sq/float64(max(n-1, 1)))
+	}
+	return out, nil
+}
+
+// figures are the figures of a run that are averaged over seeds.
+func figures(m *Metrics) []*float64 {
+	out := []*float64{&m.Duration, &m.RequestThroughput, &m.Goodput, &m.GoodShare, &m.OutputThroughput, &m.TotalThroughput}
+	for _, s := range []*Summary{&m.TTFT, &m.TPOT, &m.ITL, &m.E2E, &m.Queue} {
+		out = append(out, &s.Mean, &s.Median, &s.Std, &s.P90, &s.P99)
+	}
+	return out
+}
+
+// scaled is a pricer whose steps take a factor as long.
+type scaled struct {
+	Pricer
+	by float64
+}
+
+func (s scaled) Mixed(x *Step) float64      { return s.by * s.Pricer.Mixed(x) }
+func (s scaled) Run(x *Step, k int) float64 { return s.by * s.Pricer.Run(x, k) }
+
+// Series is a replica's load over time, thinned evenly to at most a few thousand points.
+type Series struct {
+	Points []Event
+	every  int
+	n      int
+}
+
+const maxPoints = 4096
+
+// Add appends a replica's state.
+func (s *Series) Add(e Event) {
+	if s.every == 0 {
+		s.every = 1
+	}
+	if s.n%s.every == 0 {
+		s.Points = append(s.Points, e)
+		if len(s.Points) >= maxPoints {
+			half := s.Points[:0]
+			for i := 0; i < len(s.Points); i += 2 {
+				half = append(half, s.Points[i])
+			}
+			s.Points = half
+			s.every *= 2
+		}
+	}
+	s.n++
+}
+
+// Why says in a sentence what most of a request's time goes to, and what keeps others
+// waiting.
+func (o *Outcome) Why() string {
+	m := &o.Metrics
+	if m.Completed == 0 {
+		return "No request was served."
+	}
+	type part struct {
+		share float64
+		what  string
+	}
+	parts := []part{
+		{m.Weights, "on the part of decode steps that does not grow with the context, mostly reading weights"},
+		{m.Cache, "on reading the cache"},
+		{m.Prefill, "on prompts, its own and others'"},
+		{m.Host, "on the engine's host"},
+		{m.Waiting, "waiting to be scheduled"},
+	}
+	best := parts[0]
+	for _, p := range parts {
+		if p.share > best.share {
+			best = p
+		}
+	}
+	s := fmt.Sprintf("A request spends %.0f %% of its time %s", 100*best.share, best.what)
+	if by := o.Stats.Binding(); by != "" && m.Waiting > 0.02 {
+		s += "; what keeps it waiting is " + by
+	}
+	if o.Stats.Preemptions > 0 {
+		s += fmt.Sprintf("; %d preemptions made prompts be computed again", o.Stats.Preemptions)
+	}
+	return s + "."
+}
