@@ -1,0 +1,722 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"ridgeline/costmodel"
+	"ridgeline/internal/atomicfile"
+	"ridgeline/internal/input"
+	"ridgeline/reports"
+	"ridgeline/reports/figure"
+	"ridgeline/serving"
+)
+
+// simulateFlags say what is simulated.
+type simulateFlags struct {
+	deploy deployFlags
+	load   loadFlags
+	out    outFlags
+
+	engine      string
+	printEngine bool
+	settings    settingFlags
+
+	spread, spreadPrompt, spreadGenerate string
+	concurrency, rate, stages            string
+	burstiness                           float64
+	trace, lengths                       string
+	traceBlock                           int
+	speed                                float64
+	prompts                              int
+	seed                                 uint64
+	seeds                                int
+	lockStep                             bool
+	stagger, think, timeout              time.Duration
+	prefixLen                            length
+	prefixGroups                         int
+	replicas                             int
+	router                               string
+
+	slo               string
+	sloShare          float64
+	maxRate, maxUsers bool
+
+	requests, plot, timeline, theme string
+}
+
+func simulateCommand() *cobra.Command {
+	s := &simulateFlags{}
+	c := &cobra.Command{
+		Use:   "simulate MODEL…",
+		Short: "Simulate an engine that serves a model: throughput and latencies under load",
+		Long: `Simulates requests, the engine's scheduler and its cache, step by step; every step is priced by the
+cost model. The load is closed (--concurrency clients that ask again when they are answered), open
+(--rate requests a second), a --trace, or searched: --max-rate and --max-users find the heaviest load
+that still meets --slo.
+
+Engines differ in scheduler, cache layout and defaults; --print-engine shows what is in force and the
+source file each default is from. vLLM's own flag names change it.`,
+		Example: `  ridgeline simulate llama-3.1-8b --on h200 --prompt 1k --generate 256 --concurrency 1,4,16,64
+  ridgeline simulate phi4-mini phi4-mini-flash --engine vllm-0.7 --prompt 2k --generate 32k --spread normal:0.3 --concurrency 16
+  ridgeline simulate llama-3.1-8b --on h200 --prompt 1k --generate 256 --rate 1..32 --slo ttft=500ms,tpot=30ms
+  ridgeline simulate llama-3.1-8b --on h200 --prompt 1k --generate 256 --slo ttft=500ms,tpot=30ms --max-rate
+  ridgeline simulate llama-3.1-8b --on h200 --trace trace.jsonl --requests out.csv --format json`,
+		Args:              needArgs(1, -1, "at least one model"),
+		ValidArgsFunction: modelNames,
+		RunE:              func(c *cobra.Command, args []string) error { return s.run(c, args) },
+	}
+	s.register(c)
+	c.AddCommand(simulateCheckCommand())
+	return c
+}
+
+func (s *simulateFlags) register(c *cobra.Command) {
+	s.deploy.register(c)
+	s.load.register(c)
+	s.out.register(c)
+	f := c.Flags()
+	// The engine is the one simulated, which names the calibration's; a batch and a share of
+	// the memory are the engine's affair.
+	e := f.Lookup("engine")
+	e.Usage, e.DefValue = "the engine: "+strings.Join(serving.Engines(), ", ")+", or a version of one (vllm-0.15.1)", serving.DefaultEngine
+	e.Value = &text{&s.engine}
+	for _, n := range []string{"batch", "memory-fraction"} {
+		_ = f.MarkHidden(n)
+	}
+	f.BoolVar(&s.printEngine, "print-engine", false, "show the engine's settings and where its defaults are from, and stop")
+	s.settings.register(f)
+
+	f.StringVar(&s.concurrency, "concurrency", "", "closed loop: numbers of clients, as in 1,4,16 or 1..64 (doubling)")
+	f.StringVar(&s.rate, "rate", "", "open loop: requests a second, as in 0.5,2 or 0.5..8 (doubling)")
+	f.Float64Var(&s.burstiness, "burstiness", 1, "shape of the gamma-distributed gaps: 1 Poisson, below it bursts, above it even")
+	f.StringVar(&s.stages, "stages", "", "open loop: RATExSECONDS, …, as in 5x600,10x600")
+	f.StringVar(&s.trace, "trace", "", "replay a file: Mooncake JSONL, Azure, BurstGPT or own CSV (arrival,prompt,generate)")
+	f.IntVar(&s.traceBlock, "trace-block-size", serving.TraceBlock, "tokens of a block of the trace's hash_ids")
+	f.Float64Var(&s.speed, "speed", 1, "replay the trace so many times as fast")
+	f.StringVar(&s.spread, "spread", "fixed", "lengths: fixed, normal:SHARE or lognormal:SHARE (standard deviation over the mean)")
+	f.StringVar(&s.spreadPrompt, "prompt-spread", "", "the same for prompts alone")
+	f.StringVar(&s.spreadGenerate, "generate-spread", "", "the same for answers alone")
+	f.StringVar(&s.lengths, "lengths", "", "draw lengths from the requests of a trace file, without its arrivals")
+	f.IntVar(&s.prompts, "num-prompts", 0, "requests (default 20 a client, at least 100; 1000 in an open loop; all of a trace)")
+	f.Uint64Var(&s.seed, "seed", 0, "seed of lengths and arrivals")
+	f.IntVar(&s.seeds, "seeds", 5, "runs with seeds of their own, for means and intervals; a trace is run once")
+	f.BoolVar(&s.lockStep, "lock-step", false, "closed loop: all clients begin at once; else they begin --stagger apart")
+	f.DurationVar(&s.stagger, "stagger", 2*time.Millisecond, "closed loop: time between the first requests of two clients")
+	f.DurationVar(&s.think, "think", 0, "closed loop: time between an answer and a client's next request")
+	f.DurationVar(&s.timeout, "client-timeout", 0, "a client gives up after this; 0: never")
+	f.Var(&s.prefixLen, "prefix-len", "tokens before each prompt that are alike in a group")
+	f.IntVar(&s.prefixGroups, "prefix-groups", 1, "how many such groups")
+	f.IntVar(&s.replicas, "replicas", 1, "replicas of the engine behind a router")
+	f.StringVar(&s.router, "router", serving.RoundRobin.String(), strings.Join(serving.Routers(), ", "))
+	f.StringVar(&s.slo, "slo", "", "what a good request meets: ttft=500ms,tpot=50ms,e2e=10s")
+	f.Float64Var(&s.sloShare, "slo-share", 0.99, "with --max-rate and --max-users: share of requests that must meet it")
+	f.BoolVar(&s.maxRate, "max-rate", false, "search the highest rate that meets --slo")
+	f.BoolVar(&s.maxUsers, "max-users", false, "search the most clients that meet --slo")
+	f.StringVar(&s.requests, "requests", "", "write every request to a CSV file (of one load)")
+	f.StringVar(&s.plot, "plot", "", "draw throughput against latency to a file ("+figure.Formats+")")
+	f.StringVar(&s.timeline, "timeline", "", "draw sequences, queue and cache over time to a file (of one load)")
+	f.StringVar(&s.theme, "theme", "light", "light or dark")
+	complete(c, "router", serving.Routers)
+	complete(c, "theme", func() []string { return []string{"light", "dark"} })
+	complete(c, "spread", func() []string { return []string{"fixed", "normal:0.3", "lognormal:0.5"} })
+}
+
+// text is a string flag that stands in for another.
+type text struct{ to *string }
+
+func (t *text) String() string {
+	if t.to == nil {
+		return ""
+	}
+	return *t.to
+}
+func (t *text) Set(s string) error { *t.to = s; return nil }
+func (t *text) Type() string       { return "string" }
+
+// settingFlags are vLLM's flags.
+type settingFlags struct {
+	flags                                              *pflag.FlagSet
+	seqs, budget, threshold, modelLen, block, kvBlocks int
+	utilization                                        float64
+	prefix, noPrefix, chunked, noChunked               bool
+	async, noAsync, eager, noHybrid                    bool
+}
+
+func (s *settingFlags) register(f *pflag.FlagSet) {
+	s.flags = f
+	f.IntVar(&s.seqs, "max-num-seqs", 0, "most sequences at once")
+	f.IntVar(&s.budget, "max-num-batched-tokens", 0, "most tokens of a step (SGLang: chunked_prefill_size)")
+	f.IntVar(&s.threshold, "long-prefill-token-threshold", 0, "most tokens of one prompt in a step")
+	f.IntVar(&s.modelLen, "max-model-len", 0, "longest request, prompt and answer")
+	f.IntVar(&s.block, "block-size", 0, "tokens of a cache block")
+	f.IntVar(&s.kvBlocks, "kv-blocks", 0, "cache blocks, instead of predicting them")
+	f.Float64Var(&s.utilization, "gpu-memory-utilization", 0, "share of the memory the engine takes")
+	f.BoolVar(&s.prefix, "enable-prefix-caching", false, "keep blocks of earlier prompts")
+	f.BoolVar(&s.noPrefix, "no-enable-prefix-caching", false, "keep none")
+	f.BoolVar(&s.chunked, "enable-chunked-prefill", false, "split prompts over steps")
+	f.BoolVar(&s.noChunked, "no-enable-chunked-prefill", false, "compute prompts whole")
+	f.BoolVar(&s.async, "async-scheduling", false, "schedule one step ahead")
+	f.BoolVar(&s.noAsync, "no-async-scheduling", false, "schedule between steps")
+	f.BoolVar(&s.eager, "enforce-eager", false, "no CUDA graphs")
+	f.BoolVar(&s.noHybrid, "disable-hybrid-kv-cache-manager", false, "store windows at full length")
+	for _, n := range []string{"max-num-seqs", "max-num-batched-tokens", "long-prefill-token-threshold", "max-model-len", "block-size", "kv-blocks", "gpu-memory-utilization"} {
+		f.Lookup(n).DefValue = "the engine's"
+	}
+}
+
+// settings are the flags that were given.
+func (s *settingFlags) settings() (serving.Settings, error) {
+	var out serving.Settings
+	for _, x := range []struct {
+		name string
+		v    int
+		to   **int
+	}{{"max-num-seqs", s.seqs, &out.MaxNumSeqs}, {"max-num-batched-tokens", s.budget, &out.MaxNumBatchedTokens}, {"long-prefill-token-threshold", s.threshold, &out.LongPrefill}, {"max-model-len", s.modelLen, &out.MaxModelLen}, {"block-size", s.block, &out.BlockSize}, {"kv-blocks", s.kvBlocks, &out.KVBlocks}} {
+		if !s.flags.Changed(x.name) {
+			continue
+		}
+		if x.v < 1 || x.v > 1<<30 {
+			return out, fmt.Errorf("--%s %d: must be from 1 to %d", x.name, x.v, 1<<30)
+		}
+		*x.to = &x.v
+	}
+	if s.flags.Changed("gpu-memory-utilization") {
+		if !(s.utilization > 0 && s.utilization <= 1) {
+			return out, fmt.Errorf("--gpu-memory-utilization %g: must be above 0 and at most 1", s.utilization)
+		}
+		out.MemoryUtilization = &s.utilization
+	}
+	yes, no := true, false
+	for _, x := range []struct {
+		on, off string
+		isOn    bool
+		isOff   bool
+		to      **bool
+	}{{"enable-prefix-caching", "no-enable-prefix-caching", s.prefix, s.noPrefix, &out.PrefixCaching}, {"enable-chunked-prefill", "no-enable-chunked-prefill", s.chunked, s.noChunked, &out.ChunkedPrefill}, {"async-scheduling", "no-async-scheduling", s.async, s.noAsync, &out.Lookahead}} {
+		switch {
+		case x.isOn && x.isOff:
+			return out, fmt.Errorf("--%s and --%s: give one of them", x.on, x.off)
+		case x.isOn, s.flags.Changed(x.off) && !x.isOff:
+			*x.to = &yes
+		case x.isOff, s.flags.Changed(x.on) && !x.isOn:
+			*x.to = &no
+		}
+	}
+	out.Eager, out.StoreFull = s.eager, s.noHybrid
+	return out, nil
+}
+
+// parseSLO reads ttft=500ms,tpot=50ms,e2e=10s.
+func parseSLO(s string) (slo serving.SLO, err error) {
+	if s == "" {
+		return slo, nil
+	}
+	for _, part := range strings.Split(s, ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+		to := map[string]*float64{"ttft": &slo.TTFT, "tpot": &slo.TPOT, "e2e": &slo.E2E, "e2el": &slo.E2E}[strings.ToLower(name)]
+		d, err := time.ParseDuration(value)
+		if to == nil || err != nil || d <= 0 {
+			return slo, fmt.Errorf("--slo %q: want ttft=TIME, tpot=TIME or e2e=TIME with a unit, as in ttft=500ms,tpot=50ms", part)
+		}
+		*to = d.Seconds()
+	}
+	return slo, nil
+}
+
+// points reads 1,4,16 or 1..16, which doubles.
+func points(flag, s string, least, most float64, whole bool) ([]float64, error) {
+	var out []float64
+	bad := func(what string) error {
+		kind := "numbers"
+		if whole {
+			kind = "whole numbers"
+		}
+		return fmt.Errorf("--%s %q: %s; want %s from %g to %g, as in 1,4,16 or 1..16", flag, s, what, kind, least, most)
+	}
+	one := func(t string) (float64, error) {
+		v, err := strconv.ParseFloat(strings.TrimSpace(t), 64)
+		if err != nil || !(v >= least && v <= most) || whole && v != math.Trunc(v) {
+			return 0, bad(fmt.Sprintf("%q is none", strings.TrimSpace(t)))
+		}
+		return v, nil
+	}
+	for _, part := range strings.Split(s, ",") {
+		a, b, isRange := strings.Cut(part, "..")
+		lo, err := one(a)
+		if err != nil {
+			return nil, err
+		}
+		if !isRange {
+			out = append(out, lo)
+			continue
+		}
+		hi, err := one(b)
+		if err != nil {
+			return nil, err
+		}
+		if hi < lo {
+			return nil, bad("the end is below the start")
+		}
+		for x := lo; x < hi; x *= 2 {
+			out = append(out, x)
+		}
+		out = append(out, hi)
+	}
+	if len(out) > 200 {
+		return nil, bad("more than 200 loads")
+	}
+	return out, nil
+}
+
+// loadPoint is one load and how it is called.
+type loadPoint struct {
+	name    string
+	load    serving.Load
+	trace   *serving.Trace
+	clients int
+	rate    float64
+	count   int
+}
+
+func (p *loadPoint) source(speed float64) func(uint64) serving.Source {
+	return func(seed uint64) serving.Source {
+		if p.trace != nil {
+			return &serving.Replay{Requests: p.trace.Requests[:p.count], Speed: speed}
+		}
+		l := p.load
+		l.Seed = seed
+		return l.Source()
+	}
+}
+
+// readTrace reads a trace file named by a flag.
+func (s *simulateFlags) readTrace(c *cobra.Command, flag, path string) (*serving.Trace, error) {
+	f, err := input.OpenAtMost(path, 4<<30)
+	if err != nil {
+		return nil, fmt.Errorf("--%s: %w", flag, err)
+	}
+	defer f.Close()
+	t, err := serving.ReadTrace(f, path, s.traceBlock)
+	if err != nil {
+		return nil, fmt.Errorf("--%s: %w", flag, err)
+	}
+	for _, n := range t.Notes {
+		warn(c.ErrOrStderr(), "%s: %s", path, n)
+	}
+	return t, nil
+}
+
+// base is the load without its arrivals.
+func (s *simulateFlags) base(c *cobra.Command, w costmodel.Workload) (l serving.Load, err error) {
+	l = serving.Load{Prompt: serving.Lengths{Mean: float64(w.Prompt)}, Generate: serving.Lengths{Mean: float64(w.Generate)},
+		Requests: s.prompts, Burstiness: s.burstiness, Timeout: s.timeout.Seconds(), Prefix: int(s.prefixLen), Groups: s.prefixGroups}
+	for _, x := range []struct {
+		flag, v string
+		to      []*serving.Lengths
+	}{{"spread", s.spread, []*serving.Lengths{&l.Prompt, &l.Generate}}, {"prompt-spread", s.spreadPrompt, []*serving.Lengths{&l.Prompt}}, {"generate-spread", s.spreadGenerate, []*serving.Lengths{&l.Generate}}} {
+		if x.v == "" {
+			continue
+		}
+		shape, share, err := serving.ParseSpread(x.v)
+		if err != nil {
+			return l, fmt.Errorf("--%s: %w", x.flag, err)
+		}
+		for _, to := range x.to {
+			to.Shape, to.Spread = shape, share
+		}
+	}
+	if s.lengths != "" {
+		t, err := s.readTrace(c, "lengths", s.lengths)
+		if err != nil {
+			return l, err
+		}
+		l.Prompt, l.Generate = serving.Lengths{Shape: serving.Empirical}, serving.Lengths{Shape: serving.Empirical}
+		for _, q := range t.Requests {
+			if q.Prompt > 0 && q.Generate > 0 {
+				l.Prompt.Of = append(l.Prompt.Of, q.Prompt)
+				l.Generate.Of = append(l.Generate.Of, q.Generate)
+			}
+		}
+		if len(l.Prompt.Of) == 0 {
+			return l, fmt.Errorf("--lengths: %s: no request with a prompt and an answer", s.lengths)
+		}
+	}
+	for _, x := range []struct {
+		flag string
+		bad  bool
+		want string
+	}{
+		{"burstiness", !(s.burstiness > 0) || s.burstiness > 1e6, "above 0, at most 1e6"},
+		{"num-prompts", s.prompts < 0 || s.prompts > 100_000_000, "from 1 to 100000000"},
+		{"seeds", s.seeds < 1 || s.seeds > 1000, "from 1 to 1000"},
+		{"stagger", s.stagger < 0, "0 or more"},
+		{"think", s.think < 0, "0 or more"},
+		{"client-timeout", s.timeout < 0, "0 or more"},
+		{"prefix-groups", s.prefixGroups < 1 || s.prefixGroups > 1_000_000, "from 1 to 1000000"},
+		{"replicas", s.replicas < 1 || s.replicas > 4096, "from 1 to 4096"},
+		{"speed", !(s.speed > 0) || s.speed > 1e6, "above 0, at most 1e6"},
+		{"slo-share", !(s.sloShare > 0 && s.sloShare <= 1), "above 0, at most 1"},
+		{"trace-block-size", s.traceBlock < 1, "1 or more"},
+	} {
+		if x.bad {
+			return l, fmt.Errorf("--%s %s: must be %s", x.flag, c.Flags().Lookup(x.flag).Value, x.want)
+		}
+	}
+	if w.Prompt < 1 && s.lengths == "" && s.trace == "" {
+		return l, errors.New("--prompt 0: an engine refuses an empty prompt, give 1 or more")
+	}
+	if w.Generate < 1 {
+		return l, errors.New("--generate 0: give 1 or more")
+	}
+	return l, nil
+}
+
+// loads are the loads asked for.
+func (s *simulateFlags) loads(c *cobra.Command, w costmodel.Workload) ([]*loadPoint, error) {
+	kinds := 0
+	for _, n := range []string{"concurrency", "rate", "stages", "trace", "max-rate", "max-users"} {
+		if c.Flags().Changed(n) {
+			kinds++
+		}
+	}
+	if kinds > 1 {
+		return nil, errors.New("give one load: --concurrency, --rate, --stages, --trace, --max-rate or --max-users")
+	}
+	base, err := s.base(c, w)
+	if err != nil {
+		return nil, err
+	}
+	if s.trace != "" {
+		t, err := s.readTrace(c, "trace", s.trace)
+		if err != nil {
+			return nil, err
+		}
+		n := len(t.Requests)
+		if s.prompts > 0 {
+			n = min(n, s.prompts)
+		}
+		if s.timeout > 0 {
+			for i := range t.Requests {
+				if t.Requests[i].Timeout == 0 {
+					t.Requests[i].Timeout = s.timeout.Seconds()
+				}
+			}
+		}
+		return []*loadPoint{{name: fmt.Sprintf("%s trace, %d requests", t.Format, n), trace: t, count: n}}, nil
+	}
+	orElse := func(n, d int) int {
+		if n > 0 {
+			return n
+		}
+		return d
+	}
+	var out []*loadPoint
+	switch {
+	case s.maxRate || s.maxUsers:
+		base.Requests = orElse(s.prompts, 1000)
+		base.Stagger = s.stagger.Seconds()
+		base.Think = s.think.Seconds()
+		return []*loadPoint{{load: base, count: base.Requests}}, nil
+	case s.rate != "":
+		rates, err := points("rate", s.rate, 1e-6, 1e6, false)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rates {
+			l := base
+			l.Requests = orElse(s.prompts, 1000)
+			l.Stages = []serving.Stage{{Rate: r}}
+			out = append(out, &loadPoint{name: fmt.Sprintf("%g requests/s", r), load: l, rate: r, count: l.Requests})
+		}
+	case s.stages != "":
+		l := base
+		total := 0.0
+		for _, part := range strings.Split(s.stages, ",") {
+			a, b, ok := strings.Cut(strings.ToLower(strings.TrimSpace(part)), "x")
+			r, err1 := strconv.ParseFloat(a, 64)
+			d, err2 := strconv.ParseFloat(strings.TrimSuffix(b, "s"), 64)
+			if !ok || err1 != nil || err2 != nil || !(r >= 0 && r <= 1e6) || !(d > 0 && d <= 1e9) {
+				return nil, fmt.Errorf("--stages %q: want RATExSECONDS, as in 5x600,10x600", part)
+			}
+			l.Stages = append(l.Stages, serving.Stage{Rate: r, Seconds: d})
+			total += r * d
+		}
+		if total > 100_000_000 {
+			return nil, fmt.Errorf("--stages %s: %.3g requests, want at most 100000000", s.stages, total)
+		}
+		l.Requests = orElse(s.prompts, int(2*total)+1000)
+		out = append(out, &loadPoint{name: "stages " + s.stages, load: l, count: l.Requests})
+	default:
+		v := s.concurrency
+		if v == "" {
+			v = "1,2,4,8,16"
+		}
+		clients, err := points("concurrency", v, 1, 1<<20, true)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range clients {
+			l := base
+			l.Concurrency = int(n)
+			l.Requests = orElse(s.prompts, max(20*int(n), 100))
+			l.Think = s.think.Seconds()
+			if !s.lockStep {
+				l.Stagger = s.stagger.Seconds()
+			}
+			name := fmt.Sprintf("%d clients", int(n))
+			if n == 1 {
+				name = "1 client"
+			}
+			out = append(out, &loadPoint{name: name, load: l, clients: int(n), count: l.Requests})
+		}
+	}
+	return out, nil
+}
+
+// deployments sets the engine up for every model.
+func (s *simulateFlags) deployments(c *cobra.Command, models []string) (costmodel.Fidelity, costmodel.Workload, []*costmodel.Compiled, []*serving.Deployment, error) {
+	fail := func(err error) (costmodel.Fidelity, costmodel.Workload, []*costmodel.Compiled, []*serving.Deployment, error) {
+		return 0, costmodel.Workload{}, nil, nil, err
+	}
+	for _, n := range []string{"batch", "memory-fraction"} {
+		if c.Flags().Changed(n) {
+			return fail(fmt.Errorf("--%s: the engine decides; see --max-num-seqs and --gpu-memory-utilization", n))
+		}
+	}
+	p, err := serving.EngineNamed(s.engine)
+	if err != nil {
+		return fail(fmt.Errorf("--engine: %w", err))
+	}
+	set, err := s.settings.settings()
+	if err != nil {
+		return fail(err)
+	}
+	s.deploy.engine = p.Kernels
+	f, w, cs, err := s.load.on(c, &s.deploy, models)
+	if err != nil {
+		return fail(err)
+	}
+	var ds []*serving.Deployment
+	for _, x := range cs {
+		d, err := serving.Deploy(p, x, f, set)
+		if err != nil {
+			return fail(err)
+		}
+		for _, n := range d.Notes {
+			warn(c.ErrOrStderr(), "%s: %s", x.Model.Name, n)
+		}
+		ds = append(ds, d)
+	}
+	return f, w, cs, ds, nil
+}
+
+func (s *simulateFlags) run(c *cobra.Command, args []string) error {
+	if err := s.out.check(); err != nil {
+		return err
+	}
+	slo, err := parseSLO(s.slo)
+	if err != nil {
+		return err
+	}
+	router, err := serving.ParseRouter(s.router)
+	if err != nil {
+		return fmt.Errorf("--%w", err)
+	}
+	theme, err := figure.ParseTheme(s.theme)
+	if err != nil {
+		return fmt.Errorf("--%w", err)
+	}
+	for _, x := range []struct{ flag, path string }{{"plot", s.plot}, {"timeline", s.timeline}} {
+		if x.path != "" {
+			if err := figure.Supported(x.path); err != nil {
+				return fmt.Errorf("--%s: %w", x.flag, err)
+			}
+		}
+	}
+	for _, path := range []string{s.requests, s.plot, s.timeline, s.out.file} {
+		if err := writable(path); err != nil {
+			return err
+		}
+	}
+	f, w, cs, ds, err := s.deployments(c, args)
+	if err != nil {
+		return err
+	}
+	if s.printEngine {
+		var ts []*reports.Table
+		var js []any
+		for _, d := range ds {
+			ts = append(ts, reports.ServingEngineTable(d))
+			js = append(js, struct {
+				Engine   string              `json:"engine"`
+				Settings []serving.Described `json:"settings"`
+			}{d.Profile.Name, d.Describe()})
+		}
+		return s.out.write(c, ts, js)
+	}
+	loads, err := s.loads(c, w)
+	if err != nil {
+		return err
+	}
+	if (s.requests != "" || s.timeline != "") && len(loads)*len(cs) > 1 {
+		return errors.New("--requests and --timeline are of one run: give one model and one load")
+	}
+	if s.maxRate || s.maxUsers {
+		if !slo.Set() {
+			return errors.New("--max-rate and --max-users need --slo, as in --slo ttft=500ms,tpot=50ms")
+		}
+		return s.search(c, cs, ds, loads[0], slo, router)
+	}
+	var rows []*reports.SimulateRow
+	total := 0
+	for _, l := range loads {
+		total += l.count * len(cs)
+	}
+	step, clear := progress(c.ErrOrStderr(), "requests")
+	defer clear()
+	before := 0
+	var last *serving.Outcome
+	for i, x := range cs {
+		for _, l := range loads {
+			st := serving.Study{Deployment: ds[i], Source: l.source(s.speed), Seed: s.seed, Seeds: s.seeds, SLO: slo,
+				Options: serving.Options{Replicas: s.replicas, Router: router}}
+			if l.trace != nil {
+				st.Seeds = 1
+			}
+			if step != nil {
+				from := before
+				st.Options.Progress = func(n int) { step(from+n, total) }
+			}
+			price := x.At(f)
+			if lo, hi, ok := price.Interval(costmodel.Workload{Prompt: max(w.Prompt, 1), Generate: w.Generate, Batch: max(l.clients, 16)}); ok && price.Basis() != costmodel.DatasheetOnly {
+				mid := price.Generation(costmodel.Workload{Prompt: max(w.Prompt, 1), Generate: w.Generate, Batch: max(l.clients, 16)}) / float64(w.Generate)
+				st.Fast, st.Slow = lo/mid, hi/mid
+			}
+			o, err := st.Do(c.Context())
+			if err != nil {
+				return runFailed(err)
+			}
+			before += l.count
+			last = o
+			rows = append(rows, reports.Simulate(reports.SimulateSetting{Model: x.Model.Name, Hardware: x.Hardware.Name, Fidelity: f.String(), Basis: price.Basis(), Load: l.name,
+				TP: x.TP(), Replicas: s.replicas, Clients: l.clients, Requests: l.count, Rate: l.rate, Burstiness: s.burstiness, SLO: slo}, ds[i], o))
+		}
+	}
+	clear()
+	if s.requests != "" {
+		if err := atomicfile.Write(s.requests, func(w io.Writer) error { return reports.WriteRequests(w, last.First) }); err != nil {
+			return err
+		}
+	}
+	setting := s.setting(cs[0], w, loads)
+	if s.plot != "" {
+		fig := figure.Serving(rows2points(rows), setting)
+		if err := atomicfile.Write(s.plot, func(w io.Writer) error { return fig.Write(w, s.plot, theme) }); err != nil {
+			return err
+		}
+	}
+	if s.timeline != "" {
+		fig := figure.Occupancy(last.Series, s.replicas, cs[0].Model.Name+", "+loads[0].name+"\n"+setting)
+		if err := atomicfile.Write(s.timeline, func(w io.Writer) error { return fig.Write(w, s.timeline, theme) }); err != nil {
+			return err
+		}
+	}
+	if s.out.format == "csv" {
+		return s.out.to(c, func(w io.Writer) error { return reports.WriteCSV(w, rows) })
+	}
+	title := fmt.Sprintf("%s under %s on %s", strings.Join(names(cs), ", "), ds[0].Profile.Title, cs[0].Hardware.Name)
+	t := reports.SimulateTable(title+": "+setting, rows)
+	return s.out.write(c, []*reports.Table{t}, struct {
+		Rows []*reports.SimulateRow `json:"rows"`
+	}{rows})
+}
+
+func names(cs []*costmodel.Compiled) (out []string) {
+	for _, c := range cs {
+		if !slices.Contains(out, c.Model.Name) {
+			out = append(out, c.Model.Name)
+		}
+	}
+	return out
+}
+
+// setting says what the loads have in common.
+func (s *simulateFlags) setting(c *costmodel.Compiled, w costmodel.Workload, loads []*loadPoint) string {
+	var parts []string
+	switch {
+	case s.trace != "":
+		parts = append(parts, loads[0].name)
+	case s.lengths != "":
+		parts = append(parts, fmt.Sprintf("lengths as in %s (%.0f + %.0f in the mean)", s.lengths, loads[0].load.Prompt.MeanTokens(), loads[0].load.Generate.MeanTokens()))
+	default:
+		parts = append(parts, fmt.Sprintf("%d + %d tokens", w.Prompt, w.Generate))
+		if s.spread != "fixed" {
+			parts = append(parts, s.spread)
+		}
+	}
+	if c.TP() > 1 {
+		parts = append(parts, fmt.Sprintf("tp %d", c.TP()))
+	}
+	if s.replicas > 1 {
+		parts = append(parts, fmt.Sprintf("%d replicas, %s", s.replicas, s.router))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// runFailed keeps bad input what it is and calls the rest a failed run.
+func runFailed(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	return failure{err}
+}
+
+func rows2points(rows []*reports.SimulateRow) []figure.ServingPoint {
+	var out []figure.ServingPoint
+	for _, r := range rows {
+		p := figure.ServingPoint{Model: r.Model, Throughput: r.OutputThroughput}
+		for _, x := range []struct {
+			from *float64
+			to   *float64
+		}{{r.MeanTPOT, &p.TPOT}, {r.MeanTTFT, &p.TTFT}, {r.P99TTFT, &p.TTFT99}, {r.P99TPOT, &p.TPOT99}} {
+			*x.to = math.NaN()
+			if x.from != nil {
+				*x.to = *x.from / 1e3
+			}
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// search finds the capacity of every model.
+func (s *simulateFlags) search(c *cobra.Command, cs []*costmodel.Compiled, ds []*serving.Deployment, l *loadPoint, slo serving.SLO, router serving.Router) error {
+	var rows []*reports.CapacityRow
+	for i, x := range cs {
+		q := serving.Search{Deployment: ds[i], Load: l.load, SLO: slo, Users: s.maxUsers, Share: s.sloShare, Seeds: s.seeds,
+			Options: serving.Options{Replicas: s.replicas, Router: router}}
+		q.Load.Seed = s.seed
+		got, err := q.Do(c.Context())
+		if err != nil {
+			return runFailed(err)
+		}
+		rows = append(rows, reports.Capacity(x.Model.Name, x.Hardware.Name, x.TP(), s.replicas, ds[i], s.maxUsers, s.slo, s.sloShare, got))
+	}
+	if s.out.format == "csv" {
+		return s.out.to(c, func(w io.Writer) error { return reports.WriteCSV(w, rows) })
+	}
+	return s.out.write(c, []*reports.Table{reports.CapacityTable(rows)}, struct {
+		Rows []*reports.CapacityRow `json:"rows"`
+	}{rows})
+}
