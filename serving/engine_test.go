@@ -3,14 +3,14 @@ package serving
 import (
 	"testing"
 
-	"ridgeline/arch"
 	"ridgeline/costmodel"
 	"ridgeline/hardware"
+	"ridgeline/models"
 )
 
 func compiled(t testing.TB, model, on string, o costmodel.Options) *costmodel.Compiled {
 	t.Helper()
-	m, err := arch.Open(model)
+	m, err := models.Open(model)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"ridgeline/reports"
 	"ridgeline/reports/figure"
 	"ridgeline/serving"
+	"ridgeline/study"
 )
 
 // simulateFlags say what is simulated.
@@ -68,16 +69,15 @@ that still meets --slo.
 Engines differ in scheduler, cache layout and defaults; --print-engine shows what is in force and the
 source file each default is from. vLLM's own flag names change it.`,
 		Example: `  ridgeline simulate llama-3.1-8b --on h200 --prompt 1k --generate 256 --concurrency 1,4,16,64
-  ridgeline simulate phi4-mini phi4-mini-flash --engine vllm-0.7 --prompt 2k --generate 32k --spread normal:0.3 --concurrency 16
-  ridgeline simulate llama-3.1-8b --on h200 --prompt 1k --generate 256 --rate 1..32 --slo ttft=500ms,tpot=30ms
-  ridgeline simulate llama-3.1-8b --on h200 --prompt 1k --generate 256 --slo ttft=500ms,tpot=30ms --max-rate
+  ridgeline simulate phi4-mini phi4-mini-flash --engine vllm-0.7 --spread normal:0.3 --concurrency 16
+  ridgeline simulate llama-3.1-8b --prompt 1k --generate 256 --rate 1..32 --slo ttft=500ms
+  ridgeline simulate llama-3.1-8b --prompt 1k --generate 256 --slo ttft=500ms,tpot=30ms --max-rate
   ridgeline simulate llama-3.1-8b --on h200 --trace trace.jsonl --requests out.csv --format json`,
 		Args:              needArgs(1, -1, "at least one model"),
 		ValidArgsFunction: modelNames,
 		RunE:              func(c *cobra.Command, args []string) error { return s.run(c, args) },
 	}
 	s.register(c)
-	c.AddCommand(simulateCheckCommand())
 	return c
 }
 
@@ -621,13 +621,13 @@ func (s *simulateFlags) run(c *cobra.Command, args []string) error {
 	}
 	setting := s.setting(cs[0], w, loads)
 	if s.plot != "" {
-		fig := figure.Serving(rows2points(rows), setting)
+		fig := figure.New(study.Served(servedPoints(rows), f.String(), strings.Split(setting, "; ")), figure.Options{})
 		if err := atomicfile.Write(s.plot, func(w io.Writer) error { return fig.Write(w, s.plot, theme) }); err != nil {
 			return err
 		}
 	}
 	if s.timeline != "" {
-		fig := figure.Occupancy(last.Series, s.replicas, cs[0].Model.Name+", "+loads[0].name+"\n"+setting)
+		fig := figure.New(study.Occupancy(last.Series, s.replicas, []string{cs[0].Model.Name, loads[0].name, setting}), figure.Options{})
 		if err := atomicfile.Write(s.timeline, func(w io.Writer) error { return fig.Write(w, s.timeline, theme) }); err != nil {
 			return err
 		}
@@ -682,18 +682,15 @@ func runFailed(err error) error {
 	return failure{err}
 }
 
-func rows2points(rows []*reports.SimulateRow) []figure.ServingPoint {
-	var out []figure.ServingPoint
+func servedPoints(rows []*reports.SimulateRow) []study.ServedPoint {
+	var out []study.ServedPoint
 	for _, r := range rows {
-		p := figure.ServingPoint{Model: r.Model, Throughput: r.OutputThroughput}
-		for _, x := range []struct {
-			from *float64
-			to   *float64
-		}{{r.MeanTPOT, &p.TPOT}, {r.MeanTTFT, &p.TTFT}, {r.P99TTFT, &p.TTFT99}, {r.P99TPOT, &p.TPOT99}} {
-			*x.to = math.NaN()
-			if x.from != nil {
-				*x.to = *x.from / 1e3
-			}
+		p := study.ServedPoint{Model: r.Model, Load: r.Load, Throughput: r.OutputThroughput, TPOT: math.NaN(), TTFT: math.NaN()}
+		if r.MeanTPOT != nil {
+			p.TPOT = *r.MeanTPOT / 1e3
+		}
+		if r.MeanTTFT != nil {
+			p.TTFT = *r.MeanTTFT / 1e3
 		}
 		out = append(out, p)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"ridgeline/arch"
+	"ridgeline/arch/hf"
+	"ridgeline/models"
 )
 
 // modelFiles are config.json files of checkpoints that were served and are no preset: the
@@ -39,16 +41,16 @@ func openModel(name string) (*arch.Model, error) {
 		}
 		data, err := modelFiles.ReadFile("models/" + a.model + ".json")
 		if err != nil {
-			return arch.Preset(a.model)
+			return models.Preset(a.model)
 		}
-		m, err := arch.ImportHF("config.json", data)
+		m, err := hf.Import("config.json", data)
 		if err != nil {
 			return nil, err
 		}
 		m.Name = a.model
 		return m, nil
 	}
-	if m, err := arch.Preset(base); err == nil {
+	if m, err := models.Preset(base); err == nil {
 		return m, nil
 	}
 	return nil, fmt.Errorf("no model called %q is known", name)
