@@ -5,7 +5,6 @@ import (
 	"math"
 
 	"ridgeline/costmodel"
-	"ridgeline/costmodel/calibrate"
 )
 
 // Deployment is an engine running a model on a device: its limits, how to price its steps
@@ -211,7 +210,7 @@ func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings)
 	if err := l.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Model.Name, err)
 	}
-	d.Price, err = pricerOf(c, f, p.Kernels)
+	d.Price, l.Kernels, err = pricerOf(c, f)
 	return d, err
 }
 
@@ -300,16 +299,14 @@ type costPricer struct {
 // ahead of kernels, so that an eager step takes the longer of both.
 const eagerLaunch = 18e-6
 
-func pricerOf(c *costmodel.Compiled, f costmodel.Fidelity, kernels string) (func() Pricer, error) {
+// pricerOf prices a model's steps without any engine: what one adds is this room's. It also
+// returns the kernels of a step.
+func pricerOf(c *costmodel.Compiled, f costmodel.Fidelity) (func() Pricer, float64, error) {
 	o := c.Options
-	o.Engine = kernels
+	o.Engine = "ideal"
 	x, err := costmodel.Compile(c.Model, c.Hardware, o)
 	if err != nil {
-		return nil, err
-	}
-	e, err := calibrate.EngineNamed(kernels)
-	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	p := x.At(f)
 	launches := 0.0
@@ -319,11 +316,8 @@ func pricerOf(c *costmodel.Compiled, f costmodel.Fidelity, kernels string) (func
 	base := costPricer{p: p, windows: x.Windows(), launches: launches}
 	if f == costmodel.Calibrated {
 		base.launch = eagerLaunch
-		if p.Basis() != costmodel.DatasheetOnly {
-			base.step, base.seq = e.Host, e.Sequence
-		}
 	}
-	return func() Pricer { y := base; return &y }, nil
+	return func() Pricer { y := base; return &y }, launches, nil
 }
 
 func (c *costPricer) Windows() []int { return c.windows }
@@ -339,7 +333,7 @@ func (c *costPricer) fill(s *Step) *costmodel.Mix {
 }
 
 func (c *costPricer) Mixed(s *Step) float64 {
-	t := c.p.Mixed(c.fill(s)) - c.step - c.seq*float64(s.Decodes)
+	t := c.p.Mixed(c.fill(s))
 	if s.Eager {
 		t = max(t, c.launches*c.launch)
 	}
@@ -347,7 +341,7 @@ func (c *costPricer) Mixed(s *Step) float64 {
 }
 
 func (c *costPricer) Run(s *Step, k int) float64 {
-	t := c.p.Run(c.fill(s), k) - float64(k)*(c.step+c.seq*float64(s.Decodes))
+	t := c.p.Run(c.fill(s), k)
 	if s.Eager {
 		t = max(t, float64(k)*c.launches*c.launch)
 	}
@@ -405,7 +399,7 @@ func (d *Deployment) Describe() []Described {
 		out = append(out, blocks)
 	}
 	h := l.Host
-	return append(out, Described{"host", fmt.Sprintf("%.3g ms a step, %.3g µs a sequence, %.3g µs a prompt token, %.3g + %.3g ms a request", h.Step*1e3, h.Sequence*1e6, h.Token*1e6, h.Request*1e3, h.Reply*1e3), p.HostSource})
+	return append(out, Described{"host", fmt.Sprintf("%.3g ms a step, %.3g µs a kernel, %.3g µs a sequence, %.3g µs a prompt token, %.3g + %.3g ms a request and %.3g µs for each of its tokens", h.Step*1e3, h.Kernel*1e6, h.Sequence*1e6, h.Token*1e6, h.Request*1e3, h.Reply*1e3, h.Tokenise*1e6), p.HostSource})
 }
 
 func sourceOf[T any](s *Setting[T]) string {

@@ -32,10 +32,9 @@ func (s *Setting[T]) set() bool { return s != nil && s.Source != "" }
 
 // Profile is an engine as data. A field absent is that of the engine it is Like.
 type Profile struct {
-	Name    string `yaml:"name"`
-	Title   string `yaml:"title"`
-	Like    string `yaml:"like"`
-	Kernels string `yaml:"kernels"` // engine of the calibration whose launches its kernels have
+	Name  string `yaml:"name"`
+	Title string `yaml:"title"`
+	Like  string `yaml:"like"`
 
 	Policy        *Setting[string]  `yaml:"policy"`
 	Seqs          *Setting[int]     `yaml:"max_num_seqs"`
@@ -103,12 +102,6 @@ func parseEngines(data []byte) (*engineData, error) {
 }
 
 func (p *Profile) inherit(o *Profile) {
-	or := func(s *string, t string) {
-		if *s == "" {
-			*s = t
-		}
-	}
-	or(&p.Kernels, o.Kernels)
 	inherit(&p.Policy, o.Policy)
 	inherit(&p.Seqs, o.Seqs)
 	inherit(&p.Budget, o.Budget)
@@ -174,10 +167,10 @@ func Engines() []string {
 }
 
 // DefaultEngine is the engine simulated where none is named.
-const DefaultEngine = "vllm-0.12"
+const DefaultEngine = "vllm-0.14"
 
 // EngineNamed returns an engine's profile. A version stands for the profile with the
-// nearest one not after it: vllm-0.15.1 is vllm-0.12. "vllm" is the newest.
+// nearest one not after it: vllm-0.15.1 is vllm-0.14. "vllm" is the newest.
 func EngineNamed(name string) (*Profile, error) {
 	name = strings.ToLower(strings.TrimSpace(name))
 	if name == "" {

@@ -90,8 +90,9 @@ type fleet struct {
 	o        Options
 	out      *Result
 
-	last     float64 // time up to which the load has been integrated
-	deadline deadlines
+	last     float64   // time up to which the load has been integrated
+	coming   deadlines // arrived, on their way through the front end
+	deadline deadlines // when clients give up
 	stopped  bool
 	turn     int
 	records  []*Record
@@ -99,8 +100,8 @@ type fleet struct {
 }
 
 // run is the event loop. Events of one time are taken in this order: plans that end, in
-// the order of their replicas; requests that arrive, in the order of the source; clients
-// that give up; then replicas plan again.
+// the order of their replicas; requests that arrive, in the order of the source; those that
+// reach the engine; clients that give up; then replicas plan again.
 func (f *fleet) run(ctx context.Context) error {
 	for n := 0; ; n++ {
 		if n&255 == 0 {
@@ -121,7 +122,10 @@ func (f *fleet) run(ctx context.Context) error {
 			}
 		}
 		if at, ok := f.src.Peek(); ok {
-			t = min(t, at+f.limits.Host.Request)
+			t = min(t, at)
+		}
+		if len(f.coming) > 0 {
+			t = min(t, f.coming[0].at)
 		}
 		for len(f.deadline) > 0 && f.live[f.deadline[0].rec] == nil {
 			f.deadline.pop()
@@ -151,10 +155,13 @@ func (f *fleet) run(ctx context.Context) error {
 		}
 		for {
 			at, ok := f.src.Peek()
-			if !ok || at+f.limits.Host.Request > t {
+			if !ok || at > t {
 				break
 			}
-			f.arrive(f.src.Take(), t)
+			f.arrive(f.src.Take())
+		}
+		for len(f.coming) > 0 && f.coming[0].at <= t {
+			f.deliver(f.coming.pop().rec, t)
 		}
 		for len(f.deadline) > 0 && f.deadline[0].at <= t {
 			d := f.deadline.pop()
@@ -166,7 +173,7 @@ func (f *fleet) run(ctx context.Context) error {
 	}
 }
 
-func (f *fleet) arrive(q Request, t float64) {
+func (f *fleet) arrive(q Request) {
 	rec := &Record{Request: q, Replica: -1}
 	f.records = append(f.records, rec)
 	if why := f.limits.servable(q.Prompt, q.Generate); why != "" {
@@ -174,9 +181,16 @@ func (f *fleet) arrive(q Request, t float64) {
 		f.ended(rec)
 		return
 	}
-	r := f.route(&q)
+	h := &f.limits.Host
+	f.coming.push(deadline{q.Arrive + h.Request + h.Tokenise*float64(q.Prompt), len(f.records), rec})
+}
+
+// deliver hands a request that the front end is done with to a replica.
+func (f *fleet) deliver(rec *Record, t float64) {
+	q := &rec.Request
+	r := f.route(q)
 	rec.Replica = r.id
-	s := &seq{Request: q, rec: rec, ready: t}
+	s := &seq{Request: *q, rec: rec, ready: t}
 	r.cut(t, false)
 	r.waiting.push(s)
 	if q.Timeout > 0 {
@@ -184,7 +198,7 @@ func (f *fleet) arrive(q Request, t float64) {
 			f.live = map[*Record]*seq{}
 		}
 		f.live[rec] = s
-		f.deadline.push(deadline{q.Arrive + q.Timeout, len(f.records), rec})
+		f.deadline.push(deadline{max(q.Arrive+q.Timeout, t), len(f.records), rec})
 	}
 }
 

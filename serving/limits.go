@@ -5,9 +5,11 @@ import "sort"
 // Host is what an engine's host adds to the kernels, in seconds.
 type Host struct {
 	Step     float64 `yaml:"step"`     // a step
+	Kernel   float64 `yaml:"kernel"`   // a kernel of a step: launch gaps, and what small kernels take beyond their bytes
 	Sequence float64 `yaml:"sequence"` // a sequence in a step
 	Token    float64 `yaml:"token"`    // a prompt token in a step
-	Request  float64 `yaml:"request"`  // before the engine has a request: HTTP, tokenising
+	Request  float64 `yaml:"request"`  // before the engine has a request: HTTP
+	Tokenise float64 `yaml:"tokenise"` // a prompt token before the engine has its request
 	Reply    float64 `yaml:"reply"`    // from a token to its client
 }
 
@@ -57,6 +59,7 @@ type Ratio struct {
 type Limits struct {
 	Engine      string
 	Policy      string
+	Kernels     float64 // launches of a step
 	Layout      *Layout
 	Blocks      int
 	Seqs        int // most sequences at once

@@ -324,7 +324,7 @@ func (r *Replica) reach() int {
 // overhead is what the engine's host adds to a step.
 func (r *Replica) overhead(s *Step) float64 {
 	h := &r.limits.Host
-	t := h.Step + h.Sequence*float64(s.Decodes+len(s.Chunks))
+	t := h.Step + h.Kernel*r.limits.Kernels + h.Sequence*float64(s.Decodes+len(s.Chunks))
 	for _, c := range s.Chunks {
 		t += h.Token * float64(c.New)
 	}

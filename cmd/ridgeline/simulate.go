@@ -502,7 +502,7 @@ func (s *simulateFlags) deployments(c *cobra.Command, models []string) (costmode
 	if err != nil {
 		return fail(err)
 	}
-	s.deploy.engine = p.Kernels
+	s.deploy.engine = "ideal" // what the engine adds is the simulator's
 	f, w, cs, err := s.load.on(c, &s.deploy, models)
 	if err != nil {
 		return fail(err)

@@ -107,7 +107,7 @@ func deployModel(m *arch.Model, on, engine string, tp int, weights precision.DTy
 	if err != nil {
 		return nil, nil, err
 	}
-	o := costmodel.Options{TP: tp, Engine: p.Kernels, Weights: weights}
+	o := costmodel.Options{TP: tp, Engine: "ideal", Weights: weights}
 	if weights.Bytes() == 1 {
 		o.Compute = weights
 	}

@@ -1,0 +1,137 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+
+	"ridgeline/costmodel/calibrate"
+	"ridgeline/precision"
+	"ridgeline/serving"
+)
+
+// Row is a whole run of which only means are known: so many clients, each with one request
+// in flight.
+type Row struct {
+	Line                          int
+	Model, System, Hardware       string
+	Engine, Version               string
+	Weights                       precision.DType
+	TP                            int
+	Prompt, Generate, Concurrency int
+	TTFT, TPOT                    float64 // seconds, means over the requests
+}
+
+// ReadTable reads serving.csv: model, system, engine, engine_version, precision, tp, prompt,
+// generate, concurrency, ttft_ms, tpot_ms.
+func ReadTable(path string) ([]Row, error) {
+	t, err := table(path)
+	if err != nil {
+		return nil, err
+	}
+	var out []Row
+	for i, r := range t.rows {
+		x := Row{Line: t.line[i], Model: r["model"], System: r["system"], Hardware: calibrate.LongName(r["system"]), Engine: r["engine"], Version: r["engine_version"]}
+		for _, f := range []string{"model", "system", "engine"} {
+			if r[f] == "" {
+				return nil, fmt.Errorf("%s:%d: %s is missing", path, t.line[i], f)
+			}
+		}
+		if x.Weights, err = precision.Parse(r["precision"]); err != nil {
+			return nil, fmt.Errorf("%s:%d: precision: %v", path, t.line[i], err)
+		}
+		for _, f := range []struct {
+			name string
+			to   *int
+		}{{"tp", &x.TP}, {"prompt", &x.Prompt}, {"generate", &x.Generate}, {"concurrency", &x.Concurrency}} {
+			v, err := t.number(i, f.name, 1)
+			if err != nil {
+				return nil, err
+			}
+			if v != math.Trunc(v) || v > 1e7 {
+				return nil, fmt.Errorf("%s:%d: %s: %g is no count", path, t.line[i], f.name, v)
+			}
+			*f.to = int(v)
+		}
+		for _, f := range []struct {
+			name string
+			to   *float64
+		}{{"ttft_ms", &x.TTFT}, {"tpot_ms", &x.TPOT}} {
+			v, err := t.number(i, f.name, 1e-6)
+			if err != nil {
+				return nil, err
+			}
+			*f.to = v / 1e3
+		}
+		out = append(out, x)
+	}
+	return out, nil
+}
+
+// Protocol is how a benchmark's clients behaved, of which a table of means says nothing.
+type Protocol struct {
+	Waves   int     // requests of each client
+	Stagger float64 // seconds between the first requests of two clients
+	Spread  float64 // of the lengths, as a share: real clients do not stay in step
+	Skip    int     // waves left out at the start, as warm-up
+}
+
+// RowResult is how far a simulated row is.
+type RowResult struct {
+	Row
+	SimTTFT, SimTPOT float64
+	Reason           string // why it could not be simulated
+}
+
+// Simulate simulates a row under a protocol.
+func (r *Row) Simulate(ctx context.Context, p Protocol, host *serving.Host) (ttft, tpot float64, err error) {
+	d, _, err := deployment(r.Model, r.Hardware, r.Engine+"-"+r.Version, r.TP, r.Weights, serving.Settings{}, host)
+	if err != nil {
+		return 0, 0, err
+	}
+	l := serving.Load{Prompt: serving.Lengths{Mean: float64(r.Prompt)}, Generate: serving.Lengths{Mean: float64(r.Generate)},
+		Requests: p.Waves * r.Concurrency, Concurrency: r.Concurrency, Stagger: p.Stagger, Seed: uint64(r.Line)}
+	if p.Spread > 0 {
+		l.Generate.Shape, l.Generate.Spread = serving.Normal, p.Spread
+	}
+	res, err := serving.Run(ctx, d.Limits, d.Price, l.Source(), serving.Options{Quick: true})
+	if err != nil {
+		return 0, 0, err
+	}
+	f := figuresOf(res.Requests, p.Skip*r.Concurrency)
+	return f.TTFT, f.TPOT, nil
+}
+
+// SimulateRows simulates rows in parallel.
+func SimulateRows(ctx context.Context, rows []Row, protocol func(*Row) Protocol, host func(*Row) *serving.Host, progress func(done, total int)) ([]RowResult, error) {
+	out := make([]RowResult, len(rows))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range rows {
+		g.Go(func() error {
+			r := &rows[i]
+			out[i].Row = *r
+			var h *serving.Host
+			if host != nil {
+				h = host(r)
+			}
+			ttft, tpot, err := r.Simulate(ctx, protocol(r), h)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err != nil {
+				out[i].Reason = err.Error()
+				return nil
+			}
+			out[i].SimTTFT, out[i].SimTPOT = ttft, tpot
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
