@@ -45,7 +45,7 @@ func CacheOf(c *costmodel.Compiled) []CacheLayers {
 		}
 		if n := w.Bytes[costmodel.StateRead]; n > 0 {
 			bytes += float64(g.Count) * n
-			if g.Class == costmodel.Scan {
+			if g.Kernel.Class() == costmodel.Scan {
 				scans += g.Count
 			}
 		}
@@ -62,7 +62,7 @@ func CacheOf(c *costmodel.Compiled) []CacheLayers {
 func activations(c *costmodel.Compiled) float64 {
 	most := 0.0
 	for _, g := range c.DecodeOps() {
-		if g.Class == costmodel.Lookup || g.Name == "lm_head" || g.Class == costmodel.Collective {
+		if k := g.Kernel.Class(); k == costmodel.Lookup || g.Kernel == costmodel.Head || k == costmodel.Collective {
 			continue
 		}
 		a := g.Op.Work(costmodel.Call{Batch: 1, New: 2})
@@ -232,7 +232,7 @@ next:
 // declaresWindow reports whether any attention of the model has or declares a window.
 func declaresWindow(c *costmodel.Compiled) bool {
 	for _, g := range c.DecodeOps() {
-		if g.Class == costmodel.Attn && g.Shape.Windowed {
+		if g.Kernel.Class() == costmodel.Attn && g.Shape.Windowed {
 			return true
 		}
 	}

@@ -2,73 +2,35 @@ package check
 
 import (
 	"context"
-	"fmt"
-	"math"
 	"runtime"
 
 	"golang.org/x/sync/errgroup"
 
-	"ridgeline/costmodel/calibrate"
-	"ridgeline/precision"
+	"ridgeline/internal/input"
+	"ridgeline/served"
 	"ridgeline/serving"
 )
 
 // Row is a whole run of which only means are known: so many clients, each with one request
 // in flight.
-type Row struct {
-	Line                          int
-	Model, System, Hardware       string
-	Engine, Version               string
-	Weights                       precision.DType
-	TP                            int
-	Prompt, Generate, Concurrency int
-	TTFT, TPOT                    float64 // seconds, means over the requests
-}
+type Row struct{ served.Run }
 
-// ReadTable reads serving.csv: model, system, engine, engine_version, precision, tp, prompt,
-// generate, concurrency, ttft_ms, tpot_ms.
+// ReadTable reads a table of served runs.
 func ReadTable(path string) ([]Row, error) {
-	t, err := table(path)
+	f, err := input.OpenAtMost(path, mostBytes)
 	if err != nil {
 		return nil, err
 	}
-	var out []Row
-	for i, r := range t.rows {
-		x := Row{Line: t.line[i], Model: r["model"], System: r["system"], Hardware: calibrate.LongName(r["system"]), Engine: r["engine"], Version: r["engine_version"]}
-		for _, f := range []string{"model", "system", "engine"} {
-			if r[f] == "" {
-				return nil, fmt.Errorf("%s:%d: %s is missing", path, t.line[i], f)
-			}
-		}
-		if x.Weights, err = precision.Parse(r["precision"]); err != nil {
-			return nil, fmt.Errorf("%s:%d: precision: %v", path, t.line[i], err)
-		}
-		for _, f := range []struct {
-			name string
-			to   *int
-		}{{"tp", &x.TP}, {"prompt", &x.Prompt}, {"generate", &x.Generate}, {"concurrency", &x.Concurrency}} {
-			v, err := t.number(i, f.name, 1)
-			if err != nil {
-				return nil, err
-			}
-			if v != math.Trunc(v) || v > 1e7 {
-				return nil, fmt.Errorf("%s:%d: %s: %g is no count", path, t.line[i], f.name, v)
-			}
-			*f.to = int(v)
-		}
-		for _, f := range []struct {
-			name string
-			to   *float64
-		}{{"ttft_ms", &x.TTFT}, {"tpot_ms", &x.TPOT}} {
-			v, err := t.number(i, f.name, 1e-6)
-			if err != nil {
-				return nil, err
-			}
-			*f.to = v / 1e3
-		}
-		out = append(out, x)
+	defer f.Close()
+	runs, err := served.Read(f, path)
+	if err != nil {
+		return nil, err
 	}
-	return out, nil
+	rows := make([]Row, len(runs))
+	for i, r := range runs {
+		rows[i] = Row{r}
+	}
+	return rows, nil
 }
 
 // Protocol is how a benchmark's clients behaved, of which a table of means says nothing.
@@ -88,7 +50,7 @@ type RowResult struct {
 
 // Simulate simulates a row under a protocol.
 func (r *Row) Simulate(ctx context.Context, p Protocol, host *serving.Host) (ttft, tpot float64, err error) {
-	d, _, err := deployment(r.Model, r.Hardware, r.Engine+"-"+r.Version, r.TP, r.Weights, serving.Settings{}, host)
+	d, _, err := deployment(r.Model, r.Hardware(), r.Engine+"-"+r.Version, r.TP, r.Precision, serving.Settings{}, host)
 	if err != nil {
 		return 0, 0, err
 	}
