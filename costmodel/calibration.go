@@ -207,8 +207,12 @@ func (c *calibrated) Run(m *Mix, steps int) float64 {
 	if m.Decodes <= 0 || steps <= 0 {
 		return 0
 	}
+	return c.steady(float64(m.Decodes), m.rows())*float64(steps) + c.attention(m, steps)
+}
+
+// attention is the part of a number of steps that depends on the contexts.
+func (c *calibrated) attention(m *Mix, steps int) (t float64) {
 	b := float64(m.Decodes)
-	t := c.steady(b, m.rows()) * float64(steps)
 	lo := m.Contexts / b
 	for i := range c.vary {
 		k := &c.vary[i]
@@ -224,12 +228,23 @@ func (c *calibrated) Mixed(m *Mix) float64 {
 	}
 	t := c.prompts + c.engine.Sequence*float64(m.Decodes)
 	for i := range c.prefill {
-		k := &c.prefill[i]
-		w := c.of.mixedWork(k.op, m)
-		seconds, launches := k.mixed(c, m, &w)
-		t += k.layers * (max(k.launches*seconds, c.of.opSeconds(k.op, &w)) + k.launches*(launches-1)*c.engine.Gap)
+		t += c.mixedKernel(&c.prefill[i], m)
 	}
 	return t
+}
+
+// mixedSum is the time of some kernels of a mixed step.
+func (c *calibrated) mixedSum(ks []*kernel, m *Mix) (t float64) {
+	for _, k := range ks {
+		t += c.mixedKernel(k, m)
+	}
+	return t
+}
+
+func (c *calibrated) mixedKernel(k *kernel, m *Mix) float64 {
+	w := c.of.mixedWork(k.op, m)
+	seconds, launches := k.mixed(c, m, &w)
+	return k.layers * (max(k.launches*seconds, c.of.opSeconds(k.op, &w)) + k.launches*(launches-1)*c.engine.Gap)
 }
 
 // mixed is the time of one launch each of the kernels that run an operation in a mixed

@@ -235,3 +235,32 @@ func BenchmarkMixed(b *testing.B) {
 		}
 	}
 }
+
+// What is remembered changes no step, in whatever order steps come.
+func TestRemember(t *testing.T) {
+	for _, model := range []string{"llama-3.1-8b", "phi4-mini-flash", "mixtral-8x7b", "gpt-oss-20b"} {
+		c := compiled(t, model, "h200", Options{})
+		p := c.At(Calibrated)
+		r := Remember(p)
+		w := c.Windows()
+		for range 2 {
+			for i := range 60 {
+				b := 1 + i*7%23
+				m := Mix{Decodes: b, Contexts: float64(b * (100 + 37*i)), Padded: b + i%3}
+				for range w {
+					m.Seen, m.Growing = append(m.Seen, float64(b*(50+i))), append(m.Growing, float64(i%b))
+				}
+				same(t, model+": a run", r.Run(&m, 1+i), p.Run(&m, 1+i))
+				m.Chunks = append(m.Chunks, Call{1, 1 + 40*(i%9), 16 * (i % 5)}, Call{1, 3, 0})
+				same(t, model+": a mixed step", r.Mixed(&m), p.Mixed(&m))
+			}
+		}
+	}
+}
+
+func same(t *testing.T, what string, got, want float64) {
+	t.Helper()
+	if math.Abs(got-want) > 1e-12*want {
+		t.Fatalf("%s takes %.15g s remembered, %.15g s anew", what, got, want)
+	}
+}

@@ -317,7 +317,7 @@ func pricerOf(c *costmodel.Compiled, f costmodel.Fidelity) (func() Pricer, float
 	if f == costmodel.Calibrated {
 		base.launch = eagerLaunch
 	}
-	return func() Pricer { y := base; return &y }, launches, nil
+	return func() Pricer { y := base; y.p = costmodel.Remember(p); return &y }, launches, nil
 }
 
 func (c *costPricer) Windows() []int { return c.windows }

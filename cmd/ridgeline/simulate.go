@@ -69,7 +69,7 @@ that still meets --slo.
 Engines differ in scheduler, cache layout and defaults; --print-engine shows what is in force and the
 source file each default is from. vLLM's own flag names change it.`,
 		Example: `  ridgeline simulate llama-3.1-8b --on h200 --prompt 1k --generate 256 --concurrency 1,4,16,64
-  ridgeline simulate phi4-mini phi4-mini-flash --engine vllm-0.7 --spread normal:0.3 --concurrency 16
+  ridgeline simulate phi4-mini phi4-mini-flash --engine vllm-0.7 --spread normal:0.3 --concurrency 8
   ridgeline simulate llama-3.1-8b --prompt 1k --generate 256 --rate 1..32 --slo ttft=500ms
   ridgeline simulate llama-3.1-8b --prompt 1k --generate 256 --slo ttft=500ms,tpot=30ms --max-rate
   ridgeline simulate llama-3.1-8b --on h200 --trace trace.jsonl --requests out.csv --format json`,

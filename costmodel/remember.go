@@ -1,0 +1,73 @@
+package costmodel
+
+// Remember returns a pricer that gives what p gives and keeps what does not depend on any
+// context: the same steps come again and again in a simulation, and all but attention and
+// recurrences of a step is one figure for so many rows and sequences. It is for one
+// goroutine.
+func Remember(p Pricer) Pricer {
+	c, ok := p.(*calibrated)
+	if !ok {
+		return p
+	}
+	r := &remembering{calibrated: c, decodes: map[[2]float64]float64{}, mixed: map[flatStep]float64{}}
+	for i := range c.prefill {
+		k := &c.prefill[i]
+		if k.price == asAttention || k.price == asRecurrent {
+			r.varies = append(r.varies, k)
+		} else {
+			r.flat = append(r.flat, k)
+		}
+	}
+	r.window = 1 << 62
+	for _, w := range c.of.finite {
+		r.window = min(r.window, w)
+	}
+	return r
+}
+
+type remembering struct {
+	*calibrated
+	decodes      map[[2]float64]float64
+	mixed        map[flatStep]float64
+	varies, flat []*kernel
+	window       int // smallest
+}
+
+// flatStep is what all but attention and recurrences of a mixed step depends on, as long as
+// no chunk is longer than a window.
+type flatStep struct{ decodes, padded, chunks, tokens int }
+
+func (r *remembering) Run(m *Mix, steps int) float64 {
+	if m.Decodes <= 0 || steps <= 0 {
+		return 0
+	}
+	b := float64(m.Decodes)
+	key := [2]float64{b, m.rows()}
+	steady, ok := r.decodes[key]
+	if !ok {
+		steady = r.steady(b, m.rows())
+		r.decodes[key] = steady
+	}
+	return steady*float64(steps) + r.attention(m, steps)
+}
+
+func (r *remembering) Mixed(m *Mix) float64 {
+	if len(m.Chunks) == 0 {
+		return r.Run(m, 1)
+	}
+	c := r.calibrated
+	s := flatStep{decodes: m.Decodes, padded: max(m.Padded, m.Decodes)}
+	for _, x := range m.Chunks {
+		if x.New > r.window {
+			return c.Mixed(m)
+		}
+		s.chunks += x.Batch
+		s.tokens += x.Batch * x.New
+	}
+	flat, ok := r.mixed[s]
+	if !ok {
+		flat = c.prompts + c.engine.Sequence*float64(m.Decodes) + c.mixedSum(r.flat, m)
+		r.mixed[s] = flat
+	}
+	return flat + c.mixedSum(r.varies, m)
+}
