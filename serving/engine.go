@@ -193,13 +193,14 @@ func EngineNamed(name string) (*Profile, error) {
 				continue
 			}
 			if !has && (version == "" || ok) {
-				return &es[i], nil
+				best = &es[i] // of every version that has no profile of its own
+				continue
 			}
 			pv, isV := parseVersion(v)
 			if !isV || version != "" && (!ok || slices.Compare(pv, want) > 0) {
 				continue
 			}
-			if best == nil || slices.Compare(pv, bestV) > 0 {
+			if best == nil || bestV == nil || slices.Compare(pv, bestV) > 0 {
 				best, bestV = &es[i], pv
 			}
 		}

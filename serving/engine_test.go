@@ -154,7 +154,7 @@ func TestStatesLimitSequences(t *testing.T) {
 }
 
 func TestEngineNames(t *testing.T) {
-	for name, want := range map[string]string{"": DefaultEngine, "vllm": "vllm-0.19", "vllm-0.7.3": "vllm-0.7", "vllm-0.8.5": "vllm-0.8", "vllm-0.11.2": "vllm-0.8", "vllm-0.15.1": "vllm-0.14", "vllm-0.12.0": "vllm-0.8", "vLLM-0.24.0": "vllm-0.19", "sglang-0.5.1.post1": "sglang", "trtllm-1.0.0rc3": "trtllm", "trtllm-max-utilization": "trtllm-max-utilization", "ideal": "ideal"} {
+	for name, want := range map[string]string{"": DefaultEngine, "vllm": "vllm-0.19", "vllm-0.7.3": "vllm-0.7", "vllm-0.8.5": "vllm-0.8", "vllm-0.11.2": "vllm-0.8", "vllm-0.15.1": "vllm-0.14", "vllm-0.12.0": "vllm-0.8", "vLLM-0.24.0": "vllm-0.19", "sglang-0.5.1.post1": "sglang", "sglang-0.5.6.post2": "sglang-0.5.6", "sglang": "sglang", "trtllm-1.0.0rc3": "trtllm", "trtllm-max-utilization": "trtllm-max-utilization", "ideal": "ideal"} {
 		p, err := EngineNamed(name)
 		if err != nil || p.Name != want {
 			t.Errorf("%q is %v (%v), want %s", name, p, err, want)

@@ -78,6 +78,7 @@ source file each default is from. vLLM's own flag names change it.`,
 		RunE:              func(c *cobra.Command, args []string) error { return s.run(c, args) },
 	}
 	s.register(c)
+	c.AddCommand(simulateCheckCommand())
 	return c
 }
 

@@ -59,7 +59,7 @@ func Fit(ctx context.Context, s *Sample, start serving.Host, free Free) (serving
 		}
 		return l
 	}
-	r, err := optimize.Minimize(optimize.Problem{Func: loss}, x0, &optimize.Settings{FuncEvaluations: 60 * len(at), Converger: &optimize.FunctionConverge{Absolute: 1e-4, Iterations: 20}}, &optimize.NelderMead{SimplexSize: 0.4})
+	r, err := optimize.Minimize(optimize.Problem{Func: loss}, x0, &optimize.Settings{FuncEvaluations: 30 * len(at), Converger: &optimize.FunctionConverge{Absolute: 1e-4, Iterations: 20}}, &optimize.NelderMead{SimplexSize: 0.4})
 	if failed != nil {
 		return h, 0, failed
 	}
