@@ -18,6 +18,7 @@ import (
 
 	"ridgeline/arch"
 	"ridgeline/costmodel"
+	"ridgeline/formats"
 	"ridgeline/hardware"
 	"ridgeline/precision"
 	"ridgeline/serving"
@@ -107,9 +108,9 @@ func deployModel(m *arch.Model, on, engine string, tp int, weights precision.DTy
 	if err != nil {
 		return nil, nil, err
 	}
-	o := costmodel.Options{TP: tp, Engine: "ideal", Weights: weights}
+	o := costmodel.Options{TP: tp, Engine: "ideal", Weights: formats.Plain(weights)}
 	if weights.Bytes() == 1 {
-		o.Compute = weights
+		o.Weights, o.Compute = formats.Of(weights), weights
 	}
 	c, err := costmodel.Compile(m, hw, o)
 	if err != nil {

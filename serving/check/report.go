@@ -178,12 +178,12 @@ var protocols = []struct {
 	name string
 	of   func(engine string) Protocol
 }{
-	{"waves in lock-step", func(string) Protocol { return Protocol{Waves: 6} }},
+	{"waves in lock-step", func(string) Protocol { return Protocol{Waves: 6, Tokenise: 6.8e-5} }},
 	{"a first wave, then apart", func(engine string) Protocol {
 		if engine == "vllm" {
-			return Protocol{Waves: 8, Spread: 0.2}
+			return Protocol{Waves: 8, Spread: 0.2, Tokenise: 3.8e-5}
 		}
-		return Protocol{Waves: 8, Spread: 0.05}
+		return Protocol{Waves: 8, Spread: 0.05, Tokenise: 4e-5}
 	}},
 }
 

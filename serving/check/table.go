@@ -39,6 +39,9 @@ type Protocol struct {
 	Stagger float64 // seconds between the first requests of two clients
 	Spread  float64 // of the lengths, as a share: real clients do not stay in step
 	Skip    int     // waves left out at the start, as warm-up
+	// Tokenise is the client's own time for a prompt token, in seconds: AIConfigurator's runs
+	// show one for every engine, runs of the same engines under other clients do not.
+	Tokenise float64
 }
 
 // RowResult is how far a simulated row is.
@@ -54,6 +57,7 @@ func (r *Row) Simulate(ctx context.Context, p Protocol, host *serving.Host) (ttf
 	if err != nil {
 		return 0, 0, err
 	}
+	d.Limits.Host.Tokenise += p.Tokenise
 	l := serving.Load{Prompt: serving.Lengths{Mean: float64(r.Prompt)}, Generate: serving.Lengths{Mean: float64(r.Generate)},
 		Requests: p.Waves * r.Concurrency, Concurrency: r.Concurrency, Stagger: p.Stagger, Seed: uint64(r.Line)}
 	if p.Spread > 0 {
