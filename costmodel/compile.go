@@ -233,6 +233,15 @@ func (c *Compiled) reduce() {
 // TP is the number of tensor-parallel devices.
 func (c *Compiled) TP() int { return c.tp }
 
+// Stored is what the checkpoint's weights take by format, where it is quantised and
+// priced as it is stored; nil otherwise.
+func (c *Compiled) Stored() []arch.Share {
+	if !c.f.stored || !c.Model.Quantised() {
+		return nil
+	}
+	return c.Model.StoredShares()
+}
+
 // Formats names the storage and compute formats in force, for people.
 func (c *Compiled) Formats() string {
 	s := "weights " + c.f.weights.String()

@@ -70,6 +70,9 @@ type Estimate struct {
 	TPOTSeconds    float64
 	RequestSeconds float64
 	Interval       Interval
+	// BeyondContext is how many positions of the workload lie beyond the longest context
+	// that the model is made for.
+	BeyondContext int
 	// Time splits the mean roofline step by what binds each operation, seconds.
 	Time [numBounds]float64
 
@@ -77,6 +80,15 @@ type Estimate struct {
 	Engine            string
 	ServedTPOTSeconds float64   // with Batch requests always in flight, their prompts worked in between
 	Roofline          *Estimate // the same workload without measurements
+}
+
+// BeyondContext is how many positions of a workload lie beyond the longest context that
+// the model is made for, 0 where none does or the model does not say.
+func (c *Compiled) BeyondContext(w Workload) int {
+	if c.Model.MaxContext == 0 {
+		return 0
+	}
+	return max(w.Prompt+w.Generate-c.Model.MaxContext, 0)
 }
 
 // DatasheetOnly is the basis of the fidelities that no measurement enters.
@@ -88,7 +100,7 @@ func (c *Compiled) Estimate(f Fidelity, w Workload) (Estimate, error) {
 	if err := w.Check(); err != nil {
 		return Estimate{}, err
 	}
-	e := Estimate{Workload: w, Memory: c.Memory(w.Batch, w.Prompt, w.Generate)}
+	e := Estimate{Workload: w, Memory: c.Memory(w.Batch, w.Prompt, w.Generate), BeyondContext: c.BeyondContext(w)}
 	var flops, bytes float64
 	for _, o := range c.Breakdown(w) {
 		flops += o.FLOPs

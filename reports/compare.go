@@ -44,6 +44,9 @@ func CompareTable(rows []costmodel.Row) *Table {
 		t.Add(Txt(rowName(rows, i)), Num(float64(r.Compiled.Model.Params().Total)), Num(r.Memory.CacheBytesPerToken),
 			Num(r.Memory.CacheReadBytesPerToken), Num(r.Memory.StateBytesPerSequence), Num(float64(r.Memory.MaxBatch)),
 			Num(r.TTFTSeconds), Num(r.TPOTSeconds), tps, Num(r.TokensPerSecondAtMax), Shown(r.Speedup, ratio(r.Speedup)))
+		if s := BeyondContext(r.Compiled, r.Workload); s != "" {
+			t.Notes = append(t.Notes, s)
+		}
 		if !r.Memory.Fits {
 			t.Notes = append(t.Notes, rowName(rows, i)+" "+Misfit(r.Estimate))
 		}

@@ -71,11 +71,44 @@ func EstimateTable(c *costmodel.Compiled, e costmodel.Estimate) *Table {
 	add("decode", "bytes per token", SI(d.BytesPerToken, "B"))
 	add("decode", "most time is bound by", d.Bound)
 	timed("request", fmt.Sprintf("%s + %s tokens", Int(float64(e.Workload.Prompt)), Int(float64(e.Workload.Generate))), func(e costmodel.Estimate) string { return SI(e.RequestSeconds, "s") })
+	if s := BeyondContext(c, e.Workload); s != "" {
+		t.Notes = append(t.Notes, s)
+	}
+	if s := storedNote(c); s != "" {
+		t.Notes = append(t.Notes, s)
+	}
 	if !e.Memory.Fits {
 		t.Notes = append(t.Notes, c.Model.Name+" "+Misfit(e))
 	}
 	t.Notes = append(t.Notes, Setting(c, e))
 	return t
+}
+
+// BeyondContext warns of a workload that is longer than the model is made for, "" where it
+// is not.
+func BeyondContext(c *costmodel.Compiled, w costmodel.Workload) string {
+	if c.BeyondContext(w) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s is made for %s positions; %s of prompt and %s generated are %s.", c.Model.Name, Int(float64(c.Model.MaxContext)),
+		Int(float64(w.Prompt)), Int(float64(w.Generate)), Int(float64(w.Prompt+w.Generate)))
+}
+
+// storedNote says what the weights of a quantised checkpoint take by format: the modules
+// left unconverted are among them.
+func storedNote(c *costmodel.Compiled) string {
+	shares := c.Stored()
+	if len(shares) == 0 {
+		return ""
+	}
+	s := "Weights of the checkpoint: "
+	for i, x := range shares {
+		if i > 0 {
+			s += ", "
+		}
+		s += fmt.Sprintf("%s in %s", SI(float64(x.Bytes), "B"), x.Format)
+	}
+	return s + "."
 }
 
 // Span is an interval in one unit.

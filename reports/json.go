@@ -40,6 +40,10 @@ type EstimateJSON struct {
 	ServedTPOTSeconds float64       `json:"served_tpot_seconds,omitempty"`
 	Roofline          *RooflineJSON `json:"roofline,omitempty"`
 	Breakdown         []OpJSON      `json:"breakdown,omitempty"`
+	// WeightsByFormat is what a quantised checkpoint's weights take, all devices together.
+	WeightsByFormat []arch.Share `json:"weights_by_format,omitempty"`
+	// Warnings are what should be known before the figures are used.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // RooflineJSON is the times of a workload at roofline.
@@ -86,6 +90,10 @@ func Estimate(c *costmodel.Compiled, e costmodel.Estimate, ops []costmodel.OpCos
 		Prefill: e.Prefill, Decode: e.Decode, TTFTSeconds: e.TTFTSeconds, TPOTSeconds: e.TPOTSeconds,
 		RequestSeconds: e.RequestSeconds, Interval: e.Interval}
 	j.Engine, j.ServedTPOTSeconds = e.Engine, e.ServedTPOTSeconds
+	j.WeightsByFormat = c.Stored()
+	if s := BeyondContext(c, e.Workload); s != "" {
+		j.Warnings = append(j.Warnings, s)
+	}
 	if r := e.Roofline; r != nil {
 		j.Roofline = &RooflineJSON{r.TTFTSeconds, r.TPOTSeconds, r.Decode.TokensPerSecond}
 	}
@@ -139,7 +147,10 @@ type ModelJSON struct {
 		CountingForm *int64           `json:"counting_form"`
 		Parts        map[string]int64 `json:"parts"`
 	} `json:"params"`
-	Notes []string `json:"notes,omitempty"`
+	MaxContext int `json:"max_context,omitempty"`
+	// WeightsByFormat is what a quantised checkpoint's weights take.
+	WeightsByFormat []arch.Share `json:"weights_by_format,omitempty"`
+	Notes           []string     `json:"notes,omitempty"`
 }
 
 // LayerJSON is a layer; the references are 0-based layers or null.
@@ -153,6 +164,10 @@ type LayerJSON struct {
 // Model makes the JSON of a model.
 func Model(m *arch.Model) ModelJSON {
 	j := ModelJSON{Name: m.Name, Family: m.Family, Layout: m.Summary(), DModel: m.Width, Vocab: m.Vocab, Tied: m.Tied, Notes: m.Notes}
+	j.MaxContext = m.MaxContext
+	if m.Quantised() {
+		j.WeightsByFormat = m.StoredShares()
+	}
 	if r, ok := m.GMURatio(); ok {
 		j.GMURatio = &r
 	}

@@ -325,6 +325,11 @@ func (l *loadFlags) on(c *cobra.Command, d *deployFlags, models []string) (costm
 		return f, w, nil, err
 	}
 	cs, err := d.compile(c, models)
+	for _, x := range cs {
+		if s := reports.BeyondContext(x, w); s != "" {
+			warn(c.ErrOrStderr(), "%s", s)
+		}
+	}
 	return f, w, cs, err
 }
 
