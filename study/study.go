@@ -7,7 +7,6 @@ package study
 
 import (
 	"fmt"
-	"math"
 	"strings"
 
 	"ridgeline/costmodel"
@@ -229,6 +228,3 @@ func (s *Setup) Measure(kind string) (*Chart, error) {
 	}
 	return nil, fmt.Errorf("no figure is called %q (know %s)", kind, strings.Join(Kinds(), ", "))
 }
-
-// finite reports whether a number can be drawn and written as JSON.
-func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -66,6 +66,9 @@ func readEnd(f Format, line []byte) (e end, ok bool) {
 
 func unmark(f Format, csv, jsonl string, line []byte, v any) bool {
 	text, ok := strings.CutSuffix(string(line), "\n")
+	if !ok {
+		return false // cut off in the middle
+	}
 	if f == CSV {
 		text, ok = strings.CutPrefix(text, csv)
 	} else if text, ok = strings.CutPrefix(text, jsonl); ok {
