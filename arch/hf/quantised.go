@@ -194,6 +194,8 @@ func (n *names) mixer(i int, p arch.Mixer) string {
 		return n.layer(i) + n.mamba
 	case "gated_deltanet":
 		return n.layer(i) + n.delta
+	case "short_conv":
+		return n.layer(i) + "conv."
 	}
 	return n.layer(i) + n.attention
 }
@@ -204,6 +206,10 @@ func (n *names) ffn(i int, f arch.FFN) string {
 	}
 	return n.layer(i) + n.mlp
 }
+
+// latentModules are the modules of multi-head latent attention, by weight.
+var latentModules = map[string]string{"q": "q_proj", "q_down": "q_a_proj", "q_up": "q_b_proj", "kv_down": "kv_a_proj_with_mqa", "kv_up": "kv_b_proj",
+	"index_q": "indexer.wq_b", "index_k": "indexer.wk", "index_weights": "indexer.weights_proj"}
 
 // piece is one module of a weight and how many of its rows it holds.
 type piece struct {
@@ -245,10 +251,12 @@ func (n *names) pieces(container string, w arch.Weight, mixer arch.Mixer) []piec
 		return out
 	case w.Name == "qkv":
 		return split("", "qkv_proj")
-	case w.Name == "out" && attention:
+	case w.Name == "out" && (attention || mixer != nil && mixer.Kind() == "mla"):
 		return split("", n.out)
 	case w.Name == "in", w.Name == "out", w.Name == "x", w.Name == "dt":
 		return split("", w.Name+"_proj")
+	case latentModules[w.Name] != "":
+		return split("", latentModules[w.Name])
 	case w.Name == "qkvz", w.Name == "ba":
 		return split("", "in_proj_"+w.Name)
 	case w.Name == "router":
