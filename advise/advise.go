@@ -185,22 +185,17 @@ func newAdvisor(o Options) (*advisor, error) {
 	if a.c, err = costmodel.Compile(o.Model, o.Hardware, o.Deploy); err != nil {
 		return nil, err
 	}
-	if a.largest = o.Load.Batch == 0; a.largest {
-		a.now.load.Batch = max(a.c.MaxBatch(o.Load.Prompt, o.Load.Generate), 1)
-	}
+	a.largest = o.Load.Batch == 0
+	a.now.load, _ = a.c.Fill(o.Load)
 	if a.e, err = a.c.Estimate(a.f, a.now.load); err != nil {
 		return nil, err
 	}
-	rows, err := costmodel.Compare([]*costmodel.Compiled{a.c}, a.f, a.now.load)
-	if err != nil {
-		return nil, err
-	}
 	sum := 0.0
-	for _, t := range rows[0].Time {
+	for _, t := range a.e.Time {
 		sum += t
 	}
 	for _, b := range costmodel.Bounds() {
-		a.share[b] = rows[0].Time[b] / sum
+		a.share[b] = a.e.Time[b] / sum
 	}
 	if o.Against != nil {
 		a.against, err = costmodel.Compile(o.Against, o.Hardware, o.Deploy)
@@ -223,9 +218,9 @@ func (a *advisor) metric(d design, m Metric) (float64, error) {
 	}
 	switch m {
 	case TPOT:
-		return e.TPOTSeconds, nil
+		return e.TPOT(), nil
 	case TTFT:
-		return e.TTFTSeconds, nil
+		return e.TTFT(), nil
 	case Request:
 		return e.RequestSeconds, nil
 	case TokensPerSecond:

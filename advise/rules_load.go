@@ -70,7 +70,7 @@ func (a *advisor) weightShare(batch int) float64 {
 	w := a.now.load
 	w.Batch = batch
 	weights, sum := 0.0, 0.0
-	for _, o := range a.c.Breakdown(w) {
+	for _, o := range a.c.At(costmodel.Roofline).Ops(w) {
 		sum += o.Seconds
 		if o.Bound == costmodel.BoundWeights {
 			weights += o.Seconds
@@ -109,7 +109,8 @@ func (a *advisor) generationLength(v *Advice) error {
 	}
 	speedup := func(generate int) float64 {
 		seconds := func(c *costmodel.Compiled) float64 {
-			return c.Prefill(a.f, w.Batch, w.Prompt).Seconds + c.Generation(a.f, w.Batch, w.Prompt, generate)
+			load := costmodel.Workload{Batch: w.Batch, Prompt: w.Prompt, Generate: generate}
+			return c.At(a.f).Prefill(load) + c.At(a.f).Generation(load)
 		}
 		return seconds(a.against) / seconds(a.c)
 	}
@@ -188,7 +189,7 @@ func (a *advisor) lowered(v *Advice, flag, what string, set func(*costmodel.Opti
 		if err != nil {
 			continue
 		}
-		if held(c.Memory(to.load.Batch, to.load.Prompt, to.load.Generate)) >= now {
+		if held(c.Memory(to.load)) >= now {
 			continue
 		}
 		if a.promise(v, to, []string{"--" + flag, d.String()}, TPOT, MaxBatch) {
@@ -220,12 +221,12 @@ func (a *advisor) tensorParallel(v *Advice) error {
 	if err != nil {
 		return err
 	}
-	stored := whole.Memory(1, 1, 1).CacheBytesPerToken
+	stored := whole.Memory(costmodel.Workload{Batch: 1, Prompt: 1, Generate: 1}).CacheBytesPerToken
 	if stored == 0 {
-		stored = whole.Memory(1, 1, 1).WindowCacheBytesPerSequence
+		stored = whole.Memory(costmodel.Workload{Batch: 1, Prompt: 1, Generate: 1}).WindowCacheBytesPerSequence
 	}
 	waste := func(c *costmodel.Compiled) float64 {
-		m := c.Memory(1, 1, 1)
+		m := c.Memory(costmodel.Workload{Batch: 1, Prompt: 1, Generate: 1})
 		s := m.CacheBytesPerToken
 		if s == 0 {
 			s = m.WindowCacheBytesPerSequence
@@ -342,9 +343,9 @@ func (a *advisor) launches() string {
 		n += g.Count
 	}
 	if call := a.hw.CallSeconds.Value; call > 0 {
-		return fmt.Sprintf("%s operations cost %s of calls beside %s", units.Int(float64(n)), units.SI(float64(n)*call, "s"), units.SI(a.e.TPOTSeconds, "s"))
+		return fmt.Sprintf("%s operations cost %s of calls beside %s", units.Int(float64(n)), units.SI(float64(n)*call, "s"), units.SI(a.e.TPOT(), "s"))
 	}
-	return fmt.Sprintf("%s operations, so launches bind only past %s each", units.Int(float64(n)), units.SI(a.e.TPOTSeconds/float64(n), "s"))
+	return fmt.Sprintf("%s operations, so launches bind only past %s each", units.Int(float64(n)), units.SI(a.e.TPOT()/float64(n), "s"))
 }
 
 // changes are the single changes worth trying at the same batch.

@@ -47,11 +47,6 @@ type deployment struct {
 	deploy costmodel.Options
 }
 
-// based is a price that knows what its figures rest on.
-type based interface {
-	Basis(costmodel.Fidelity) string
-}
-
 func newAuditor(ctx context.Context, o Options) (*auditor, error) {
 	a := &auditor{ctx: ctx, hw: o.Hardware, deploy: o.Deploy, price: o.Price, serve: o.Simulate,
 		models: map[string]*arch.Model{}, priced: map[deployment]Price{}}
@@ -73,8 +68,8 @@ func newAuditor(ctx context.Context, o Options) (*auditor, error) {
 	}
 	for i := range costmodel.Fidelities() {
 		f := costmodel.Fidelity(i)
-		if b, ok := p.(based); ok && f > costmodel.Roofline && b.Basis(f) == costmodel.DatasheetOnly {
-			continue // a finer fidelity with no measurement behind it repeats the roofline
+		if f == costmodel.Calibrated && p.At(f).Basis() == costmodel.DatasheetOnly {
+			continue // without a measurement behind it, calibrated repeats the roofline
 		}
 		a.fids = append(a.fids, f)
 	}
@@ -157,7 +152,7 @@ func (a *auditor) each(c *Claim, figure func(costmodel.Fidelity) float64) float6
 
 // latency is the time of w.Batch requests that start together.
 func latency(p Price, f costmodel.Fidelity, w costmodel.Workload) float64 {
-	return p.Prefill(f, w.Batch, w.Prompt).Seconds + p.Generation(f, w.Batch, w.Prompt, w.Generate)
+	return p.At(f).Prefill(w) + p.At(f).Generation(w)
 }
 
 // throughput is the tokens generated a second, prefill included.

@@ -122,11 +122,9 @@ type Simulator func(context.Context, *arch.Model, *hardware.Profile, costmodel.O
 
 // Price is what an audit asks of the cost model; costmodel.Compiled answers it.
 type Price interface {
-	DecodeStep(f costmodel.Fidelity, batch, context int) float64
-	Generation(f costmodel.Fidelity, batch, prompt, generate int) float64
-	Prefill(f costmodel.Fidelity, batch, prompt int) costmodel.Cost
-	MaxBatch(prompt, generate int) int
-	Memory(batch, prompt, generate int) costmodel.Memory
+	At(costmodel.Fidelity) costmodel.Pricer
+	Fill(costmodel.Workload) (full costmodel.Workload, fits bool)
+	Memory(costmodel.Workload) costmodel.Memory
 }
 
 // entry is a claim and how it is audited.

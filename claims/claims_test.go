@@ -119,12 +119,21 @@ type scaled struct {
 	factor, overhead float64
 }
 
-func (s scaled) DecodeStep(f costmodel.Fidelity, batch, context int) float64 {
-	return s.factor*s.Price.DecodeStep(f, batch, context) + s.overhead
+func (s scaled) At(f costmodel.Fidelity) costmodel.Pricer {
+	return scaledPricer{s.Price.At(f), s.factor, s.overhead}
 }
 
-func (s scaled) Generation(f costmodel.Fidelity, batch, prompt, generate int) float64 {
-	return s.factor*s.Price.Generation(f, batch, prompt, generate) + s.overhead*float64(generate)
+type scaledPricer struct {
+	costmodel.Pricer
+	factor, overhead float64
+}
+
+func (s scaledPricer) Step(batch, context int) float64 {
+	return s.factor*s.Pricer.Step(batch, context) + s.overhead
+}
+
+func (s scaledPricer) Generation(w costmodel.Workload) float64 {
+	return s.factor*s.Pricer.Generation(w) + s.overhead*float64(w.Generate)
 }
 
 func pricedBy(model string, factor, overhead float64) Pricer {

@@ -142,7 +142,7 @@ func (a *auditor) outcome(set []explanation, w costmodel.Workload) (outcome, err
 		}
 		o.tends[f] = s.throughput(model, f, w, endless) / s.throughput(base, f, w, endless)
 	}
-	o.cache = base.Memory(1, w.Prompt, w.Generate).CacheReadBytesPerToken / model.Memory(1, w.Prompt, w.Generate).CacheReadBytesPerToken
+	o.cache = base.Memory(w.WithBatch(1)).CacheReadBytesPerToken / model.Memory(w.WithBatch(1)).CacheReadBytesPerToken
 	return o, nil
 }
 
@@ -151,7 +151,8 @@ const endless = 1 << 20
 
 func (s *setup) clients(model Price, w costmodel.Workload) []int {
 	if s.unbatched {
-		return []int{max(model.MaxBatch(w.Prompt, w.Generate), 1)}
+		w, _ = model.Fill(w.WithBatch(0))
+		return []int{w.Batch}
 	}
 	var n []int
 	for b := 1; b <= mostClients; b++ {
@@ -163,8 +164,8 @@ func (s *setup) clients(model Price, w costmodel.Workload) []int {
 // throughput of a number of clients: those that do not fit wait their turn.
 func (s *setup) throughput(p Price, f costmodel.Fidelity, w costmodel.Workload, clients int) float64 {
 	w.Batch = clients
-	if s.waits {
-		w.Batch = max(min(clients, p.MaxBatch(w.Prompt, w.Generate)), 1)
+	if full, _ := p.Fill(w.WithBatch(0)); s.waits {
+		w.Batch = min(clients, full.Batch)
 	}
 	return throughput(p, f, w)
 }

@@ -64,7 +64,7 @@ func count(n float64, what string) string {
 // exponent is d ln T/d ln G of latency T(G): 1 is linear, 2 quadratic. A step more costs
 // the last step.
 func exponent(p Price, f costmodel.Fidelity, w costmodel.Workload) float64 {
-	return float64(w.Generate) * p.DecodeStep(f, w.Batch, w.Prompt+w.Generate) / latency(p, f, w)
+	return float64(w.Generate) * p.At(f).Step(w.Batch, w.Prompt+w.Generate) / latency(p, f, w)
 }
 
 func (a *auditor) latencyLinear(c *Claim) error {
@@ -80,7 +80,7 @@ func (a *auditor) latencyLinear(c *Claim) error {
 	mean := func(p Price, f costmodel.Fidelity) float64 {
 		steps := 0.0
 		for _, b := range averagedClients() {
-			steps += p.DecodeStep(f, b, w.Prompt+w.Generate)
+			steps += p.At(f).Step(b, w.Prompt+w.Generate)
 		}
 		return float64(w.Generate) * steps / float64(len(averagedClients())) / averageLatency(p, f, w.Prompt, w.Generate)
 	}
@@ -96,7 +96,7 @@ func (a *auditor) latencyLinear(c *Claim) error {
 	const middle = 1.5
 	where := span(func(b int) bool { return at(model, a.judge, b) < middle && at(base, a.judge, b) > middle })
 	c.Reason = fmt.Sprintf("Averaged over 1 to 16 sequences the exponent is %s for Flash and %s for Phi4-mini (1 linear, 2 quadratic). Both read a cache that grows, so both turn quadratic: Flash %s later, where cache reads outweigh the weights.",
-		units.Digits(got), units.Digits(other), ratio(base.Memory(1, w.Prompt, w.Generate).CacheReadBytesPerToken/model.Memory(1, w.Prompt, w.Generate).CacheReadBytesPerToken))
+		units.Digits(got), units.Digits(other), ratio(base.Memory(w.WithBatch(1)).CacheReadBytesPerToken/model.Memory(w.WithBatch(1)).CacheReadBytesPerToken))
 	c.holdsAt(where, "run at once (Flash nearer to linear, Phi4-mini nearer to quadratic)")
 	return nil
 }
@@ -112,7 +112,7 @@ func (a *auditor) prefillLinear(c *Claim) error {
 	}
 	const short, long = 1 << 15, 1 << 16
 	exp := func(p Price, f costmodel.Fidelity) float64 {
-		return math.Log2(p.Prefill(f, 1, long).Seconds / p.Prefill(f, 1, short).Seconds)
+		return math.Log2(p.At(f).Prefill(costmodel.Workload{Batch: 1, Prompt: long}) / p.At(f).Prefill(costmodel.Workload{Batch: 1, Prompt: short}))
 	}
 	got := a.each(c, func(f costmodel.Fidelity) float64 { return exp(model, f) })
 	full := a.deploy
@@ -129,7 +129,7 @@ func (a *auditor) prefillLinear(c *Claim) error {
 	}
 	g := Grid{Title: fmt.Sprintf("Prefill of one prompt, %s", a.judge), Over: "prompt", Columns: []GridColumn{{phi, "s"}, {flash, "s"}, {"Flash, every layer", "s"}}}
 	for n := 1 << 11; n <= long; n *= 2 {
-		g.Rows = append(g.Rows, GridRow{units.Int(float64(n)), []float64{base.Prefill(a.judge, 1, n).Seconds, lean.Prefill(a.judge, 1, n).Seconds, unskipped.Prefill(a.judge, 1, n).Seconds}})
+		g.Rows = append(g.Rows, GridRow{units.Int(float64(n)), []float64{base.At(a.judge).Prefill(costmodel.Workload{Batch: 1, Prompt: n}), lean.At(a.judge).Prefill(costmodel.Workload{Batch: 1, Prompt: n}), unskipped.At(a.judge).Prefill(costmodel.Workload{Batch: 1, Prompt: n})}})
 	}
 	c.Sweeps = append(c.Sweeps, g)
 	c.step(flash, exp(lean, a.judge), "", "log2 of time at %d over time at %d tokens, cross-decoder skipped", long, short)

@@ -225,7 +225,7 @@ func (a *auditor) seedEstimator(c *Claim) error {
 	}
 	at := func(f costmodel.Fidelity, b int) float64 {
 		w.Batch = b
-		return base.Generation(f, b, w.Prompt, w.Generate) / model.Generation(f, b, w.Prompt, w.Generate)
+		return base.At(f).Generation(w.WithBatch(b)) / model.At(f).Generation(w.WithBatch(b))
 	}
 	got := a.each(c, func(f costmodel.Fidelity) float64 { return at(f, 1) })
 	// The same formula with every cross layer of the baseline counted as attention.
@@ -234,11 +234,11 @@ func (a *auditor) seedEstimator(c *Claim) error {
 	c.step("card: baseline_io_bytes", float64(card.BaselineBytes), "B", "%d attention layers: the %d that became GMUs are missing", card.AttentionLayers, card.GMULayers)
 	c.step("card: throughput_improvement", card.Improvement, "×", "baseline/total: below 1 for every model with a GMU")
 	c.step("corrected", corrected, "×", "baseline of %d attention layers, the rest as the card has it", card.AttentionLayers+card.GMULayers)
-	reads := func(p Price) float64 { return p.Memory(1, w.Prompt, w.Generate).CacheReadBytesPerToken }
+	reads := func(p Price) float64 { return p.Memory(w.WithBatch(1)).CacheReadBytesPerToken }
 	c.step("cache read per token of context", reads(model), "B", "of %s: the owner and %d cross layers; K and V", name, card.AttentionLayers)
 	c.step("… without GMUs", reads(base), "B", "the owner and %d cross layers", card.AttentionLayers+card.GMULayers)
 	c.step("cache reads alone", reads(base)/reads(model), "×", "the most the GMUs could gain, at endless context")
-	c.step("weights", model.Memory(1, w.Prompt, w.Generate).WeightsBytes, "B", "left out by the card: read every step")
+	c.step("weights", model.Memory(w.WithBatch(1)).WeightsBytes, "B", "left out by the card: read every step")
 	c.step("left out: context grows", float64(meanContext(w))/float64(w.Prompt), "×", "mean context over the prompt, which alone the card counts")
 	c.step("by the cost model, 1 sequence", got, "×", "%s, mean step without GMUs over with", a.judge)
 	c.step("by the cost model, 16 sequences", at(a.judge, mostClients), "×", "the same")

@@ -134,7 +134,7 @@ func (a *auditor) speedupWorking(c *Claim, w costmodel.Workload, now *outcome) e
 		if err != nil {
 			return err
 		}
-		mem := p.Memory(n, w.Prompt, w.Generate)
+		mem := p.Memory(w.WithBatch(n))
 		readers, elems, heads := 0, 0, 1
 		for _, l := range attentions(m) {
 			if l.Window == 0 {
@@ -143,7 +143,7 @@ func (a *auditor) speedupWorking(c *Claim, w costmodel.Workload, now *outcome) e
 			}
 		}
 		context := float64(w.Prompt) + float64(w.Generate+1)/2
-		step := p.Generation(a.judge, n, w.Prompt, w.Generate) / float64(w.Generate)
+		step := p.At(a.judge).Generation(w.WithBatch(n)) / float64(w.Generate)
 		c.step(name+": KV stored per token", mem.CacheBytesPerToken, "B", "owners × 2·kv_heads·head_dim × bytes an element")
 		c.step(name+": KV read per token of context", mem.CacheReadBytesPerToken, "B", "%d reading layers × %d elements × 2 B × %s reads each",
 			readers, elems, units.Digits(mem.CacheReadBytesPerToken/float64(2*readers*elems)))
@@ -153,14 +153,14 @@ func (a *auditor) speedupWorking(c *Claim, w costmodel.Workload, now *outcome) e
 		if err != nil {
 			return err
 		}
-		c.step("… unpacked where a window is declared", u.Memory(n, w.Prompt, w.Generate).CacheReadBytesPerToken, "B", "as FlashAttention-2 read it with a window set")
+		c.step("… unpacked where a window is declared", u.Memory(w.WithBatch(n)).CacheReadBytesPerToken, "B", "as FlashAttention-2 read it with a window set")
 		c.step(name+": query heads to a kv head", float64(heads), "count", "heads/kv_heads: reads each where queries are not packed")
 		c.step(name+": cache read in a mean step", mem.CacheReadBytesPerToken*context*float64(n), "B", "%s B × %s tokens of context × %d sequences",
 			units.Int(mem.CacheReadBytesPerToken), units.Int(context), n)
 		c.step(name+": weights", mem.WeightsBytes, "B", "read once a step whatever the batch")
 		c.step(name+": largest batch", float64(mem.MaxBatch), "count", "sequences of %s tokens in %s", units.Int(float64(w.Prompt+w.Generate)), units.SI(mem.CapacityBytes, "B"))
 		c.step(name+": mean decode step", step, "s", "%s, %d sequences", a.judge, n)
-		c.step(name+": prefill", p.Prefill(a.judge, n, w.Prompt).Seconds, "s", "%d prompts of %s tokens", n, units.Int(float64(w.Prompt)))
+		c.step(name+": prefill", p.At(a.judge).Prefill(w.WithBatch(n)), "s", "%d prompts of %s tokens", n, units.Int(float64(w.Prompt)))
 		c.step(name+": tokens a second", throughput(p, a.judge, w), "", "sequences × generated / (prefill + generation)")
 	}
 	c.step("speedup", now.peak[a.judge], "×", "at %d sequences, %s: %s", n, a.judge, kernels(a.deploy))
@@ -233,7 +233,9 @@ func (a *auditor) bestOfThree(c *Claim) error {
 		}
 		c.Sweeps = append(c.Sweeps, g)
 	}
-	weights := func(p Price) float64 { return p.Memory(1, 1, 1).WeightsBytes }
+	weights := func(p Price) float64 {
+		return p.Memory(costmodel.Workload{Batch: 1, Prompt: 1, Generate: 1}).WeightsBytes
+	}
 	c.step(sambaY+": weights", weights(best), "B", "its GMUs are 2·d·d_mem, more than the 2·d·heads·head_dim of cross-attention")
 	c.step(sambaYOCO+": weights", weights(others[sambaYOCO]), "B", "cross-attention for every GMU")
 	where := span(func(b int) bool { return least(a.judge, b) >= 1 })

@@ -30,8 +30,9 @@ func BenchmarkDecodeStep(b *testing.B) {
 	c := flash(b)
 	b.ReportAllocs()
 	n := 1000
+	p := c.At(Roofline)
 	for b.Loop() {
-		sink += c.DecodeStep(Roofline, 8, n)
+		sink += p.Step(8, n)
 		n = n&0xffff + 1
 	}
 }
@@ -40,8 +41,9 @@ func BenchmarkGeneration(b *testing.B) {
 	c := flash(b)
 	b.ReportAllocs()
 	n := 1000
+	p := c.At(Roofline)
 	for b.Loop() {
-		sink += c.Generation(Roofline, 8, n, 32000)
+		sink += p.Generation(Workload{Batch: 8, Prompt: n, Generate: 32000})
 		n = n&0xffff + 1
 	}
 }

@@ -315,7 +315,7 @@ func (c *calibrated) Interval(w Workload) (low, high float64, ok bool) {
 }
 
 func (c *calibrated) Ops(w Workload) []OpCost {
-	out := c.of.Breakdown(w)
+	out := c.of.breakdown(w)
 	for i := range out {
 		out[i].Seconds = c.op(&c.of.decode[i], w)
 	}
@@ -323,7 +323,7 @@ func (c *calibrated) Ops(w Workload) []OpCost {
 }
 
 func (c *calibrated) PrefillOps(w Workload) []OpCost {
-	out := c.of.PrefillBreakdown(w)
+	out := c.of.prefillBreakdown(w)
 	for i := range out {
 		k := &c.prefill[i]
 		work := k.op.Work(w.prefill())

@@ -45,12 +45,12 @@ func TestFidelitiesAreOrdered(t *testing.T) {
 	calibratedCases(t, func(name string, c *Compiled) {
 		for _, b := range []int{1, 7, 64, 500} {
 			for _, n := range []int{1, 100, 513, 5000, 70000} {
-				l, r, k := c.DecodeStep(Limit, b, n), c.DecodeStep(Roofline, b, n), c.DecodeStep(Calibrated, b, n)
+				l, r, k := c.At(Limit).Step(b, n), c.At(Roofline).Step(b, n), c.At(Calibrated).Step(b, n)
 				if !(l <= r*(1+1e-12) && r <= k*(1+1e-12)) {
 					t.Fatalf("%s, batch %d, context %d: limit %g, roofline %g, calibrated %g", name, b, n, l, r, k)
 				}
 			}
-			r, k := c.Prefill(Roofline, b, 1000).Seconds, c.Prefill(Calibrated, b, 1000).Seconds
+			r, k := c.At(Roofline).Prefill(Workload{Batch: b, Prompt: 1000}), c.At(Calibrated).Prefill(Workload{Batch: b, Prompt: 1000})
 			if r > k*(1+1e-12) {
 				t.Fatalf("%s, prefill of %d × 1,000: roofline %g, calibrated %g", name, b, r, k)
 			}
@@ -64,9 +64,9 @@ func TestCalibratedGenerationIsTheLoop(t *testing.T) {
 		for _, w := range []struct{ b, p, g int }{{1, 0, 1}, {1, 1, 30}, {3, 200, 900}, {16, 1000, 5000}, {1, 500, 20000}} {
 			loop := 0.0
 			for n := w.p + 1; n <= w.p+w.g; n++ {
-				loop += c.DecodeStep(Calibrated, w.b, n)
+				loop += c.At(Calibrated).Step(w.b, n)
 			}
-			if got := c.Generation(Calibrated, w.b, w.p, w.g); math.Abs(got/loop-1) > 1e-3 {
+			if got := c.At(Calibrated).Generation(Workload{Batch: w.b, Prompt: w.p, Generate: w.g}); math.Abs(got/loop-1) > 1e-3 {
 				t.Errorf("%s, %+v: %g, the loop gives %g (%+.3f %%)", name, w, got, loop, 100*(got/loop-1))
 			}
 		}
@@ -75,14 +75,15 @@ func TestCalibratedGenerationIsTheLoop(t *testing.T) {
 
 func TestCalibratedInterval(t *testing.T) {
 	calibratedCases(t, func(name string, c *Compiled) {
-		e, err := c.Estimate(Calibrated, Workload{Prompt: 2000, Generate: 4000, Batch: 4})
+		rows, err := Compare([]*Compiled{c}, Calibrated, Workload{Prompt: 2000, Generate: 4000, Batch: 4})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e.Interval.Low == nil || !(*e.Interval.Low <= e.TPOTSeconds*(1+1e-12) && e.TPOTSeconds <= *e.Interval.High) || *e.Interval.Low == *e.Interval.High {
-			t.Errorf("%s: TPOT %g, interval %v", name, e.TPOTSeconds, e.Interval)
+		e := &rows[0]
+		if e.Interval.Low == nil || !(*e.Interval.Low <= e.TPOT()*(1+1e-12) && e.TPOT() <= *e.Interval.High) || *e.Interval.Low == *e.Interval.High {
+			t.Errorf("%s: TPOT %g, interval %v", name, e.TPOT(), e.Interval)
 		}
-		if e.Roofline == nil || e.Roofline.TPOTSeconds > e.TPOTSeconds {
+		if e.Roofline == nil || e.Roofline.TPOT() > e.TPOT() {
 			t.Errorf("%s: roofline beside it: %+v", name, e.Roofline)
 		}
 	})
@@ -95,19 +96,19 @@ func TestBasis(t *testing.T) {
 		{"llama-3.1-8b", "tpu-v5e", "datasheet only"},
 		{"phi4-mini-flash", "h200", "fitted on this GPU (mamba1.scan unmeasured, differential attention unmeasured)"},
 	} {
-		if got := compiled(t, tc.model, tc.on, Options{}).Basis(Calibrated); got != tc.want {
+		if got := compiled(t, tc.model, tc.on, Options{}).At(Calibrated).Basis(); got != tc.want {
 			t.Errorf("%s on %s: basis %q, want %q", tc.model, tc.on, got, tc.want)
 		}
 	}
 	// The A100's timings are all 16-bit.
-	if got, want := compiled(t, "llama-3.1-8b", "a100-80gb", Options{KV: precision.FP8}).Basis(Calibrated), "fitted on this GPU (a cache in fp8 unmeasured)"; got != want {
+	if got, want := compiled(t, "llama-3.1-8b", "a100-80gb", Options{KV: precision.FP8}).At(Calibrated).Basis(), "fitted on this GPU (a cache in fp8 unmeasured)"; got != want {
 		t.Errorf("basis %q, want %q", got, want)
 	}
-	odd := compiled(t, "llama-3.1-8b", "h200", Options{Weights: formats.Of(precision.INT4), KV: precision.INT4}).Basis(Calibrated)
+	odd := compiled(t, "llama-3.1-8b", "h200", Options{Weights: formats.Of(precision.INT4), KV: precision.INT4}).At(Calibrated).Basis()
 	if want := "fitted on this GPU (int4 weights computed in bf16 unmeasured, a cache in int4 unmeasured)"; odd != want {
 		t.Errorf("basis %q, want %q", odd, want)
 	}
-	if got := compiled(t, "llama-3.1-8b", "h200", Options{}).Basis(Roofline); got != DatasheetOnly {
+	if got := compiled(t, "llama-3.1-8b", "h200", Options{}).At(Roofline).Basis(); got != DatasheetOnly {
 		t.Errorf("basis of a roofline: %q", got)
 	}
 }
@@ -125,14 +126,14 @@ func TestDatasheetOnlyIsRoofline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if k.TPOTSeconds != r.TPOTSeconds || math.Abs(*k.Interval.High/k.TPOTSeconds-6) > 1e-9 {
-		t.Errorf("roofline %g, calibrated %g up to %g", r.TPOTSeconds, k.TPOTSeconds, *k.Interval.High)
+	if k.TPOT() != r.TPOT() || math.Abs(*k.Interval.High/k.TPOT()-6) > 1e-9 {
+		t.Errorf("roofline %g, calibrated %g up to %g", r.TPOT(), k.TPOT(), *k.Interval.High)
 	}
 }
 
 func TestEnginesAddUp(t *testing.T) {
 	step := func(engine string) float64 {
-		return compiled(t, "llama-3.1-8b", "h200", Options{Engine: engine}).DecodeStep(Calibrated, 8, 2000)
+		return compiled(t, "llama-3.1-8b", "h200", Options{Engine: engine}).At(Calibrated).Step(8, 2000)
 	}
 	ideal, vllm, eager := step("ideal"), step("vllm"), step("vllm-eager")
 	if !(ideal < vllm && vllm < eager) {
@@ -146,12 +147,12 @@ func TestEnginesAddUp(t *testing.T) {
 
 func TestServedTPOT(t *testing.T) {
 	c := compiled(t, "llama-3.1-8b", "h200", Options{})
-	alone := c.Generation(Calibrated, 1, 2000, 500) / 500
-	if got := c.ServedTPOT(2000, 500, 1); math.Abs(got/alone-1) > 1e-12 {
+	alone := c.At(Calibrated).Generation(Workload{Batch: 1, Prompt: 2000, Generate: 500}) / 500
+	if got := c.ServedTPOT(Workload{Prompt: 2000, Generate: 500, Batch: 1}); math.Abs(got/alone-1) > 1e-12 {
 		t.Errorf("one request in flight: %g, alone %g", got, alone)
 	}
-	want := c.Generation(Calibrated, 32, 2000, 500)/500 + c.engine.Interleave*31*c.Prefill(Calibrated, 1, 2000).Seconds/500
-	if got := c.ServedTPOT(2000, 500, 32); math.Abs(got/want-1) > 1e-12 {
+	want := c.At(Calibrated).Generation(Workload{Batch: 32, Prompt: 2000, Generate: 500})/500 + c.engine.Interleave*31*c.At(Calibrated).Prefill(Workload{Batch: 1, Prompt: 2000})/500
+	if got := c.ServedTPOT(Workload{Prompt: 2000, Generate: 500, Batch: 32}); math.Abs(got/want-1) > 1e-12 {
 		t.Errorf("32 requests in flight: %g, want %g", got, want)
 	}
 }
@@ -160,20 +161,20 @@ func TestServedTPOT(t *testing.T) {
 func TestWeightOnlyFormats(t *testing.T) {
 	bf := compiled(t, "llama-3.1-8b", "h200", Options{})
 	w8 := compiled(t, "llama-3.1-8b", "h200", Options{Weights: formats.Of(precision.FP8)})
-	if s, l := w8.DecodeStep(Calibrated, 1, 1000), bf.DecodeStep(Calibrated, 1, 1000); s > 0.75*l {
+	if s, l := w8.At(Calibrated).Step(1, 1000), bf.At(Calibrated).Step(1, 1000); s > 0.75*l {
 		t.Errorf("fp8 weights: a step of %g against %g in bf16", s, l)
 	}
-	if s, l := w8.Prefill(Calibrated, 8, 4000).Seconds, bf.Prefill(Calibrated, 8, 4000).Seconds; s < 0.97*l {
+	if s, l := w8.At(Calibrated).Prefill(Workload{Batch: 8, Prompt: 4000}), bf.At(Calibrated).Prefill(Workload{Batch: 8, Prompt: 4000}); s < 0.97*l {
 		t.Errorf("fp8 weights computed in bf16: a prefill of %g against %g", s, l)
 	}
 }
 
 func TestCalibratedAllocatesNothing(t *testing.T) {
 	c := compiled(t, "phi4-mini-flash", "h200", Options{})
-	c.DecodeStep(Calibrated, 1, 1)
+	c.At(Calibrated).Step(1, 1)
 	if n := testing.AllocsPerRun(20, func() {
-		c.DecodeStep(Calibrated, 8, 5000)
-		c.Generation(Calibrated, 8, 2000, 32000)
+		c.At(Calibrated).Step(8, 5000)
+		c.At(Calibrated).Generation(Workload{Batch: 8, Prompt: 2000, Generate: 32000})
 	}); n != 0 {
 		t.Errorf("%g allocations", n)
 	}
@@ -183,7 +184,7 @@ func BenchmarkCalibratedStep(b *testing.B) {
 	c := compiled(b, "phi4-mini-flash", "h200", Options{})
 	b.ReportAllocs()
 	for b.Loop() {
-		c.DecodeStep(Calibrated, 8, 20000)
+		c.At(Calibrated).Step(8, 20000)
 	}
 }
 
@@ -191,7 +192,7 @@ func BenchmarkCalibratedGeneration(b *testing.B) {
 	c := compiled(b, "phi4-mini-flash", "h200", Options{})
 	b.ReportAllocs()
 	for b.Loop() {
-		c.Generation(Calibrated, 8, 2000, 32000)
+		c.At(Calibrated).Generation(Workload{Batch: 8, Prompt: 2000, Generate: 32000})
 	}
 }
 
@@ -200,11 +201,11 @@ func TestCalibratedStepsGrow(t *testing.T) {
 	calibratedCases(t, func(name string, c *Compiled) {
 		for b := 1; b <= 256; b *= 2 {
 			for n := 64; n <= 1<<17; n *= 2 {
-				a := c.DecodeStep(Calibrated, b, n)
-				if l := c.DecodeStep(Calibrated, 2*b, n); l < 0.98*a {
+				a := c.At(Calibrated).Step(b, n)
+				if l := c.At(Calibrated).Step(2*b, n); l < 0.98*a {
 					t.Errorf("%s, context %d: batch %d takes %.3g s, %d takes %.3g (%.3f×)", name, n, b, a, 2*b, l, l/a)
 				}
-				if l := c.DecodeStep(Calibrated, b, 2*n); l < 0.98*a {
+				if l := c.At(Calibrated).Step(b, 2*n); l < 0.98*a {
 					t.Errorf("%s, batch %d: context %d takes %.3g s, %d takes %.3g (%.3f×)", name, b, n, a, 2*n, l, l/a)
 				}
 			}
@@ -305,7 +306,7 @@ func TestKernelOf(t *testing.T) {
 // What costs more is priced higher: four passes, unpacked reads, more context.
 func TestCalibratedOptionsCost(t *testing.T) {
 	step := func(o Options) float64 {
-		return compiled(t, "phi4-mini-flash", "a100-80gb", o).DecodeStep(Calibrated, 16, 30000)
+		return compiled(t, "phi4-mini-flash", "a100-80gb", o).At(Calibrated).Step(16, 30000)
 	}
 	plain := step(Options{})
 	for name, o := range map[string]Options{"four passes": {Diff: execution.FourPass}, "per query head": {KVRead: execution.PerQueryHead}} {

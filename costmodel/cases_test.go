@@ -132,7 +132,7 @@ func (r *caseRun) set(verb string, args []string) error {
 	case "prefill":
 		r.ops, r.call = r.c.prefill, Call{Batch: n["batch"], New: n["prompt"]}
 	case "memory":
-		r.mem = r.c.Memory(n["batch"], n["prompt"], n["generate"])
+		r.mem = r.c.Memory(Workload{Batch: n["batch"], Prompt: n["prompt"], Generate: n["generate"]})
 	default:
 		return fmt.Errorf("unknown line %q", verb)
 	}

@@ -1,9 +1,12 @@
 package costmodel
 
-// Row is one model of a comparison.
+// Row is one deployment of a comparison.
 type Row struct {
 	Compiled *Compiled
 	Estimate
+	// Roofline is the same workload without measurements, nil unless the estimate is
+	// calibrated.
+	Roofline *Estimate
 	// TokensPerSecondAtMax is the decode throughput of the largest batch that fits, 0
 	// where none does.
 	TokensPerSecondAtMax float64
@@ -16,18 +19,21 @@ type Row struct {
 func Compare(cs []*Compiled, f Fidelity, w Workload) ([]Row, error) {
 	rows := make([]Row, 0, len(cs))
 	for _, c := range cs {
-		load := w
-		largest := c.MaxBatch(w.Prompt, w.Generate)
-		if load.Batch == 0 {
-			load.Batch = max(largest, 1)
-		}
+		load, _ := c.Fill(w)
 		e, err := c.Estimate(f, load)
 		if err != nil {
 			return nil, err
 		}
 		r := Row{Compiled: c, Estimate: e, Speedup: 1}
-		if largest > 0 {
-			r.TokensPerSecondAtMax = float64(largest) * float64(w.Generate) / c.Generation(f, largest, w.Prompt, w.Generate)
+		if f == Calibrated {
+			roofline, err := c.Estimate(Roofline, load)
+			if err != nil {
+				return nil, err
+			}
+			r.Roofline = &roofline
+		}
+		if n := e.Memory.MaxBatch; n > 0 {
+			r.TokensPerSecondAtMax = float64(n) * float64(w.Generate) / c.At(f).Generation(load.WithBatch(n))
 		}
 		if len(rows) > 0 {
 			r.Speedup = r.Decode.TokensPerSecond / rows[0].Decode.TokensPerSecond

@@ -19,6 +19,12 @@ type Workload struct {
 	Batch    int `json:"batch"`
 }
 
+// WithBatch is the workload with another batch.
+func (w Workload) WithBatch(n int) Workload {
+	w.Batch = n
+	return w
+}
+
 // Check reports the first number out of range.
 func (w Workload) Check() error {
 	for _, n := range []struct {
@@ -66,8 +72,6 @@ type Estimate struct {
 	Memory         Memory
 	Prefill        PrefillSummary
 	Decode         Decode
-	TTFTSeconds    float64
-	TPOTSeconds    float64
 	RequestSeconds float64
 	Interval       Interval
 	// BeyondContext is how many positions of the workload lie beyond the longest context
@@ -78,8 +82,7 @@ type Estimate struct {
 
 	// Calibrated only.
 	Engine            string
-	ServedTPOTSeconds float64   // with Batch requests always in flight, their prompts worked in between
-	Roofline          *Estimate // the same workload without measurements
+	ServedTPOTSeconds float64 // with Batch requests always in flight, their prompts worked in between
 }
 
 // BeyondContext is how many positions of a workload lie beyond the longest context that
@@ -91,6 +94,12 @@ func (c *Compiled) BeyondContext(w Workload) int {
 	return max(w.Prompt+w.Generate-c.Model.MaxContext, 0)
 }
 
+// TTFT is the time to the first token in seconds: the prompts, worked together.
+func (e *Estimate) TTFT() float64 { return e.Prefill.Seconds }
+
+// TPOT is the time per output token in seconds: the mean decode step.
+func (e *Estimate) TPOT() float64 { return e.Decode.MeanStepSeconds }
+
 // DatasheetOnly is the basis of the fidelities that no measurement enters.
 const DatasheetOnly = "datasheet only"
 
@@ -100,38 +109,24 @@ func (c *Compiled) Estimate(f Fidelity, w Workload) (Estimate, error) {
 	if err := w.Check(); err != nil {
 		return Estimate{}, err
 	}
-	e := Estimate{Workload: w, Memory: c.Memory(w.Batch, w.Prompt, w.Generate), BeyondContext: c.BeyondContext(w)}
+	p, tp := c.At(f), float64(c.tp)
+	e := Estimate{Workload: w, Fidelity: f, Basis: p.Basis(), Memory: c.Memory(w), BeyondContext: c.BeyondContext(w)}
 	var flops, bytes float64
-	for _, o := range c.Breakdown(w) {
+	for _, o := range c.breakdown(w) {
 		flops += o.FLOPs
 		bytes += o.Total()
 		e.Time[o.Bound] += o.Seconds
 	}
-	tp := float64(c.tp)
-	e.Decode.FLOPsPerToken = flops * tp / float64(w.Batch)
-	e.Decode.BytesPerToken = bytes * tp / float64(w.Batch)
+	d := &e.Decode
+	d.FLOPsPerToken = flops * tp / float64(w.Batch)
+	d.BytesPerToken = bytes * tp / float64(w.Batch)
 	best := Bound(0)
 	for b := range e.Time {
 		if e.Time[b] > e.Time[best] {
 			best = Bound(b)
 		}
 	}
-	e.Decode.Bound = best.String()
-	if f == Calibrated {
-		roofline := e
-		c.times(&roofline, c.At(Roofline))
-		e.Roofline = &roofline
-		e.Engine = c.engine.Name
-		e.ServedTPOTSeconds = c.ServedTPOT(w.Prompt, w.Generate, w.Batch)
-	}
-	c.times(&e, c.At(f))
-	return e, nil
-}
-
-// times fills in what a pricer says.
-func (c *Compiled) times(e *Estimate, p Pricer) {
-	w, d, tp := e.Workload, &e.Decode, float64(c.tp)
-	e.Fidelity, e.Basis = p.Fidelity(), p.Basis()
+	d.Bound = best.String()
 	prefill := c.PrefillWork(w)
 	e.Prefill = PrefillSummary{Seconds: p.Prefill(w), FLOPs: prefill.FLOPs * tp, Bytes: prefill.Total() * tp}
 	total := p.Generation(w)
@@ -139,12 +134,14 @@ func (c *Compiled) times(e *Estimate, p Pricer) {
 	d.LastStepSeconds = p.Step(w.Batch, w.Prompt+w.Generate)
 	d.MeanStepSeconds = total / float64(w.Generate)
 	d.TokensPerSecond = float64(w.Batch) / d.MeanStepSeconds
-	e.TTFTSeconds = e.Prefill.Seconds
-	e.TPOTSeconds = d.MeanStepSeconds
 	e.RequestSeconds = e.Prefill.Seconds + total
 	if low, high, ok := p.Interval(w); ok {
 		e.Interval = Interval{&low, &high}
 	}
+	if f == Calibrated {
+		e.Engine, e.ServedTPOTSeconds = c.engine.Name, c.ServedTPOT(w)
+	}
+	return e, nil
 }
 
 // Bound is what limits an operation: the kind of bytes it moves most of, its arithmetic,
@@ -167,27 +164,24 @@ var boundNames = [numBounds]string{"weights", "cache", "state", "activations", "
 func (b Bound) String() string { return boundNames[b] }
 
 // OpCost is an operation's share of a mean decode step (or of a prefill), all layers that
-// have it taken together, on one device.
+// have it taken together, on one device. Its time is of the Pricer that lists it.
 type OpCost struct {
 	Work
-	Name    string
-	Detail  string // tells operations of one name apart: "window 512", "last row"
-	Kernel  Kernel
-	Class   Class
-	Layers  int
-	Seconds float64
-	Share   float64 // of the sum over operations
-	// Calibrated is the fitted time in seconds where FittedBreakdown was asked; 0 where
-	// the device has no measured relative.
-	Calibrated float64
-	Intensity  float64 // FLOPs per byte
-	Ridge      float64 // FLOPs per byte from which its peak binds
-	Bound      Bound
+	Name      string
+	Detail    string // tells operations of one name apart: "window 512", "last row"
+	Kernel    Kernel
+	Class     Class
+	Layers    int
+	Seconds   float64
+	Share     float64 // of the sum over operations
+	Intensity float64 // FLOPs per byte
+	Ridge     float64 // FLOPs per byte from which its peak binds
+	Bound     Bound
 }
 
-// Breakdown is the mean decode step of a workload by operation at roofline, in the order
+// breakdown is the mean decode step of a workload by operation at roofline, in the order
 // they run. Seconds sum to the mean roofline step.
-func (c *Compiled) Breakdown(w Workload) []OpCost {
+func (c *Compiled) breakdown(w Workload) []OpCost {
 	g := float64(w.Generate)
 	out := make([]OpCost, 0, len(c.decode))
 	lo, hi := float64(w.Prompt+1), float64(w.Prompt+w.Generate)
@@ -207,19 +201,8 @@ func (c *Compiled) Breakdown(w Workload) []OpCost {
 	return shares(out)
 }
 
-// FittedBreakdown is Breakdown with each operation's fitted time.
-func (c *Compiled) FittedBreakdown(w Workload) []OpCost {
-	out := c.Breakdown(w)
-	if k, ok := c.calibrated().(*calibrated); ok {
-		for i := range out {
-			out[i].Calibrated = k.op(&c.decode[i], w)
-		}
-	}
-	return out
-}
-
-// PrefillBreakdown is the prefill of a workload by operation at roofline.
-func (c *Compiled) PrefillBreakdown(w Workload) []OpCost {
+// prefillBreakdown is the prefill of a workload by operation at roofline.
+func (c *Compiled) prefillBreakdown(w Workload) []OpCost {
 	if w.Prompt == 0 {
 		return nil
 	}

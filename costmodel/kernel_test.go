@@ -31,7 +31,7 @@ func TestNamesDecideNothing(t *testing.T) {
 				t.Fatalf("%v: %g and %g s, renamed %g and %g", f, a.Prefill(w), a.Generation(w), b.Prefill(w), b.Generation(w))
 			}
 		}
-		if a, b := c.Memory(3, 700, 90), r.Memory(3, 700, 90); a != b {
+		if a, b := c.Memory(Workload{Batch: 3, Prompt: 700, Generate: 90}), r.Memory(Workload{Batch: 3, Prompt: 700, Generate: 90}); a != b {
 			t.Fatalf("memory %+v, renamed %+v", a, b)
 		}
 	}

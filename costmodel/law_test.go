@@ -29,9 +29,9 @@ func TestGenerationIsSumOfSteps(t *testing.T) {
 		for _, f := range []Fidelity{Limit, Roofline} {
 			sum := 0.0
 			for n := p + 1; n <= p+g; n++ {
-				sum += c.DecodeStep(f, b, n)
+				sum += c.At(f).Step(b, n)
 			}
-			if got := c.Generation(f, b, p, g); !close9(got, sum) {
+			if got := c.At(f).Generation(Workload{Batch: b, Prompt: p, Generate: g}); !close9(got, sum) {
 				t.Fatalf("%v: closed form %g, loop %g", f, got, sum)
 			}
 		}
@@ -64,7 +64,7 @@ func TestStepEqualsOperations(t *testing.T) {
 		c := compileRandom(t)
 		b, n := rapid.IntRange(1, 500).Draw(t, "batch"), rapid.IntRange(1, 4000).Draw(t, "context")
 		for _, f := range []Fidelity{Limit, Roofline} {
-			if got, want := c.DecodeStep(f, b, n), byOperation(c, f, c.decode, Call{Batch: b, New: 1, Past: n - 1}); !close9(got, want) {
+			if got, want := c.At(f).Step(b, n), byOperation(c, f, c.decode, Call{Batch: b, New: 1, Past: n - 1}); !close9(got, want) {
 				t.Fatalf("%v: tables %g, operations %g", f, got, want)
 			}
 		}
@@ -76,15 +76,15 @@ func TestLimitBelowRooflineAndPartsSum(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := compileRandom(t)
 		w := Workload{Prompt: rapid.IntRange(0, 300).Draw(t, "prompt"), Generate: rapid.IntRange(1, 900).Draw(t, "generate"), Batch: rapid.IntRange(1, 200).Draw(t, "batch")}
-		lim, roof := c.Generation(Limit, w.Batch, w.Prompt, w.Generate), c.Generation(Roofline, w.Batch, w.Prompt, w.Generate)
+		lim, roof := c.At(Limit).Generation(w), c.At(Roofline).Generation(w)
 		if lim > roof*(1+1e-12) {
 			t.Fatalf("limit %g above roofline %g", lim, roof)
 		}
-		if l, r := c.Prefill(Limit, w.Batch, w.Prompt).Seconds, c.Prefill(Roofline, w.Batch, w.Prompt).Seconds; l > r*(1+1e-12) {
+		if l, r := c.At(Limit).Prefill(w), c.At(Roofline).Prefill(w); l > r*(1+1e-12) {
 			t.Fatalf("prefill limit %g above roofline %g", l, r)
 		}
 		sum, bytes := 0.0, 0.0
-		for _, o := range c.Breakdown(w) {
+		for _, o := range c.At(Roofline).Ops(w) {
 			sum += o.Seconds
 			bytes += o.Total()
 		}
@@ -118,17 +118,17 @@ func TestMonotone(t *testing.T) {
 		b, n := rapid.IntRange(1, 300).Draw(t, "batch"), rapid.IntRange(1, 3000).Draw(t, "context")
 		db, dn := rapid.IntRange(0, 50).Draw(t, "db"), rapid.IntRange(0, 500).Draw(t, "dn")
 		for _, f := range []Fidelity{Limit, Roofline} {
-			base := c.DecodeStep(f, b, n)
-			for name, more := range map[string]float64{"batch": c.DecodeStep(f, b+db, n), "context": c.DecodeStep(f, b, n+dn), "bytes": wide.DecodeStep(f, b, n)} {
+			base := c.At(f).Step(b, n)
+			for name, more := range map[string]float64{"batch": c.At(f).Step(b+db, n), "context": c.At(f).Step(b, n+dn), "bytes": wide.At(f).Step(b, n)} {
 				if more < base*(1-1e-12) {
 					t.Fatalf("%v: more %s costs less: %g < %g", f, name, more, base)
 				}
 			}
-			if more, base := c.Prefill(f, b, n+dn).Seconds, c.Prefill(f, b, n).Seconds; more < base*(1-1e-12) {
+			if more, base := c.At(f).Prefill(Workload{Batch: b, Prompt: n + dn}), c.At(f).Prefill(Workload{Batch: b, Prompt: n}); more < base*(1-1e-12) {
 				t.Fatalf("%v: longer prompt costs less", f)
 			}
 		}
-		if c.Memory(b, n, 1).TotalBytes > c.Memory(b+db, n, 1+dn).TotalBytes {
+		if c.Memory(Workload{Batch: b, Prompt: n, Generate: 1}).TotalBytes > c.Memory(Workload{Batch: b + db, Prompt: n, Generate: 1 + dn}).TotalBytes {
 			t.Fatal("more takes less memory")
 		}
 	})
@@ -139,17 +139,23 @@ func TestMaxBatchIsTight(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := compileRandom(t)
 		p, g := rapid.IntRange(0, 20000).Draw(t, "prompt"), rapid.IntRange(1, 200000).Draw(t, "generate")
-		b := c.MaxBatch(p, g)
+		b := c.MaxBatch(Workload{Prompt: p, Generate: g})
+		if w, fits := c.Fill(Workload{Prompt: p, Generate: g}); w != (Workload{Prompt: p, Generate: g, Batch: max(b, 1)}) || fits != (b > 0) {
+			t.Fatalf("largest batch %d, filled %+v, fits %v", b, w, fits)
+		}
+		if w, fits := c.Fill(Workload{Prompt: p, Generate: g, Batch: b + 1}); w.Batch != b+1 || fits {
+			t.Fatalf("largest batch %d, but %d fit", b, w.Batch)
+		}
 		if b == MaxBatchSize {
 			return
 		}
-		if b > 0 && !c.Memory(b, p, g).Fits {
+		if b > 0 && !c.Memory(Workload{Batch: b, Prompt: p, Generate: g}).Fits {
 			t.Fatalf("batch %d does not fit", b)
 		}
-		if c.Memory(b+1, p, g).Fits {
+		if c.Memory(Workload{Batch: b + 1, Prompt: p, Generate: g}).Fits {
 			t.Fatalf("batch %d fits too", b+1)
 		}
-		if m := c.Memory(b+1, p, g); m.MissingBytes <= 0 {
+		if m := c.Memory(Workload{Batch: b + 1, Prompt: p, Generate: g}); m.MissingBytes <= 0 {
 			t.Fatal("nothing is missing and it does not fit")
 		}
 	})

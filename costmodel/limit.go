@@ -147,12 +147,12 @@ func (l *limit) Interval(Workload) (low, high float64, ok bool) { return 0, 0, f
 // arithmetic, of memory or of the link.
 func (l *limit) Ops(w Workload) []OpCost {
 	c := (*Compiled)(l)
-	return c.charge(c.Breakdown(w), c.decode)
+	return c.charge(c.breakdown(w), c.decode)
 }
 
 func (l *limit) PrefillOps(w Workload) []OpCost {
 	c := (*Compiled)(l)
-	return c.charge(c.PrefillBreakdown(w), c.prefill)
+	return c.charge(c.prefillBreakdown(w), c.prefill)
 }
 
 func (c *Compiled) charge(ops []OpCost, groups []OpGroup) []OpCost {

@@ -120,27 +120,41 @@ func (c *Compiled) capacity() float64 {
 	return f * c.Hardware.MemoryCapacity.Value
 }
 
-// MaxBatch is the largest batch whose sequences all fit at full length, prompt+generate;
-// 0 where not even one does, at most MaxBatchSize.
-func (c *Compiled) MaxBatch(prompt, generate int) int {
-	seq, _ := c.mem.sequenceBytes(float64(prompt + generate))
+// MaxBatch is the largest batch of the workload's sequences that all fit at full length,
+// Prompt + Generate positions, whatever its Batch; 0 where not even one does, at most
+// MaxBatchSize.
+func (c *Compiled) MaxBatch(w Workload) int {
+	seq, _ := c.mem.sequenceBytes(w.length())
 	room := c.capacity()
 	return sort.Search(MaxBatchSize, func(b int) bool { // the first batch that the next one would not follow
-		t, _ := c.mem.total(float64(b+1), float64(prompt), seq)
+		t, _ := c.mem.total(float64(b+1), float64(w.Prompt), seq)
 		return t > room
 	})
 }
 
-// Memory accounts a device for batch sequences of prompt+generate positions.
-func (c *Compiled) Memory(batch, prompt, generate int) Memory {
+// Fill gives a workload whose Batch is 0 the largest batch that fits, or 1 where not even
+// one sequence does, and reports whether the workload fits.
+func (c *Compiled) Fill(w Workload) (full Workload, fits bool) {
+	largest := c.MaxBatch(w)
+	if w.Batch == 0 {
+		w.Batch = max(largest, 1)
+	}
+	return w, w.Batch <= largest
+}
+
+// length is the positions that a sequence has in the end.
+func (w Workload) length() float64 { return float64(w.Prompt + w.Generate) }
+
+// Memory accounts a device for a workload's sequences at full length.
+func (c *Compiled) Memory(w Workload) Memory {
 	t := &c.mem
-	seq, windowed := t.sequenceBytes(float64(prompt + generate))
-	total, workspace := t.total(float64(batch), float64(prompt), seq)
+	seq, windowed := t.sequenceBytes(w.length())
+	total, workspace := t.total(float64(w.Batch), float64(w.Prompt), seq)
 	room := c.capacity()
 	return Memory{
 		WeightsBytes: t.weights, CacheBytesPerToken: t.perToken, CacheReadBytesPerToken: t.readToken,
 		StateBytesPerSequence: t.state, WindowCacheBytesPerSequence: windowed, BytesPerSequence: seq,
 		WorkspaceBytes: workspace, TotalBytes: total, CapacityBytes: room,
-		MissingBytes: max(total-room, 0), MaxBatch: c.MaxBatch(prompt, generate), Fits: total <= room,
+		MissingBytes: max(total-room, 0), MaxBatch: c.MaxBatch(w), Fits: total <= room,
 	}
 }

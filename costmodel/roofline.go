@@ -141,5 +141,5 @@ func (r *roofline) Run(m *Mix, steps int) float64 {
 
 func (r *roofline) Interval(Workload) (low, high float64, ok bool) { return 0, 0, false }
 
-func (r *roofline) Ops(w Workload) []OpCost        { return (*Compiled)(r).Breakdown(w) }
-func (r *roofline) PrefillOps(w Workload) []OpCost { return (*Compiled)(r).PrefillBreakdown(w) }
+func (r *roofline) Ops(w Workload) []OpCost        { return (*Compiled)(r).breakdown(w) }
+func (r *roofline) PrefillOps(w Workload) []OpCost { return (*Compiled)(r).prefillBreakdown(w) }

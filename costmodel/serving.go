@@ -1,16 +1,17 @@
 package costmodel
 
-// ServedTPOT is the predicted mean time in seconds per output token when concurrency
-// requests of a prompt and generate tokens are always in flight: the mean step of all of
-// them, and the prompts of the others worked in between (continuous batching). Calibrated
-// only; the engine's figures say how much of a prompt's time running requests feel.
-func (c *Compiled) ServedTPOT(prompt, generate, concurrency int) float64 {
-	step := c.Generation(Calibrated, concurrency, prompt, generate) / float64(generate)
-	if _, measured := c.calibrated().(*calibrated); prompt == 0 || !measured {
+// ServedTPOT is the predicted mean time in seconds per output token when Batch requests of
+// the workload are always in flight: the mean step of all of them, and the prompts of the
+// others worked in between (continuous batching). It is calibrated; the engine's figures
+// say how much of a prompt's time running requests feel.
+func (c *Compiled) ServedTPOT(w Workload) float64 {
+	at := c.At(Calibrated)
+	step := at.Generation(w) / float64(w.Generate)
+	if w.Prompt == 0 || at.Basis() == DatasheetOnly {
 		return step
 	}
-	one := c.Prefill(Calibrated, 1, prompt).Seconds
-	return step + c.engine.Interleave*float64(concurrency-1)*one/float64(generate)
+	concurrency, one := w.Batch, at.Prefill(w.WithBatch(1))
+	return step + c.engine.Interleave*float64(concurrency-1)*one/float64(w.Generate)
 }
 
 // Launches is how many kernels a decode step launches in calibrated times, how many of them

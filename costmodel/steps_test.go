@@ -49,7 +49,7 @@ func phi4Steps(t *testing.T, on, file string) {
 			o.KVRead = execution.PerQueryHead
 		}
 		c := compiled(t, model, on, o)
-		s := step{ms, 1e3 * (c.DecodeStep(Calibrated, b, n) - c.EngineSeconds(b)), 1e3 * c.DecodeStep(Roofline, b, n)}
+		s := step{ms, 1e3 * (c.At(Calibrated).Step(b, n) - c.EngineSeconds(b)), 1e3 * c.At(Roofline).Step(b, n)}
 		if e := c.calibrated().(*calibrated).interval(float64(b), float64(n)); ms >= 1e3*(e.Low-c.EngineSeconds(b)) && ms <= 1e3*(e.High-c.EngineSeconds(b)) {
 			inside++
 		}

@@ -43,7 +43,7 @@ func CompareTable(rows []costmodel.Row) *Table {
 		}
 		t.Add(Txt(rowName(rows, i)), Num(float64(r.Compiled.Model.Params().Total)), Num(r.Memory.CacheBytesPerToken),
 			Num(r.Memory.CacheReadBytesPerToken), Num(r.Memory.StateBytesPerSequence), Num(float64(r.Memory.MaxBatch)),
-			Num(r.TTFTSeconds), Num(r.TPOTSeconds), tps, Num(r.TokensPerSecondAtMax), Shown(r.Speedup, ratio(r.Speedup)))
+			Num(r.TTFT()), Num(r.TPOT()), tps, Num(r.TokensPerSecondAtMax), Shown(r.Speedup, ratio(r.Speedup)))
 		if s := BeyondContext(r.Compiled, r.Workload); s != "" {
 			t.Notes = append(t.Notes, s)
 		}

@@ -8,11 +8,13 @@ import (
 	"ridgeline/costmodel"
 )
 
-// EstimateTable lays one estimate out as a list of figures.
-func EstimateTable(c *costmodel.Compiled, e costmodel.Estimate) *Table {
+// EstimateTable lays one deployment out as a list of figures, with the roofline's times
+// beside calibrated ones.
+func EstimateTable(row costmodel.Row) *Table {
+	c, e := row.Compiled, row.Estimate
 	t := &Table{Title: c.Model.Name + ": " + c.Model.Summary(), Columns: []Column{
 		{Name: "", CSV: "group", Left: true}, {Name: "figure", CSV: "figure", Left: true}, {Name: "value", CSV: "value"}}}
-	r := e.Roofline
+	r := row.Roofline
 	if r != nil {
 		t.Columns[2] = Column{Name: "calibrated", CSV: "calibrated"}
 		t.Columns = append(t.Columns, Column{Name: "roofline", CSV: "roofline"})
@@ -54,12 +56,12 @@ func EstimateTable(c *costmodel.Compiled, e costmodel.Estimate) *Table {
 	add("memory"+per, "recurrent state per sequence", SI(m.StateBytesPerSequence, "B"))
 	add("memory"+per, fmt.Sprintf("in use at batch %d, of %s", e.Workload.Batch, SI(m.CapacityBytes, "B")), SI(m.TotalBytes, "B"))
 	add("memory"+per, "largest batch that fits", Int(float64(m.MaxBatch)))
-	timed("prefill", "time to first token", func(e costmodel.Estimate) string { return SI(e.TTFTSeconds, "s") })
+	timed("prefill", "time to first token", func(e costmodel.Estimate) string { return SI(e.TTFT(), "s") })
 	add("prefill", "arithmetic", SI(e.Prefill.FLOPs, "FLOP"))
 	add("prefill", "bytes moved", SI(e.Prefill.Bytes, "B"))
 	timed("decode", "first step", func(e costmodel.Estimate) string { return SI(e.Decode.FirstStepSeconds, "s") })
 	timed("decode", "last step", func(e costmodel.Estimate) string { return SI(e.Decode.LastStepSeconds, "s") })
-	timed("decode", "mean step (TPOT)", func(e costmodel.Estimate) string { return SI(e.TPOTSeconds, "s") })
+	timed("decode", "mean step (TPOT)", func(e costmodel.Estimate) string { return SI(e.TPOT(), "s") })
 	if e.Interval.Low != nil {
 		add("decode", "90 % of measurements would lie in", Span(*e.Interval.Low, *e.Interval.High, "s"))
 	}
@@ -117,10 +119,14 @@ func Span(low, high float64, unit string) string {
 	return fmt.Sprintf("%s–%s %s%s", Digits(low/scale), Digits(high/scale), prefix, unit)
 }
 
-// BreakdownTable lists operations by share of time; small ones share a last row.
-func BreakdownTable(title string, ops []costmodel.OpCost) *Table {
-	ops = append([]costmodel.OpCost(nil), ops...)
-	sort.SliceStable(ops, func(i, j int) bool { return ops[i].Seconds > ops[j].Seconds })
+// BreakdownTable lists operations by falling time, and their sum. Where fitted is not nil
+// it holds the same operations with calibrated times, which stand beside.
+func BreakdownTable(title string, ops, fitted []costmodel.OpCost) *Table {
+	order := make([]int, len(ops))
+	for i := range order {
+		order[i] = i
+	}
+	sort.SliceStable(order, func(i, j int) bool { return ops[order[i]].Seconds > ops[order[j]].Seconds })
 	t := &Table{Title: title, Columns: []Column{
 		{Name: "operation", CSV: "operation", Left: true}, {Name: "layers", CSV: "layers"},
 		{Name: "time", Unit: "s", CSV: "seconds", Scale: true}, {Name: "share", CSV: "share"},
@@ -129,28 +135,33 @@ func BreakdownTable(title string, ops []costmodel.OpCost) *Table {
 		{Name: "intens.\nFLOP/B", CSV: "flops_per_byte"}, {Name: "ridge\nFLOP/B", CSV: "ridge_flops_per_byte"},
 		{Name: "bound by", CSV: "bound", Left: true}}}
 	var sum costmodel.OpCost
-	for _, o := range ops {
+	calibrated := 0.0
+	for _, i := range order {
+		o, measured := ops[i], 0.0
+		if fitted != nil {
+			measured = fitted[i].Seconds
+		}
 		name := o.Name
 		if o.Detail != "" {
 			name += ", " + o.Detail
 		}
-		t.Add(Txt(name), Num(float64(o.Layers)), Num(o.Seconds), Shown(o.Share, percent(o.Share)), Num(o.Calibrated), Num(o.FLOPs), Num(o.Total()),
+		t.Add(Txt(name), Num(float64(o.Layers)), Num(o.Seconds), Shown(o.Share, percent(o.Share)), Num(measured), Num(o.FLOPs), Num(o.Total()),
 			Shown(o.Intensity, Digits(o.Intensity)), Shown(o.Ridge, Digits(o.Ridge)), Txt(o.Bound.String()))
 		sum.Seconds += o.Seconds
 		sum.Share += o.Share
-		sum.Calibrated += o.Calibrated
+		calibrated += measured
 		sum.FLOPs += o.FLOPs
 		for k := range sum.Bytes {
 			sum.Bytes[k] += o.Bytes[k]
 		}
 	}
 	drop := 8 // the ridge: there is no room for it beside the fitted times
-	if sum.Calibrated == 0 {
+	if fitted == nil {
 		drop = 4
 	}
 	t.Columns = slices.Delete(t.Columns, drop, drop+1)
 	intensity := sum.FLOPs / max(sum.Total(), 1)
-	total := []Cell{Txt("sum"), Txt(" "), Num(sum.Seconds), Shown(sum.Share, percent(sum.Share)), Num(sum.Calibrated), Num(sum.FLOPs), Num(sum.Total()),
+	total := []Cell{Txt("sum"), Txt(" "), Num(sum.Seconds), Shown(sum.Share, percent(sum.Share)), Num(calibrated), Num(sum.FLOPs), Num(sum.Total()),
 		Shown(intensity, Digits(intensity)), Txt(" "), Txt(" ")}
 	t.Add(slices.Delete(total, drop, drop+1)...)
 	return t

@@ -81,7 +81,7 @@ func parts(p arch.ParamCount) string {
 
 // Footprint says what a model keeps and reads, whatever device it runs on.
 func Footprint(c *costmodel.Compiled) string {
-	m := c.Memory(1, 0, max(c.Model.MaxContext, 1<<16))
+	m := c.Memory(costmodel.Workload{Batch: 1, Generate: max(c.Model.MaxContext, 1<<16)})
 	s := fmt.Sprintf("A token of context leaves %s B in the cache, and a step reads %s B for it; ", Int(m.CacheBytesPerToken), Int(m.CacheReadBytesPerToken))
 	if m.WindowCacheBytesPerSequence > 0 {
 		s += fmt.Sprintf("windows hold %s a sequence, ", SI(m.WindowCacheBytesPerSequence, "B"))

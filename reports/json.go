@@ -83,28 +83,34 @@ func paramsJSON(m *arch.Model) ParamsJSON {
 	return ParamsJSON{p.Total, p.Embedding, p.NonEmbedding, m.ActiveParams().Total}
 }
 
-// Estimate makes the JSON of an estimate; ops may be nil.
-func Estimate(c *costmodel.Compiled, e costmodel.Estimate, ops []costmodel.OpCost) EstimateJSON {
+// Estimate makes the JSON of one deployment. ops are its operations at roofline and fitted
+// the same ones with calibrated times; both may be nil.
+func Estimate(row costmodel.Row, ops, fitted []costmodel.OpCost) EstimateJSON {
+	c, e := row.Compiled, row.Estimate
 	j := EstimateJSON{Model: c.Model.Name, Hardware: c.Hardware.Name, Fidelity: e.Fidelity.String(), Basis: e.Basis,
 		Formats: c.Formats(), TP: c.TP(), Workload: e.Workload, Params: paramsJSON(c.Model), Memory: e.Memory,
-		Prefill: e.Prefill, Decode: e.Decode, TTFTSeconds: e.TTFTSeconds, TPOTSeconds: e.TPOTSeconds,
+		Prefill: e.Prefill, Decode: e.Decode, TTFTSeconds: e.TTFT(), TPOTSeconds: e.TPOT(),
 		RequestSeconds: e.RequestSeconds, Interval: e.Interval}
 	j.Engine, j.ServedTPOTSeconds = e.Engine, e.ServedTPOTSeconds
 	j.WeightsByFormat = c.Stored()
 	if s := BeyondContext(c, e.Workload); s != "" {
 		j.Warnings = append(j.Warnings, s)
 	}
-	if r := e.Roofline; r != nil {
-		j.Roofline = &RooflineJSON{r.TTFTSeconds, r.TPOTSeconds, r.Decode.TokensPerSecond}
+	if r := row.Roofline; r != nil {
+		j.Roofline = &RooflineJSON{r.TTFT(), r.TPOT(), r.Decode.TokensPerSecond}
 	}
-	for _, o := range ops {
+	for i, o := range ops {
 		by := map[string]float64{}
 		for k, b := range o.Bytes {
 			if b > 0 {
 				by[costmodel.Kind(k).String()] = b
 			}
 		}
-		j.Breakdown = append(j.Breakdown, OpJSON{o.Name, o.Detail, o.Class.String(), o.Layers, o.Seconds, o.Share, o.FLOPs, o.Total(), by, o.Intensity, o.Ridge, o.Bound.String(), o.Calibrated})
+		seconds := 0.0
+		if fitted != nil {
+			seconds = fitted[i].Seconds
+		}
+		j.Breakdown = append(j.Breakdown, OpJSON{o.Name, o.Detail, o.Class.String(), o.Layers, o.Seconds, o.Share, o.FLOPs, o.Total(), by, o.Intensity, o.Ridge, o.Bound.String(), seconds})
 	}
 	return j
 }
@@ -127,7 +133,7 @@ type RowJSON struct {
 func Compare(rows []costmodel.Row) CompareJSON {
 	j := CompareJSON{Baseline: rows[0].Compiled.Model.Name, Verdict: Verdict(rows)}
 	for _, r := range rows {
-		j.Rows = append(j.Rows, RowJSON{Estimate(r.Compiled, r.Estimate, nil), r.TokensPerSecondAtMax, r.Speedup})
+		j.Rows = append(j.Rows, RowJSON{Estimate(r, nil, nil), r.TokensPerSecondAtMax, r.Speedup})
 	}
 	return j
 }

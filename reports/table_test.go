@@ -121,7 +121,7 @@ func TestBreakdownSums(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := costmodel.Workload{Prompt: 2000, Generate: 1000, Batch: 4}
-	tab := BreakdownTable("", c.Breakdown(w))
+	tab := BreakdownTable("", c.At(costmodel.Roofline).Ops(w), nil)
 	for _, col := range []int{2, 3, 4, 5} {
 		sum := 0.0
 		cells := tab.Columns[col].Cells
@@ -133,7 +133,7 @@ func TestBreakdownSums(t *testing.T) {
 			t.Errorf("%s: rows sum to %g, the last row says %g", tab.Columns[col].CSV, sum, cells[last].V)
 		}
 	}
-	if mean := c.Generation(costmodel.Roofline, 4, 2000, 1000) / 1000; tab.Columns[2].Cells[len(tab.Columns[2].Cells)-1].V/mean-1 > 1e-9 {
+	if mean := c.At(costmodel.Roofline).Generation(costmodel.Workload{Batch: 4, Prompt: 2000, Generate: 1000}) / 1000; tab.Columns[2].Cells[len(tab.Columns[2].Cells)-1].V/mean-1 > 1e-9 {
 		t.Errorf("operations take %g s, a mean step %g", tab.Columns[2].Cells[len(tab.Columns[2].Cells)-1].V, mean)
 	}
 }

@@ -83,11 +83,9 @@ func (s *Setting) Value(m *arch.Model) (float64, error) {
 		if err != nil {
 			return 0, err
 		}
-		w := s.Load
-		if w.Batch == 0 {
-			if w.Batch = c.MaxBatch(w.Prompt, w.Generate); w.Batch == 0 {
-				return 0, fmt.Errorf("%s: not even one sequence fits %s", m.Name, s.Hardware.Name)
-			}
+		w, fits := c.Fill(s.Load)
+		if s.Load.Batch == 0 && !fits {
+			return 0, fmt.Errorf("%s: not even one sequence fits %s", m.Name, s.Hardware.Name)
 		}
 		e, err := c.Estimate(s.Fidelity, w)
 		if err != nil {

@@ -85,11 +85,11 @@ func (s *Setup) Throughput() *Chart {
 	for _, c := range s.Compiled {
 		line := s.series(c)
 		for _, g := range doubled(256, s.longest()) {
-			b := s.batch(c, s.Load.Prompt, g)
+			b, fit := s.batch(c, s.Load.Prompt, g)
 			if b == 0 {
 				continue
 			}
-			q := Point{X: float64(g), Batch: b, Fits: fits(c, b, s.Load.Prompt, g)}
+			q := Point{X: float64(g), Batch: b, Fits: fit}
 			q.Y, q.Low, q.High = s.mean(c, b, s.Load.Prompt, g).inverse(float64(b))
 			line.Points = append(line.Points, q)
 		}
@@ -112,12 +112,12 @@ func (s *Setup) TPOT() *Chart {
 	for _, c := range s.Compiled {
 		line := s.series(c)
 		for _, n := range doubled(512, 2*s.longest()) {
-			b := s.batch(c, 0, n)
+			b, fit := s.batch(c, 0, n)
 			if b == 0 {
 				continue
 			}
 			t := s.step(c, b, n)
-			line.Points = append(line.Points, Point{X: float64(n), Y: t.seconds, Low: t.low, High: t.high, Batch: b, Fits: fits(c, b, 0, n)})
+			line.Points = append(line.Points, Point{X: float64(n), Y: t.seconds, Low: t.low, High: t.high, Batch: b, Fits: fit})
 		}
 		line.Extra = misfit(line.Points, tokens)
 		p.Series = append(p.Series, line)
@@ -133,11 +133,11 @@ func (s *Setup) TTFT() (*Chart, error) {
 	for _, c := range s.Compiled {
 		line := s.series(c)
 		for _, n := range doubled(128, 2*s.longest()) {
-			b := s.batch(c, n, 1)
+			b, fit := s.batch(c, n, 1)
 			if b == 0 {
 				continue
 			}
-			line.Points = append(line.Points, Point{X: float64(n), Y: s.prefill(c, b, n), Batch: b, Fits: fits(c, b, n, 1)})
+			line.Points = append(line.Points, Point{X: float64(n), Y: s.prefill(c, b, n), Batch: b, Fits: fit})
 		}
 		line.Extra = misfit(line.Points, tokens)
 		p.Series = append(p.Series, line)
@@ -157,7 +157,7 @@ func (s *Setup) Memory() *Chart {
 	seen := map[store]int{}
 	rooms := map[string]bool{}
 	for _, c := range s.Compiled {
-		room := c.Memory(1, 0, 1).CapacityBytes
+		room := c.Memory(costmodel.Workload{Batch: 1, Generate: 1}).CapacityBytes
 		if !rooms[c.Hardware.Name] {
 			rooms[c.Hardware.Name] = true
 			p.Levels = append(p.Levels, Level{fmt.Sprintf("%s, %.3g GB", c.Hardware.Name, room/1e9), room})
@@ -165,7 +165,7 @@ func (s *Setup) Memory() *Chart {
 		line := s.series(c)
 		for _, n := range doubled(512, 2*s.longest()) {
 			prompt := min(s.Load.Prompt, n-1)
-			m := c.Memory(t.Load.Batch, prompt, n-prompt)
+			m := c.Memory(costmodel.Workload{Batch: t.Load.Batch, Prompt: prompt, Generate: n - prompt})
 			line.Points = append(line.Points, Point{X: float64(n), Y: m.TotalBytes, Batch: t.Load.Batch, Fits: m.Fits})
 		}
 		// What a model stores is the same on every device: one line, broken where no
@@ -202,7 +202,7 @@ func (s *Setup) Served() (*Chart, error) {
 	p := Panel{Form: Curves, X: Axis{Label: "requests in flight", Scale: Log2}, Y: Axis{Label: "time per output token", Unit: "s", FromZero: true}}
 	for _, c := range s.Compiled {
 		line := s.series(c)
-		largest := c.MaxBatch(s.Load.Prompt, s.Load.Generate)
+		largest := c.MaxBatch(s.Load)
 		for _, n := range doubled(1, 256) {
 			line.Points = append(line.Points, Point{X: float64(n), Y: s.served(c, n), Batch: n, Fits: n <= largest})
 		}
@@ -229,7 +229,7 @@ func (s *Setup) Cost() (*Chart, error) {
 			prices = append(prices, say)
 		}
 		line := s.series(c)
-		largest := c.MaxBatch(s.Load.Prompt, s.Load.Generate)
+		largest := c.MaxBatch(s.Load)
 		for _, b := range doubled(1, 1024) {
 			t := s.mean(c, b, s.Load.Prompt, s.Load.Generate)
 			pre := s.prefill(c, b, s.Load.Prompt)

@@ -33,14 +33,13 @@ func (s *Setup) GMURatio() (*Chart, error) {
 				continue
 			}
 			last = r
-			n := s.batch(v, s.Load.Prompt, s.Load.Generate)
-			fit := fits(v, max(n, 1), s.Load.Prompt, s.Load.Generate)
+			n, fit := s.batch(v, s.Load.Prompt, s.Load.Generate)
 			if n > 0 {
 				q := Point{X: r, Batch: n, Fits: fit}
 				q.Y, q.Low, q.High = s.mean(v, n, s.Load.Prompt, s.Load.Generate).inverse(float64(n))
 				a.Points = append(a.Points, q)
 			}
-			m := v.Memory(max(n, 1), s.Load.Prompt, s.Load.Generate)
+			m := v.Memory(s.Load.WithBatch(max(n, 1)))
 			b.Points = append(b.Points, Point{X: r, Y: m.CacheReadBytesPerToken, Batch: n, Fits: true})
 			d.Points = append(d.Points, Point{X: r, Y: m.WeightsBytes, Batch: n, Fits: true})
 		}
@@ -93,8 +92,7 @@ func (s *Setup) Breakdown() *Chart {
 	for i, c := range s.Compiled {
 		t, b := s.series(c), s.series(c)
 		t.Points, b.Points = make([]Point, len(parts)), make([]Point, len(parts))
-		n := max(s.batch(c, s.Load.Prompt, s.Load.Generate), 1)
-		fit := fits(c, n, s.Load.Prompt, s.Load.Generate)
+		w, fit := c.Fill(s.Load)
 		if !fit {
 			t.Extra, b.Extra = "does not fit", "does not fit"
 		}
@@ -110,7 +108,7 @@ func (s *Setup) Breakdown() *Chart {
 		}
 		for k, name := range parts {
 			for _, p := range []*Point{&t.Points[k], &b.Points[k]} {
-				p.Name, p.X, p.Batch, p.Fits = name, float64(k), n, fit
+				p.Name, p.X, p.Batch, p.Fits = name, float64(k), w.Batch, fit
 			}
 			t.Points[k].Share, b.Points[k].Share = t.Points[k].Y/sumT, b.Points[k].Y/sumB
 		}
@@ -151,24 +149,24 @@ func (s *Setup) Roofline() (*Chart, error) {
 		bw, peak := c.Hardware.MemoryBandwidth.Value, 0.0
 		line := t.series(c)
 		line.Name, line.Cloud = "operations", true
-		n := max(t.batch(c, t.Load.Prompt, t.Load.Generate), 1)
-		fit := fits(c, n, t.Load.Prompt, t.Load.Generate)
+		w, fit := c.Fill(t.Load)
 		heading := t.whole(c)
 		if !fit {
 			line.Extra = "does not fit"
 			heading += ", does not fit"
 		}
+		measured := t.measured(c)
 		for _, o := range t.Operations(c) {
 			if o.Intensity <= 0 || o.Class == costmodel.Collective {
 				continue
 			}
 			peak = max(peak, o.Ridge*bw)
 			rate := min(o.Ridge*bw, o.Intensity*bw)
-			if t.Fidelity == costmodel.Calibrated && o.Calibrated > 0 {
-				rate = o.FLOPs / o.Calibrated
+			if measured && o.Seconds > 0 {
+				rate = o.FLOPs / o.Seconds
 			}
 			lowest, highest = min(lowest, o.Intensity), max(highest, o.Intensity, 2*peak/bw)
-			line.Points = append(line.Points, Point{X: o.Intensity, Y: rate, Name: OpName(o), Share: o.Share, Batch: n, Fits: fit})
+			line.Points = append(line.Points, Point{X: o.Intensity, Y: rate, Name: OpName(o), Share: o.Share, Batch: w.Batch, Fits: fit})
 		}
 		roof := Series{Name: "roof", Model: c.Model.Name, Device: c.Hardware.Name, Bare: true, Extra: units.SI(peak, "FLOP/s") + ", " + units.SI(bw, "B/s"),
 			Points: []Point{{X: peak / bw, Y: peak, Fits: true}}}
@@ -196,9 +194,10 @@ func (s *Setup) Speedup() (*Chart, error) {
 	for _, b := range doubled(1, 128) {
 		row := Series{Name: fmt.Sprintf("batch %d", b), Model: other.Model.Name, Device: other.Hardware.Name, Basis: s.basis(other)}
 		for _, n := range doubled(1024, max(1<<17, s.longest())) {
+			w := costmodel.Workload{Generate: n, Batch: b}
 			row.Points = append(row.Points, Point{X: float64(n), Y: float64(b), Batch: b,
 				Value: s.step(base, b, n).seconds / s.step(other, b, n).seconds,
-				Fits:  fits(base, b, 0, n) && fits(other, b, 0, n)})
+				Fits:  base.Memory(w).Fits && other.Memory(w).Fits})
 		}
 		p.Series = append(p.Series, row)
 	}

@@ -38,7 +38,7 @@ func (s *Setup) prefill(c *costmodel.Compiled, batch, prompt int) float64 {
 
 // served is the mean time per token with concurrency requests always in flight.
 func (s *Setup) served(c *costmodel.Compiled, concurrency int) float64 {
-	return c.ServedTPOT(s.Load.Prompt, s.Load.Generate, concurrency)
+	return c.ServedTPOT(s.Load.WithBatch(concurrency))
 }
 
 // Compare prices the setup's models as the compare command does; the first is the baseline.
@@ -53,19 +53,13 @@ func (s *Setup) basis(c *costmodel.Compiled) string { return c.At(s.Fidelity).Ba
 // and its share of the step. What a serving engine adds to calibrated steps is an operation
 // called engine.
 func (s *Setup) Operations(c *costmodel.Compiled) []costmodel.OpCost {
-	w := s.Load
-	w.Batch = max(s.batch(c, w.Prompt, w.Generate), 1)
-	if s.Fidelity != costmodel.Calibrated {
-		return c.Breakdown(w)
+	w, _ := c.Fill(s.Load)
+	if !s.measured(c) {
+		return c.At(costmodel.Roofline).Ops(w)
 	}
-	ops := c.FittedBreakdown(w)
-	if len(ops) == 0 || ops[0].Calibrated == 0 {
-		return ops
-	}
-	ops = append(ops, costmodel.OpCost{Name: "engine", Calibrated: c.EngineSeconds(w.Batch)})
+	ops := append(c.At(costmodel.Calibrated).Ops(w), costmodel.OpCost{Name: "engine", Seconds: c.EngineSeconds(w.Batch)})
 	sum := 0.0
 	for i := range ops {
-		ops[i].Seconds = ops[i].Calibrated
 		sum += ops[i].Seconds
 	}
 	for i := range ops {
@@ -74,17 +68,19 @@ func (s *Setup) Operations(c *costmodel.Compiled) []costmodel.OpCost {
 	return ops
 }
 
-// batch is the load's, or the largest that fits, 0 where none does.
-func (s *Setup) batch(c *costmodel.Compiled, prompt, generate int) int {
-	if s.Load.Batch > 0 {
-		return s.Load.Batch
+// batch is the load's at other lengths, or the largest that fits, 0 where none does, and
+// whether it fits.
+func (s *Setup) batch(c *costmodel.Compiled, prompt, generate int) (batch int, fits bool) {
+	w, fits := c.Fill(costmodel.Workload{Prompt: prompt, Generate: generate, Batch: s.Load.Batch})
+	if s.Load.Batch == 0 && !fits {
+		return 0, false
 	}
-	return c.MaxBatch(prompt, generate)
+	return w.Batch, fits
 }
 
-// fits reports whether a batch of prompt+generate positions fits.
-func fits(c *costmodel.Compiled, batch, prompt, generate int) bool {
-	return c.MaxBatch(prompt, generate) >= batch
+// measured reports whether times are of kernels that were measured.
+func (s *Setup) measured(c *costmodel.Compiled) bool {
+	return s.Fidelity == costmodel.Calibrated && s.basis(c) != costmodel.DatasheetOnly
 }
 
 // WithRatio is a compiled model with another GMU ratio; the ratio it gets is the nearest

@@ -65,8 +65,8 @@ func TestNumbersAreThoseOfEstimates(t *testing.T) {
 		}
 		for i, line := range s.TPOT().Panels[0].Series {
 			for _, p := range line.Points {
-				if e := estimate(i, costmodel.Workload{Prompt: int(p.X) - 1, Generate: 1, Batch: 16}); !near(p.Y, e.TPOTSeconds) {
-					t.Errorf("%s TPOT at %v: %v, estimate %v", f, p.X, p.Y, e.TPOTSeconds)
+				if e := estimate(i, costmodel.Workload{Prompt: int(p.X) - 1, Generate: 1, Batch: 16}); !near(p.Y, e.TPOT()) {
+					t.Errorf("%s TPOT at %v: %v, estimate %v", f, p.X, p.Y, e.TPOT())
 				}
 			}
 		}
@@ -76,8 +76,8 @@ func TestNumbersAreThoseOfEstimates(t *testing.T) {
 		}
 		for i, line := range c.Panels[0].Series {
 			for _, p := range line.Points {
-				if e := estimate(i, costmodel.Workload{Prompt: int(p.X), Generate: 1, Batch: 16}); !near(p.Y, e.TTFTSeconds) {
-					t.Errorf("%s TTFT at %v: %v, estimate %v", f, p.X, p.Y, e.TTFTSeconds)
+				if e := estimate(i, costmodel.Workload{Prompt: int(p.X), Generate: 1, Batch: 16}); !near(p.Y, e.TTFT()) {
+					t.Errorf("%s TTFT at %v: %v, estimate %v", f, p.X, p.Y, e.TTFT())
 				}
 			}
 		}
@@ -100,8 +100,8 @@ func TestNumbersAreThoseOfEstimates(t *testing.T) {
 				sum, share = sum+p.Y, share+p.Share
 			}
 			e := estimate(i, s.Load)
-			if f != costmodel.Limit && math.Abs(sum/e.TPOTSeconds-1) > 2e-3 || !near(share, 1) {
-				t.Errorf("%s: parts sum to %v of a step of %v, shares to %v", f, sum, e.TPOTSeconds, share)
+			if f != costmodel.Limit && math.Abs(sum/e.TPOT()-1) > 2e-3 || !near(share, 1) {
+				t.Errorf("%s: parts sum to %v of a step of %v, shares to %v", f, sum, e.TPOT(), share)
 			}
 		}
 	}
@@ -114,7 +114,7 @@ func TestMemoryBelowThePrompt(t *testing.T) {
 	line := s.Memory().Panels[0].Series[0]
 	for i, p := range line.Points {
 		prompt := min(16384, int(p.X)-1)
-		if want := s.Compiled[0].Memory(16, prompt, int(p.X)-prompt).TotalBytes; p.Y != want {
+		if want := s.Compiled[0].Memory(costmodel.Workload{Batch: 16, Prompt: prompt, Generate: int(p.X) - prompt}).TotalBytes; p.Y != want {
 			t.Errorf("context %v: %v, want %v", p.X, p.Y, want)
 		}
 		if i > 0 && p.Y <= line.Points[i-1].Y {

@@ -23,7 +23,6 @@ type priced struct {
 	load    costmodel.Workload
 	params  float64
 	memory  costmodel.Memory
-	largest int     // sequences that fit
 	prefill float64 // seconds
 	decode  float64 // seconds for all generated tokens
 }
@@ -46,7 +45,7 @@ var figures = [...]figure{
 	{"state_bytes_per_sequence", "", size, false, func(p *priced) float64 { return p.memory.StateBytesPerSequence }},
 	{"cache_bytes", "cache", size, false, func(p *priced) float64 { return p.memory.BytesPerSequence }},
 	{"missing_bytes", "missing", size, false, func(p *priced) float64 { return p.memory.MissingBytes }},
-	{"max_batch", "", count, true, func(p *priced) float64 { return float64(p.largest) }},
+	{"max_batch", "", count, true, func(p *priced) float64 { return float64(p.memory.MaxBatch) }},
 	{"ttft_seconds", "ttft", seconds, false, func(p *priced) float64 { return p.prefill }},
 	{"tpot_seconds", "tpot", seconds, false, func(p *priced) float64 { return p.decode / float64(p.load.Generate) }},
 	{"first_step_seconds", "", seconds, false, func(p *priced) float64 { return p.step(1) }},
@@ -68,11 +67,10 @@ func (p *priced) throughput(batch int, decode float64) float64 {
 
 // atLargest is the throughput of the largest batch that fits, 0 where none does.
 func (p *priced) atLargest() float64 {
-	if p.largest == 0 {
+	w := p.load.WithBatch(p.memory.MaxBatch)
+	if w.Batch == 0 {
 		return 0
 	}
-	w := p.load
-	w.Batch = p.largest
 	return p.throughput(w.Batch, p.at.Generation(w))
 }
 

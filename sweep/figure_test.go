@@ -38,14 +38,14 @@ func TestFigures(t *testing.T) {
 	}
 	for i, f := range []costmodel.Fidelity{costmodel.Roofline, costmodel.Calibrated} {
 		four, most := rows[i], rows[2+i]
-		largest := c.MaxBatch(2000, 500)
-		memory := c.Memory(4, 2000, 500)
+		largest := c.MaxBatch(costmodel.Workload{Prompt: 2000, Generate: 500})
+		memory := c.Memory(costmodel.Workload{Batch: 4, Prompt: 2000, Generate: 500})
 		for col, want := range map[string]float64{
 			"params": float64(m.Params().Total), "weights_bytes": memory.WeightsBytes, "cache_bytes": memory.BytesPerSequence,
 			"cache_bytes_per_token": memory.CacheBytesPerToken, "cache_read_bytes_per_token": memory.CacheReadBytesPerToken,
 			"state_bytes_per_sequence": memory.StateBytesPerSequence, "missing_bytes": 0, "max_batch": float64(largest),
-			"ttft_seconds": c.Prefill(f, 4, 2000).Seconds, "tpot_seconds": c.Generation(f, 4, 2000, 500) / 500,
-			"first_step_seconds": c.DecodeStep(f, 4, 2001), "last_step_seconds": c.DecodeStep(f, 4, 2500),
+			"ttft_seconds": c.At(f).Prefill(costmodel.Workload{Batch: 4, Prompt: 2000}), "tpot_seconds": c.At(f).Generation(costmodel.Workload{Batch: 4, Prompt: 2000, Generate: 500}) / 500,
+			"first_step_seconds": c.At(f).Step(4, 2001), "last_step_seconds": c.At(f).Step(4, 2500),
 			"request_seconds":                number64(t, four, "ttft_seconds") + 500*number64(t, four, "tpot_seconds"),
 			"tokens_per_second":              4 / number64(t, four, "tpot_seconds"),
 			"tokens_per_second_at_max_batch": number64(t, most, "tokens_per_second"),

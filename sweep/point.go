@@ -122,19 +122,17 @@ func (e *engine) entry(key string) *entry {
 
 // price evaluates a compiled point for a workload; batch 0 is the largest that fits.
 func price(n *entry, f costmodel.Fidelity, load costmodel.Workload) result {
-	p := priced{at: n.c.At(f), load: load, params: n.params, largest: n.c.MaxBatch(load.Prompt, load.Generate)}
+	p := priced{at: n.c.At(f), params: n.params}
 	r := result{priced: true}
-	if load.Batch == 0 {
-		if p.load.Batch = max(p.largest, 1); p.largest == 0 {
-			r.reason = "not even one sequence fits"
-		}
+	if p.load, r.fits = n.c.Fill(load); load.Batch == 0 && !r.fits {
+		r.reason = "not even one sequence fits"
 	}
 	if err := p.load.Check(); err != nil {
 		return result{reason: err.Error()}
 	}
-	p.memory = n.c.Memory(p.load.Batch, load.Prompt, load.Generate)
-	if r.fits = p.memory.Fits; !r.fits && r.reason == "" {
-		r.reason = fmt.Sprintf("does not fit: %.3g GB missing, largest batch %d", p.memory.MissingBytes/1e9, p.largest)
+	p.memory = n.c.Memory(p.load)
+	if !r.fits && r.reason == "" {
+		r.reason = fmt.Sprintf("does not fit: %.3g GB missing, largest batch %d", p.memory.MissingBytes/1e9, p.memory.MaxBatch)
 	}
 	p.prefill, p.decode = p.at.Prefill(p.load), p.at.Generation(p.load)
 	for i := range figures {

@@ -63,30 +63,33 @@ func estimateCommand() *cobra.Command {
 
 // estimateOne prices the workload on one model; batch 0 is the largest that fits.
 func estimateOne(c *cobra.Command, x *costmodel.Compiled, f costmodel.Fidelity, w costmodel.Workload, breakdown bool) ([]*reports.Table, reports.EstimateJSON, error) {
-	if w.Batch == 0 {
-		w.Batch = max(x.MaxBatch(w.Prompt, w.Generate), 1)
-	}
-	e, err := x.Estimate(f, w)
+	rows, err := costmodel.Compare([]*costmodel.Compiled{x}, f, w)
 	if err != nil {
 		return nil, reports.EstimateJSON{}, err
 	}
+	e := rows[0].Estimate
+	w = e.Workload
 	if !e.Memory.Fits {
 		warn(c.ErrOrStderr(), "%s %s", x.Model.Name, reports.Misfit(e))
 	}
-	tables := []*reports.Table{reports.EstimateTable(x, e)}
+	tables := []*reports.Table{reports.EstimateTable(rows[0])}
 	if !breakdown {
-		return tables, reports.Estimate(x, e, nil), nil
+		return tables, reports.Estimate(rows[0], nil, nil), nil
 	}
-	ops := x.FittedBreakdown(w)
+	ops := x.At(costmodel.Roofline).Ops(w)
+	var fitted []costmodel.OpCost
+	if at := x.At(costmodel.Calibrated); at.Basis() != costmodel.DatasheetOnly {
+		fitted = at.Ops(w)
+	}
 	title := fmt.Sprintf("Mean decode step at roofline, batch %d, by operation", w.Batch)
-	steps := reports.BreakdownTable(title, ops)
+	steps := reports.BreakdownTable(title, ops, fitted)
 	if f == costmodel.Calibrated {
 		steps.Title += ", with each one's fitted time"
 		steps.Notes = append(steps.Notes, fmt.Sprintf("Engine %s adds %s to a step.", e.Engine, reports.SI(x.EngineSeconds(w.Batch), "s")))
 	}
 	tables = append(tables, steps)
-	if pre := x.PrefillBreakdown(w); pre != nil {
-		tables = append(tables, reports.BreakdownTable("Prefill at roofline, by operation", pre))
+	if pre := x.At(costmodel.Roofline).PrefillOps(w); pre != nil {
+		tables = append(tables, reports.BreakdownTable("Prefill at roofline, by operation", pre, nil))
 	}
-	return tables, reports.Estimate(x, e, ops), nil
+	return tables, reports.Estimate(rows[0], ops, fitted), nil
 }

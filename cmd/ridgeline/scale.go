@@ -136,8 +136,7 @@ func (s *scaleFlags) misfit(c *cobra.Command, set *scaling.Setting, m scaling.Ma
 	if err != nil {
 		return
 	}
-	w := set.Load
-	if w.Batch = max(w.Batch, 1); !x.Memory(w.Batch, w.Prompt, w.Generate).Fits {
+	if w, fits := x.Fill(set.Load); !fits {
 		e, err := x.Estimate(set.Fidelity, w)
 		if err == nil {
 			warn(c.ErrOrStderr(), "%s %s", m.Name, reports.Misfit(e))
