@@ -31,12 +31,8 @@ func gmus(m *arch.Model) (layers []int, units []arch.GMU) {
 
 // crossFrom is the first layer of the cross-decoder, 0 where there is none.
 func crossFrom(m *arch.Model) int {
-	for i, p := range m.Mixers() {
-		if r := p.Reads(); r.Cache > 0 || r.Memory > 0 {
-			return i
-		}
-	}
-	return 0
+	from, _ := m.CrossDecoder()
+	return from
 }
 
 // pattern is the attention whose shape others take: that of the last layer whose cache
@@ -84,7 +80,7 @@ func hybrid(m *arch.Model) (*arch.Model, error) {
 		return nil, fmt.Errorf("%d layers do not halve into pairs", d)
 	}
 	for _, l := range m.Layers {
-		if a, ok := l.Mixer.(arch.Attention); !ok || a.Cross() {
+		if a, ok := arch.AttentionAlone(l.Mixer); !ok || a.Cross() {
 			return nil, fmt.Errorf("not attention throughout")
 		}
 	}
@@ -121,7 +117,7 @@ func shareCache(m *arch.Model) (*arch.Model, error) {
 	s.Name, s.Family, s.CountingForm = m.Name+"-shared", "", 0
 	from := -1
 	for _, i := range owners(m) {
-		a, attends := m.Layers[i].Mixer.(arch.Attention)
+		a, attends := arch.AttentionAlone(m.Layers[i].Mixer)
 		if from < 0 {
 			if i >= len(m.Layers)/2 {
 				from = i

@@ -74,12 +74,13 @@ func (m *Model) Mixers() iter.Seq2[int, Mixer] {
 }
 
 // Attentions goes through the attention of all layers, with the number of its layer.
-func (m *Model) Attentions() iter.Seq2[int, Attention] { return each[Attention](m) }
+func (m *Model) Attentions() iter.Seq2[int, Attention] { return Each[Attention](m) }
 
 // GMUs goes through the Gated Memory Units of all layers, with the number of their layer.
-func (m *Model) GMUs() iter.Seq2[int, GMU] { return each[GMU](m) }
+func (m *Model) GMUs() iter.Seq2[int, GMU] { return Each[GMU](m) }
 
-func each[T Mixer](m *Model) iter.Seq2[int, T] {
+// Each goes through the mixers of one kind in all layers, with the number of their layer.
+func Each[T Mixer](m *Model) iter.Seq2[int, T] {
 	return func(yield func(int, T) bool) {
 		for i, p := range m.Mixers() {
 			if x, ok := p.(T); ok && !yield(i, x) {
@@ -97,6 +98,22 @@ func AttentionOf(m Mixer) (Attention, bool) {
 		}
 	}
 	return Attention{}, false
+}
+
+// AttentionAlone is a layer's mixer where that is attention and nothing beside it.
+func AttentionAlone(m Mixer) (Attention, bool) {
+	a, ok := m.(Attention)
+	return a, ok
+}
+
+// MapAttentions replaces the attention of all layers by what f makes of it.
+func (m *Model) MapAttentions(f func(layer int, a Attention) Attention) {
+	m.MapMixers(func(layer int, p Mixer) Mixer {
+		if a, ok := p.(Attention); ok {
+			return f(layer, a)
+		}
+		return p
+	})
 }
 
 // MapMixers replaces every mixer, those of a Parallel one by one, by what f makes of it.

@@ -75,7 +75,9 @@ func CheckGMURatio(r float64) error {
 	return nil
 }
 
-// cross is the cross-decoder of a model: the layers that share one cache or memory.
+// cross is the layers that a GMU ratio is a share of: behind the last cache owner, those
+// that gate a memory or read its cache. It is wider than Model.CrossDecoder, the layers
+// that a prefill may skip: others may stand between them, recurrent ones for example.
 type cross struct {
 	m      *Model
 	owner  int          // layer of the last cache owner

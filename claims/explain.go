@@ -192,12 +192,9 @@ func (a *auditor) chooseBaseline(s *setup) error {
 	}
 	m = m.Clone()
 	if s.mha {
-		m.MapMixers(func(_ int, p arch.Mixer) arch.Mixer {
-			if x, ok := p.(arch.Attention); ok {
-				x.KVHeads = x.Heads
-				return x
-			}
-			return p
+		m.MapAttentions(func(_ int, a arch.Attention) arch.Attention {
+			a.KVHeads = a.Heads
+			return a
 		})
 	}
 	if s.equal {

@@ -90,7 +90,7 @@ func drawGMU(t *rapid.T, m *arch.Model, i int) arch.Mixer {
 
 func drawCross(t *rapid.T, m *arch.Model, i int) arch.Mixer {
 	for s := range i {
-		a, ok := m.Layers[s].Mixer.(arch.Attention)
+		a, ok := arch.AttentionAlone(m.Layers[s].Mixer)
 		if ok && !a.Cross() && rapid.Bool().Draw(t, "of") {
 			c := a
 			c.KVSource = arch.To(s)

@@ -73,21 +73,27 @@ func TestLinkBytesAreTheirClosedForm(t *testing.T) {
 			for _, p := range arch.Parts(l.Mixer) {
 				// The layer in front of a skipped cross-decoder makes K and V for all rows,
 				// and queries for the last.
-				if a, ok := p.(arch.Attention); ok && !a.Cross() && i == from-1 && from < len(m.Layers) {
+				if arch.CacheOwner(p) != nil && i == from-1 && from < len(m.Layers) {
 					n = last
 				}
 				want += n * w * reduce
-				switch p := p.(type) {
-				case arch.Mamba1:
-					want += n * float64(p.DtRank+2*p.DState) * reduce
-				case arch.GMU:
-					if p.Variant == arch.SigmoidGMU {
-						want += n * 2 * w * gather
-					}
-				}
 			}
 			if l.FFN != nil {
 				want += n * w * reduce
+			}
+		}
+		rows := func(layer int) float64 {
+			if layer >= from {
+				return last
+			}
+			return rowsAll
+		}
+		for i, p := range arch.Each[arch.Mamba1](m) {
+			want += rows(i) * float64(p.DtRank+2*p.DState) * reduce
+		}
+		for i, g := range m.GMUs() {
+			if g.Variant == arch.SigmoidGMU {
+				want += rows(i) * 2 * w * gather
 			}
 		}
 		want *= c.f.act.Bytes()

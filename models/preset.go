@@ -146,12 +146,9 @@ func matrixElements(m *arch.Model) int64 {
 // plainAttention turns differential attention off.
 func plainAttention(m *arch.Model) (*arch.Model, error) {
 	m = m.Clone()
-	m.MapMixers(func(_ int, p arch.Mixer) arch.Mixer {
-		if a, ok := p.(arch.Attention); ok {
-			a.Differential = false
-			return a
-		}
-		return p
+	m.MapAttentions(func(_ int, a arch.Attention) arch.Attention {
+		a.Differential = false
+		return a
 	})
 	return m, m.Check()
 }

@@ -71,7 +71,7 @@ func TestOperationsReadWhatIsStored(t *testing.T) {
 			for _, s := range m.StoredShares() {
 				want += float64(s.Bytes)
 			}
-			if got := x.Memory(1, 1, 1).WeightsBytes; math.Abs(got/want-1) > 1e-9 {
+			if got := x.Memory(costmodel.Workload{Batch: 1, Prompt: 1, Generate: 1}).WeightsBytes; math.Abs(got/want-1) > 1e-9 {
 				t.Errorf("%s, %s: operations read %.0f bytes of weights, %.0f are stored", c.Name, method, got, want)
 			}
 		}

@@ -65,12 +65,8 @@ const (
 // ScanElements is Σ d_inner·d_state over the Mamba-1 layers of a model.
 func ScanElements(m *arch.Model) float64 {
 	n := 0.0
-	for _, l := range m.Layers {
-		for _, p := range arch.Parts(l.Mixer) {
-			if s, ok := p.(arch.Mamba1); ok {
-				n += float64(s.DInner) * float64(s.DState)
-			}
-		}
+	for _, s := range arch.Each[arch.Mamba1](m) {
+		n += float64(s.DInner) * float64(s.DState)
 	}
 	return n
 }
