@@ -258,7 +258,7 @@ func (d *Deployment) memory(c *costmodel.Compiled, s Settings) error {
 	if !(u > 0 && u <= 1) {
 		return fmt.Errorf("gpu memory utilization %g: must be above 0 and at most 1", u)
 	}
-	d.WeightBytes = c.Memory(1, 1, 1).WeightsBytes
+	d.WeightBytes = c.Memory(costmodel.Workload{Batch: 1, Prompt: 1, Generate: 1}).WeightsBytes
 	logits := 4 * float64(c.Model.Vocab) * float64(l.Seqs)
 	rows := float64(min(l.Budget, 1<<22))
 	d.PeakBytes = profilePeak*activations(c)*rows + 2*logits

@@ -145,7 +145,7 @@ func (r *Run) Replay(ctx context.Context, host *serving.Host) (*RunResult, error
 		TTFT: Pair{r.Measured.TTFT, f.TTFT}, TPOT: Pair{r.Measured.TPOT, f.TPOT}, E2E: Pair{r.Measured.E2E, f.E2E},
 		TTFT99: Pair{r.Measured.TTFT99, f.TTFT99}, E2E99: Pair{r.Measured.E2E99, f.E2E99},
 		Requests: len(r.Requests), Completed: Counts{r.Measured.Completed, f.Completed}, Overloaded: r.Measured.TTFT > overloadedAt*r.Measured.E2E,
-		KVBlocks: d.Limits.Blocks, Basis: c.Basis(costmodel.Calibrated), Batch: res.Stats.Batch(), Why: o.Why()}, nil
+		KVBlocks: d.Limits.Blocks, Basis: c.At(costmodel.Calibrated).Basis(), Batch: res.Stats.Batch(), Why: o.Why()}, nil
 }
 
 func figuresOf(rs []serving.Record, skip int) Figures {
