@@ -93,8 +93,11 @@ func (s *Server) view(q url.Values) (*View, error) {
 	}
 	names := reports.RowNames(rows)
 	t := reports.CompareTable(rows)
-	v := &View{Verdict: reports.Verdict(rows), Faster: setup.Faster(), Setting: reports.CompareSetting(rows), Warnings: warnings,
+	v := &View{Verdict: reports.Verdict(rows), Setting: reports.CompareSetting(rows), Warnings: warnings,
 		Compare: reports.Compare(rows), Command: s.command("compare", st, ms), Misfits: []string{}}
+	if len(rows) > 1 {
+		v.Faster = setup.Faster(reports.Furthest(rows))
+	}
 	v.Heads, v.Rows = t.Rendered()
 	for i, r := range rows {
 		if !r.Memory.Fits {

@@ -145,6 +145,24 @@ func Setting(c *costmodel.Compiled, e costmodel.Estimate) string {
 	return s + ", prefill " + c.Options.Prefill.String() + "."
 }
 
+// Furthest is the row that a verdict sets against the baseline: of those that fit their
+// device the one whose speed is furthest from it. There are at least two rows.
+func Furthest(rows []costmodel.Row) int {
+	far := 1
+	for i := 2; i < len(rows); i++ {
+		r, other := rows[i], rows[far]
+		// What does not fit says little.
+		if r.Memory.Fits != other.Memory.Fits {
+			if r.Memory.Fits {
+				far = i
+			}
+		} else if math.Abs(math.Log(r.Speedup)) > math.Abs(math.Log(other.Speedup)) {
+			far = i
+		}
+	}
+	return far
+}
+
 // Verdict says in one sentence what makes the difference between the baseline and the
 // model furthest from it, all of it from the rows' figures.
 func Verdict(rows []costmodel.Row) string {
@@ -154,19 +172,9 @@ func Verdict(rows []costmodel.Row) string {
 		return fmt.Sprintf("%s decodes %s tok/s at batch %d; %s take %.0f %% of a mean step.", r.Compiled.Model.Name,
 			Digits(r.Decode.TokensPerSecond), r.Workload.Batch, noun(b), 100*share)
 	}
-	base, other := rows[0], rows[1]
-	names := RowNames(rows)
-	bn, on := names[0], names[1]
-	for i, r := range rows[2:] {
-		// What does not fit says little; among the others the furthest from the baseline.
-		if r.Memory.Fits != other.Memory.Fits {
-			if r.Memory.Fits {
-				other, on = r, names[i+2]
-			}
-		} else if math.Abs(math.Log(r.Speedup)) > math.Abs(math.Log(other.Speedup)) {
-			other, on = r, names[i+2]
-		}
-	}
+	names, far := RowNames(rows), Furthest(rows)
+	base, other := rows[0], rows[far]
+	bn, on := names[0], names[far]
 	where := "at batch " + Int(float64(base.Workload.Batch))
 	if other.Workload.Batch != base.Workload.Batch {
 		where = fmt.Sprintf("at batch %s against %s", Int(float64(other.Workload.Batch)), Int(float64(base.Workload.Batch)))

@@ -7,14 +7,11 @@ import (
 	"ridgeline/units"
 )
 
-// Faster says in a sentence from which context on a decode step of the last of the setup's
-// models takes less time than one of the first, both at the load's batch; with batch max,
-// at one sequence. It is empty for one model.
-func (s *Setup) Faster() string {
-	if len(s.Compiled) < 2 {
-		return ""
-	}
-	base, other := s.Compiled[0], s.Compiled[len(s.Compiled)-1]
+// Faster says in a sentence from which context on a decode step of one of the setup's models
+// takes less time than one of the first, both at the load's batch; with batch max, at one
+// sequence.
+func (s *Setup) Faster(i int) string {
+	base, other := s.Compiled[0], s.Compiled[i]
 	batch := max(s.Load.Batch, 1)
 	longest := 4 * s.longest()
 	from := costmodel.LengthFrom(longest, func(n int) bool {

@@ -308,7 +308,7 @@
       make('div', { class: 'head' }, make('h3', {}, i === 0 ? 'Design 1, the baseline' : 'Design ' + (i + 1)), remove), spec,
       make('div', { class: 'design-error error', hidden: true }),
       make('div', { class: 'knobs' }),
-      make('details', { open: i < 2 }, make('summary', {}, 'Layout'), layers, make('p', { class: 'tell hint' }), make('div', { class: 'editor' }), layout),
+      make('details', { open: i < 2 && innerWidth > 900 }, make('summary', {}, 'Layout'), layers, make('p', { class: 'tell hint' }), make('div', { class: 'editor' }), layout),
       make('details', {}, make('summary', {}, 'Model file'), text, make('p', {}, apply, ' ', save)));
     e.setAttribute('aria-label', 'Design ' + (i + 1));
     spec.addEventListener('change', () => { state.m[i] = spec.value.trim(); update(); commit(); });

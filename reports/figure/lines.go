@@ -64,7 +64,7 @@ func (f *Figure) curves(c *study.Chart) {
 			widest = max(widest, l.width(t))
 		}
 		clouds := slices.ContainsFunc(a.Series, func(s study.Series) bool { return s.Cloud })
-		if clouds || widest > 0.36*f.inner() || len(a.Series)+len(a.Levels) > 14 {
+		if clouds || widest > 0.3*f.inner() || len(a.Series)+len(a.Levels) > 14 {
 			a.named = false
 		}
 		if a.named {
