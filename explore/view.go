@@ -97,6 +97,7 @@ func (s *Server) view(q url.Values) (*View, error) {
 		Compare: reports.Compare(rows), Command: s.command("compare", st, ms), Misfits: []string{}}
 	if len(rows) > 1 {
 		v.Faster = setup.Faster(reports.Furthest(rows))
+		v.Compare.Faster = v.Faster
 	}
 	v.Heads, v.Rows = t.Rendered()
 	for i, r := range rows {

@@ -119,6 +119,7 @@ func Estimate(row costmodel.Row, ops, fitted []costmodel.OpCost) EstimateJSON {
 type CompareJSON struct {
 	Baseline string    `json:"baseline"`
 	Verdict  string    `json:"verdict"`
+	Faster   string    `json:"faster,omitempty"` // from which context on, in a sentence
 	Rows     []RowJSON `json:"rows"`
 }
 

@@ -21,9 +21,9 @@ func (s *Setup) Faster(i int) string {
 	a, b := s.whole(other), s.whole(base)
 	switch from {
 	case 0:
-		return fmt.Sprintf("%s, a decode step of %s takes no less time than one of %s at a context of %s tokens.", at, a, b, Tokens(longest))
+		return fmt.Sprintf("%s, a decode step of %s takes no less time than one of %s at a context of %s tokens, whether or not that fits.", at, a, b, Tokens(longest))
 	case 1:
-		return fmt.Sprintf("%s, a decode step of %s takes less time than one of %s at every context up to %s tokens.", at, a, b, Tokens(longest))
+		return fmt.Sprintf("%s, a decode step of %s takes less time than one of %s at every context up to %s tokens, whether or not that fits.", at, a, b, Tokens(longest))
 	}
 	return fmt.Sprintf("%s, a decode step of %s takes less time than one of %s from a context of %s tokens on.", at, a, b, units.Int(float64(from)))
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
 
-	"ridgeline/costmodel"
 	"ridgeline/reports"
+	"ridgeline/study"
 )
 
 func compareCommand() *cobra.Command {
@@ -30,11 +32,17 @@ func compareCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			rows, err := costmodel.Compare(cs, f, w)
+			setup := &study.Setup{Compiled: cs, Fidelity: f, Load: w}
+			rows, err := setup.Compare()
 			if err != nil {
 				return err
 			}
-			return out.write(c, []*reports.Table{reports.CompareTable(rows)}, reports.Compare(rows))
+			t, j := reports.CompareTable(rows), reports.Compare(rows)
+			if len(rows) > 1 { // beside the verdict
+				j.Faster = setup.Faster(reports.Furthest(rows))
+				t.Notes = slices.Insert(t.Notes, 1, j.Faster)
+			}
+			return out.write(c, []*reports.Table{t}, j)
 		},
 	}
 	deploy.register(c)

@@ -55,6 +55,14 @@ func TestReadme(t *testing.T) {
 				}
 			}
 			var out, errs bytes.Buffer
+			if command[0] == "explore" { // serves until it is stopped: once it has an address
+				ctx, stop := context.WithCancel(context.Background())
+				run(ctx, append(command, "--no-open"), stopping{&out, stop}, &errs)
+				if stop(); !strings.HasPrefix(out.String(), "http://127.0.0.1:") {
+					t.Errorf("%s\nserves no page: %s", line, errs.String())
+				}
+				continue
+			}
 			if code := run(context.Background(), command, &out, &errs); code != 0 {
 				t.Errorf("%s\nexit %d: %s", line, code, errs.String())
 			}
@@ -74,6 +82,17 @@ func TestReadme(t *testing.T) {
 	if ran < 8 {
 		t.Errorf("only %d commands found", ran)
 	}
+}
+
+// stopping ends what it is the output of at the first word.
+type stopping struct {
+	*bytes.Buffer
+	stop func()
+}
+
+func (s stopping) Write(b []byte) (int, error) {
+	defer s.stop()
+	return s.Buffer.Write(b)
 }
 
 // words splits a command line as a shell does for single quotes.

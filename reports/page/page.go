@@ -41,6 +41,7 @@ type Made struct {
 type Page struct {
 	Title    string
 	Verdict  string
+	Faster   string   // from which context on, in a sentence
 	Misfits  []string // what does not fit its device, in words
 	Setting  string
 	Made     Made
@@ -71,6 +72,9 @@ func Build(ctx context.Context, s *study.Setup, made Made) (*Page, error) {
 		Verdict: reports.Verdict(rows),
 		Setting: reports.CompareSetting(rows),
 		Made:    made,
+	}
+	if len(rows) > 1 {
+		p.Faster = s.Faster(reports.Furthest(rows))
 	}
 	for i, r := range rows {
 		if !r.Memory.Fits {
