@@ -5,11 +5,13 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"ridgeline/arch"
 	"ridgeline/arch/family"
+	"ridgeline/arch/ggufmodel"
 	"ridgeline/arch/hf"
 	"ridgeline/arch/modelfile"
 	"ridgeline/checkpoint"
@@ -64,7 +66,7 @@ func modelsCommand() *cobra.Command {
 			return out.write(c, []*reports.Table{t}, reports.Model(m))
 		},
 	}
-	c.Flags().BoolVar(&types, "types", false, "list the Hugging Face model types that are read, what they are made of, and those refused")
+	c.Flags().BoolVar(&types, "types", false, "list the Hugging Face model types and GGUF architectures that are read, what they are made of, and those refused")
 	out.register(c, "yaml")
 	return c
 }
@@ -79,7 +81,8 @@ func listTypes(c *cobra.Command, out *outFlags) error {
 		Types    []hf.TypeInfo `json:"types"`
 		Refused  []refused     `json:"refused"`
 		Executed []string      `json:"executed"`
-	}{Types: hf.Types(), Executed: checkpoint.Verified()}
+		GGUF     []string      `json:"gguf_architectures"`
+	}{Types: hf.Types(), Executed: checkpoint.Verified(), GGUF: ggufmodel.Architectures()}
 	why := hf.Refused()
 	for _, name := range slices.Sorted(maps.Keys(why)) {
 		list.Refused = append(list.Refused, refused{name, why[name]})
@@ -87,7 +90,9 @@ func listTypes(c *cobra.Command, out *outFlags) error {
 	if out.format == "yaml" {
 		return out.to(c, func(w io.Writer) error { return reports.WriteYAML(w, list) })
 	}
-	return out.write(c, []*reports.Table{reports.TypesTable(list.Types, list.Executed, why)}, list)
+	t := reports.TypesTable(list.Types, list.Executed, why)
+	t.Notes = append(t.Notes, fmt.Sprintf("Of GGUF files %d architectures are read: %s.", len(list.GGUF), strings.Join(list.GGUF, ", ")))
+	return out.write(c, []*reports.Table{t}, list)
 }
 
 // anywhere compiles a model on a device that computes in every format: what it keeps and
