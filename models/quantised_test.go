@@ -11,6 +11,8 @@ import (
 
 	"ridgeline/arch/hf"
 	"ridgeline/costmodel"
+	"ridgeline/formats"
+	"ridgeline/gguf"
 	"ridgeline/hardware"
 	"ridgeline/models"
 )
@@ -119,5 +121,61 @@ func TestQuantisationBesideTheConfiguration(t *testing.T) {
 	_, err = models.Open(dir)
 	if want := fmt.Sprintf(`%s.quantization.quant_algo "FP9" is not modelled`, filepath.Join(dir, "hf_quant_config.json")); err == nil || err.Error() != want {
 		t.Errorf("a mistake in it: %v, want %q", err, want)
+	}
+}
+
+// A GGUF file is a MODEL: named for the file, priced at the bytes of its tensors, and
+// what its header lacks is said in a line with the file's name.
+func TestGGUFFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "tiny-Q8_0.gguf")
+	const width, inner, vocab = 64, 96, 100
+	f := &gguf.File{Version: 3, Metadata: map[string]any{"general.architecture": "qwen3", "qwen3.block_count": uint64(1), "qwen3.context_length": uint64(512),
+		"qwen3.embedding_length": uint64(width), "qwen3.attention.head_count": uint64(4), "qwen3.attention.head_count_kv": uint64(2),
+		"qwen3.attention.key_length": uint64(32), "qwen3.attention.value_length": uint64(32), "qwen3.attention.layer_norm_rms_epsilon": 1e-6}}
+	want := int64(0)
+	add := func(name string, kind formats.GGUF, shape ...int64) {
+		x := gguf.Tensor{Name: name, Type: kind, Shape: shape}
+		want += x.Bytes()
+		f.Tensors = append(f.Tensors, x)
+	}
+	add("token_embd.weight", 8, width, vocab)
+	add("output_norm.weight", 0, width)
+	for name, shape := range map[string][]int64{"attn_q": {width, 128}, "attn_k": {width, 64}, "attn_v": {width, 64}, "attn_output": {128, width},
+		"ffn_gate": {width, inner}, "ffn_up": {width, inner}, "ffn_down": {inner, width}} {
+		add("blk.0."+name+".weight", 8, shape...)
+	}
+	for name, n := range map[string]int64{"attn_norm": width, "ffn_norm": width, "attn_q_norm": 32, "attn_k_norm": 32} {
+		add("blk.0."+name+".weight", 0, n)
+	}
+	write := func() {
+		if err := os.WriteFile(path, f.Encode(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write()
+	m, err := models.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hw, err := hardware.Lookup("h100-sxm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := costmodel.Compile(m, hw, costmodel.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mem := c.Memory(1, 1, 1)
+	if m.Name != "tiny-Q8_0" || math.Abs(mem.WeightsBytes-float64(want)) > 1e-6 || mem.CacheBytesPerToken != 2*2*32*2 {
+		t.Errorf("%s: %g bytes of weights, want %d; %g of cache a token", m.Name, mem.WeightsBytes, want, mem.CacheBytesPerToken)
+	}
+	if got := c.BeyondContext(costmodel.Workload{Prompt: 500, Generate: 13}); got != 1 {
+		t.Errorf("%d positions beyond a context of 512, want 1", got)
+	}
+	delete(f.Metadata, "qwen3.block_count")
+	write()
+	if _, err := models.Open(path); err == nil || !strings.HasPrefix(err.Error(), path+": qwen3: ") {
+		t.Errorf("without a number of layers: %v", err)
 	}
 }
