@@ -166,7 +166,7 @@ func TestGGUFFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mem := c.Memory(1, 1, 1)
+	mem := c.Memory(costmodel.Workload{Batch: 1, Prompt: 1, Generate: 1})
 	if m.Name != "tiny-Q8_0" || math.Abs(mem.WeightsBytes-float64(want)) > 1e-6 || mem.CacheBytesPerToken != 2*2*32*2 {
 		t.Errorf("%s: %g bytes of weights, want %d; %g of cache a token", m.Name, mem.WeightsBytes, want, mem.CacheBytesPerToken)
 	}
