@@ -136,6 +136,11 @@ type Routing struct {
 	// scores have the largest sum, or, with GroupMax, whose best score is largest.
 	Groups, TopGroups int
 	GroupMax          bool
+	// Mixer picks experts one after the other, each with the share that a softmax gives it
+	// over those left whose score is within 2·Jitter of the best (SparseMixer,
+	// arXiv:2409.12136).
+	Mixer  bool
+	Jitter float64
 }
 
 // Kind returns "moe".

@@ -58,6 +58,10 @@ type Storage struct {
 	Window        int // positions the cache keeps; 0 is all
 	StateElements int // of the recurrent state
 	ConvElements  int // of the inputs that the convolution looks back on
+
+	// Where an indexer picks positions, the elements of the cache that only those are read
+	// of, and how many a query picks; the others are read of all positions.
+	PickedElements, Picked int
 }
 
 // Recurrent reports whether the mixer carries a state from position to position.
@@ -83,6 +87,7 @@ type MixerKind struct {
 func MixerKinds() []MixerKind {
 	return []MixerKind{
 		{"attention", "softmax attention with grouped queries, full or windowed", Attention{}},
+		{"mla", "multi-head latent attention (DeepSeek-V2, arXiv:2405.04434), all positions or those an indexer picks", MLA{}},
 		{"mamba1", "selective state space (Gu & Dao, arXiv:2312.00752)", Mamba1{}},
 		{"mamba2", "state-space duality (Dao & Gu, arXiv:2405.21060)", Mamba2{}},
 		{"gated_deltanet", "gated delta rule (Yang et al., arXiv:2412.06464)", GatedDeltaNet{}},

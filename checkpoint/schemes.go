@@ -16,6 +16,26 @@ func Verified() []string {
 func schemes() map[string]scheme {
 	return map[string]scheme{
 		"llama":            llama(),
+		"afmoe":            afmoe(),
+		"deepseek":         deepSeek(),
+		"dots1":            deepSeek(),
+		"ernie4_5_moe":     deepSeek().with(map[string]entry{"moe.router_bias": one("gate.moe_statics.e_score_correction_bias")}),
+		"exaone_moe":       deepSeek(),
+		"flex_olmo":        sandwich(llama()),
+		"glm4_moe":         deepSeek(),
+		"granitemoe":       graniteMoE(),
+		"granitemoeshared": graniteMoE(),
+		"minimax_m2":       llama().with(map[string]entry{"moe.router_bias": one("e_score_correction_bias")}),
+		"olmoe":            llama(),
+		"phimoe":           llama().with(map[string]entry{"moe.router": one("router.weight")}),
+		"qwen2_moe":        llama(),
+		"solar_open":       deepSeek(),
+		"deepseek_v2":      deepSeek(),
+		"deepseek_v3":      deepSeek(),
+		"kimi_k2":          deepSeek(),
+		"deepseek_v32":     deepSeek(),
+		"glm_moe_dsa":      deepSeek(),
+		"minicpm3":         deepSeek(),
 		"mistral":          llama(),
 		"qwen2":            llama(),
 		"qwen3":            llama(),
@@ -128,6 +148,46 @@ func llama() scheme {
 			"gated_deltanet.out":  one("out_proj.weight"),
 		},
 	}
+}
+
+// deepSeek has latent attention, and shared experts in one.
+func deepSeek() scheme {
+	return llama().inside(map[string]string{"mla": "self_attn."}).with(map[string]entry{
+		"mla.q":      one("q_proj.weight"),
+		"mla.q_down": one("q_a_proj.weight"), "mla.q_down_bias": one("q_a_proj.bias"),
+		"mla.q_norm":  one("q_a_layernorm.weight"),
+		"mla.q_up":    one("q_b_proj.weight"),
+		"mla.kv_down": one("kv_a_proj_with_mqa.weight"), "mla.kv_down_bias": one("kv_a_proj_with_mqa.bias"),
+		"mla.kv_norm": one("kv_a_layernorm.weight"),
+		"mla.kv_up":   one("kv_b_proj.weight"),
+		"mla.out":     one("o_proj.weight"), "mla.out_bias": one("o_proj.bias"),
+		"mla.index_q": one("indexer.wq_b.weight"), "mla.index_k": one("indexer.wk.weight"),
+		"mla.index_norm": one("indexer.k_norm.weight"), "mla.index_norm_bias": one("indexer.k_norm.bias"),
+		"mla.index_weights": one("indexer.weights_proj.weight"),
+		"moe.shared_up":     one("shared_experts.gate_proj.weight", "shared_experts.up_proj.weight"),
+		"moe.shared_down":   one("shared_experts.down_proj.weight"),
+	})
+}
+
+// graniteMoE stacks its experts as Granite's hybrids do.
+func graniteMoE() scheme {
+	return graniteHybrid().with(map[string]entry{
+		"moe.router": one("block_sparse_moe.router.layer.weight"),
+		"moe.up":     one("block_sparse_moe.input_linear.weight"),
+		"moe.down":   one("block_sparse_moe.output_linear.weight"),
+	})
+}
+
+// afmoe has norms on both sides of each part, and a gate on its attention.
+func afmoe() scheme {
+	return deepSeek().with(map[string]entry{
+		"mixer_post_norm": one("post_attention_layernorm.weight"),
+		"ffn_norm":        one("pre_mlp_layernorm.weight"),
+		"ffn_post_norm":   one("post_mlp_layernorm.weight"),
+		"attention.qkv":   one("q_proj.weight", "gate_proj.weight", "k_proj.weight", "v_proj.weight"),
+		"moe.router":      one("router.gate.weight"),
+		"moe.router_bias": one("expert_bias"),
+	})
 }
 
 // phi3 keeps q, k and v, and gate and up, in one matrix each.

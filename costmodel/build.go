@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"ridgeline/arch"
+	"ridgeline/execution"
 	"ridgeline/precision"
 )
 
@@ -17,6 +18,7 @@ type builder struct {
 	f    inForce
 	tp   int
 	skip bool // prefill with the cross-decoder left out
+	step bool // a decode step, not a prefill: latent attention has a form for each
 
 	layer int
 	part  Part
@@ -34,15 +36,15 @@ type builder struct {
 	mixFd     map[int]bool // layers whose mixer output is a sigmoid GMU's mix
 }
 
-// Ops lists the operations of a call in the order they run. With skip, the call is a
-// prefill that leaves out the cross-decoder where the model allows (see arch.Model.CrossDecoder);
-// without, a decode step or a full prefill.
-func Ops(m *arch.Model, o Options, skip bool) ([]Op, error) {
+// Ops lists the operations of a call in the order they run: a prefill, which leaves out the
+// cross-decoder where the model allows and o.Prefill says so (see arch.Model.CrossDecoder),
+// or a decode step.
+func Ops(m *arch.Model, o Options, prefill bool) ([]Op, error) {
 	f, err := o.resolve(m, nil)
 	if err != nil {
 		return nil, err
 	}
-	groups, err := buildOps(m, o, f, skip, false)
+	groups, err := buildOps(m, o, f, prefill, false)
 	if err != nil {
 		return nil, err
 	}
@@ -54,13 +56,13 @@ func Ops(m *arch.Model, o Options, skip bool) ([]Op, error) {
 }
 
 // buildOps lists the operations, one by one or, grouped, once for all layers alike.
-func buildOps(m *arch.Model, o Options, f inForce, skip, grouped bool) ([]OpGroup, error) {
-	b := &builder{m: m, o: o, f: f, tp: max(o.TP, 1), scanFd: map[int]bool{}, early: map[int]bool{}, mixFd: map[int]bool{}}
+func buildOps(m *arch.Model, o Options, f inForce, prefill, grouped bool) ([]OpGroup, error) {
+	b := &builder{m: m, o: o, f: f, tp: max(o.TP, 1), step: !prefill, scanFd: map[int]bool{}, early: map[int]bool{}, mixFd: map[int]bool{}}
 	if grouped {
 		b.blocks = map[block][2]int{}
 	}
 	from := len(m.Layers)
-	if skip {
+	if prefill && o.Prefill == execution.Skip {
 		if s, ok := m.CrossDecoder(); ok {
 			from, b.skip = s, true
 		}
@@ -408,6 +410,7 @@ func lastQuery(l arch.Layer) bool {
 // partCosts says how each mixer and FFN is priced, by its type.
 var partCosts = costsByType(
 	priced((*builder).attention),
+	priced((*builder).latentAttention),
 	priced((*builder).mamba1),
 	priced((*builder).mamba2),
 	priced((*builder).deltaNet),

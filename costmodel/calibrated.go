@@ -34,6 +34,9 @@ type kernel struct {
 //   - The scans of Mamba-2 were not timed: Gated DeltaNet's kernels stand in for them.
 //   - Mamba-1's step is Mamba-2's step kernel (selective_state_update serves both) with
 //     heads of 64 channels; its prompt scan streams.
+//   - Latent attention was not timed: of a step, attention with one KV head that reads as many
+//     bytes stands in; of a prompt, attention whose heads are as wide as key and value in the
+//     mean; its products for each head are one of the same size. An indexer is attention too.
 //   - Gates, norms, rotary and embedding stream.
 func (c *Compiled) kernelOf(g *OpGroup) kernel {
 	o, s := &g.Op, &g.Op.Shape
@@ -49,7 +52,7 @@ func (c *Compiled) kernelOf(g *OpGroup) kernel {
 			heads, kv = heads/2, kv/2
 			k.launches = 4
 		}
-		if c.Options.KVRead.PerQueryHead(s.Windowed) {
+		if !s.Latent && c.Options.KVRead.PerQueryHead(s.Windowed) {
 			kv = heads
 		}
 		k.attention = kerneltime.DecodeAttention{Heads: heads, KVHeads: kv, HeadDim: float64(s.HeadDim), Window: float64(s.Window), KVDType: o.KV}

@@ -49,6 +49,7 @@ type calibrated struct {
 	stream0 float64  // bytes
 	stream1 float64  // bytes per sequence
 	prefill []kernel
+	mixed   []kernel // of a step with pieces of prompts
 	tp      float64
 	perStep float64 // seconds of the engine: host, and gaps between kernels
 	prompts float64 // the same for a prefill
@@ -83,6 +84,10 @@ func (c *Compiled) calibrate() Pricer {
 		x := c.kernelOf(&c.prefill[i])
 		k.prompts += x.layers * x.launches * k.engine.Gap
 		k.prefill = append(k.prefill, x)
+	}
+	k.mixed = k.prefill
+	for i := len(c.prefill); i < len(c.mixed); i++ {
+		k.mixed = append(slices.Clip(k.mixed), c.kernelOf(&c.mixed[i]))
 	}
 	return k
 }
@@ -227,8 +232,8 @@ func (c *calibrated) Mixed(m *Mix) float64 {
 		return c.Run(m, 1)
 	}
 	t := c.prompts + c.engine.Sequence*float64(m.Decodes)
-	for i := range c.prefill {
-		t += c.mixedKernel(&c.prefill[i], m)
+	for i := range c.mixed {
+		t += c.mixedKernel(&c.mixed[i], m)
 	}
 	return t
 }
@@ -242,6 +247,9 @@ func (c *calibrated) mixedSum(ks []*kernel, m *Mix) (t float64) {
 }
 
 func (c *calibrated) mixedKernel(k *kernel, m *Mix) float64 {
+	if k.op.Only == StepOnly && m.Decodes == 0 {
+		return 0
+	}
 	w := c.of.mixedWork(k.op, m)
 	seconds, launches := k.mixed(c, m, &w)
 	return k.layers * (max(k.launches*seconds, c.of.opSeconds(k.op, &w)) + k.launches*(launches-1)*c.engine.Gap)
@@ -260,6 +268,9 @@ func (k *kernel) mixed(c *calibrated, m *Mix, w *Work) (seconds, launches float6
 	}
 	if s.RowsAreSeqs {
 		rows = n
+	}
+	if k.op.Only != EveryPhase {
+		return k.onePhase(c, m, w)
 	}
 	switch k.price {
 	case asProduct:
@@ -306,6 +317,21 @@ func (k *kernel) mixed(c *calibrated, m *Mix, w *Work) (seconds, launches float6
 		return p.AllReduce(kerneltime.AllReduce{GPUs: c.tp, Bytes: k.perRow * rows}).Seconds, 1
 	}
 	return p.StreamSeconds(w.Total(), c.engine.Stream), 1
+}
+
+// onePhase is mixed for an operation that only the pieces of prompts have, or only the
+// sequences that decode.
+func (k *kernel) onePhase(c *calibrated, m *Mix, w *Work) (seconds, launches float64) {
+	if k.op.Only == StepOnly {
+		d := float64(m.Decodes)
+		return k.stepSeconds(c.profile, c.engine, c.tp, d, m.Contexts/d, m.Contexts/d), 1
+	}
+	for _, call := range m.Chunks {
+		wc := k.op.Work(call)
+		seconds += k.prompt(c.profile, c.engine, c.tp, call, &wc).Seconds
+		launches++
+	}
+	return seconds, launches
 }
 
 func (c *calibrated) Interval(w Workload) (low, high float64, ok bool) {

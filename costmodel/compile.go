@@ -49,6 +49,7 @@ type Compiled struct {
 	f               inForce
 	tp              int
 	decode, prefill []OpGroup
+	mixed           []OpGroup // of a step with pieces of prompts: prefill, and what of decode is not in it
 
 	bw, link float64 // bytes/s
 	fixed    fixedOps
@@ -125,12 +126,17 @@ func Compile(m *arch.Model, hw *hardware.Profile, o Options) (*Compiled, error) 
 	}
 	c.decode = group(ops)
 	c.prefill = c.decode
-	if o.Prefill == execution.Skip {
-		if _, ok := m.CrossDecoder(); ok {
-			if ops, err = buildOps(m, o, f, true, true); err != nil {
-				return nil, fmt.Errorf("%s: %w", m.Name, err)
-			}
-			c.prefill = group(ops)
+	_, cross := m.CrossDecoder()
+	if cross && o.Prefill == execution.Skip || twoForms(m) {
+		if ops, err = buildOps(m, o, f, true, true); err != nil {
+			return nil, fmt.Errorf("%s: %w", m.Name, err)
+		}
+		c.prefill = group(ops)
+	}
+	c.mixed = c.prefill
+	for i := range c.decode {
+		if g := c.decode[i]; g.Only == StepOnly {
+			c.mixed = append(slices.Clip(c.mixed), g)
 		}
 	}
 	c.reduce()

@@ -92,7 +92,7 @@ func (l *limit) Mixed(m *Mix) float64 {
 		return l.Run(m, 1)
 	}
 	c := (*Compiled)(l)
-	compute, w := c.mixedSum(c.prefill, m, true)
+	compute, w := c.mixedSum(c.mixed, m, true)
 	return c.limitSeconds(compute, &w)
 }
 

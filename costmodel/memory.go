@@ -78,6 +78,11 @@ func (c *Compiled) memoryTable() memoryTable {
 			t.rowBytes = max(t.rowBytes, r[rows]+r[seqs]+w[rows]+w[seqs])
 		}
 	}
+	for i := range c.prefill { // keys and values that a prompt's latent attention makes
+		if g := &c.prefill[i]; g.Only == PromptOnly {
+			t.rowBytes = max(t.rowBytes, g.Bytes[ActRead][kvRows]+g.Bytes[ActWrite][kvRows]+g.Bytes[ActRead][rows]+g.Bytes[ActWrite][rows])
+		}
+	}
 	t.weights += c.loadTimeWeights()
 	t.logitsBytes = 4 * float64(c.Model.Vocab)
 	return t

@@ -96,7 +96,20 @@ type Op struct {
 	Link  Coef // bytes sent to peers
 
 	Shape Shape
+	// Only says of which calls of a mixed step the operation is part: latent attention runs
+	// otherwise for pieces of prompts than for sequences that decode.
+	Only Phase
 }
+
+// Phase is what of a mixed step an operation is part of.
+type Phase uint8
+
+// The phases. The zero value is both.
+const (
+	EveryPhase Phase = iota
+	PromptOnly
+	StepOnly
+)
 
 // Shape is what a kernel of the class is launched with; a fitted cost model looks at it.
 type Shape struct {
@@ -109,6 +122,7 @@ type Shape struct {
 	RowsAreSeqs             bool // runs on the last position of each sequence only
 	WritesMemory            bool // scan whose output a GMU reads
 	Passes                  int  // plain attention passes the operation is run as
+	Latent                  bool // attention over latents: how caches of keys and values are read says nothing of it
 	Windowed                bool // attention whose layer has a window or declares one
 
 	Table int // rows of the table that rows are gathered from; all of them are stored

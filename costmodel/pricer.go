@@ -104,6 +104,22 @@ func (c *Compiled) mixedWork(o *Op, m *Mix) Work {
 	d := float64(m.Decodes)
 	seen, _ := m.seen(c.windowIndex(o.Shape.Window))
 	v := Coef{one: 1, rows: d, seqs: d, ring: d, pairs: seen, kvRows: seen}
+	switch o.Only {
+	case PromptOnly:
+		v = Coef{one: 1}
+		for _, call := range m.Chunks {
+			b := o.basis(call)
+			for i := rows; i < hit; i++ {
+				v[i] += b[i]
+			}
+		}
+		return o.work(&v)
+	case StepOnly:
+		if m.Decodes == 0 {
+			return Work{}
+		}
+		return o.work(&v)
+	}
 	if !kernelTable[o.Kernel].unlined {
 		v[rows] = m.rows()
 	}

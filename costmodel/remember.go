@@ -10,9 +10,9 @@ func Remember(p Pricer) Pricer {
 		return p
 	}
 	r := &remembering{calibrated: c, decodes: map[[2]float64]float64{}, mixed: map[flatStep]float64{}}
-	for i := range c.prefill {
-		k := &c.prefill[i]
-		if k.price == asAttention || k.price == asRecurrent {
+	for i := range c.mixed {
+		k := &c.mixed[i]
+		if k.price == asAttention || k.price == asRecurrent || k.op.Only != EveryPhase {
 			r.varies = append(r.varies, k)
 		} else {
 			r.flat = append(r.flat, k)

@@ -106,8 +106,8 @@ func (r *roofline) Mixed(m *Mix) float64 {
 	}
 	c := (*Compiled)(r)
 	t := 0.0
-	for i := range c.prefill {
-		g := &c.prefill[i]
+	for i := range c.mixed {
+		g := &c.mixed[i]
 		w := c.mixedWork(&g.Op, m)
 		t += float64(g.Count) * c.opSeconds(&g.Op, &w)
 	}

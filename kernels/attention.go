@@ -61,7 +61,7 @@ func (m *attention) newState(s *Session) mixerState {
 		}
 		panic("kernels: a layer reads the cache of one that has none")
 	}
-	return mixerState{cache: newCache(s.batch, m.KVHeads, m.HeadDim, m.Window, s.maxContext), owned: true}
+	return mixerState{cache: newCache(s.batch, m.KVHeads, m.HeadDim, m.HeadDim, m.Window, s.maxContext), owned: true}
 }
 
 // pass is one sweep over the keys and values of some kv heads for some query heads.
@@ -243,7 +243,7 @@ func (m *attention) core(c *call, q mat, cache *kvCache, n, nq int) mat {
 	c.op("attn.core", func(t *tally) {
 		core := attentionCore{
 			q: q, out: maps, cache: cache, passes: m.passes, sinks: m.sinks, batch: c.s.batch,
-			heads: m.Heads, dim: m.HeadDim, width: width, window: m.Window, n: n, nq: nq, scale: float32(m.Numerics.Scale), cap: m.LogitCap,
+			heads: m.Heads, dim: m.HeadDim, vdim: m.HeadDim, width: width, window: m.Window, n: n, nq: nq, scale: float32(m.Numerics.Scale), cap: m.LogitCap,
 		}
 		core.run(r, t)
 	})

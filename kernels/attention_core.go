@@ -7,19 +7,25 @@ import "math"
 // sum (Milakov & Gimelshein, arXiv:1805.02867), so that a pass streams K and V once
 // whatever the number of queries.
 type attentionCore struct {
-	q, out mat // out: heads·width·dim a row
+	q, out mat // q: heads·dim a row; out: heads·width·vdim
 	cache  *kvCache
 	passes []pass
 	sinks  []float32
 	batch  int
 	heads  int
-	dim    int
+	dim    int     // of a key
+	vdim   int     // of a value
+	latent bool    // values are the first vdim elements of their keys
 	width  int     // heads of V side by side: 2 for differential
 	window int     // 0 is all
 	n      int     // positions in the cache
 	nq     int     // the last nq of them ask
 	scale  float32 // of the scores; 0 is 1/√dim
 	cap    float64 // bound of the scores; 0 is none
+
+	// reads counts what a pass reads of some rows of keys and values; nil counts all of
+	// them as read from the cache.
+	reads func(t *tally, p *pass, rows int)
 }
 
 const (
@@ -82,7 +88,7 @@ type partial struct {
 func (a *attentionCore) newPartial(b int, p *pass) *partial {
 	heads := len(p.heads)
 	n := a.nq * heads
-	wide := len(p.values) * a.dim
+	wide := len(p.values) * a.vdim
 	buf := make([]float32, n*(2+wide+a.dim))
 	s := &partial{max: buf[:n], sum: buf[n : 2*n], o: buf[2*n : 2*n+n*wide], q: buf[2*n+n*wide:]}
 	scale := a.scale
@@ -106,16 +112,27 @@ func (a *attentionCore) sweep(t *tally, b int, p *pass, lo, hi int) *partial {
 	s := a.newPartial(b, p)
 	scores := make([]float32, len(p.heads)*coreBlock)
 	var ks, vs [2][]float32
-	block := min(coreBlock, max(8, coreTile/a.dim&^7))
+	block := min(coreBlock, max(8, coreTile/max(a.dim, a.vdim)&^7))
 	for at := lo; at < hi; {
 		n := 0
 		for i, k := range p.keys {
 			ks[i], _, n = a.cache.rows(b, k.kv, at, min(hi, at+block))
-			t.read(Cache, len(ks[i]))
+			if a.reads == nil {
+				t.read(Cache, len(ks[i]))
+			}
 		}
 		for i, v := range p.values {
+			if a.latent {
+				vs[i] = ks[i]
+				continue
+			}
 			_, vs[i], n = a.cache.rows(b, v.kv, at, min(hi, at+block))
-			t.read(Cache, len(vs[i]))
+			if a.reads == nil {
+				t.read(Cache, len(vs[i]))
+			}
+		}
+		if a.reads != nil {
+			a.reads(t, p, n)
 		}
 		var next ahead
 		if at+n < hi && a.nq == 1 {
@@ -151,7 +168,10 @@ func (a *attentionCore) visit(t *tally, p *pass, s *partial, i int, ks, vs *[2][
 		t.flops(2 * n * nh * a.dim)
 		h0 += nh
 	}
-	wide := len(p.values) * a.dim
+	wide, stride := len(p.values)*a.vdim, a.vdim
+	if a.latent {
+		stride = a.dim
+	}
 	for h := range heads {
 		sc := scores[h*coreBlock : h*coreBlock+n]
 		if a.cap > 0 {
@@ -171,19 +191,19 @@ func (a *attentionCore) visit(t *tally, p *pass, s *partial, i int, ks, vs *[2][
 		s.sum[e] += softmaxPart(sc, s.max[e])
 	}
 	for j := range p.values {
-		o := s.o[i*heads*wide+j*a.dim:]
+		o := s.o[i*heads*wide+j*a.vdim:]
 		soon := next
 		if a.nq == 1 && j+1 < len(p.values) {
 			soon = ahead{vs[j+1]}
 		}
-		axpys(o, wide, heads, vs[j][from*a.dim:], a.dim, n, a.dim, scores, coreBlock, soon)
-		t.flops(2 * n * heads * a.dim)
+		axpys(o, wide, heads, vs[j][from*stride:], stride, n, a.vdim, scores, coreBlock, soon)
+		t.flops(2 * n * heads * a.vdim)
 	}
 }
 
 // store joins the parts of a pass, earliest keys first, and writes its output.
 func (a *attentionCore) store(b int, p *pass, parts []*partial) {
-	heads, wide := len(p.heads), len(p.values)*a.dim
+	heads, wide := len(p.heads), len(p.values)*a.vdim
 	for i := range a.nq {
 		row := a.out.row(b*a.nq + i)
 		for j, h := range p.heads {
@@ -201,12 +221,12 @@ func (a *attentionCore) store(b int, p *pass, parts []*partial) {
 				sum += s.sum[e] * exp32(s.max[e]-m)
 			}
 			for v, value := range p.values {
-				at := (h*a.width + value.offset) * a.dim
-				to := row[at : at+a.dim]
+				at := (h*a.width + value.offset) * a.vdim
+				to := row[at : at+a.vdim]
 				clear(to)
 				for _, s := range parts {
 					f := exp32(s.max[e]-m) / sum
-					for c, x := range s.o[e*wide+v*a.dim : e*wide+(v+1)*a.dim] {
+					for c, x := range s.o[e*wide+v*a.vdim : e*wide+(v+1)*a.vdim] {
 						to[c] += f * x
 					}
 				}

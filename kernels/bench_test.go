@@ -66,12 +66,12 @@ func BenchmarkAttentionDecode(b *testing.B) {
 		{1, 8, 1, 128, 192}, {1, 32, 8, 64, 192}, {1, 16, 2, 128, 192},
 	} {
 		n := s.mib << 20 / (8 * s.batch * s.kv * s.dim)
-		c := newCache(s.batch, s.kv, s.dim, 0, n)
+		c := newCache(s.batch, s.kv, s.dim, s.dim, 0, n)
 		copy(c.k, uniform(len(c.k)))
 		copy(c.v, uniform(len(c.v)))
 		q, o := newMat(uniform(s.batch*s.heads*s.dim), s.batch, s.heads*s.dim), newMat(make([]float32, s.batch*s.heads*s.dim), s.batch, s.heads*s.dim)
 		core := attentionCore{q: q, out: o, cache: c, passes: attentionPasses(s.heads, s.kv, false, false, false), batch: s.batch,
-			heads: s.heads, dim: s.dim, width: 1, n: n, nq: 1}
+			heads: s.heads, dim: s.dim, vdim: s.dim, width: 1, n: n, nq: 1}
 		both := make([]float32, 2*len(c.k))
 		copy(both[copy(both, c.k):], c.v)
 		b.Run(fmt.Sprintf("batch=%d/heads=%d/kv=%d/dim=%d/n=%d", s.batch, s.heads, s.kv, s.dim, n), func(b *testing.B) {

@@ -1,29 +1,32 @@
 package kernels
 
-// kvCache holds K and V of a layer by sequence and head, [batch][kv][capacity][head_dim],
-// so that the keys of one head stream. With a window it is a ring: position p lies in
-// row p mod window.
+// kvCache holds K and V of a layer by sequence and head, [batch][kv][capacity][dim] and
+// [batch][kv][capacity][vdim], so that the keys of one head stream. With a window it is a
+// ring: position p lies in row p mod window. A cache of keys alone has vdim 0.
 type kvCache struct {
-	k, v                 []float32
-	batch, kv, dim, size int // size is the capacity in positions
-	ring                 bool
-	staged               bool // this call reads stage, from position base on
-	stageK, stageV       []float32
-	base, stageRows      int
+	k, v                       []float32
+	batch, kv, dim, vdim, size int // size is the capacity in positions
+	ring                       bool
+	staged                     bool // this call reads stage, from position base on
+	stageK, stageV             []float32
+	base, stageRows            int
 }
 
-func newCache(batch, kv, dim, window, maxContext int) *kvCache {
-	c := &kvCache{batch: batch, kv: kv, dim: dim, size: maxContext}
+func newCache(batch, kv, dim, vdim, window, maxContext int) *kvCache {
+	c := &kvCache{batch: batch, kv: kv, dim: dim, vdim: vdim, size: maxContext}
 	if window > 0 && window < maxContext {
 		c.size, c.ring = window, true
 	}
-	n := batch * kv * c.size * dim
-	c.k, c.v = make([]float32, n), make([]float32, n)
+	rows := batch * kv * c.size
+	c.k, c.v = make([]float32, rows*dim), make([]float32, rows*vdim)
 	return c
 }
 
+// newKeys is a cache of one head's keys.
+func newKeys(batch, dim, maxContext int) *kvCache { return newCache(batch, 1, dim, 0, 0, maxContext) }
+
 // append writes the K and V of T new positions, after n0 earlier ones; rows of k and v
-// are kv heads of dim. A ring that takes more than one position at a time would
+// are kv heads of dim and vdim. A ring that takes more than one position at a time would
 // overwrite what the first of them still see, so those that this call reads are laid
 // out in a stage of their own beside it.
 func (c *kvCache) append(t *tally, k, v mat, n0, T int) {
@@ -33,46 +36,49 @@ func (c *kvCache) append(t *tally, k, v mat, n0, T int) {
 	}
 	for i := range k.rows {
 		b, p := i/T, n0+i%T
-		kr, vr := k.row(i), v.row(i)
+		kr, vr := k.row(i), []float32(nil)
+		if c.vdim > 0 {
+			vr = v.row(i)
+		}
 		t.read(Activations, len(kr)+len(vr))
 		kept := !c.ring || p >= n0+T-c.size
 		for h := range c.kv {
-			kh, vh := kr[h*c.dim:(h+1)*c.dim], vr[h*c.dim:(h+1)*c.dim]
+			kh, vh := kr[h*c.dim:(h+1)*c.dim], vr[h*c.vdim:(h+1)*c.vdim]
 			if c.staged {
-				at := ((b*c.kv+h)*c.stageRows + p - c.base) * c.dim
-				copy(c.stageK[at:], kh)
-				copy(c.stageV[at:], vh)
+				at := (b*c.kv+h)*c.stageRows + p - c.base
+				copy(c.stageK[at*c.dim:], kh)
+				copy(c.stageV[at*c.vdim:], vh)
 			}
 			if kept {
 				at := c.at(b, h, p)
-				t.write(Cache, copy(c.k[at:at+c.dim], kh)+copy(c.v[at:at+c.dim], vh))
+				t.write(Cache, copy(c.k[at*c.dim:], kh)+copy(c.v[at*c.vdim:], vh))
 			}
 		}
 	}
 }
 
-// at is the offset of position p of a head in the cache.
+// at is the row of position p of a head in the cache.
 func (c *kvCache) at(b, h, p int) int {
 	if c.ring {
 		p %= c.size
 	}
-	return ((b*c.kv+h)*c.size + p) * c.dim
+	return (b*c.kv+h)*c.size + p
 }
 
 // stage makes room for T new positions behind the earlier ones they see.
 func (c *kvCache) stage(n0, T int) {
 	old := min(n0, c.size-1)
 	c.base, c.stageRows = n0-old, old+T
-	n := c.batch * c.kv * c.stageRows * c.dim
-	if len(c.stageK) < n {
-		c.stageK, c.stageV = make([]float32, n), make([]float32, n)
+	rows := c.batch * c.kv * c.stageRows
+	if len(c.stageK) < rows*c.dim {
+		c.stageK, c.stageV = make([]float32, rows*c.dim), make([]float32, rows*c.vdim)
 	}
 	for b := range c.batch {
 		for h := range c.kv {
 			for p := c.base; p < n0; p++ {
-				to, from := ((b*c.kv+h)*c.stageRows+p-c.base)*c.dim, c.at(b, h, p)
-				copy(c.stageK[to:to+c.dim], c.k[from:])
-				copy(c.stageV[to:to+c.dim], c.v[from:])
+				to, from := (b*c.kv+h)*c.stageRows+p-c.base, c.at(b, h, p)
+				copy(c.stageK[to*c.dim:(to+1)*c.dim], c.k[from*c.dim:])
+				copy(c.stageV[to*c.vdim:(to+1)*c.vdim], c.v[from*c.vdim:])
 			}
 		}
 	}
@@ -81,15 +87,14 @@ func (c *kvCache) stage(n0, T int) {
 // rows returns K and V of a head from position p on, up to position hi or as many as
 // lie side by side, and how many they are.
 func (c *kvCache) rows(b, h, p, hi int) (k, v []float32, n int) {
-	if c.staged {
-		at := ((b*c.kv+h)*c.stageRows + p - c.base) * c.dim
-		n = hi - p
-		return c.stageK[at : at+n*c.dim], c.stageV[at : at+n*c.dim], n
-	}
 	n = hi - p
+	if c.staged {
+		at := (b*c.kv+h)*c.stageRows + p - c.base
+		return c.stageK[at*c.dim : (at+n)*c.dim], c.stageV[at*c.vdim : (at+n)*c.vdim], n
+	}
 	if c.ring {
 		n = min(n, c.size-p%c.size)
 	}
 	at := c.at(b, h, p)
-	return c.k[at : at+n*c.dim], c.v[at : at+n*c.dim], n
+	return c.k[at*c.dim : (at+n)*c.dim], c.v[at*c.vdim : (at+n)*c.vdim], n
 }

@@ -210,7 +210,7 @@ func plainAttention(in AttentionInputs) []float32 {
 // By hand: one head of one dimension with scores 0 and ln 3 weighs the values 1 : 3, and
 // a sink with logit ln 4 takes half.
 func TestSinkByHand(t *testing.T) {
-	cache := newCache(1, 1, 1, 0, 2)
+	cache := newCache(1, 1, 1, 1, 0, 2)
 	k := newMat([]float32{0, float32(math.Log(3))}, 2, 1)
 	v := newMat([]float32{8, 16}, 2, 1)
 	cache.append(nil, k, v, 0, 2)
@@ -220,7 +220,7 @@ func TestSinkByHand(t *testing.T) {
 	}{{nil, 14}, {[]float32{float32(math.Log(4))}, 7}} {
 		out := newMat(make([]float32, 1), 1, 1)
 		core := attentionCore{q: newMat([]float32{1}, 1, 1), out: out, cache: cache, passes: attentionPasses(1, 1, false, false, false),
-			sinks: tc.sinks, batch: 1, heads: 1, dim: 1, width: 1, n: 2, nq: 1}
+			sinks: tc.sinks, batch: 1, heads: 1, dim: 1, vdim: 1, width: 1, n: 2, nq: 1}
 		core.run(newRunner(context.Background(), 1), nil)
 		if math.Abs(float64(out.data[0]-tc.want)) > 1e-5 {
 			t.Errorf("sinks %v: %g, want %g", tc.sinks, out.data[0], tc.want)

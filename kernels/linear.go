@@ -20,6 +20,7 @@ type epilogue struct {
 	add     bool      // add it to dst (the residual stream) instead of replacing
 	rows    []int32   // row of dst each row goes to; nil is the same row
 	scale   []float32 // factor of each row; nil is none
+	cached  bool      // the rows of x come from a cache
 	keep    mat       // also store it here (a sigmoid GMU's mix)
 	keepAdd bool      // add to keep (a later part of a parallel mixer)
 }
@@ -34,8 +35,12 @@ const (
 // Each weight row is streamed once: in blocks, all rows of x pass over a block while
 // it is in cache, and the next block is fetched meanwhile.
 func (r *runner) linear(t *tally, l linear, x, dst mat, ep epilogue) {
+	from := Activations
+	if ep.cached {
+		from = Cache
+	}
 	for i := range x.rows {
-		t.read(Activations, len(x.row(i)))
+		t.read(from, len(x.row(i)))
 	}
 	n, rows := l.pieces(r.cores, x.rows)
 	r.split(n, t, func(i int, t *tally) {

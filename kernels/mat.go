@@ -18,6 +18,9 @@ func (m mat) part(from, cols int) mat {
 	return mat{data: m.data[from:], rows: m.rows, cols: cols, stride: m.stride}
 }
 
+// only is the view of row i alone.
+func (m mat) only(i int) mat { return mat{data: m.row(i), rows: 1, cols: m.cols, stride: m.stride} }
+
 // last is the view of the last of every n rows.
 func (m mat) last(n int) mat {
 	return mat{data: m.data[(n-1)*m.stride:], rows: m.rows / n, cols: m.cols, stride: n * m.stride}

@@ -77,6 +77,7 @@ type mixer interface {
 // partKernels says how each mixer and FFN is made ready to run, by its type.
 var partKernels = kernelsByType(
 	kernel((*Model).newAttention),
+	kernel((*Model).newMLA),
 	kernel((*Model).newMamba1),
 	kernel((*Model).newMamba2),
 	kernel((*Model).newDeltaNet),
@@ -151,6 +152,7 @@ func New(m *arch.Model, opts Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	foldResidualScale(w, float32(m.Numerics.ResidualScale))
 	out := &Model{arch: m, opts: opts, weights: w, memories: map[memoryKey]int{}}
 	out.build()
 	return out, nil

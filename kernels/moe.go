@@ -58,8 +58,14 @@ func (m *moe) route(t *tally, logits mat) *routes {
 	for i := range logits.rows {
 		l := logits.row(i)
 		t.read(Activations, len(l))
-		m.scores(l, score)
 		t.flops(2 * len(l))
+		if m.Routing.Mixer {
+			copy(choice, l)
+			mixerPicks(choice, l, rt.expert[i*k:(i+1)*k], rt.share[i*k:(i+1)*k], float32(2*m.Routing.Jitter))
+			t.write(Activations, 2*k)
+			continue
+		}
+		m.scores(l, score)
 		copy(choice, score)
 		if m.correction != nil {
 			for e, b := range m.correction {
@@ -87,6 +93,28 @@ func (m *moe) route(t *tally, logits mat) *routes {
 	return rt
 }
 
+// mixerPicks is SparseMixer's choice: experts one after the other, each with its softmax over
+// those left of which (best − score)/max(|score|, best) is at most near. left is changed.
+func mixerPicks(left, scores []float32, experts []int32, shares []float32, near float32) {
+	for j := range experts {
+		best := 0
+		for e, v := range left {
+			if v > left[best] {
+				best = e
+			}
+		}
+		top := left[best]
+		var sum float32
+		for e, v := range left {
+			if d := (top - scores[e]) / max(float32(math.Abs(float64(scores[e]))), top); !(d > near) {
+				sum += exp32(v - top)
+			}
+		}
+		experts[j], shares[j] = int32(best), 1/sum
+		left[best] = float32(math.Inf(-1))
+	}
+}
+
 // scores are the sigmoids or the softmax of a row of logits.
 func (m *moe) scores(l, score []float32) {
 	if m.Routing.Sigmoid {
@@ -101,7 +129,7 @@ func (m *moe) scores(l, score []float32) {
 		score[e] = exp32(v - top)
 		sum += score[e]
 	}
-	if m.Routing.Raw { // otherwise the shares of the top k are divided by their own sum
+	if m.Routing.Raw || m.correction != nil { // otherwise the shares of the top k are divided by their own sum
 		for e := range score {
 			score[e] /= sum
 		}

@@ -114,7 +114,7 @@ func Attend(ctx context.Context, in AttentionInputs, step int) []float32 {
 	}
 	inner, wide := in.Heads*in.HeadDim, in.KVHeads*in.HeadDim
 	out := make([]float32, in.Batch*in.Seq*inner)
-	cache := newCache(in.Batch, in.KVHeads, in.HeadDim, in.Window, in.Seq)
+	cache := newCache(in.Batch, in.KVHeads, in.HeadDim, in.HeadDim, in.Window, in.Seq)
 	passes := attentionPasses(in.Heads, in.KVHeads, false, false, in.KVRead.PerQueryHead(in.Window > 0))
 	r := newRunner(ctx, 0)
 	for n0 := 0; n0 < in.Seq; n0 += step {
@@ -130,7 +130,7 @@ func Attend(ctx context.Context, in AttentionInputs, step int) []float32 {
 		o := newMat(make([]float32, in.Batch*T*inner), in.Batch*T, inner)
 		core := attentionCore{
 			q: cut(in.Q, inner), out: o, cache: cache, passes: passes, batch: in.Batch,
-			heads: in.Heads, dim: in.HeadDim, width: 1, window: in.Window, n: n0 + T, nq: T,
+			heads: in.Heads, dim: in.HeadDim, vdim: in.HeadDim, width: 1, window: in.Window, n: n0 + T, nq: T,
 		}
 		core.run(r, nil)
 		for b := range in.Batch {

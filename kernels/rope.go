@@ -108,6 +108,11 @@ func (k rotaryKey) magnitude() float64 {
 
 // rotate turns the first dims of every head in place; row i is at position from + i mod T.
 func (ro *rotary) rotate(r *runner, t *tally, x mat, headDim, from, T int) {
+	ro.rotateAt(r, t, x, headDim, 0, from, T)
+}
+
+// rotateAt turns the dims of every head from element first on.
+func (ro *rotary) rotateAt(r *runner, t *tally, x mat, headDim, first, from, T int) {
 	half := ro.dim / 2
 	count, rows := pieces(x.rows, 4*x.cols, 1)
 	r.split(count, t, func(p int, t *tally) {
@@ -115,7 +120,7 @@ func (ro *rotary) rotate(r *runner, t *tally, x mat, headDim, from, T int) {
 			at := (from + i%T) * half
 			cos, sin := ro.cos[at:at+half], ro.sin[at:at+half]
 			for h := x.row(i); len(h) > 0; h = h[headDim:] {
-				ro.turn(h[:ro.dim], cos, sin)
+				ro.turn(h[first:first+ro.dim], cos, sin)
 				t.read(Activations, ro.dim)
 				t.flops(3 * ro.dim)
 				t.write(Activations, ro.dim)

@@ -33,6 +33,7 @@ type mixerState struct {
 	cache       *kvCache // shared with the layers that read it
 	owned       bool     // the cache is this mixer's own
 	conv, state []float32
+	index       *kvCache // keys of an indexer
 }
 
 // memory is what a layer handed on in the current call.
@@ -101,7 +102,7 @@ func (s *Session) Step(ctx context.Context, tokens []int) ([][]float32, error) {
 	for i := range tokens {
 		rows[i] = tokens[i : i+1]
 	}
-	return s.forward(ctx, &call{}, rows)
+	return s.forward(ctx, &call{step: true}, rows)
 }
 
 // Trace is what Forward saw: by layer the residual stream after it, and the logits of
@@ -129,6 +130,7 @@ type call struct {
 	layer, mixer int
 	n0, T        int
 	skip         bool
+	step         bool // a decode step: latent attention has a form of its own for it
 	lastQuery    bool // attention: keys for all rows, queries for the last
 	x            mat  // residual stream
 	into         *mat // where a mixer or FFN adds its result; nil is the residual stream

@@ -110,6 +110,28 @@ func loadWeights(tensors []Tensor, given map[string][]float32, seed uint64) (map
 	return all, nil
 }
 
+// foldResidualScale multiplies what layers add to the residual stream by a factor, in the
+// weights of the maps that add it; 0 and 1 leave them.
+func foldResidualScale(w map[string][]float32, f float32) {
+	if f == 0 || f == 1 {
+		return
+	}
+	for name, v := range w {
+		at := strings.LastIndexByte(name, '.')
+		if at < 0 {
+			continue
+		}
+		switch name[at+1:] {
+		case "out", "out_bias", "down", "down_bias", "shared_down":
+			scaled := make([]float32, len(v))
+			for i := range v {
+				scaled[i] = f * v[i]
+			}
+			w[name] = scaled
+		}
+	}
+}
+
 // draw makes random values of the size that trained ones have: matrices uniform with
 // variance 1/fan_in, norms near 1, decay rates 1…n (Mamba's A = −n), time step biases
 // that give Δ from 0.001 to 0.1.

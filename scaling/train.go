@@ -57,7 +57,7 @@ func NewTraining(m *arch.Model, sequence int) (*Training, error) {
 	if sequence < 1 || sequence > MaxSequence {
 		return nil, fmt.Errorf("sequence %d is not from 1 to %d", sequence, MaxSequence)
 	}
-	ops, err := costmodel.Ops(m, costmodel.Options{Prefill: execution.Full}, false)
+	ops, err := costmodel.Ops(m, costmodel.Options{Prefill: execution.Full}, true)
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,8 @@ func harmlessFields(modelType string) map[string]bool {
 			summary_proj_to_labels summary_first_dropout attn_pdrop scale_attn_weights
 			scale_attn_by_inverse_layer_idx reorder_and_upcast_attn attention_softmax_in_fp32
 			scale_attention_softmax_in_fp32 use_associative_scan use_mamba_kernels
-			residual_dropout layerdrop use_mrope max_sequence_length`,
+			residual_dropout layerdrop use_mrope max_sequence_length
+			aux_loss_alpha seq_aux ep_size topk_method`,
 		"phi3":             `interpolate_factor full_attn_mod`,
 		"phi4flash":        `full_attn_mod interpolate_factor rope_theta partial_rotary_factor`,
 		"llama":            `rope_interleaved`,
@@ -47,20 +48,29 @@ func harmlessFields(modelType string) map[string]bool {
 		"qwen3_moe":        `use_qk_norm`,
 		"qwen3_5_text":     `mtp_use_dedicated_embeddings`,
 		"qwen3_5_moe_text": `mtp_use_dedicated_embeddings router_aux_loss_coef`,
-		"granite":          `embedding_multiplier logits_scaling residual_multiplier attention_multiplier`,
-		"gemma2":           `query_pre_attn_scalar`,
-		"vaultgemma":       `query_pre_attn_scalar`,
-		"gemma3_text":      `query_pre_attn_scalar`,
-		"cohere":           `logit_scale`,
-		"cohere2":          `logit_scale`,
-		"ministral3":       `llama_4_scaling_beta`,
-		"opt":              `_remove_final_layer_norm init_std`,
-		"gpt_neox":         `num_key_value_heads`,
-		"gpt2":             `n_ctx predict_special_tokens`, // the context again
-		"gpt_bigcode":      `n_ctx runner_max_sequence_length`,
-		"phi-msft":         `flash_attn flash_rotary fused_dense img_processor`,
-		"minicpm":          `scale_emb dim_model_base scale_depth`,
-		"baichuan":         `z_loss_weight`,
+		"olmoe":            `clip_qkv`,
+		"granitemoe":       `embedding_multiplier logits_scaling residual_multiplier attention_multiplier logits_scale`,
+		"granitemoeshared": `embedding_multiplier logits_scaling residual_multiplier attention_multiplier`,
+		"minicpm3":         `rope_interleave`,
+		"ernie4_5_moe": `
+			moe_norm_min moe_capacity moe_layer_end_index moe_gate moe_use_aux_free moe_group fuse_rope`,
+		"phimoe":      `input_jitter_noise`,
+		"afmoe":       `load_balance_coeff`,
+		"glm_moe_dsa": `index_share_for_mtp_iteration`,
+		"granite":     `embedding_multiplier logits_scaling residual_multiplier attention_multiplier`,
+		"gemma2":      `query_pre_attn_scalar`,
+		"vaultgemma":  `query_pre_attn_scalar`,
+		"gemma3_text": `query_pre_attn_scalar`,
+		"cohere":      `logit_scale`,
+		"cohere2":     `logit_scale`,
+		"ministral3":  `llama_4_scaling_beta`,
+		"opt":         `_remove_final_layer_norm init_std`,
+		"gpt_neox":    `num_key_value_heads`,
+		"gpt2":        `n_ctx predict_special_tokens`, // the context again
+		"gpt_bigcode": `n_ctx runner_max_sequence_length`,
+		"phi-msft":    `flash_attn flash_rotary fused_dense img_processor`,
+		"minicpm":     `scale_emb dim_model_base scale_depth`,
+		"baichuan":    `z_loss_weight`,
 		"hunyuan_v1_dense": `
 			add_classification_head class_num dense_list im_end_id im_newline_id im_start_id mask_init_id
 			norm_type org_vocab_size pad_id pool_type text_end_id text_start_id use_rotary_pos_emb`,

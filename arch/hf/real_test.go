@@ -111,7 +111,8 @@ func cacheBytes(m *arch.Model) (stored, read, window, state int64) {
 			continue
 		}
 		stored += 2 * int64(s.CacheElements)
-		read += 2 * int64(s.CacheElements)
+		read += 2 * int64(s.CacheElements-s.PickedElements)
+		window += 2 * int64(s.PickedElements) * int64(s.Picked)
 	}
 	return stored, read, window, state
 }

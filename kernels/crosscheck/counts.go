@@ -147,7 +147,7 @@ func (c *countCase) run(ctx context.Context, r *CountsResult) (mismatch string, 
 		if err != nil {
 			return "", err
 		}
-		ops, err := costmodel.Ops(c.model, c.cost, prefill && c.cost.Prefill == execution.Skip)
+		ops, err := costmodel.Ops(c.model, c.cost, prefill)
 		if err != nil {
 			return "", err
 		}

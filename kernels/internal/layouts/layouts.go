@@ -61,6 +61,19 @@ func Random(n Draw) *arch.Model {
 			NoNorm: yes("no_norm"),
 		}
 	}
+	latent := func() arch.Mixer {
+		a := arch.MLA{
+			Heads: n("heads", 1, 4), KVRank: n("kv_rank", 1, 17), NopeDim: n("nope", 1, 9), RopeDim: 2 * n("rope/2", 1, 4), ValueDim: n("value", 1, 9),
+			Bias: yes("bias"),
+		}
+		if yes("q_lora") {
+			a.QRank = n("q_rank", 1, 9)
+			if yes("indexer") {
+				a.IndexTopK, a.IndexHeads, a.IndexDim = n("index_top_k", 1, 9), n("index_heads", 1, 3), a.RopeDim+n("index_dim", 0, 5)
+			}
+		}
+		return a
+	}
 	gmu := func(i int) arch.Mixer {
 		type src struct {
 			layer int
@@ -139,7 +152,9 @@ func Random(n Draw) *arch.Model {
 				mx = cross(i)
 			}
 		} else {
-			switch n("mixer", 0, 7) {
+			switch n("mixer", 0, 8) {
+			case 8:
+				mx = latent()
 			case 7:
 				mx = anyKind(n, m.Width)
 			case 0, 1:
