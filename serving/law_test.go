@@ -253,7 +253,8 @@ func TestOneClientIsTheGeneration(t *testing.T) {
 	for _, policy := range []string{"budget", "prefill-first-whole", "prefill-first-chunked", "no-evict", "max-utilization"} {
 		l := dense(4000)
 		l.Policy, l.Host = policy, Host{Step: 1e-3, Sequence: 1e-5, Token: 1e-7, Request: 4e-3, Reply: 2e-3}
-		l.PrefixCache = false
+		l.PrefixCache, l.Chunked = false, policy != "prefill-first-whole"
+		l.Budget = 4096
 		const prompt, generate = 500, 3000
 		load := Load{Prompt: Lengths{Mean: prompt}, Generate: Lengths{Mean: generate}, Requests: 3, Concurrency: 1}
 		r := simulate(t, l, plain, load.Source(), Options{})
@@ -299,7 +300,7 @@ func TestLittle(t *testing.T) {
 // ρ·s/(2(1−ρ)).
 func TestOneSeatIsMD1(t *testing.T) {
 	l := dense(1000)
-	l.Policy, l.Seqs, l.PrefixCache = "prefill-first-whole", 1, false
+	l.Policy, l.Chunked, l.Seqs, l.PrefixCache = "prefill-first-whole", false, 1, false
 	const prompt, generate = 100, 50
 	service := plain.Mixed(&Step{Chunks: []Chunk{{prompt, 0}}}) + plain.Run(&Step{Decodes: 1, Contexts: prompt + 1}, generate-1)
 	load := Load{Prompt: Lengths{Mean: prompt}, Generate: Lengths{Mean: generate}, Requests: 1000, Stages: []Stage{{Rate: 0.99 / service}}, Burstiness: math.Inf(1)}
@@ -332,7 +333,7 @@ func TestMoreIsNotSlower(t *testing.T) {
 		last := 0.0
 		for _, clients := range []int{1, 2, 4, 8, 16, 32} { // more clients
 			l, x := dense(4000), load
-			l.Policy, x.Concurrency = policy, clients
+			l.Policy, x.Concurrency, l.Chunked = policy, clients, policy != "prefill-first-whole"
 			if v := mean(l, plain, x); v < last*0.999 {
 				t.Errorf("%s: %d clients get %g tokens/s, half of them %g", policy, clients, v, last)
 			} else {
@@ -342,7 +343,7 @@ func TestMoreIsNotSlower(t *testing.T) {
 		last = 0
 		for _, blocks := range []int{80, 160, 320, 640, 1280} {
 			l := dense(blocks)
-			l.Policy = policy
+			l.Policy, l.Chunked = policy, policy != "prefill-first-whole"
 			if v := mean(l, plain, load); v < last*0.999 {
 				t.Errorf("%s: %d blocks give %g tokens/s, half of them %g", policy, blocks, v, last)
 			} else {
@@ -350,7 +351,7 @@ func TestMoreIsNotSlower(t *testing.T) {
 			}
 		}
 		l := dense(500)
-		l.Policy, l.Host = policy, Host{Step: 1e-3, Sequence: 1e-5}
+		l.Policy, l.Chunked, l.Host = policy, policy != "prefill-first-whole", Host{Step: 1e-3, Sequence: 1e-5}
 		base := mean(l, plain, load)
 		fast := plain
 		fast.step, fast.context = fast.step/2, fast.context/2
@@ -516,7 +517,7 @@ func TestLookahead(t *testing.T) {
 // V0 keeps 1 % of its blocks free when it admits, and preempts the last admitted.
 func TestWatermark(t *testing.T) {
 	l := dense(100)
-	l.Policy, l.PrefixCache, l.Watermark = "prefill-first-whole", false, 1
+	l.Policy, l.Chunked, l.PrefixCache, l.Watermark = "prefill-first-whole", false, false, 1
 	src := func() Source {
 		return &Replay{Requests: []Request{{ID: 0, Prompt: 50 * 16, Generate: 20}, {ID: 1, Prompt: 50 * 16, Generate: 20}}}
 	}
