@@ -13,7 +13,10 @@ func (r *reader) layer(m *arch.Model, i int) {
 	l := &m.Layers[i]
 	var mixers []arch.Mixer
 	var names []map[string][]string
-	if b.has("attn_output.weight") || b.has("attn_out.weight") {
+	latent := b.has("attn_kv_a_mqa.weight")
+	if latent {
+		mixers, names = append(mixers, b.latent()), append(names, latentTensors)
+	} else if b.has("attn_output.weight") || b.has("attn_out.weight") {
 		mixers, names = append(mixers, b.attention()), append(names, attentionTensors)
 	}
 	switch {

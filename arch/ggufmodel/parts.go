@@ -30,6 +30,12 @@ var (
 		"conv": {"ssm_conv1d.weight"}, "dt_bias": {"ssm_dt.bias", "ssm_dt"}, "a_log": {"ssm_a"}, "norm": {"ssm_norm.weight"},
 		"out": {"ssm_out.weight"},
 	}
+	// Keys' and values' maps out of the latent are one tensor, or in newer files two.
+	latentTensors = map[string][]string{
+		"q": {"attn_q.weight"}, "q_down": {"attn_q_a.weight"}, "q_norm": {"attn_q_a_norm.weight"}, "q_up": {"attn_q_b.weight"},
+		"kv_down": {"attn_kv_a_mqa.weight"}, "kv_norm": {"attn_kv_a_norm.weight"}, "kv_up": {"attn_kv_b.weight", "attn_k_b.weight", "attn_v_b.weight"},
+		"out": {"attn_output.weight"},
+	}
 	mlpTensors = map[string][]string{
 		"up": {"ffn_gate.weight", "ffn_up.weight"}, "up_bias": {"ffn_gate.bias", "ffn_up.bias"},
 		"down": {"ffn_down.weight"}, "down_bias": {"ffn_down.bias"},
@@ -136,6 +142,28 @@ func (b *block) deltaNet() arch.GatedDeltaNet {
 		KHeads: r.size("ssm.group_count"), VHeads: heads, KDim: r.size("ssm.state_size"), VDim: inner / heads, DConv: r.size("ssm.conv_kernel"),
 		NoNorm: !b.has("ssm_norm.weight"),
 	}
+}
+
+// latent reads multi-head latent attention. Newer files give the sizes of keys and values
+// behind the latent under names of their own, as the cache's are other ones.
+func (b *block) latent() arch.MLA {
+	r := b.r
+	key, value := "attention.key_length", "attention.value_length"
+	if _, newer := r.get(key + "_mla"); newer {
+		key, value = key+"_mla", value+"_mla"
+	}
+	a := arch.MLA{
+		Heads: r.sizeAt("attention.head_count", b.i), QRank: r.whole("attention.q_lora_rank", 0), KVRank: r.size("attention.kv_lora_rank"),
+		RopeDim: r.size("rope.dimension_count"), ValueDim: r.size(value), RotaryBase: r.number("rope.freq_base", 10000),
+	}
+	if b.has("attn_q.weight") {
+		a.QRank = 0
+	}
+	a.NopeDim = r.size(key) - a.RopeDim
+	if a.NopeDim < 1 {
+		r.fail("%s.%s is no more than the %d that are rotated", r.arch, key, a.RopeDim)
+	}
+	return a
 }
 
 // mlp is gated where it has a gate, or twice the rows that it needs.

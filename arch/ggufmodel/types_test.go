@@ -153,6 +153,37 @@ func glm4() *gguf.File {
 	return h.ends(4096, 151552, false)
 }
 
+func deepseek2() *gguf.File {
+	h := newHeader("deepseek2", map[string]any{"block_count": 27, "context_length": 163840, "embedding_length": 2048, "feed_forward_length": 10944,
+		"attention.head_count": 16, "attention.head_count_kv": 1, "attention.kv_lora_rank": 512, "attention.key_length": 576, "attention.value_length": 512,
+		"attention.key_length_mla": 192, "attention.value_length_mla": 128, "attention.layer_norm_rms_epsilon": 1e-6, "rope.dimension_count": 64,
+		"rope.freq_base": 10000.0, "expert_count": 64, "expert_used_count": 6, "expert_shared_count": 2, "expert_feed_forward_length": 1408, "leading_dense_block_count": 1})
+	for i := range 27 {
+		h.layer(i).v("attn_norm.weight", 2048)
+		h.m(q4k, "attn_q.weight", 2048, 16*192)
+		h.m(q4k, "attn_kv_a_mqa.weight", 2048, 576)
+		h.v("attn_kv_a_norm.weight", 512)
+		h.m(q80, "attn_k_b.weight", 128, 512, 16)
+		h.m(q80, "attn_v_b.weight", 512, 128, 16)
+		h.m(q4k, "attn_output.weight", 2048, 2048)
+		h.v("ffn_norm.weight", 2048)
+		if i == 0 {
+			h.m(q4k, "ffn_gate.weight", 2048, 10944)
+			h.m(q4k, "ffn_up.weight", 2048, 10944)
+			h.m(q80, "ffn_down.weight", 10944, 2048)
+			continue
+		}
+		h.m(f32, "ffn_gate_inp.weight", 2048, 64)
+		for _, up := range []string{"ffn_gate", "ffn_up"} {
+			h.m(q4k, up+"_exps.weight", 2048, 1408, 64)
+			h.m(q4k, up+"_shexp.weight", 2048, 2816)
+		}
+		h.m(q80, "ffn_down_exps.weight", 1408, 2048, 64)
+		h.m(q4k, "ffn_down_shexp.weight", 2816, 2048)
+	}
+	return h.ends(2048, 102400, false)
+}
+
 func qwen2MoE() *gguf.File {
 	h := newHeader("qwen2moe", map[string]any{"block_count": 24, "context_length": 32768, "embedding_length": 2048, "feed_forward_length": 5632,
 		"attention.head_count": 16, "attention.head_count_kv": 16, "attention.layer_norm_rms_epsilon": 1e-6, "rope.freq_base": 1e6,
@@ -190,7 +221,7 @@ func TestOtherTypes(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := map[string]func() *gguf.File{"gemma2_2b": gemma2, "gemma3_1b_it": gemma3, "olmo2_13b": olmo2, "gpt2": gpt2, "redpajama_3b_v1": gptNeoX,
-		"phi-2": phi2, "aya-23": commandR, "EXAONE-4.0-32B": exaone4, "default glm4": glm4, "qwen2moe": qwen2MoE}
+		"phi-2": phi2, "deepseek2-16b": deepseek2, "aya-23": commandR, "EXAONE-4.0-32B": exaone4, "default glm4": glm4, "qwen2moe": qwen2MoE}
 	found := 0
 	for _, c := range all {
 		file, ok := files[c.Name]
