@@ -5,14 +5,15 @@ import "fmt"
 // Attention is softmax attention with grouped queries: full, windowed, cross
 // (reading another layer's cache) and differential.
 //
-// Weights: qkv [(heads + 2·kv_heads)·head_dim, width] (cross: q only; an output
-// gate adds heads·head_dim rows), out [width, heads·head_dim].
+// Weights: qkv [heads·head_dim + kv_heads·(head_dim + value_dim), width] (cross: q only; an
+// output gate adds heads·value_dim rows), out [width, heads·value_dim].
 //
 // Differential attention (Ye et al., arXiv:2410.05258; paper §2) pairs the heads:
 // heads/2 pairs of query maps, kv_heads/2 pairs of keys, values of 2·head_dim; and
 // has four λ vectors of head_dim and a norm weight of 2·head_dim.
 type Attention struct {
 	Heads, KVHeads, HeadDim int
+	ValueDim                int // elements of a value head; 0 is head_dim (MiMo-V2 has fewer)
 
 	// Window is how many positions a query sees, itself included; 0 is all.
 	Window int
@@ -43,8 +44,9 @@ type Attention struct {
 
 // AttentionNumerics change what attention computes and nothing of what it costs.
 type AttentionNumerics struct {
-	Scale float64     // factor of the scores; 0 is 1/√head_dim
-	Rope  RopeScaling // how the rotary frequencies are stretched
+	Scale      float64     // factor of the scores; 0 is 1/√head_dim
+	ValueScale float64     // factor of the values; 0 is 1
+	Rope       RopeScaling // how the rotary frequencies are stretched
 }
 
 // Kind returns "attention".
@@ -64,6 +66,9 @@ func (a Attention) Name() string {
 // Shape implements Mixer.
 func (a Attention) Shape() string {
 	s := fmt.Sprintf("%d q, %d kv × %d", a.Heads, a.KVHeads, a.HeadDim)
+	if a.ValueDim > 0 {
+		s += fmt.Sprintf(" (values %d)", a.ValueDim)
+	}
 	if a.Window > 0 {
 		s += fmt.Sprintf(", window %d", a.Window)
 	}
@@ -80,22 +85,33 @@ func (a Attention) Shape() string {
 func (a Attention) Cross() bool { return a.KVSource > 0 }
 
 // KVElements is the cache elements of one position: K and V.
-func (a Attention) KVElements() int { return 2 * a.KVHeads * a.HeadDim }
+func (a Attention) KVElements() int { return a.KVHeads * (a.HeadDim + a.Values()) }
+
+// Values is the elements of a value head.
+func (a Attention) Values() int {
+	if a.ValueDim > 0 {
+		return a.ValueDim
+	}
+	return a.HeadDim
+}
+
+// Queries is the elements of the queries of one position, heads·head_dim.
+func (a Attention) Queries() int { return a.Heads * a.HeadDim }
 
 // NormWidths is how many elements of a query and of a key are normed together.
 func (a Attention) NormWidths() (q, k int) {
 	if a.QKNormWide {
-		return a.Inner(), a.KVHeads * a.HeadDim
+		return a.Queries(), a.KVHeads * a.HeadDim
 	}
 	return a.HeadDim, a.HeadDim
 }
 
-// Inner is the width of the attention's inner output, heads·head_dim.
-func (a Attention) Inner() int { return a.Heads * a.HeadDim }
+// Inner is the width of the attention's inner output, heads·value_dim.
+func (a Attention) Inner() int { return a.Heads * a.Values() }
 
 // Weights implements Mixer.
 func (a Attention) Weights(width int) []Weight {
-	rows := a.Inner()
+	rows := a.Queries()
 	if !a.Cross() {
 		rows += a.KVElements()
 	}
@@ -141,6 +157,7 @@ func (a *Attention) fields() []Field {
 			Vary: func(n int) { a.KVHeads = n }, Doc: "key and value heads"},
 		{Key: "head_dim", Value: &a.HeadDim, Vary: func(n int) { a.HeadDim, a.RotaryDim = n, min(a.RotaryDim, n) },
 			Doc: "elements of a head"},
+		{Key: "value_dim", Value: &a.ValueDim, AllowZero: true, Default: always(0), Doc: "elements of a value head; 0: head_dim"},
 		window,
 		{Key: "declared_window", Value: &a.DeclaredWindow, AllowZero: true, Default: always(0), Doc: "window without effect"},
 		flag("differential", &a.Differential, "differential attention"),
@@ -197,8 +214,8 @@ func (a Attention) fitsCache(owner Mixer) error {
 	switch {
 	case !ok:
 		return fmt.Errorf("reads keys and values, but the cache of %s holds none", owner.Kind())
-	case o.KVHeads != a.KVHeads || o.HeadDim != a.HeadDim || o.Differential != a.Differential:
-		return fmt.Errorf("has kv_heads %d × head_dim %d, the cache of its owner %d × %d (differential must agree too)",
+	case o.KVHeads != a.KVHeads || o.HeadDim != a.HeadDim || o.Values() != a.Values() || o.Differential != a.Differential:
+		return fmt.Errorf("has kv_heads %d × head_dim %d, the cache of its owner %d × %d (value_dim and differential must agree too)",
 			a.KVHeads, a.HeadDim, o.KVHeads, o.HeadDim)
 	case o.Window > 0 && (a.Window == 0 || a.Window > o.Window):
 		return fmt.Errorf("sees further than the window of %d that the owner of its cache keeps", o.Window)
@@ -219,6 +236,12 @@ func (a Attention) Check(int) error {
 	}
 	if a.Differential && (a.Heads%2 != 0 || a.KVHeads%2 != 0) {
 		return fmt.Errorf("differential attention pairs heads: heads %d and kv_heads %d must be even", a.Heads, a.KVHeads)
+	}
+	if a.ValueDim < 0 || a.ValueDim > MaxDimension {
+		return fmt.Errorf("value_dim %d is not from 0 to %d", a.ValueDim, MaxDimension)
+	}
+	if a.Differential && a.Values() != a.HeadDim {
+		return fmt.Errorf("differential attention with value_dim %d beside head_dim %d is not modelled", a.ValueDim, a.HeadDim)
 	}
 	if !(a.LogitCap >= 0) {
 		return fmt.Errorf("logit_cap %g is not 0 or more", a.LogitCap)

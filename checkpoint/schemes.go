@@ -26,6 +26,7 @@ func schemes() map[string]scheme {
 		"granitemoe":       graniteMoE(),
 		"granitemoeshared": graniteMoE(),
 		"minimax_m2":       llama().with(map[string]entry{"moe.router_bias": one("e_score_correction_bias")}),
+		"mimo_v2_flash":    deepSeek(),
 		"olmoe":            llama(),
 		"phimoe":           llama().with(map[string]entry{"moe.router": one("router.weight")}),
 		"qwen2_moe":        llama(),

@@ -8,19 +8,19 @@ import (
 // attention prices softmax attention. K and V are made for the rows of b.cacheRows, or in
 // a cross-decoder for none at all.
 //
-//	core FLOPs  4·pairs·heads·head_dim   (differential: fused 6, four passes 8)
-//	cache read  rows seen·2·kv_heads·head_dim, × heads/kv_heads where not packed,
+//	core FLOPs  2·pairs·heads·(head_dim + value_dim)   (differential: fused 6·head_dim, four passes 8)
+//	cache read  rows seen·kv_heads·(head_dim + value_dim), × heads/kv_heads where not packed,
 //	            × 2 where differential attention runs as four passes
 func (b *builder) attention(a arch.Attention) {
 	h := b.split("heads", a.Heads)
 	k := b.splitKV(a)
 	hd, r, kv := a.HeadDim, b.r(), b.cacheRows
-	q := h * hd
+	q, inner := h*hd, h*a.Values()
 	qRows := q
 	if a.OutputGate {
-		qRows *= 2
+		qRows += inner
 	}
-	kvElems := 2 * k * hd
+	kvElems := k * (hd + a.Values())
 	w := b.m.Width
 	switch {
 	case a.Cross():
@@ -66,24 +66,24 @@ func (b *builder) attention(a arch.Attention) {
 		b.elementwise("attn.combine", Combine, 2*float64(hd), 2*float64(q), float64(q), 7*float64(q), r)
 	}
 	if a.OutputGate {
-		b.elementwise("attn.gate", Gate, 0, 2*float64(q), float64(q), 2*float64(q), r)
+		b.elementwise("attn.gate", Gate, 0, 2*float64(inner), float64(inner), 2*float64(inner), r)
 	}
-	b.outLinear("attn.out", q, a.OutBias)
+	b.outLinear("attn.out", inner, a.OutBias)
 }
 
 func (b *builder) core(a arch.Attention, h, k int) {
-	hd, r := a.HeadDim, b.r()
-	q := float64(h * hd)
-	reads, flops, out, passes, maps := 1.0, 4.0, q, 1, 1.0
+	hd, vd, r := a.HeadDim, a.Values(), b.r()
+	q, inner := float64(h*hd), float64(h*vd)
+	reads, flops, out, passes, maps := 1.0, 2*(q+inner), inner, 1, 1.0
 	if a.Differential {
-		flops, out = 6, 2*q
+		flops, out = 6*q, 2*q
 		if b.o.Diff == execution.FourPass {
-			reads, flops, passes, maps = 2, 8, 4, 2
+			reads, flops, passes, maps = 2, 8*q, 4, 2
 		}
 	}
 	o := b.op("attn.core", Attention)
 	o.KV = b.f.kv
-	o.Shape = Shape{Heads: h, KVHeads: k, HeadDim: hd, Window: a.Window, Differential: a.Differential,
+	o.Shape = Shape{Heads: h, KVHeads: k, HeadDim: (hd + vd + 1) / 2, Window: a.Window, Differential: a.Differential,
 		QueryLast: r == seqs, RowsAreSeqs: r == seqs, Passes: passes, Out: int(out), Windowed: a.Window > 0 || a.DeclaredWindow > 0}
 	if b.o.KVRead.PerQueryHead(o.Shape.Windowed) {
 		reads *= float64(h) / float64(k)
@@ -92,8 +92,8 @@ func (b *builder) core(a arch.Attention, h, k int) {
 		b.weights(o, float64(h))
 	}
 	b.act(o, q, out, r)
-	o.Bytes[CacheRead][kvRows] = reads * float64(2*k*hd) * b.f.kv.Bytes()
-	o.FLOPs[pairs] = flops * q
+	o.Bytes[CacheRead][kvRows] = reads * float64(k*(hd+vd)) * b.f.kv.Bytes()
+	o.FLOPs[pairs] = flops
 	if a.LogitCap > 0 {
 		o.FLOPs[pairs] += 3 * maps * float64(h)
 	}

@@ -22,9 +22,9 @@ type attention struct {
 
 func (m *Model) newAttention(mx arch.Attention, p string, layer int) *attention {
 	w := m.weights
-	rows := mx.Inner()
+	rows := mx.Queries()
 	if mx.OutputGate {
-		rows *= 2
+		rows += mx.Inner()
 	}
 	if !mx.Cross() {
 		rows += mx.KVElements()
@@ -61,7 +61,7 @@ func (m *attention) newState(s *Session) mixerState {
 		}
 		panic("kernels: a layer reads the cache of one that has none")
 	}
-	return mixerState{cache: newCache(s.batch, m.KVHeads, m.HeadDim, m.HeadDim, m.Window, s.maxContext), owned: true}
+	return mixerState{cache: newCache(s.batch, m.KVHeads, m.HeadDim, m.Values(), m.Window, s.maxContext), owned: true}
 }
 
 // pass is one sweep over the keys and values of some kv heads for some query heads.
@@ -168,10 +168,11 @@ func diffLambda(w []float32, init float64) float64 {
 
 func (m *attention) run(c *call, x mat) {
 	r, s := c.r, c.s
-	inner, wide := m.Inner(), m.KVHeads*m.HeadDim
-	qRows := inner
+	inner, queries := m.Inner(), m.Queries()
+	keys, values := m.KVHeads*m.HeadDim, m.KVHeads*m.Values()
+	qRows := queries
 	if m.OutputGate {
-		qRows *= 2
+		qRows += inner
 	}
 	var q, k, v mat
 	switch {
@@ -179,22 +180,22 @@ func (m *attention) run(c *call, x mat) {
 		q = c.mat(x.rows, qRows)
 		c.op("attn.q", func(t *tally) { r.linear(t, m.qkv, x, q, epilogue{}) })
 	case c.lastQuery:
-		kv := c.mat(x.rows, 2*wide)
+		kv := c.mat(x.rows, keys+values)
 		c.op("attn.kv", func(t *tally) { r.linear(t, m.qkv.part(qRows, m.qkv.out), x, kv, epilogue{}) })
-		k, v = kv.part(0, wide), kv.part(wide, wide)
+		k, v = kv.part(0, keys), kv.part(keys, values)
 		c.x = c.x.last(c.T)
 		q = c.mat(c.x.rows, qRows)
 		c.op("attn.q", func(t *tally) { r.linear(t, m.qkv.part(0, qRows), x.last(c.T), q, epilogue{}) })
 	default:
 		qkv := c.mat(x.rows, m.qkv.out)
 		c.op("attn.qkv", func(t *tally) { r.linear(t, m.qkv, x, qkv, epilogue{}) })
-		q, k, v = qkv.part(0, qRows), qkv.part(qRows, wide), qkv.part(qRows+wide, wide)
+		q, k, v = qkv.part(0, qRows), qkv.part(qRows, keys), qkv.part(qRows+keys, values)
 	}
 	var gate mat
 	if m.OutputGate {
-		gate = q.part(inner, inner)
+		gate = q.part(queries, inner)
 	}
-	q = q.part(0, inner)
+	q = q.part(0, queries)
 	if m.QKNorm {
 		c.op("attn.qk_norm", func(t *tally) {
 			wideQ, wideK := m.NormWidths()
@@ -243,9 +244,17 @@ func (m *attention) core(c *call, q mat, cache *kvCache, n, nq int) mat {
 	c.op("attn.core", func(t *tally) {
 		core := attentionCore{
 			q: q, out: maps, cache: cache, passes: m.passes, sinks: m.sinks, batch: c.s.batch,
-			heads: m.Heads, dim: m.HeadDim, vdim: m.HeadDim, width: width, window: m.Window, n: n, nq: nq, scale: float32(m.Numerics.Scale), cap: m.LogitCap,
+			heads: m.Heads, dim: m.HeadDim, vdim: m.Values(), width: width, window: m.Window, n: n, nq: nq, scale: float32(m.Numerics.Scale), cap: m.LogitCap,
 		}
 		core.run(r, t)
+		if f := float32(m.Numerics.ValueScale); f != 0 {
+			for i := range maps.rows {
+				row := maps.row(i)
+				for j := range row {
+					row[j] *= f
+				}
+			}
+		}
 	})
 	if !m.Differential {
 		return maps

@@ -29,6 +29,7 @@ func importers() map[string]func(*config) *arch.Model {
 		"granitemoe":       importGraniteMoE,
 		"granitemoeshared": importGraniteMoE,
 		"hunyuan_v1_moe":   importHunyuanMoE,
+		"mimo_v2_flash":    importMiMoV2,
 		"minimax_m2":       importMiniMaxM2,
 		"olmoe":            importOLMoE,
 		"phimoe":           importPhiMoE,

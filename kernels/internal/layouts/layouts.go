@@ -30,6 +30,9 @@ func Random(n Draw) *arch.Model {
 		a.QKVBias, a.OutBias, a.QKNorm = yes("qkv_bias"), yes("out_bias"), yes("qk_norm")
 		a.OutputGate, a.Sinks = yes("output_gate"), yes("sinks")
 		a.QKNormWide = a.QKNorm && yes("qk_norm_wide")
+		if !a.Differential && yes("value_dim") {
+			a.ValueDim = n("vd", 1, 9)
+		}
 		if yes("score_cap") {
 			a.LogitCap = 50
 		}
