@@ -124,14 +124,16 @@ func ModelTypes() []string {
 // modelled.
 func Refused() map[string]string {
 	return map[string]string{
-		"deepseek_v4": "its caches are compressed along the sequence",
-		"xlstm":       "its matrix memory has no kernel here",
-		"diffllama":   "it norms pairs of heads without weights and repeats values",
-		"bitnet":      "its norms inside attention and MLP and its ternary products",
-		"apertus":     "its activation has parameters of its own",
-		"persimmon":   "LayerNorm over query and key heads",
-		"mpt":         "ALiBi",
-		"bloom":       "ALiBi",
+		"deepseek_v4":   "its caches are compressed along the sequence",
+		"jetmoe":        "the heads of its attention are experts that a router picks",
+		"longcat_flash": "its mixture of experts stands across two attention layers, and some experts pass their input on",
+		"xlstm":         "its matrix memory has no kernel here",
+		"diffllama":     "it norms pairs of heads without weights and repeats values",
+		"bitnet":        "its norms inside attention and MLP and its ternary products",
+		"apertus":       "its activation has parameters of its own",
+		"persimmon":     "LayerNorm over query and key heads",
+		"mpt":           "ALiBi",
+		"bloom":         "ALiBi",
 	}
 }
 

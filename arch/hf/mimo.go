@@ -16,6 +16,7 @@ func importMiMoV2(c *config) *arch.Model {
 	if eps := c.loose("layernorm_epsilon"); eps > 0 {
 		m.Numerics.NormEps = eps
 	}
+	c.used["layernorm_epsilon"] = true
 	full := c.attention(m, d)
 	full.ValueDim = c.sizeOr("v_head_dim", 128)
 	full.QKVBias = c.boolOr("attention_bias", false)
