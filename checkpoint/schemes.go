@@ -37,6 +37,8 @@ func schemes() map[string]scheme {
 		"deepseek_v32":     deepSeek(),
 		"glm_moe_dsa":      deepSeek(),
 		"minicpm3":         deepSeek(),
+		"glm4_moe_lite":    deepSeek(),
+		"youtu":            deepSeek(),
 		"mistral":          llama(),
 		"qwen2":            llama(),
 		"qwen3":            llama(),

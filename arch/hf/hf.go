@@ -41,6 +41,8 @@ func importers() map[string]func(*config) *arch.Model {
 		"deepseek_v32":     importDeepSeekV32,
 		"glm_moe_dsa":      importGLMDSA,
 		"minicpm3":         importMiniCPM3,
+		"glm4_moe_lite":    importGLM4MoELite,
+		"youtu":            importYoutu,
 		"mistral":          importMistral,
 		"ministral3":       importMinistral3,
 		"phi3":             importPhi3,

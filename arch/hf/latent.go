@@ -228,6 +228,28 @@ func (c *config) sparse(d mlaDefaults, heads int, adjacent bool) *arch.Model {
 	return m
 }
 
+// importGLM4MoELite: Glm4MoeLiteConfig (GLM-4.7-Flash). As DeepSeek-V3 with one dense layer.
+func importGLM4MoELite(c *config) *arch.Model {
+	c.absent("n_group", 1)
+	c.absent("routed_scaling_factor", 1.8)
+	c.absent("first_k_dense_replace", 1)
+	return c.deepSeekV3(mlaDefaults{hfDefaults{maxContext: 202752, ropeTheta: 10000}, 768, 512, 192, 64, 256})
+}
+
+// importYoutu: YoutuConfig. DeepSeek-V3's attention, a dense network in every layer.
+func importYoutu(c *config) *arch.Model {
+	d := mlaDefaults{hfDefaults{maxContext: 131072, ropeTheta: 10000, tied: true}, 1536, 512, 128, 64, 128}
+	m, n := c.model(d.hfDefaults)
+	a := c.latentAttention(m, d)
+	a.Numerics.Rope.Adjacent = c.boolOr("rope_interleave", true)
+	c.yarnScale(&a, true)
+	f := c.swiglu("intermediate_size")
+	if c.boolOr("mlp_bias", false) {
+		c.fail("%smlp_bias is not modelled for this type", c.prefix)
+	}
+	return latentDecoder(m, n, a, same(f))
+}
+
 // importMiniCPM3: MiniCPM3Config. Latent attention in MiniCPM's frame: scales of the
 // embedding (scale_emb), of what layers add (scale_depth/√layers) and of the logits
 // (dim_model_base/hidden_size).
