@@ -23,6 +23,9 @@ import (
 	"ridgeline/study"
 )
 
+// maxPrompts is the most requests of a simulation: every one is kept, some 300 bytes each.
+const maxPrompts = 5_000_000
+
 // simulateFlags say what is simulated.
 type simulateFlags struct {
 	deploy deployFlags
@@ -359,7 +362,7 @@ func (s *simulateFlags) base(c *cobra.Command, w costmodel.Workload) (l serving.
 		want string
 	}{
 		{"burstiness", !(s.burstiness > 0) || s.burstiness > 1e6, "above 0, at most 1e6"},
-		{"num-prompts", s.prompts < 0 || s.prompts > 100_000_000, "from 1 to 100000000"},
+		{"num-prompts", s.prompts < 0 || s.prompts > maxPrompts, "from 1 to 5000000"},
 		{"seeds", s.seeds < 1 || s.seeds > 1000, "from 1 to 1000"},
 		{"stagger", s.stagger < 0, "0 or more"},
 		{"think", s.think < 0, "0 or more"},
@@ -453,10 +456,10 @@ func (s *simulateFlags) loads(c *cobra.Command, w costmodel.Workload) ([]*loadPo
 			l.Stages = append(l.Stages, serving.Stage{Rate: r, Seconds: d})
 			total += r * d
 		}
-		if total > 100_000_000 {
-			return nil, fmt.Errorf("--stages %s: %.3g requests, want at most 100000000", s.stages, total)
+		if total > maxPrompts {
+			return nil, fmt.Errorf("--stages %s: %.3g requests, want at most 5000000", s.stages, total)
 		}
-		l.Requests = orElse(s.prompts, int(2*total)+1000)
+		l.Requests = min(orElse(s.prompts, int(2*total)+1000), maxPrompts)
 		out = append(out, &loadPoint{name: "stages " + s.stages, load: l, count: l.Requests})
 	default:
 		v := s.concurrency
