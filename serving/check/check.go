@@ -7,6 +7,7 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -139,6 +140,11 @@ func (r *Run) Replay(ctx context.Context, host *serving.Host) (*RunResult, error
 		return nil, err
 	}
 	f := figuresOf(res.Requests, r.Skip)
+	for _, v := range []float64{f.TTFT, f.TPOT, f.E2E, r.Measured.TTFT, r.Measured.TPOT, r.Measured.E2E} {
+		if !(v > 0) || math.IsInf(v, 1) {
+			return nil, errors.New("no request of more than one token was answered, measured or simulated")
+		}
+	}
 	m := res.Metrics(serving.SLO{}, 0)
 	o := serving.Outcome{Metrics: m, Stats: res.Stats}
 	return &RunResult{File: r.File, Part: r.Name, Model: r.Model, Hardware: r.Hardware, Engine: r.Engine,

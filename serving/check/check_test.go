@@ -1,6 +1,7 @@
 package check
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -83,6 +84,7 @@ func TestTableOfRuns(t *testing.T) {
 		"meta-llama/Llama-3.1-8B-Instruct,h200_sxm,vllm,0.12.0,fp8,1,1000,100,16,50,6\n"+
 		"meta-llama/Llama-3.1-8B-Instruct,h200_sxm,vllm,0.12.0,fp8,1,1000,100,16,50,12\n"+
 		"who/Unknown-9B,h200_sxm,vllm,0.12.0,bf16,1,1000,100,16,50,6\n"+
+		"Qwen/Qwen3-32B,h100_sxm,vllm,0.12.0,bf16,2,900000,100,16,50,6\n"+
 		"Qwen/Qwen3-32B,abacus,vllm,0.12.0,bf16,1,1000,100,16,50,6\n"+
 		"Qwen/Qwen3-32B,h100_sxm,tgi,1,bf16,1,1000,100,16,50,6\n")
 	data, err := ReadDir(dir)
@@ -93,16 +95,40 @@ func TestTableOfRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *r.Rows != 2 || len(r.By) != 1 || r.By[0].Rows != 2 || len(r.Skipped) != 3 {
+	if *r.Rows != 2 || len(r.By) != 1 || r.By[0].Rows != 2 || len(r.Skipped) != 4 {
 		t.Fatalf("%d rows, %+v, skipped %+v", *r.Rows, r.By, r.Skipped)
 	}
 	if r.By[0].One {
 		t.Error("two rows were enough to tell a protocol")
 	}
-	sim := 6 * (1 + 0.0) // both rows are simulated alike, so their errors differ as the figures do
-	_ = sim
+	if _, err := json.Marshal(r); err != nil {
+		t.Errorf("the report is no JSON: %v", err)
+	}
 	if a := *r.TPOTMAPE; !(a > 0.05) {
 		t.Errorf("runs that contradict each other are off by %g in the mean", a)
+	}
+}
+
+// A run of which nothing was answered, or only single tokens, is skipped, not a number.
+func TestRunsWithoutTimes(t *testing.T) {
+	dir := t.TempDir()
+	head := "index,arrival_us,prompt,generate,prompt_id,status,ttft_ms,e2e_ms\n"
+	write(t, filepath.Join(dir, "1-llama-2-7b-tp1-none.csv"), head+"0,0,100,50,0,timeout,,\n")
+	write(t, filepath.Join(dir, "2-llama-2-7b-tp1-single.csv"), head+"0,0,100,1,0,ok,50,50\n")
+	write(t, filepath.Join(dir, "3-llama-2-7b-tp1-huge.csv"), head+"0,0,90000,50,0,ok,50,500\n")
+	data, err := ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Make(t.Context(), data, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Runs) != 0 || len(r.Skipped) != 3 {
+		t.Errorf("%d runs, skipped %+v", len(r.Runs), r.Skipped)
+	}
+	if _, err := json.Marshal(r); err != nil {
+		t.Errorf("the report is no JSON: %v", err)
 	}
 }
 

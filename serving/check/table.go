@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"errors"
 	"runtime"
 
 	"golang.org/x/sync/errgroup"
@@ -68,6 +69,16 @@ func (r *Row) Simulate(ctx context.Context, p Protocol, host *serving.Host) (ttf
 		return 0, 0, err
 	}
 	f := figuresOf(res.Requests, p.Skip*r.Concurrency)
+	if !(f.TTFT > 0 && f.TPOT > 0) {
+		why := "no request of more than one token is answered in the simulation"
+		for i := range res.Requests {
+			if w := res.Requests[i].Why; w != "" {
+				why = "no request can be served in the simulation: " + w
+				break
+			}
+		}
+		return 0, 0, errors.New(why)
+	}
 	return f.TTFT, f.TPOT, nil
 }
 
