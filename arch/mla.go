@@ -139,6 +139,15 @@ func (a MLA) Stores() Storage {
 	return Storage{CacheElements: a.LatentElements() + a.IndexDim, PickedElements: a.LatentElements(), Picked: a.IndexTopK}
 }
 
+// ExpandedCacheElements is what Transformers caches of a position: the latents, but where an
+// indexer picks positions the keys and values of all heads, which engines do not keep.
+func (a MLA) ExpandedCacheElements() int {
+	if a.IndexTopK == 0 {
+		return a.LatentElements()
+	}
+	return a.Heads * (a.QueryDim() + a.ValueDim)
+}
+
 // Reads implements Mixer.
 func (a MLA) Reads() Reads { return Reads{} }
 
