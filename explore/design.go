@@ -10,8 +10,10 @@ import (
 
 	"ridgeline/arch"
 	"ridgeline/arch/family"
+	"ridgeline/arch/ggufmodel"
 	"ridgeline/arch/hf"
 	"ridgeline/arch/modelfile"
+	"ridgeline/gguf"
 )
 
 // Knob is a number of a family that can be turned.
@@ -236,28 +238,30 @@ func layoutOf(doc string) (items []arch.LayoutItem, line int, err error) {
 	return nil, 0, errors.New("the model file has no line that begins with layout")
 }
 
-// File is a file dropped on the page.
-type File struct {
-	Name string `json:"name"`
-	Text string `json:"text"`
-}
-
-// Design is the file as a design: the text of a model file, or what a Hugging Face config
-// comes to, written as one.
-func (f *File) Design() (string, error) {
-	switch strings.ToLower(filepath.Ext(f.Name)) {
+// Import is a file, dropped on the page, as a design: the text of a model file, or what a
+// Hugging Face config or the header of a GGUF file comes to, written as one.
+func Import(name string, data []byte) (string, error) {
+	var m *arch.Model
+	var err error
+	switch strings.ToLower(filepath.Ext(name)) {
 	case ".yaml", ".yml":
-		return opens(yamlMark + f.Text)
+		return opens(yamlMark + string(data))
 	case ".json":
-		m, err := hf.Import(modelfile.Name(f.Name), []byte(f.Text))
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", short(f.Name), err)
+		m, err = hf.Import(modelfile.Name(name), data)
+	case ".gguf":
+		var f *gguf.File
+		if f, err = gguf.Read(bytes.NewReader(data)); err == nil {
+			m, err = ggufmodel.Import(modelfile.Name(name), f)
 		}
-		var b bytes.Buffer
-		if err := modelfile.Write(&b, m); err != nil {
-			return "", err
-		}
-		return opens(yamlMark + b.String())
+	default:
+		return "", fmt.Errorf("%s: drop a model file that ends in .yaml, a Hugging Face config that ends in .json, or a .gguf file", short(name))
 	}
-	return "", fmt.Errorf("%s: drop a model file that ends in .yaml, or a Hugging Face config that ends in .json", short(f.Name))
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", short(name), err)
+	}
+	var b bytes.Buffer
+	if err := modelfile.Write(&b, m); err != nil {
+		return "", fmt.Errorf("%s: %w", short(name), err)
+	}
+	return opens(yamlMark + b.String())
 }

@@ -75,8 +75,9 @@ func NewToken() (string, error) {
 	return hex.EncodeToString(b), nil
 }
 
-// maxBody bounds what a page may send: a model file, with room to spare.
-const maxBody = 16 << 20
+// maxBody bounds what a page may send: a model file, or the beginning of a GGUF file that
+// holds its header.
+const maxBody = 48 << 20
 
 // Handler serves the page under /TOKEN/.
 func (s *Server) Handler() http.Handler {
@@ -113,12 +114,12 @@ func (s *Server) Handler() http.Handler {
 		reply(w, map[string]string{"design": design}, err)
 	})
 	mux.HandleFunc("POST "+at+"/api/import", func(w http.ResponseWriter, r *http.Request) {
-		var f File
-		if err := read(w, r, &f); err != nil {
+		b, err := body(w, r)
+		if err != nil {
 			reply(w, nil, err)
 			return
 		}
-		design, err := f.Design()
+		design, err := Import(r.URL.Query().Get("name"), b)
 		reply(w, map[string]string{"design": design}, err)
 	})
 	return s.guard(mux)
@@ -158,14 +159,22 @@ func (s *Server) guard(next http.Handler) http.Handler {
 
 // read reads the JSON of a request.
 func read(w http.ResponseWriter, r *http.Request, into any) error {
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	b, err := body(w, r)
 	if err != nil {
-		return fmt.Errorf("a file of more than %d MB is no model", maxBody>>20)
+		return err
 	}
 	if err := json.Unmarshal(b, into); err != nil {
 		return fmt.Errorf("the page sent what is not JSON: %w", err)
 	}
 	return nil
+}
+
+func body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return nil, fmt.Errorf("a file of more than %d MB is no model", maxBody>>20)
+	}
+	return b, nil
 }
 
 // reply writes a value, or an error in the one sentence the command line would print.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -19,6 +20,8 @@ import (
 
 	"ridgeline/arch/modelfile"
 	"ridgeline/explore"
+	"ridgeline/formats"
+	"ridgeline/gguf"
 )
 
 // explorer is a running page and how to ask it.
@@ -70,6 +73,21 @@ func (e *explorer) post(path string, what any) (int, map[string]string) {
 		e.Fatal(err)
 	}
 	r, err := http.Post(e.at.URL+"/"+e.Token+"/"+path, "application/json", bytes.NewReader(b))
+	if err != nil {
+		e.Fatal(err)
+	}
+	defer r.Body.Close()
+	out := map[string]string{}
+	if err := json.NewDecoder(r.Body).Decode(&out); err != nil {
+		e.Fatal(err)
+	}
+	return r.StatusCode, out
+}
+
+// drop drops a file on the page.
+func (e *explorer) drop(name string, data []byte) (int, map[string]string) {
+	e.Helper()
+	r, err := http.Post(e.at.URL+"/"+e.Token+"/api/import?name="+url.QueryEscape(name), "application/octet-stream", bytes.NewReader(data))
 	if err != nil {
 		e.Fatal(err)
 	}
@@ -312,7 +330,7 @@ func TestExplorerEdits(t *testing.T) {
 func TestExplorerFiles(t *testing.T) {
 	e := newExplorer(t)
 	config := `{"model_type":"llama","architectures":["LlamaForCausalLM"],"hidden_size":512,"intermediate_size":1024,"num_hidden_layers":4,"num_attention_heads":8,"num_key_value_heads":4,"vocab_size":1000,"max_position_embeddings":4096,"tie_word_embeddings":true,"hidden_act":"silu"}`
-	code, r := e.post("api/import", explore.File{Name: "config.json", Text: config})
+	code, r := e.drop("config.json", []byte(config))
 	if code != 200 {
 		t.Fatal(r["error"])
 	}
@@ -348,10 +366,48 @@ func TestExplorerFiles(t *testing.T) {
 	if code, html := e.get("api/download/report?" + q.Encode()); code != 200 || !strings.HasPrefix(html, "<!doctype html>") {
 		t.Errorf("the report is %d %.80s", code, html)
 	}
-	for _, f := range []explore.File{{Name: "model.gguf", Text: "GGUF"}, {Name: "x.json", Text: "{"}, {Name: "x.yaml", Text: "a: ["}, {Name: "", Text: ""}, {Name: "config.json", Text: `{"model_type":"nosuch"}`}} {
-		if code, r := e.post("api/import", f); code != http.StatusUnprocessableEntity || r["error"] == "" || strings.Contains(r["error"], "\n") {
-			t.Errorf("%s: %d %v", f.Name, code, r)
+	for name, text := range map[string]string{"model.gguf": "GGUF", "x.json": "{", "x.yaml": "a: [", "": "", "config.json": `{"model_type":"nosuch"}`, "x.bin": "x"} {
+		if code, r := e.drop(name, []byte(text)); code != http.StatusUnprocessableEntity || r["error"] == "" || strings.Contains(r["error"], "\n") {
+			t.Errorf("%s: %d %v", name, code, r)
 		}
+	}
+}
+
+// The header of a GGUF file is a design, whose weights take the bytes of the file's tensors.
+func TestExplorerGGUF(t *testing.T) {
+	e := newExplorer(t)
+	const q80 = 8
+	f := gguf.File{Version: 3, Metadata: map[string]any{"general.architecture": "llama", "llama.block_count": uint64(2), "llama.embedding_length": uint64(256),
+		"llama.feed_forward_length": uint64(512), "llama.attention.head_count": uint64(4), "llama.attention.head_count_kv": uint64(2), "llama.context_length": uint64(2048), "llama.attention.layer_norm_rms_epsilon": 1e-5}}
+	add := func(t formats.GGUF, name string, shape ...int64) {
+		f.Tensors = append(f.Tensors, gguf.Tensor{Name: name, Type: t, Shape: shape})
+	}
+	add(q80, "token_embd.weight", 256, 1024)
+	add(0, "output_norm.weight", 256)
+	add(q80, "output.weight", 256, 1024)
+	for i := range 2 {
+		at := fmt.Sprintf("blk.%d.", i)
+		add(0, at+"attn_norm.weight", 256)
+		add(0, at+"ffn_norm.weight", 256)
+		add(q80, at+"attn_q.weight", 256, 256)
+		add(q80, at+"attn_k.weight", 256, 128)
+		add(q80, at+"attn_v.weight", 256, 128)
+		add(q80, at+"attn_output.weight", 256, 256)
+		add(q80, at+"ffn_gate.weight", 256, 512)
+		add(q80, at+"ffn_up.weight", 256, 512)
+		add(q80, at+"ffn_down.weight", 512, 256)
+	}
+	code, r := e.drop("tiny.gguf", f.Encode())
+	if code != 200 {
+		t.Fatal(r["error"])
+	}
+	v := e.view(url.Values{"m": {r["design"]}})
+	var bytes int64
+	for i := range f.Tensors {
+		bytes += f.Tensors[i].Bytes()
+	}
+	if got := v.Compare.Rows[0].Memory.WeightsBytes; got < 0.97*float64(bytes) || got > 1.03*float64(bytes) {
+		t.Errorf("the weights take %v bytes, the file's tensors %d", got, bytes)
 	}
 }
 
