@@ -113,7 +113,9 @@
     $('setting').textContent = view.setting;
     $('command').textContent = view.command;
     const row = (cells, tag) => make('tr', {}, ...cells.map((c, i) => tag === 'th' || i === 0 ? make('th', { scope: tag === 'th' ? 'col' : 'row' }, c) : make('td', {}, c)));
-    $('table').replaceChildren(make('thead', {}, row(view.heads, 'th')), make('tbody', {}, ...view.rows.map(r => row(r))));
+    const key = JSON.stringify([view.heads, view.rows]);
+    if ($('table').dataset.key !== key) $('table').replaceChildren(make('thead', {}, row(view.heads, 'th')), make('tbody', {}, ...view.rows.map(r => row(r))));
+    $('table').dataset.key = key;
     $('download-report').href = 'api/download/report?' + query();
     $('download-csv').href = 'api/download/csv?' + query();
     showDesigns();
@@ -138,7 +140,7 @@
     const have = new Map([...$('figures').children].map(f => [f.dataset.kind, f]));
     const want = view.figures.map(f => f.kind);
     for (const [kind, f] of have) if (!want.includes(kind)) { watcher.unobserve(f); sizes.unobserve(f); seen.delete(f); f.remove(); }
-    for (const f of view.figures) {
+    view.figures.forEach((f, n) => {
       let e = have.get(f.kind);
       if (!e) {
         const copy = make('button', { type: 'button' }, 'Copy command');
@@ -149,8 +151,8 @@
         sizes.observe(e);
       }
       e.dataset.command = f.command;
-      $('figures').append(e);
-    }
+      if ($('figures').children[n] !== e) $('figures').insertBefore(e, $('figures').children[n] || null); // moving one lays the page out anew
+    });
     drawVisible();
   }
 
