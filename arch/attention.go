@@ -27,6 +27,8 @@ type Attention struct {
 	OutBias      bool
 	QKNorm       bool // RMSNorm over head_dim on each query and key head
 	QKNormWide   bool // with QKNorm: one norm over all query heads, one over all key heads (OLMo 2)
+	ValueNorm    bool // RMSNorm without weights over each value head (Gemma 3n, Gemma 4)
+	KeysAsValues bool // values are the keys as they were before norm and rotation; needs ValueNorm (Gemma 4)
 	OutputGate   bool // sigmoid gate on the inner output (Qwen3-Next)
 	Sinks        bool // one learned logit per head (gpt-oss)
 
@@ -98,6 +100,14 @@ func (a Attention) Values() int {
 // Queries is the elements of the queries of one position, heads·head_dim.
 func (a Attention) Queries() int { return a.Heads * a.HeadDim }
 
+// KVRows is how many rows the map to keys and values has.
+func (a Attention) KVRows() int {
+	if a.KeysAsValues {
+		return a.KVHeads * a.HeadDim
+	}
+	return a.KVElements()
+}
+
 // NormWidths is how many elements of a query and of a key are normed together.
 func (a Attention) NormWidths() (q, k int) {
 	if a.QKNormWide {
@@ -113,7 +123,7 @@ func (a Attention) Inner() int { return a.Heads * a.Values() }
 func (a Attention) Weights(width int) []Weight {
 	rows := a.Queries()
 	if !a.Cross() {
-		rows += a.KVElements()
+		rows += a.KVRows()
 	}
 	if a.OutputGate {
 		rows += a.Inner()
@@ -165,6 +175,8 @@ func (a *Attention) fields() []Field {
 		flag("out_bias", &a.OutBias, "bias on the output projection"),
 		flag("qk_norm", &a.QKNorm, "norm over each query and key head"),
 		flag("qk_norm_wide", &a.QKNormWide, "with qk_norm: one norm over all query heads and one over all key heads"),
+		flag("value_norm", &a.ValueNorm, "norm without weights over each value head"),
+		flag("keys_as_values", &a.KeysAsValues, "with value_norm: values are the keys before norm and rotation"),
 		{Key: "logit_cap", Value: &a.LogitCap, Default: always(0.0), Doc: "bound of the scores, by a tanh"},
 		flag("output_gate", &a.OutputGate, "sigmoid gate on the inner output"),
 		flag("sinks", &a.Sinks, "a learned logit per head"),
@@ -248,6 +260,12 @@ func (a Attention) Check(int) error {
 	}
 	if a.QKNormWide && !a.QKNorm {
 		return fmt.Errorf("qk_norm_wide says how qk_norm runs, which is off")
+	}
+	if a.KeysAsValues && a.Values() != a.HeadDim {
+		return fmt.Errorf("keys_as_values needs values as wide as keys, head_dim %d", a.HeadDim)
+	}
+	if a.KeysAsValues && !a.ValueNorm {
+		return fmt.Errorf("keys_as_values needs value_norm, which keeps values apart from keys")
 	}
 	if a.RotaryDim < 0 || a.RotaryDim > a.HeadDim || a.RotaryDim%2 != 0 {
 		return fmt.Errorf("rotary_dim %d is not an even number from 0 to head_dim %d", a.RotaryDim, a.HeadDim)

@@ -11,14 +11,17 @@ const (
 	SandwichNorm               // x += norm(f(norm(x))), the same for g: Gemma 2, GLM-4
 	ParallelNorm               // y = norm(x), x += f(y) + g(y): GPT-J, Falcon, Cohere
 	ParallelNorms              // x += f(norm(x)) + g(norm'(x)): GPT-NeoX
+	StreamNorm                 // x = norm(x), x += f(x), the same for g: MiniMax
 )
 
-var blockNames = [...]string{"pre_norm", "post_norm", "sandwich_norm", "parallel_norm", "parallel_norms"}
+var blockNames = [...]string{"pre_norm", "post_norm", "sandwich_norm", "parallel_norm", "parallel_norms", "stream_norm"}
 
 func (b Block) String() string { return blockNames[b] }
 
 // Blocks lists the blocks.
-func Blocks() []Block { return []Block{PreNorm, PostNorm, SandwichNorm, ParallelNorm, ParallelNorms} }
+func Blocks() []Block {
+	return []Block{PreNorm, PostNorm, SandwichNorm, ParallelNorm, ParallelNorms, StreamNorm}
+}
 
 // Parallel reports whether the FFN reads the stream as it was before the mixer.
 func (b Block) Parallel() bool { return b == ParallelNorm || b == ParallelNorms }

@@ -46,6 +46,9 @@ func (m *Model) Check() error {
 	if !(m.LogitCap >= 0) {
 		return fmt.Errorf("logit_cap %g is not 0 or more", m.LogitCap)
 	}
+	if err := m.LayerInput.check(); err != nil {
+		return err
+	}
 	if len(m.Layers) == 0 {
 		return fmt.Errorf("the model has no layers")
 	}

@@ -116,6 +116,7 @@ type MoE struct {
 	Experts, TopK, Inner int
 	SharedInner          int // 0: no shared expert
 	SharedGate           bool
+	Latent               int // width the experts work at, between two maps (Nemotron 3); 0 is the model's
 	Gated                bool
 	Act                  Activation
 	Bias                 bool // biases on the experts (gpt-oss)
@@ -155,6 +156,7 @@ func (m *MoE) fields() []Field {
 		{Key: "top_k", Value: &m.TopK, Doc: "experts of one token"},
 		{Key: "inner", Value: &m.Inner, Doc: "inner width of an expert"},
 		{Key: "shared_inner", Value: &m.SharedInner, AllowZero: true, Default: always(0), Doc: "inner width of the shared expert"},
+		{Key: "latent", Value: &m.Latent, AllowZero: true, Default: always(0), Doc: "width the experts work at, between two maps; 0 is the model's"},
 		{Key: "gated", Value: &m.Gated, Default: always(true), Doc: "experts are act(g)⊙u"},
 		{Key: "activation", Value: &m.Act, Default: always(SiLU), Doc: "silu, relu, relu2, gelu, gelu_tanh or clamped_swiglu"},
 		flag("shared_gate", &m.SharedGate, "sigmoid gate on the shared expert"),
@@ -178,6 +180,11 @@ func (m MoE) Weights(width int) []Weight {
 	if m.RouterBias {
 		w = append(w, Weight{Name: "router_bias", Shape: []int{m.Experts}, Role: Vector})
 	}
+	full := width
+	if m.Latent > 0 {
+		w = append(w, Weight{Name: "latent_down", Shape: []int{m.Latent, width}}, Weight{Name: "latent_up", Shape: []int{width, m.Latent}})
+		width = m.Latent
+	}
 	w = append(w,
 		Weight{Name: "up", Shape: []int{up, width}, Role: Expert, Copies: m.Experts, Active: m.TopK},
 		Weight{Name: "down", Shape: []int{width, m.Inner}, Role: Expert, Copies: m.Experts, Active: m.TopK})
@@ -188,10 +195,10 @@ func (m MoE) Weights(width int) []Weight {
 	}
 	if m.SharedInner > 0 {
 		w = append(w,
-			Weight{Name: "shared_up", Shape: []int{UpRows(m.SharedInner, m.Gated), width}},
-			Weight{Name: "shared_down", Shape: []int{width, m.SharedInner}})
+			Weight{Name: "shared_up", Shape: []int{UpRows(m.SharedInner, m.Gated), full}},
+			Weight{Name: "shared_down", Shape: []int{full, m.SharedInner}})
 		if m.SharedGate {
-			w = append(w, Weight{Name: "shared_gate", Shape: []int{1, width}})
+			w = append(w, Weight{Name: "shared_gate", Shape: []int{1, full}})
 		}
 	}
 	return w
@@ -210,6 +217,9 @@ func (m MoE) Check(int) error {
 	}
 	if m.TopK > m.Experts {
 		return fmt.Errorf("top_k %d is more than the %d experts", m.TopK, m.Experts)
+	}
+	if m.Latent < 0 || m.Latent > MaxDimension {
+		return fmt.Errorf("latent %d is out of range", m.Latent)
 	}
 	if m.SharedInner < 0 || m.SharedInner > MaxDimension {
 		return fmt.Errorf("shared_inner %d is out of range", m.SharedInner)

@@ -11,6 +11,14 @@ type Mamba1 struct {
 	DInner, DState, DConv, DtRank int
 	ConvBias, ProjBias            bool
 	InnerNorms                    bool // RMSNorm on dt, B and C (Jamba)
+	BareNorms                     bool // the same without weights (Falcon Mamba)
+
+	Numerics Mamba1Numerics
+}
+
+// Mamba1Numerics change what the mixer computes and nothing of what it costs.
+type Mamba1Numerics struct {
+	InnerEps float64 // ε of the norms without weights; 0 is the model's
 }
 
 // Kind returns "mamba1".
@@ -67,6 +75,7 @@ func (m *Mamba1) fields() []Field {
 		{Key: "conv_bias", Value: &m.ConvBias, Default: always(true), Doc: "bias of the convolution"},
 		flag("proj_bias", &m.ProjBias, "bias on the projections in and out"),
 		flag("inner_norms", &m.InnerNorms, "norms on Δ, B and C"),
+		flag("bare_norms", &m.BareNorms, "norms without weights on Δ, B and C, unless inner_norms"),
 	}
 }
 

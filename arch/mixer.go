@@ -91,6 +91,8 @@ func MixerKinds() []MixerKind {
 		{"mamba1", "selective state space (Gu & Dao, arXiv:2312.00752)", Mamba1{}},
 		{"mamba2", "state-space duality (Dao & Gu, arXiv:2405.21060)", Mamba2{}},
 		{"gated_deltanet", "gated delta rule (Yang et al., arXiv:2412.06464)", GatedDeltaNet{}},
+		{"short_conv", "gated short convolution (LFM2)", ShortConv{}},
+		{"lightning", "linear attention with fixed decays (MiniMax)", Lightning{}},
 		{"gmu", "Gated Memory Unit (paper §2)", GMU{}},
 		{"ngmu", "Gated Memory Unit with a norm behind its gate (paper §2)", GMU{Normed: true}},
 		{"sigmoid_gmu", "Gated Memory Unit that mixes by a sigmoid", GMU{Variant: SigmoidGMU, From: OutputMemory}},
@@ -110,6 +112,7 @@ func FFNKinds() []FFNKind {
 		{"swiglu", "gated network, act(g)⊙u", MLP{Gated: true}},
 		{"mlp", "plain network of two maps", MLP{Act: GELU}},
 		{"moe", "mixture of experts", MoE{Gated: true}},
+		{"mlp_moe", "dense network and mixture of experts side by side (Gemma 4)", MLPMoE{}},
 	}
 }
 

@@ -62,6 +62,11 @@ type Model struct {
 	MaxContext int // longest context it is made for; 0 unknown
 	Layers     []Layer
 
+	// LayerInput is an embedding that every layer has of its own (Gemma 3n, Gemma 4).
+	LayerInput LayerInput
+	// LayerScales: behind every layer the stream is scaled by a learned number (Gemma 4).
+	LayerScales bool
+
 	// Checkpoint formats: what the weights, the experts' weights and the recurrent
 	// states are kept in unless the user says otherwise. Unset means bf16 weights,
 	// experts as the other weights, states as the activations.
@@ -103,6 +108,9 @@ type Numerics struct {
 	EmbedScale    float64 // factor of the embedding (Gemma: √width); 0 is 1
 	ResidualScale float64 // factor of what a mixer or FFN adds to the stream (Granite); 0 is 1
 	LogitScale    float64 // factor of the logits (Cohere, Granite); 0 is 1
+	// Factors of what full attention, linear attention and FFNs add to the stream (MiniMax);
+	// 0 is 1.
+	FullScale, LinearScale, FFNScale float64
 }
 
 // Ref points at another layer; the zero value points nowhere.

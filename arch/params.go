@@ -3,8 +3,8 @@ package arch
 // ParamCount is how many parameters a model has, by part:
 //
 //	Total        = Embedding + NonEmbedding
-//	Embedding    = InputEmbedding + Head
-//	NonEmbedding = Σ Mixers + Σ FFNs + Norms + Positions
+//	Embedding    = InputEmbedding + LayerEmbedding + Head
+//	NonEmbedding = Σ Mixers + Σ FFNs + Norms + Positions + Other
 //
 // Embedding holds everything whose size follows the vocabulary: the input embedding
 // and, where it is not tied, the LM head. NonEmbedding is then the same for a tied
@@ -13,8 +13,10 @@ type ParamCount struct {
 	Total, Embedding, NonEmbedding int64
 
 	InputEmbedding int64
+	LayerEmbedding int64 // of the layers' own embeddings, where they have any
 	Head           int64 // LM head: 0 if tied (its bias is never shared)
 	Positions      int64 // learned position embeddings, part of NonEmbedding
+	Other          int64 // around the layers' own embeddings, and what scales the layers
 	Norms          int64 // of the layers, before the LM head, behind the embedding
 	Mixers, FFNs   []PartCount
 }
@@ -60,6 +62,15 @@ func (m *Model) count(size func(Weight) int64) ParamCount {
 		p.Norms += norm
 	}
 	p.Positions = int64(m.Positions) * int64(m.Width)
+	if w, ok := m.LayerEmbedding(); ok {
+		p.LayerEmbedding = size(w)
+	}
+	for _, w := range m.OuterWeights() {
+		p.Other += size(w)
+	}
+	for _, w := range m.LayerWeights() {
+		p.Other += int64(len(m.Layers)) * size(w)
+	}
 	for _, l := range m.Layers {
 		p.Norms += int64(l.norms()) * norm
 		for _, mx := range Parts(l.Mixer) {
@@ -79,8 +90,8 @@ func (m *Model) count(size func(Weight) int64) ParamCount {
 			p.NonEmbedding += n
 		}
 	}
-	p.NonEmbedding += p.Norms + p.Positions
-	p.Embedding = p.InputEmbedding + p.Head
+	p.NonEmbedding += p.Norms + p.Positions + p.Other
+	p.Embedding = p.InputEmbedding + p.LayerEmbedding + p.Head
 	p.Total = p.Embedding + p.NonEmbedding
 	return p
 }
@@ -112,6 +123,13 @@ func (m *Model) approximateParams() float64 {
 			}
 			n += e
 		}
+	}
+	if w, ok := m.LayerEmbedding(); ok {
+		add([]Weight{w})
+	}
+	add(m.OuterWeights())
+	for range m.Layers {
+		add(m.LayerWeights())
 	}
 	for _, l := range m.Layers {
 		if l.Mixer != nil {

@@ -22,5 +22,8 @@ type RopeScaling struct {
 	Fast, Slow float64
 	Truncate   bool    // Yarn rounds the bounds to whole dimensions
 	Magnitude  float64 // Yarn: factor of sines and cosines; 0 follows from Factor
-	Adjacent   bool    // pairs are neighbouring elements (GPT-J), not halves (NeoX)
+	// Spread is how many elements the pairs are spread over: pair i is elements i and
+	// i + Spread/2, and frequencies are those of as many (Gemma 4); 0 is the rotated ones alone.
+	Spread   int
+	Adjacent bool // pairs are neighbouring elements (GPT-J), not halves (NeoX)
 }

@@ -71,6 +71,17 @@ func Weights(modelType string, m *arch.Model, names []string) (map[string]Weight
 	return out, nil
 }
 
+// Buffer reports whether a tensor of a checkpoint of a type follows from the configuration
+// and holds no weight.
+func Buffer(modelType, tensor string) bool {
+	for _, end := range schemes()[modelType].buffers {
+		if strings.HasSuffix(tensor, end) {
+			return true
+		}
+	}
+	return false
+}
+
 // Types lists the model types whose tensor names are known, sorted.
 func Types() []string { return slices.Sorted(maps.Keys(schemes())) }
 

@@ -1,6 +1,8 @@
 package checkpoint
 
 import (
+	"math"
+
 	"ridgeline/arch"
 )
 
@@ -129,8 +131,14 @@ func regroup(t Tensor, groups int, sizes ...int) []float32 {
 
 // byHead sorts rows that hold q, k and v of each head in turn.
 func byHead(p place) joiner {
-	a := p.mixer.(arch.Attention)
-	return func(parts []Tensor) []float32 { return regroup(parts[0], a.Heads, a.HeadDim, a.HeadDim, a.HeadDim) }
+	heads, dim := 0, 0
+	switch m := p.mixer.(type) {
+	case arch.Attention:
+		heads, dim = m.Heads, m.HeadDim
+	case arch.Lightning:
+		heads, dim = m.Heads, m.HeadDim
+	}
+	return func(parts []Tensor) []float32 { return regroup(parts[0], heads, dim, dim, dim) }
 }
 
 // byGroup sorts rows that hold the queries, the key and the value of each kv head in turn.
@@ -138,5 +146,36 @@ func byGroup(p place) joiner {
 	a := p.mixer.(arch.Attention)
 	return func(parts []Tensor) []float32 {
 		return regroup(parts[0], a.KVHeads, a.Heads/a.KVHeads*a.HeadDim, a.HeadDim, a.HeadDim)
+	}
+}
+
+// routerNorm is the weight of a router's norm, whose result the modelling code divides by the
+// root of the width.
+func routerNorm(p place) joiner {
+	return times(1 / math.Sqrt(float64(p.m.Width)))
+}
+
+// residualFactor folds the factor of what a part adds to the stream into its last map.
+func residualFactor(p place) joiner {
+	f := p.m.Numerics.FFNScale
+	switch p.mixer.(type) {
+	case arch.Attention:
+		f = p.m.Numerics.FullScale
+	case arch.Lightning:
+		f = p.m.Numerics.LinearScale
+	}
+	if f == 0 {
+		f = 1
+	}
+	return times(f)
+}
+
+func times(f float64) joiner {
+	return func(parts []Tensor) []float32 {
+		d := make([]float32, len(parts[0].Data))
+		for i, v := range parts[0].Data {
+			d[i] = v * float32(f)
+		}
+		return d
 	}
 }

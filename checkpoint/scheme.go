@@ -16,7 +16,9 @@ type scheme struct {
 	layers string            // prefix of a layer, with %d for its number
 	in     map[string]string // by kind: the module of the layer it lies in, "self_attn."
 	names  map[string]entry
-	at     func(p place) string // key to look up instead of the usual one; "" is the usual one
+	// buffers are ends of the names of tensors that follow from the configuration.
+	buffers []string
+	at      func(p place) string // key to look up instead of the usual one; "" is the usual one
 }
 
 // entry is where one kind of weight lies.

@@ -49,8 +49,10 @@ func schemes() map[string]scheme {
 		"qwen3_next":       qwen3Next(),
 		"qwen3_5_text":     qwen35(),
 		"mamba":            mamba(),
+		"falcon_mamba":     mamba(),
 		"mamba2":           mamba(),
 		"jamba":            jamba(),
+		"lfm2":             lfm2(),
 		"bamba":            bamba(),
 		"falcon_h1":        bamba(),
 		"granitemoehybrid": graniteHybrid(),
@@ -62,6 +64,7 @@ func schemes() map[string]scheme {
 		"helium":           llama(),
 		"hunyuan_v1_dense": llama(),
 		"ministral3":       llama(),
+		"minimax":          minimax(),
 		"mimo":             llama(),
 		"minicpm":          llama(),
 		"olmo":             llama(),
@@ -72,6 +75,7 @@ func schemes() map[string]scheme {
 		"gemma":            onePlusNorms(llama(), "mixer_norm", "ffn_norm", "final_norm"),
 		"gemma2":           gemma2(),
 		"gemma3_text":      gemma2(),
+		"gemma4_text":      gemma4(),
 		"vaultgemma":       onePlusNorms(llama(), "mixer_norm", "ffn_norm", "final_norm"),
 		"glm":              phi3(),
 		"glm4":             glm4(),
@@ -410,8 +414,78 @@ func nemotronH() scheme {
 		"mixer_norm":      one("norm.weight"),
 		"ffn_norm":        one("norm.weight"),
 		"moe.up":          one("experts.up_proj"),
+		"moe.latent_down": one("fc1_latent_proj.weight"),
+		"moe.latent_up":   one("fc2_latent_proj.weight"),
 		"moe.shared_up":   one("shared_experts.up_proj.weight"),
 		"moe.shared_down": one("shared_experts.down_proj.weight"),
 	})
+	return s
+}
+
+func lfm2() scheme {
+	return llama().inside(map[string]string{"swiglu": "feed_forward.", "short_conv": "conv."}).with(map[string]entry{
+		"final_norm": one("/model.embedding_norm.weight"),
+		"mixer_norm": one("operator_norm.weight"), "ffn_norm": one("ffn_norm.weight"),
+		"attention.out": one("out_proj.weight"), "attention.q_norm": one("q_layernorm.weight"), "attention.k_norm": one("k_layernorm.weight"),
+		"swiglu.up": one("w1.weight", "w3.weight"), "swiglu.down": one("w2.weight"),
+		"short_conv.in": one("in_proj.weight"), "short_conv.in_bias": one("in_proj.bias"),
+		"short_conv.conv": one("conv.weight"), "short_conv.conv_bias": one("conv.bias"),
+		"short_conv.out": one("out_proj.weight"), "short_conv.out_bias": one("out_proj.bias"),
+	})
+}
+
+// layerInput names what belongs to the layers' own embeddings.
+func layerInput(s scheme) scheme {
+	return s.with(map[string]entry{
+		"layer_embed":     one("/model.embed_tokens_per_layer.weight"),
+		"layer_proj":      one("/model.per_layer_model_projection.weight"),
+		"layer_proj_norm": one("/model.per_layer_projection_norm.weight"),
+		"input.gate":      one("per_layer_input_gate.weight"), "input.out": one("per_layer_projection.weight"),
+		"input_post_norm": one("post_per_layer_input_norm.weight"),
+	})
+}
+
+func gemma4() scheme {
+	s := layerInput(sandwich(llama())).inside(map[string]string{"mlp_moe": ""}).with(map[string]entry{
+		"scale":                  one("layer_scalar"),
+		"attention.q":            one("q_proj.weight"),
+		"attention.qk":           one("q_proj.weight", "k_proj.weight"),
+		"mlp_moe.up":             one("mlp.gate_proj.weight", "mlp.up_proj.weight"),
+		"mlp_moe.down":           one("mlp.down_proj.weight"),
+		"mlp_moe.experts.router": one("router.proj.weight"),
+		"mlp_moe.experts.up":     one("experts.gate_up_proj"), "mlp_moe.experts.down": one("experts.down_proj"),
+		"mlp_moe.mlp_norm": one("post_feedforward_layernorm_1.weight"), "mlp_moe.experts_norm": one("post_feedforward_layernorm_2.weight"),
+		"mlp_moe.expert_norm":  one("pre_feedforward_layernorm_2.weight"),
+		"mlp_moe.router_norm":  joined(routerNorm, "router.scale"),
+		"mlp_moe.expert_scale": one("router.per_expert_scale"),
+	})
+	s.at = partQKV
+	return s
+}
+
+// partQKV looks up the maps of attention that makes no keys, or no values, of its own.
+func partQKV(p place) string {
+	a, ok := p.mixer.(arch.Attention)
+	switch {
+	case !ok || p.name != "qkv":
+		return ""
+	case a.Cross():
+		return "attention.q"
+	case a.KeysAsValues:
+		return "attention.qk"
+	}
+	return ""
+}
+
+// minimax keeps q, k and v of each head of lightning attention together, and buffers that
+// follow from the configuration.
+func minimax() scheme {
+	s := llama().inside(map[string]string{"lightning": "self_attn."}).with(map[string]entry{
+		"attention.out": joined(residualFactor, "o_proj.weight"),
+		"moe.down":      joined(residualFactor, "experts.down_proj"),
+		"lightning.qkv": joined(byHead, "qkv_proj.weight"), "lightning.gate": one("output_gate.weight"),
+		"lightning.norm": one("norm.weight"), "lightning.out": joined(residualFactor, "out_proj.weight"),
+	})
+	s.buffers = []string{".slope_rate", ".query_decay", ".key_decay", ".diagonal_decay"}
 	return s
 }

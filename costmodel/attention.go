@@ -21,19 +21,27 @@ func (b *builder) attention(a arch.Attention) {
 		qRows += inner
 	}
 	kvElems := k * (hd + a.Values())
+	kvRows := kvElems
+	if a.KeysAsValues {
+		kvRows = k * hd
+	}
 	w := b.m.Width
 	switch {
 	case a.Cross():
 		b.linear("attn.q", w, qRows, r, linearOpts{bias: a.QKVBias})
 	case kv != r:
-		b.linear("attn.kv", w, kvElems, kv, linearOpts{bias: a.QKVBias})
+		b.linear("attn.kv", w, kvRows, kv, linearOpts{bias: a.QKVBias})
 		b.linear("attn.q", w, qRows, r, linearOpts{bias: a.QKVBias})
 	default:
-		b.linear("attn.qkv", w, qRows+kvElems, r, linearOpts{bias: a.QKVBias})
+		b.linear("attn.qkv", w, qRows+kvRows, r, linearOpts{bias: a.QKVBias})
 	}
 	ownK := 0.0 // key elements of a row made here
 	if !a.Cross() {
 		ownK = float64(k * hd)
+	}
+	if a.ValueNorm && !a.Cross() {
+		v := float64(k * a.Values())
+		b.elementwise("attn.v_norm", InnerNorm, 0, v, v, 3*v, kv)
 	}
 	if a.QKNorm {
 		weights, wk := a.NormWidths()

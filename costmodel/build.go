@@ -98,6 +98,7 @@ func buildOps(m *arch.Model, o Options, f inForce, prefill, grouped bool) ([]OpG
 	if m.EmbedNorm {
 		b.norm("embed.norm", m.Width, rows)
 	}
+	b.layerInputs()
 	for i, l := range m.Layers {
 		b.layer, b.last = i, i >= from
 		owner := b.skip && i == from-1 && lastQuery(l)
@@ -106,6 +107,7 @@ func buildOps(m *arch.Model, o Options, f inForce, prefill, grouped bool) ([]OpG
 		b.part = InFFN
 		b.last = b.last || owner
 		b.once(b.ffnBlock(l, b.last), func() { b.ffnOps(l) })
+		b.once(tailBlock(m.LayerInput, b.last), b.layerTail)
 	}
 	b.storage = b.finalNorm(m.FinalNormStored)
 	b.layer, b.part, b.last = -1, InEnds, true
@@ -414,9 +416,12 @@ var partCosts = costsByType(
 	priced((*builder).mamba1),
 	priced((*builder).mamba2),
 	priced((*builder).deltaNet),
+	priced((*builder).shortConv),
+	priced((*builder).lightning),
 	priced((*builder).gmu),
 	priced((*builder).mlp),
 	priced((*builder).moe),
+	priced((*builder).mlpMoE),
 )
 
 type partCost struct {

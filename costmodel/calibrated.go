@@ -59,13 +59,13 @@ func (c *Compiled) kernelOf(g *OpGroup) kernel {
 	case ScanMamba1: // as heads of 64 channels
 		k.recurrent.KeyHeads, k.recurrent.KeyDim = 1, float64(s.StateDim)
 		k.recurrent.ValueHeads, k.recurrent.ValueDim = math.Ceil(float64(s.Out)/64), 64
-	case ScanSSD, ScanDelta:
+	case ScanSSD, ScanDelta, ScanLightning:
 		k.recurrent.KeyHeads, k.recurrent.KeyDim = float64(s.KVHeads), float64(s.StateDim)
 		k.recurrent.ValueHeads, k.recurrent.ValueDim = float64(s.Heads), float64(s.HeadDim)
-		if o.Kernel == ScanSSD {
+		if o.Kernel != ScanDelta {
 			k.recurrent.Chunk = 128
 		}
-	case ConvMamba1, ConvMamba2, ConvDelta:
+	case ConvMamba1, ConvMamba2, ConvDelta, ConvShort:
 		k.recurrent.ValueHeads, k.recurrent.ValueDim, k.recurrent.Conv = float64(s.Out), 1, float64(s.In)
 	case AllReduce:
 		k.perRow = float64(s.Out) * c.f.act.Bytes()

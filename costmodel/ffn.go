@@ -34,9 +34,17 @@ func (b *builder) moe(m arch.MoE) {
 	k, u := m.TopK, arch.UpRows(in, m.Gated)
 	b.linear("moe.router", w, m.Experts, r, linearOpts{bias: m.RouterBias})
 	b.elementwise("moe.route", Routing, 0, float64(m.Experts), float64(2*k), float64(2*m.Experts), r)
-	b.expert("moe.up", m, w, u, r, 0)
+	at := w
+	if m.Latent > 0 {
+		at = m.Latent
+		b.linear("moe.latent_down", w, at, r, linearOpts{})
+	}
+	b.expert("moe.up", m, at, u, r, 0)
 	b.activation("moe.act", in, k, m.Gated, m.Act, r)
-	b.expert("moe.down", m, in, w, r, 2*float64(k*w))
+	b.expert("moe.down", m, in, at, r, 2*float64(k*at))
+	if m.Latent > 0 { // each rank maps its part of the sum
+		b.linear("moe.latent_up", at, w, r, linearOpts{residual: true})
+	}
 	if m.SharedInner > 0 {
 		s := b.split("shared inner width", m.SharedInner)
 		b.linear("moe.shared_up", w, arch.UpRows(s, m.Gated), r, linearOpts{})

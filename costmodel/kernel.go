@@ -18,9 +18,11 @@ const (
 	ScanMamba1           // selective scan
 	ScanSSD              // Mamba-2's recurrence
 	ScanDelta            // gated delta rule
+	ScanLightning        // linear attention with fixed decays
 	ConvMamba1           // causal convolutions in front of them
 	ConvMamba2
 	ConvDelta
+	ConvShort  // of a gated short convolution
 	BlockNorm  // norm of the residual stream
 	InnerNorm  // norm inside a mixer
 	Activation // between the products of a feed-forward network
@@ -70,20 +72,23 @@ var kernelTable = [numKernels]kernelFacts{
 	ScanMamba1: {class: Scan, unlined: true, price: asRecurrent, step: kerneltime.SSDStep, prompt: kerneltime.NoKernel},
 	ScanSSD:    {class: Scan, unlined: true, price: asRecurrent, step: kerneltime.SSDStep, prompt: kerneltime.SSDContext},
 	ScanDelta:  {class: Scan, unlined: true, price: asRecurrent, step: kerneltime.DeltaStep, prompt: kerneltime.DeltaContext, timed: true},
-	ConvMamba1: {class: Conv, unlined: true, price: asRecurrent, step: kerneltime.MambaConvStep, prompt: kerneltime.MambaConvContext, timed: true},
-	ConvMamba2: {class: Conv, unlined: true, price: asRecurrent, step: kerneltime.MambaConvStep, prompt: kerneltime.MambaConvContext, timed: true},
-	ConvDelta:  {class: Conv, unlined: true, price: asRecurrent, step: kerneltime.DeltaConvStep, prompt: kerneltime.DeltaConvContext, timed: true},
-	BlockNorm:  {class: Norm},
-	InnerNorm:  {class: Norm},
-	Activation: {class: Elementwise},
-	Gate:       {class: Elementwise},
-	Rotary:     {class: Elementwise},
-	CacheStore: {class: Elementwise},
-	Combine:    {class: Elementwise},
-	Unit:       {class: Elementwise},
-	Routing:    {class: Elementwise},
-	AllReduce:  {class: Collective, price: asReduce},
-	AllGather:  {class: Collective, price: asReduce},
+	// Lightning attention is priced by Mamba-2's kernels: the same recurrence with a fixed decay.
+	ScanLightning: {class: Scan, unlined: true, price: asRecurrent, step: kerneltime.SSDStep, prompt: kerneltime.SSDContext},
+	ConvMamba1:    {class: Conv, unlined: true, price: asRecurrent, step: kerneltime.MambaConvStep, prompt: kerneltime.MambaConvContext, timed: true},
+	ConvMamba2:    {class: Conv, unlined: true, price: asRecurrent, step: kerneltime.MambaConvStep, prompt: kerneltime.MambaConvContext, timed: true},
+	ConvDelta:     {class: Conv, unlined: true, price: asRecurrent, step: kerneltime.DeltaConvStep, prompt: kerneltime.DeltaConvContext, timed: true},
+	ConvShort:     {class: Conv, unlined: true, price: asRecurrent, step: kerneltime.MambaConvStep, prompt: kerneltime.MambaConvContext},
+	BlockNorm:     {class: Norm},
+	InnerNorm:     {class: Norm},
+	Activation:    {class: Elementwise},
+	Gate:          {class: Elementwise},
+	Rotary:        {class: Elementwise},
+	CacheStore:    {class: Elementwise},
+	Combine:       {class: Elementwise},
+	Unit:          {class: Elementwise},
+	Routing:       {class: Elementwise},
+	AllReduce:     {class: Collective, price: asReduce},
+	AllGather:     {class: Collective, price: asReduce},
 }
 
 // Class is the group of kernels it belongs to.

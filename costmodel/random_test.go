@@ -47,7 +47,11 @@ func drawAttention(t *rapid.T) arch.Attention {
 }
 
 func drawMixer(t *rapid.T, m *arch.Model, i int) arch.Mixer {
-	switch rapid.IntRange(0, 6).Draw(t, "mixer") {
+	switch rapid.IntRange(0, 8).Draw(t, "mixer") {
+	case 8:
+		return arch.Lightning{Heads: 4, HeadDim: rapid.IntRange(1, 8).Draw(t, "hd")}
+	case 7:
+		return arch.ShortConv{Channels: m.Width, DConv: rapid.IntRange(1, 4).Draw(t, "conv"), Bias: rapid.Bool().Draw(t, "bias")}
 	case 0:
 		return arch.Mamba1{DInner: 2 * m.Width, DState: rapid.IntRange(1, 8).Draw(t, "n"), DConv: rapid.IntRange(1, 4).Draw(t, "conv"),
 			DtRank: rapid.IntRange(1, 6).Draw(t, "dtr"), ConvBias: true, InnerNorms: rapid.Bool().Draw(t, "norms")}

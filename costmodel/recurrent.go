@@ -2,8 +2,13 @@ package costmodel
 
 import "ridgeline/arch"
 
-// conv is the causal convolution in front of a recurrence: c channels, k taps.
+// conv is the causal convolution in front of a recurrence: c channels, k taps, then SiLU.
 func (b *builder) conv(name string, kernel Kernel, c, k int, bias bool) {
+	b.plainConv(name, kernel, c, k, bias).FLOPs[rows] += 2 * float64(c)
+}
+
+// plainConv is a causal convolution without an activation.
+func (b *builder) plainConv(name string, kernel Kernel, c, k int, bias bool) *Op {
 	o := b.op(name, kernel)
 	o.Shape = Shape{Out: c, In: k}
 	n := float64(c * k)
@@ -13,7 +18,8 @@ func (b *builder) conv(name string, kernel Kernel, c, k int, bias bool) {
 	b.weights(o, n)
 	b.act(o, float64(c), float64(c), rows)
 	b.convState(o, float64(c*(k-1)))
-	o.FLOPs[rows] = float64(c) * float64(2*k+2)
+	o.FLOPs[rows] = float64(c) * float64(2*k)
+	return o
 }
 
 // gatedNorm is the norm and gate behind a scan; without norm, the gate alone.
@@ -35,8 +41,11 @@ func (b *builder) mamba1(m arch.Mamba1) {
 	b.conv("mamba1.conv", ConvMamba1, di, m.DConv, m.ConvBias)
 	b.linear("mamba1.x", di, low, rows, linearOpts{})
 	b.allReduce("mamba1.x.allreduce", low, rows)
-	if m.InnerNorms {
+	switch {
+	case m.InnerNorms:
 		b.rmsNorm("mamba1.inner_norm", low, low, rows)
+	case m.BareNorms:
+		b.elementwise("mamba1.inner_norm", InnerNorm, 0, float64(low), float64(low), 3*float64(low), rows)
 	}
 	b.linear("mamba1.dt", m.DtRank, di, rows, linearOpts{})
 	o := b.op("mamba1.scan", ScanMamba1)

@@ -66,6 +66,24 @@ func (b *builder) storageOf(l arch.Layer, scope string, weights func(int) []arch
 	return s
 }
 
+// under has the rates of the weights whose names begin with a prefix, by the rest.
+func (s storage) under(prefix string) storage {
+	cut := func(all map[string]rate) map[string]rate {
+		out := map[string]rate{}
+		for name, r := range all {
+			if rest, ok := strings.CutPrefix(name, prefix); ok {
+				out[rest] = r
+			}
+		}
+		return out
+	}
+	if s.matrices == nil {
+		return s
+	}
+	s.matrices, s.vectors = cut(s.matrices), cut(s.vectors)
+	return s
+}
+
 // normStorage has the rates of the norms in front of a layer's mixer and FFN.
 func (b *builder) normStorage(l arch.Layer) storage {
 	table := b.storedIn(l)

@@ -14,6 +14,7 @@ type attention struct {
 	qkv, out     linear
 	qNorm, kNorm *norm
 	sinks        []float32
+	eps          float32 // of norms without weights
 	lambda       float32 // differential: λ of the layer
 	lambdaInit   float32
 	diffNorm     norm
@@ -27,13 +28,14 @@ func (m *Model) newAttention(mx arch.Attention, p string, layer int) *attention 
 		rows += mx.Inner()
 	}
 	if !mx.Cross() {
-		rows += mx.KVElements()
+		rows += mx.KVRows()
 	}
 	out := &attention{
 		Attention: mx,
 		qkv:       m.linear(p+"qkv", rows, m.arch.Width),
 		out:       m.linear(p+"out", m.arch.Width, mx.Inner()),
 		sinks:     w[p+"sinks"],
+		eps:       float32(m.opts.NormEps),
 		passes: attentionPasses(mx.Heads, mx.KVHeads, mx.Differential,
 			m.opts.DiffKernel == execution.FourPass, m.opts.KVRead.PerQueryHead(mx.Window > 0 || mx.DeclaredWindow > 0)),
 	}
@@ -169,7 +171,6 @@ func diffLambda(w []float32, init float64) float64 {
 func (m *attention) run(c *call, x mat) {
 	r, s := c.r, c.s
 	inner, queries := m.Inner(), m.Queries()
-	keys, values := m.KVHeads*m.HeadDim, m.KVHeads*m.Values()
 	qRows := queries
 	if m.OutputGate {
 		qRows += inner
@@ -180,22 +181,30 @@ func (m *attention) run(c *call, x mat) {
 		q = c.mat(x.rows, qRows)
 		c.op("attn.q", func(t *tally) { r.linear(t, m.qkv, x, q, epilogue{}) })
 	case c.lastQuery:
-		kv := c.mat(x.rows, keys+values)
+		kv := c.mat(x.rows, m.KVRows())
 		c.op("attn.kv", func(t *tally) { r.linear(t, m.qkv.part(qRows, m.qkv.out), x, kv, epilogue{}) })
-		k, v = kv.part(0, keys), kv.part(keys, values)
+		k, v = m.keysValues(c, kv)
 		c.x = c.x.last(c.T)
 		q = c.mat(c.x.rows, qRows)
 		c.op("attn.q", func(t *tally) { r.linear(t, m.qkv.part(0, qRows), x.last(c.T), q, epilogue{}) })
 	default:
 		qkv := c.mat(x.rows, m.qkv.out)
 		c.op("attn.qkv", func(t *tally) { r.linear(t, m.qkv, x, qkv, epilogue{}) })
-		q, k, v = qkv.part(0, qRows), qkv.part(qRows, keys), qkv.part(qRows+keys, values)
+		q = qkv.part(0, qRows)
+		k, v = m.keysValues(c, qkv.part(qRows, m.KVRows()))
 	}
 	var gate mat
 	if m.OutputGate {
 		gate = q.part(queries, inner)
 	}
 	q = q.part(0, queries)
+	if m.ValueNorm && !m.Cross() {
+		from := v
+		if m.KeysAsValues {
+			from = k
+		}
+		c.op("attn.v_norm", func(t *tally) { bareNorm(t, from, v, m.Values(), m.eps) })
+	}
 	if m.QKNorm {
 		c.op("attn.qk_norm", func(t *tally) {
 			wideQ, wideK := m.NormWidths()
@@ -226,6 +235,34 @@ func (m *attention) run(c *call, x mat) {
 		o = gated
 	}
 	c.residual("attn.out", m.out, o)
+}
+
+// keysValues cuts the map to keys and values. Values that are keys have a place of their own,
+// which their norm fills.
+func (m *attention) keysValues(c *call, kv mat) (k, v mat) {
+	keys, values := m.KVHeads*m.HeadDim, m.KVHeads*m.Values()
+	if m.KeysAsValues {
+		return kv, c.mat(kv.rows, values)
+	}
+	return kv.part(0, keys), kv.part(keys, values)
+}
+
+// bareNorm sets dst to the heads of x, each over the root of its mean square.
+func bareNorm(t *tally, x, dst mat, dim int, eps float32) {
+	for i := range x.rows {
+		from, to := x.row(i), dst.row(i)
+		t.read(Activations, len(from))
+		for at := 0; at < len(from); at += dim {
+			h := from[at : at+dim]
+			_, sq := moments(h, 0)
+			s := rsqrtMean(sq, dim, eps)
+			for j, v := range h {
+				to[at+j] = v * s
+			}
+		}
+		t.flops(3 * len(to))
+		t.write(Activations, len(to))
+	}
 }
 
 // core runs the attention itself and, where it is differential, joins the maps.

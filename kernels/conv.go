@@ -1,6 +1,6 @@
 package kernels
 
-// conv is a causal depthwise convolution of k taps followed by SiLU:
+// conv is a causal depthwise convolution of k taps, followed by SiLU unless plain:
 //
 //	y[t,c] = silu(bias[c] + Σ_j w[c,j]·x[t−k+1+j, c])
 //
@@ -9,6 +9,7 @@ type conv struct {
 	taps     [][]float32 // w by tap, each over the channels
 	bias     []float32   // may be nil
 	channels int
+	plain    bool
 }
 
 func newConv(w, bias []float32, channels, k int) conv {
@@ -64,8 +65,10 @@ func (c *conv) channelsOf(t *tally, x, dst mat, state []float32, row0, T, lo, hi
 			t.flops(2 * n)
 		}
 		t.read(Activations, n)
-		silus(y, y)
-		t.flops(2 * n)
+		if !c.plain {
+			silus(y, y)
+			t.flops(2 * n)
+		}
 		t.write(Activations, len(y))
 	}
 	// the last k−1 inputs, oldest first; those still in the state move up

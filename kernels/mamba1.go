@@ -9,6 +9,7 @@ type mamba1 struct {
 	conv           conv
 	a, d, dtBias   []float32 // a = −exp(a_log)
 	norms          []norm    // on dt, B and C; nil without inner norms
+	eps            float32   // of norms without weights
 }
 
 func (m *Model) newMamba1(mx arch.Mamba1, p string, _ int) *mamba1 {
@@ -21,6 +22,10 @@ func (m *Model) newMamba1(mx arch.Mamba1, p string, _ int) *mamba1 {
 		out:    m.linear(p+"out", width, mx.DInner),
 		conv:   newConv(w[p+"conv"], w[p+"conv_bias"], mx.DInner, mx.DConv),
 		a:      decayRates(w[p+"a_log"]), d: w[p+"d"], dtBias: w[p+"dt_bias"],
+	}
+	out.eps = float32(m.opts.NormEps)
+	if mx.Numerics.InnerEps > 0 {
+		out.eps = float32(mx.Numerics.InnerEps)
 	}
 	if n := w[p+"inner_norms"]; n != nil {
 		for _, cut := range [][2]int{{0, mx.DtRank}, {mx.DtRank, mx.DtRank + mx.DState}, {mx.DtRank + mx.DState, len(n)}} {
@@ -144,6 +149,13 @@ func (m *mamba1) run(c *call, x mat) {
 	proj := c.mat(x.rows, m.DtRank+2*m.DState)
 	c.op("mamba1.x", func(t *tally) { r.linear(t, m.x, u, proj, epilogue{}) })
 	low, B, C := proj.part(0, m.DtRank), proj.part(m.DtRank, m.DState), proj.part(m.DtRank+m.DState, m.DState)
+	if m.BareNorms && m.norms == nil {
+		c.op("mamba1.inner_norm", func(t *tally) {
+			for _, p := range []mat{low, B, C} {
+				bareNorm(t, p, p, p.cols, m.eps)
+			}
+		})
+	}
 	if m.norms != nil {
 		c.op("mamba1.inner_norm", func(t *tally) {
 			for i, p := range []mat{low, B, C} {

@@ -39,6 +39,7 @@ type Model struct {
 	embedNorm norm
 	layers    []layer
 	finalNorm norm
+	inputs    layerInputs
 	head      linear
 
 	// skipFrom is the first layer that a skipping prefill runs for the last position
@@ -59,6 +60,8 @@ type layer struct {
 	mixerPost, ffnPost norm // behind
 	mixers             []mixer
 	ffn                ffn
+	input              layerInput
+	scale              []float32 // nil without
 }
 
 // ffn runs on the normed input and adds into the call's residual stream.
@@ -81,9 +84,12 @@ var partKernels = kernelsByType(
 	kernel((*Model).newMamba1),
 	kernel((*Model).newMamba2),
 	kernel((*Model).newDeltaNet),
+	kernel((*Model).newShortConv),
+	kernel((*Model).newLightning),
 	kernel((*Model).newGMU),
 	kernel((*Model).newMLP),
 	kernel((*Model).newMoE),
+	kernel((*Model).newMLPMoE),
 )
 
 type partKernel struct {
@@ -183,11 +189,13 @@ func (m *Model) build() {
 		head = "embed"
 	}
 	m.head = linear{w: m.weights[head], bias: m.weights["lm_head_bias"], out: a.Vocab, in: a.Width}
+	m.inputs = m.newLayerInputs()
 	m.layers = make([]layer, len(a.Layers))
 	for i, l := range a.Layers {
 		p := "layers." + strconv.Itoa(i) + "."
 		out := &m.layers[i]
 		out.block = l.Block
+		out.input, out.scale = m.newLayerInput(p), m.weights[p+"scale"]
 		out.mixerPost, out.ffnPost = m.norm(p+"mixer_post_norm"), m.norm(p+"ffn_post_norm")
 		if l.Mixer != nil {
 			out.mixerNorm = m.norm(p + "mixer_norm")

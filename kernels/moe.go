@@ -10,6 +10,7 @@ import (
 type moe struct {
 	arch.MoE
 	router               linear
+	latentDown, latentUp linear    // where the experts work at a width of their own
 	correction           []float32 // added to the scores for the choice; nil without
 	up, down             []linear  // by expert
 	sharedUp, sharedDown linear
@@ -23,10 +24,15 @@ func (m *Model) newMoE(f arch.MoE, p string, _ int) *moe {
 	if f.Routing.Correction {
 		out.correction, out.router.bias = out.router.bias, nil
 	}
-	ups, downs := m.linear(p+"up", f.Experts*up, width), m.linear(p+"down", f.Experts*width, f.Inner)
+	at := width
+	if f.Latent > 0 {
+		at = f.Latent
+		out.latentDown, out.latentUp = m.linear(p+"latent_down", at, width), m.linear(p+"latent_up", width, at)
+	}
+	ups, downs := m.linear(p+"up", f.Experts*up, at), m.linear(p+"down", f.Experts*at, f.Inner)
 	for e := range f.Experts {
 		out.up = append(out.up, ups.part(e*up, (e+1)*up))
-		out.down = append(out.down, downs.part(e*width, (e+1)*width))
+		out.down = append(out.down, downs.part(e*at, (e+1)*at))
 	}
 	if f.SharedInner > 0 {
 		out.sharedUp = m.linear(p+"shared_up", arch.UpRows(f.SharedInner, f.Gated), width)
@@ -226,18 +232,44 @@ func (rt *routes) of(m mat, e int) mat {
 }
 
 func (m *moe) run(c *call, x mat) {
+	if sum, ok := m.routed(c, x, x, c.sum, nil, func() {}); ok && m.SharedInner > 0 {
+		m.shared(c, x, sum)
+	}
+}
+
+// routed routes by routing and adds the shares of the experts' outputs for x into what sum
+// returns; between runs behind the router. scale holds a factor of each expert's shares. It
+// returns the sum, and whether the call goes on.
+func (m *moe) routed(c *call, routing, x mat, sum func() mat, scale []float32, between func()) (mat, bool) {
 	r := c.r
 	logits := c.mat(x.rows, m.Experts)
 	c.op("moe.router", func(t *tally) {
-		r.linear(t, m.router, x, logits, epilogue{})
+		r.linear(t, m.router, routing, logits, epilogue{})
 		// A correction of the scores is read and counted here, where another router's bias is.
 		t.read(Weights, len(m.correction))
 		t.flops(x.rows * len(m.correction))
 	})
 	var rt *routes
-	c.op("moe.route", func(t *tally) { rt = m.route(t, logits) })
+	c.op("moe.route", func(t *tally) {
+		rt = m.route(t, logits)
+		t.read(Weights, len(scale))
+		rt.scale(scale)
+	})
 	if rt == nil {
-		return
+		return mat{}, false
+	}
+	between()
+	result := sum()
+	into := result
+	if m.Latent > 0 {
+		low := c.mat(x.rows, m.Latent)
+		c.op("moe.latent_down", func(t *tally) { r.linear(t, m.latentDown, x, low, epilogue{}) })
+		into = c.mat(x.rows, m.Latent)
+		clear(into.data[:into.rows*into.cols])
+		x = low
+		defer func() {
+			c.op("moe.latent_up", func(t *tally) { r.linear(t, m.latentUp, into, result, epilogue{add: true}) })
+		}()
 	}
 	hit := rt.hit()
 	c.s.Meter.hit(c.layer, len(hit))
@@ -252,16 +284,22 @@ func (m *moe) run(c *call, x mat) {
 		}
 	})
 	y := c.mat(x.rows*m.TopK, m.Inner)
-	sum := c.sum()
 	c.op("moe.act", func(t *tally) { activate(r, t, up, y, m.Act, m.Gated) })
 	c.op("moe.down", func(t *tally) {
 		for _, e := range hit {
-			from, to := rt.start[e], rt.start[e+1]
-			r.linear(t, m.down[e], rt.of(y, e), sum, epilogue{add: true, rows: rt.rows[from:to], scale: rt.shares[from:to]})
+			from, end := rt.start[e], rt.start[e+1]
+			r.linear(t, m.down[e], rt.of(y, e), into, epilogue{add: true, rows: rt.rows[from:end], scale: rt.shares[from:end]})
 		}
 	})
-	if m.SharedInner > 0 {
-		m.shared(c, x, sum)
+	return result, true
+}
+
+// scale multiplies the shares of each expert by a factor of its own.
+func (rt *routes) scale(by []float32) {
+	for e := range by {
+		for i := rt.start[e]; i < rt.start[e+1]; i++ {
+			rt.shares[i] *= by[e]
+		}
 	}
 }
 

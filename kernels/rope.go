@@ -9,6 +9,7 @@ import (
 // rotary is a table of cos and sin by position (Su et al., arXiv:2104.09864).
 type rotary struct {
 	dim      int
+	apart    int       // distance of the elements of a pair of halves
 	adjacent bool      // pairs are neighbours (GPT-J), not halves (NeoX)
 	cos, sin []float32 // [positions][dim/2]
 }
@@ -36,7 +37,7 @@ func (s *Session) rotary(dim int, base float64, scaling arch.RopeScaling) *rotar
 
 func newRotary(k rotaryKey, positions int) *rotary {
 	half := k.dim / 2
-	r := &rotary{dim: k.dim, adjacent: k.scaling.Adjacent, cos: make([]float32, positions*half), sin: make([]float32, positions*half)}
+	r := &rotary{dim: k.dim, apart: k.over() / 2, adjacent: k.scaling.Adjacent, cos: make([]float32, positions*half), sin: make([]float32, positions*half)}
 	m := k.magnitude()
 	for i := range half {
 		f := k.frequency(i)
@@ -56,7 +57,7 @@ func newRotary(k rotaryKey, positions int) *rotary {
 //	yarn     θ/factor·(1−γ) + θ·γ, γ a ramp between two dimensions (arXiv:2309.00071, eq. 23)
 //	llama3   θ/factor for long wavelengths, θ for short ones, a ramp in wavelengths between
 func (k rotaryKey) frequency(i int) float64 {
-	f := math.Pow(k.base, -float64(2*i)/float64(k.dim))
+	f := math.Pow(k.base, -float64(2*i)/float64(k.over()))
 	s := k.scaling
 	switch s.Kind {
 	case arch.RopeLinear:
@@ -85,6 +86,14 @@ func (k rotaryKey) frequency(i int) float64 {
 		return (1-smooth)*f/s.Factor + smooth*f
 	}
 	return f
+}
+
+// over is how many elements the pairs are spread over.
+func (k rotaryKey) over() int {
+	if k.scaling.Spread > 0 {
+		return k.scaling.Spread
+	}
+	return k.dim
 }
 
 // turns is the pair that turns n times around within the original context.
@@ -120,7 +129,7 @@ func (ro *rotary) rotateAt(r *runner, t *tally, x mat, headDim, first, from, T i
 			at := (from + i%T) * half
 			cos, sin := ro.cos[at:at+half], ro.sin[at:at+half]
 			for h := x.row(i); len(h) > 0; h = h[headDim:] {
-				ro.turn(h[first:first+ro.dim], cos, sin)
+				ro.turn(h[first:first+2*ro.apart], cos, sin)
 				t.read(Activations, ro.dim)
 				t.flops(3 * ro.dim)
 				t.write(Activations, ro.dim)
@@ -130,9 +139,8 @@ func (ro *rotary) rotateAt(r *runner, t *tally, x mat, headDim, first, from, T i
 }
 
 func (ro *rotary) turn(h, cos, sin []float32) {
-	half := len(cos)
 	for j, c := range cos {
-		p, q := j, j+half
+		p, q := j, j+ro.apart
 		if ro.adjacent {
 			p, q = 2*j, 2*j+1
 		}

@@ -136,6 +136,7 @@ type call struct {
 	into         *mat // where a mixer or FFN adds its result; nil is the residual stream
 	fresh        bool // nothing is in into yet
 	trace        *Trace
+	inputs       mat // the embeddings that layers have of their own, side by side
 }
 
 // op runs and counts one operation of the current layer.
@@ -195,6 +196,7 @@ func (s *Session) forward(ctx context.Context, c *call, tokens [][]int) ([][]flo
 	if m.arch.EmbedNorm {
 		c.op("embed.norm", func(t *tally) { m.embedNorm.rows(c.r, t, c.x, c.x) })
 	}
+	m.inputs.run(c, tokens)
 	for i := range m.layers {
 		s.scratch.reset()
 		c.layer = i
@@ -254,6 +256,7 @@ func (c *call) runLayer(l *layer) {
 				shared = c.normed("ffn_norm", true, &l.ffnNorm)
 			}
 		}
+		c.replace(l.block, x)
 		done := c.behind("mixer_post_norm", l.block, &l.mixerPost)
 		for i, mx := range l.mixers {
 			c.mixer = i
@@ -265,11 +268,14 @@ func (c *call) runLayer(l *layer) {
 		x := shared
 		if !l.block.Parallel() {
 			x = c.normed("ffn_norm", beforeFFN, &l.ffnNorm)
+			c.replace(l.block, x)
 		}
 		done := c.behind("ffn_post_norm", l.block, &l.ffnPost)
 		l.ffn.run(c, x)
 		done()
 	}
+	l.input.run(c, c.x, func(t *tally, y mat) { l.input.norm.add(c.r, t, y, c.x) })
+	c.scaleStream(l.scale)
 }
 
 // normed is the residual stream behind a norm, or as it is where there is none. What is
@@ -281,6 +287,17 @@ func (c *call) normed(name string, there bool, n *norm) mat {
 	x := c.mat(c.x.rows, c.x.cols)
 	c.op(name, func(t *tally) { n.rows(c.r, t, c.x, x) })
 	return x
+}
+
+// replace puts what was normed into the stream, in a block whose norms stand there: one and
+// the same write.
+func (c *call) replace(b arch.Block, normed mat) {
+	if b != arch.StreamNorm {
+		return
+	}
+	for i := range c.x.rows {
+		copy(c.x.row(i), normed.row(i))
+	}
 }
 
 // behind makes what runs until the function returned is called write to a buffer, which

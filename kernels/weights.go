@@ -15,6 +15,7 @@ import (
 //	positions [positions, width], embed_norm where there are any
 //	layers.N.mixer_norm, .mixer_post_norm, .ffn_norm, .ffn_post_norm as the layer's block
 //	has them (each with a _bias where LayerNorm)
+//	layer_embed and what else arch.Model.OuterWeights and LayerWeights list
 //	layers.N.mixer.NAME, layers.N.ffn.NAME as the mixer and FFN name them; experts of
 //	one name lie one behind the other
 type Tensor struct {
@@ -59,6 +60,10 @@ func Tensors(m *arch.Model) []Tensor {
 	if m.EmbedNorm {
 		normed("embed_norm")
 	}
+	if w, ok := m.LayerEmbedding(); ok {
+		all("", []arch.Weight{w})
+	}
+	all("", m.OuterWeights())
 	for i, l := range m.Layers {
 		p := fmt.Sprintf("layers.%d.", i)
 		mixer, ffn := l.Block.Before()
@@ -78,6 +83,7 @@ func Tensors(m *arch.Model) []Tensor {
 		if l.FFN != nil {
 			all(p+"ffn.", l.FFN.Weights(m.Width))
 		}
+		all(p, m.LayerWeights())
 	}
 	normed("final_norm")
 	if !m.Tied {
@@ -164,7 +170,7 @@ func draw(t Tensor, seed uint64) []float32 {
 		for i := range w {
 			w[i] = float32(0.2*rng.unit() - 0.1)
 		}
-	case name == "embed":
+	case name == "embed" || name == "layer_embed":
 		for i := range w {
 			w[i] = float32(2*rng.unit() - 1)
 		}

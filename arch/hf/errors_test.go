@@ -119,7 +119,7 @@ func TestImportHFBadFields(t *testing.T) {
 		{"Nemotron-H-56B-Base-8K", "hybrid_override_pattern", "", "nemotron_h: field hybrid_override_pattern is missing"},
 		{"Nemotron-H-56B-Base-8K", "mamba_proj_bias", "true", "nemotron_h: field mamba_proj_bias is not modelled"},
 		{"NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", "n_routed_experts", "", "nemotron_h: field n_routed_experts is missing"},
-		{"NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", "moe_latent_size", "1024", "nemotron_h: field moe_latent_size is not modelled"},
+		{"NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", "moe_gate_size", "1024", "nemotron_h: field moe_gate_size is not modelled"},
 		{"Jamba-v0.1", "attn_layer_period", "0", "jamba: attn_layer_period must be positive, is 0"},
 		{"Bamba-9B", "mamba_n_heads", "100", "bamba: mamba_n_heads 100 does not divide the inner width 8192"},
 		{"Bamba-9B", "mamba_d_head", "32", "bamba: mamba_n_heads 128 × mamba_d_head 32 is not the inner width 8192"},

@@ -44,6 +44,9 @@ func harmlessFields(modelType string) map[string]bool {
 		"phi3":             `interpolate_factor full_attn_mod`,
 		"phi4flash":        `full_attn_mod interpolate_factor rope_theta partial_rotary_factor`,
 		"llama":            `rope_interleaved`,
+		"minimax":          `block_size`,
+		"minimax_m1":       `block_size`,
+		"lfm2":             `block_dim block_norm_eps num_heads`,
 		"qwen2":            `attention_bias`, // the class has biases whatever it says
 		"qwen3_moe":        `use_qk_norm`,
 		"qwen3_5_text":     `mtp_use_dedicated_embeddings`,
@@ -84,6 +87,10 @@ func harmlessFields(modelType string) map[string]bool {
 			time_step_floor time_step_limit time_step_max time_step_min time_step_rank
 			use_mamba_kernels rope_theta partial_rotary_factor n_group topk_group
 			mamba_dt_init mamba_dt_limit mamba_dt_max mamba_dt_min mamba_dt_scale moe_shared_expert_overlap`,
+		"falcon_mamba": `mixer_rms_eps num_attention_heads num_key_value_heads max_position_embeddings
+			d_model n_layer fused_add_norm pad_vocab_size_multiple rescale_prenorm_residual
+			residual_in_fp32 rms_norm time_step_floor time_step_init_scheme time_step_max
+			time_step_min time_step_scale use_mambapy use_associative_scan use_mamba_kernels`,
 		"mamba": `num_attention_heads num_key_value_heads max_position_embeddings
 			d_model n_layer fused_add_norm pad_vocab_size_multiple rescale_prenorm_residual
 			residual_in_fp32 rms_norm time_step_floor time_step_init_scheme time_step_max

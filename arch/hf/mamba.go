@@ -27,6 +27,18 @@ func importMamba(c *config) *arch.Model {
 	return uniform(m, n, x)
 }
 
+// importFalconMamba: FalconMambaConfig. As Mamba with norms without weights on Δ, B and C.
+func importFalconMamba(c *config) *arch.Model {
+	m := importMamba(c)
+	eps := c.looseOr("mixer_rms_eps", 1e-6)
+	m.MapMixers(func(_ int, p arch.Mixer) arch.Mixer {
+		x := p.(arch.Mamba1)
+		x.BareNorms, x.Numerics.InnerEps = true, eps
+		return x
+	})
+	return m
+}
+
 // importMamba2: Mamba2Config. Class defaults: 128 heads of 64, state 128, 8 groups,
 // convolution over 4, untied.
 func importMamba2(c *config) *arch.Model {
@@ -117,6 +129,7 @@ func (c *config) nemotronFFNs(kinds []byte) (arch.MLP, arch.MoE) {
 		TopK:        c.countOr("num_experts_per_tok", 0),
 		Inner:       c.countOr("moe_intermediate_size", 0),
 		SharedInner: c.countOr("moe_shared_expert_intermediate_size", 0),
+		Latent:      c.countOr("moe_latent_size", 0),
 		Act:         act,
 		RouterBias:  true,
 		Routing:     c.sigmoidRule(true),

@@ -84,8 +84,12 @@ func TestRealConfigurations(t *testing.T) {
 	t.Logf("%d refused", refused)
 }
 
-// corrections counts the parameters by which routers correct their choice.
+// corrections counts the parameters by which routers correct their choice, and the scales of
+// layers: buffers both.
 func corrections(m *arch.Model) (n int64) {
+	if m.LayerScales {
+		n += int64(len(m.Layers))
+	}
 	for _, l := range m.Layers {
 		if f, ok := l.FFN.(arch.MoE); ok && f.RouterBias && f.Routing.Correction {
 			n += int64(f.Experts)

@@ -26,7 +26,7 @@ import (
 //
 // Cross-attention takes the shape of the layer whose cache it reads, a GMU its width
 // from the memory. A mixer may have an ffn of its own, or ffn: none, and a block of its own
-// (pre_norm, post_norm, sandwich_norm, parallel_norm, parallel_norms: see arch.Block).
+// (pre_norm, post_norm, sandwich_norm, parallel_norm, parallel_norms, stream_norm: see arch.Block).
 func Parse(filename string, data []byte) (*arch.Model, error) {
 	f := &yamlFile{name: filename}
 	top, err := f.parseTree(data)
@@ -80,6 +80,13 @@ func readHeader(top *yamlMap, m *arch.Model) {
 	top.boolean("embed_norm", &m.EmbedNorm)
 	top.size("positions", &m.Positions, 0)
 	top.number("logit_cap", &m.LogitCap)
+	top.size("layer_input", &m.LayerInput.Width, 0)
+	if m.LayerInput.Width > 0 {
+		m.LayerInput.Vocab = m.Vocab
+		top.size("layer_input_vocab", &m.LayerInput.Vocab, 0)
+		optional(top, "layer_input_activation", arch.Activations(), &m.LayerInput.Act)
+	}
+	top.boolean("layer_scales", &m.LayerScales)
 	top.size("max_context", &m.MaxContext, 0)
 	for _, d := range dtypes(m) {
 		var s string

@@ -84,6 +84,12 @@ func (y *yamlWriter) header(b *bufio.Writer) {
 	if m.LogitCap != 0 {
 		fmt.Fprintf(b, "logit_cap: %v\n", m.LogitCap)
 	}
+	if in := m.LayerInput; in.Width != 0 {
+		fmt.Fprintf(b, "layer_input: %d\nlayer_input_vocab: %d\nlayer_input_activation: %s\n", in.Width, in.Vocab, in.Act)
+	}
+	if m.LayerScales {
+		b.WriteString("layer_scales: true\n")
+	}
 	if m.MaxContext != 0 {
 		fmt.Fprintf(b, "max_context: %d\n", m.MaxContext)
 	}

@@ -87,7 +87,7 @@ func loadCheckpoint(t *tensors, m *arch.Model) (*kernels.Model, error) {
 	}
 	given := map[string]checkpoint.Tensor{}
 	for name, x := range t.f.Tensors {
-		if strings.HasPrefix(name, "__") {
+		if strings.HasPrefix(name, "__") || checkpoint.Buffer(t.model, name) {
 			continue
 		}
 		v, err := x.Float32s()

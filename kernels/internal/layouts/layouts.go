@@ -21,6 +21,10 @@ func Random(n Draw) *arch.Model {
 	if yes("logit_cap") {
 		m.LogitCap = 30
 	}
+	if yes("layer_input") && yes("layer_input") {
+		m.LayerInput = arch.LayerInput{Width: n("layer_input", 1, 9), Vocab: m.Vocab, Act: arch.Activation(n("layer_input_act", 0, 4))}
+	}
+	m.LayerScales = yes("layer_scales") && yes("layer_scales")
 	attention := func(i int) arch.Attention {
 		a := arch.Attention{KVHeads: n("kv", 1, 3), HeadDim: 2 * n("hd/2", 1, 9), Differential: yes("diff")}
 		if a.Differential {
@@ -33,6 +37,8 @@ func Random(n Draw) *arch.Model {
 		if !a.Differential && yes("value_dim") {
 			a.ValueDim = n("vd", 1, 9)
 		}
+		a.ValueNorm = yes("value_norm")
+		a.KeysAsValues = a.ValueNorm && a.Values() == a.HeadDim && yes("keys_as_values")
 		if yes("score_cap") {
 			a.LogitCap = 50
 		}
@@ -45,7 +51,11 @@ func Random(n Draw) *arch.Model {
 		return a
 	}
 	recurrent := func() arch.Mixer {
-		switch n("recurrent", 0, 2) {
+		switch n("recurrent", 0, 4) {
+		case 4:
+			return arch.Lightning{Heads: n("heads", 1, 4), HeadDim: n("head_dim", 1, 9)}
+		case 3:
+			return arch.ShortConv{Channels: n("channels", 1, 40), DConv: n("d_conv", 1, 5), Bias: yes("conv_bias")}
 		case 0:
 			return arch.Mamba1{
 				DInner: n("d_inner", 1, 40), DState: n("d_state", 1, 17), DConv: n("d_conv", 1, 5), DtRank: n("dt_rank", 1, 5),
@@ -130,13 +140,19 @@ func Random(n Draw) *arch.Model {
 	}
 	ffn := func() arch.FFN {
 		act := arch.Activation(n("act", 0, 4))
-		switch n("ffn", 0, 3) {
+		switch n("ffn", 0, 4) {
 		case 0:
 			return nil
+		case 4:
+			e := n("experts", 1, 6)
+			return arch.MLPMoE{Inner: n("inner", 1, 20), Experts: e, TopK: n("top_k", 1, e), ExpertInner: n("expert_inner", 1, 20), Act: act}
 		case 1:
 			e := n("experts", 1, 6)
 			f := arch.MoE{
 				Experts: e, TopK: n("top_k", 1, e), Inner: n("inner", 1, 20), Gated: yes("gated"), Act: act, Bias: yes("bias"), RouterBias: yes("router_bias"),
+			}
+			if yes("latent") {
+				f.Latent = n("latent width", 1, 20)
 			}
 			if yes("shared") {
 				f.SharedInner, f.SharedGate = n("shared_inner", 1, 20), yes("shared_gate")

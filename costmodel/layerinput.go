@@ -1,0 +1,42 @@
+package costmodel
+
+import "ridgeline/arch"
+
+// layerInputs prices what makes the layers' own embeddings once a call. Ranks share the rows
+// of the table and each do the rest, which is small.
+func (b *builder) layerInputs() {
+	in := b.m.LayerInput
+	if in.Width == 0 {
+		return
+	}
+	n := in.Width * len(b.m.Layers)
+	e := b.op("embed.layers", Embedding)
+	e.Weight = b.f.base
+	e.Shape.Table = (in.Vocab + b.tp - 1) / b.tp
+	e.Bytes[Weights][rows] = float64(n) * b.f.base.Bytes()
+	b.act(e, 0, float64(n), rows)
+	b.allReduce("embed.layers.allreduce", n, rows)
+	b.linear("embed.layers_proj", b.m.Width, n, rows, linearOpts{})
+	b.elementwise("embed.layers_norm", InnerNorm, float64(in.Width), 2*float64(n), float64(n), 5*float64(n), rows)
+}
+
+// layerTail prices what stands behind a layer's FFN: its own embedding, its scale.
+func (b *builder) layerTail() {
+	b.storage = storage{}
+	w, r := b.m.Width, b.r()
+	if p := b.m.LayerInput.Width; p > 0 {
+		b.linear("layer_input.gate", w, p, r, linearOpts{})
+		n := float64(p)
+		b.elementwise("layer_input.act", Activation, 0, 2*n, n, n*(activationFLOPs(b.m.LayerInput.Act)+1), r)
+		b.linear("layer_input.out", p, w, r, linearOpts{})
+		b.postNorm("layer_input.post_norm")
+	}
+	if b.m.LayerScales {
+		b.elementwise("layer_scale", Gate, 1, float64(w), float64(w), float64(w), r)
+	}
+}
+
+// tailBlock identifies the operations behind the FFN of a layer.
+func tailBlock(in arch.LayerInput, last bool) block {
+	return block{part: in, last: last}
+}

@@ -1,0 +1,33 @@
+package costmodel
+
+import "ridgeline/arch"
+
+// mlpMoE prices a dense network and experts side by side, each with a norm behind it.
+func (b *builder) mlpMoE(m arch.MLPMoE) {
+	w, r := b.m.Width, b.r()
+	in := b.split("mlp inner width", m.Inner)
+	b.linear("mlp.up", w, 2*in, r, linearOpts{})
+	b.activation("mlp.act", in, 1, true, m.Act, r)
+	b.linear("mlp.down", in, w, r, linearOpts{})
+	b.allReduce("mlp.down.allreduce", w, r)
+	o := b.rmsNorm("mlp.norm", w, w, r)
+	if b.adds() {
+		b.act(o, float64(w), 0, r)
+		o.FLOPs[r] += float64(w)
+	}
+
+	b.storage = b.storage.under("experts.")
+	moe := m.Mixture()
+	inner := b.split("expert inner width", m.ExpertInner)
+	b.rmsNorm("moe.router_norm", w, w, r)
+	b.linear("moe.router", w, m.Experts, r, linearOpts{})
+	b.elementwise("moe.route", Routing, float64(m.Experts), float64(m.Experts), float64(2*m.TopK), float64(2*m.Experts), r)
+	b.rmsNorm("moe.norm", w, w, r)
+	b.expert("moe.up", moe, w, 2*inner, r, 0)
+	b.activation("moe.act", inner, m.TopK, true, m.Act, r)
+	b.expert("moe.down", moe, inner, w, r, 2*float64(m.TopK*w))
+	b.allReduce("moe.allreduce", w, r)
+	o = b.rmsNorm("moe.post_norm", w, w, r)
+	b.act(o, float64(w), 0, r)
+	o.FLOPs[r] += float64(w)
+}

@@ -1,0 +1,14 @@
+package costmodel
+
+import "ridgeline/arch"
+
+// shortConv prices LFM2's gated convolution: its state is the last d_conv−1 inputs.
+func (b *builder) shortConv(s arch.ShortConv) {
+	ch := b.split("channels", s.Channels)
+	c := float64(ch)
+	b.linear("sconv.in", b.m.Width, 3*ch, rows, linearOpts{bias: s.Bias})
+	b.elementwise("sconv.gate", Gate, 0, 2*c, c, c, rows)
+	b.plainConv("sconv.conv", ConvShort, ch, s.DConv, s.Bias)
+	b.elementwise("sconv.out_gate", Gate, 0, 2*c, c, c, rows)
+	b.outLinear("sconv.out", ch, s.Bias)
+}
