@@ -14,6 +14,13 @@ import "fmt"
 // [heads·head_dim], out [width, heads·head_dim].
 type Lightning struct {
 	Heads, HeadDim int
+
+	Numerics LightningNumerics
+}
+
+// LightningNumerics change what the mixer computes and nothing of what it costs.
+type LightningNumerics struct {
+	NormEps float64 // ε of its norm; 0 is the model's
 }
 
 // Kind returns "lightning".

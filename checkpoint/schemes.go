@@ -6,8 +6,8 @@ import "ridgeline/arch"
 // modelling code. The tables of the others follow its names and were never held against it.
 func Verified() []string {
 	return []string{
-		"bamba", "cohere2", "deepseek_v2", "deepseek_v3", "ernie4_5_moe", "exaone4", "falcon_h1", "gemma2", "gemma3_text", "glm4_moe", "gpt_neox", "gpt_oss", "granitemoehybrid", "jamba",
-		"llama", "mamba", "mamba2", "minimax_m2", "mistral", "mixtral", "nemotron_h", "olmo3", "phi3", "qwen2", "qwen2_moe", "qwen3", "qwen3_5_text",
+		"bamba", "cohere2", "deepseek_v2", "deepseek_v3", "ernie4_5_moe", "exaone4", "falcon_h1", "gemma2", "gemma3_text", "gemma4_text", "glm4_moe", "gpt_neox", "gpt_oss", "granitemoehybrid", "jamba",
+		"lfm2", "llama", "mamba", "mamba2", "minimax", "minimax_m2", "mistral", "mixtral", "nemotron_h", "olmo3", "phi3", "qwen2", "qwen2_moe", "qwen3", "qwen3_5_text",
 		"qwen3_moe", "qwen3_next", "smollm3", "starcoder2",
 	}
 }

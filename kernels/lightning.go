@@ -16,10 +16,14 @@ type lightning struct {
 
 func (m *Model) newLightning(mx arch.Lightning, p string, layer int) *lightning {
 	d, w := mx.Inner(), m.arch.Width
-	return &lightning{
+	out := &lightning{
 		Lightning: mx, qkv: m.linear(p+"qkv", 3*d, w), gate: m.linear(p+"gate", d, w), out: m.linear(p+"out", w, d),
 		norm: m.bare(p + "norm"), decay: lightningDecay(mx.Heads, layer, len(m.arch.Layers)),
 	}
+	if mx.Numerics.NormEps > 0 {
+		out.norm.eps = float32(mx.Numerics.NormEps)
+	}
+	return out
 }
 
 // lightningDecay is λ = exp(−s) by head h = 1…H, with slopes as in ALiBi that become smaller

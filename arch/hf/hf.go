@@ -132,16 +132,25 @@ func ModelTypes() []string {
 // modelled.
 func Refused() map[string]string {
 	return map[string]string{
-		"deepseek_v4":   "its caches are compressed along the sequence",
-		"jetmoe":        "the heads of its attention are experts that a router picks",
-		"longcat_flash": "its mixture of experts stands across two attention layers, and some experts pass their input on",
-		"xlstm":         "its matrix memory has no kernel here",
-		"diffllama":     "it norms pairs of heads without weights and repeats values",
-		"bitnet":        "its norms inside attention and MLP and its ternary products",
-		"apertus":       "its activation has parameters of its own",
-		"persimmon":     "LayerNorm over query and key heads",
-		"mpt":           "ALiBi",
-		"bloom":         "ALiBi",
+		"deepseek_v4":     "its caches are compressed along the sequence",
+		"jetmoe":          "the heads of its attention are experts that a router picks",
+		"longcat_flash":   "its mixture of experts stands across two attention layers, and some experts pass their input on",
+		"xlstm":           "its matrix memory has no kernel here",
+		"diffllama":       "it norms pairs of heads without weights and repeats values",
+		"bitnet":          "its norms inside attention and MLP and its ternary products",
+		"apertus":         "its activation has parameters of its own",
+		"persimmon":       "LayerNorm over query and key heads",
+		"mpt":             "ALiBi",
+		"bloom":           "ALiBi",
+		"gemma3n_text":    "several streams that a router mixes (AltUp), and a low-rank branch beside attention",
+		"llama4_text":     "attention within chunks",
+		"kimi_linear":     "a delta rule with a decay for each channel",
+		"olmo_hybrid":     "a delta rule whose factors may be negative",
+		"recurrent_gemma": "its gated linear recurrence has no kernel here",
+		"rwkv":            "its recurrence has no kernel here",
+		"rwkv5":           "its recurrence has no kernel here",
+		"zamba":           "blocks whose weights several layers share",
+		"zamba2":          "blocks whose weights several layers share",
 	}
 }
 

@@ -43,7 +43,8 @@ func (c *config) miniMax(m *arch.Model, n int, d hfDefaults, block arch.Block, f
 	a := c.attention(m, d)
 	c.rotary(&a, d.ropeTheta, 1)
 	a.RotaryDim = c.sizeOr("rotary_dim", a.RotaryDim)
-	x := arch.Lightning{Heads: a.Heads, HeadDim: a.HeadDim}
+	// The norm behind lightning attention has the default ε of its class, whatever the config.
+	x := arch.Lightning{Heads: a.Heads, HeadDim: a.HeadDim, Numerics: arch.LightningNumerics{NormEps: 1e-6}}
 	f := arch.MoE{
 		Experts: c.size("num_local_experts"), TopK: c.size("num_experts_per_tok"), Inner: c.size("intermediate_size"),
 		Gated: true, Act: c.activation("hidden_act", arch.SiLU),
