@@ -10,7 +10,7 @@ import "fmt"
 // with q, k and v behind SiLU, a norm over all heads and a sigmoid gate behind. λ follows from
 // the head and the layer.
 //
-// Weights: qkv [3·heads·head_dim, width], gate [heads·head_dim, width], norm
+// Weights: qkv [3·heads·head_dim, width], gate_in [heads·head_dim, width], norm
 // [heads·head_dim], out [width, heads·head_dim].
 type Lightning struct {
 	Heads, HeadDim int
@@ -40,7 +40,7 @@ func (l Lightning) Weights(width int) []Weight {
 	d := l.Inner()
 	return []Weight{
 		{Name: "qkv", Shape: []int{3 * d, width}},
-		{Name: "gate", Shape: []int{d, width}},
+		{Name: "gate_in", Shape: []int{d, width}},
 		{Name: "norm", Shape: []int{d}, Role: Vector},
 		{Name: "out", Shape: []int{width, d}},
 	}

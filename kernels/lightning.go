@@ -17,7 +17,7 @@ type lightning struct {
 func (m *Model) newLightning(mx arch.Lightning, p string, layer int) *lightning {
 	d, w := mx.Inner(), m.arch.Width
 	out := &lightning{
-		Lightning: mx, qkv: m.linear(p+"qkv", 3*d, w), gate: m.linear(p+"gate", d, w), out: m.linear(p+"out", w, d),
+		Lightning: mx, qkv: m.linear(p+"qkv", 3*d, w), gate: m.linear(p+"gate_in", d, w), out: m.linear(p+"out", w, d),
 		norm: m.bare(p + "norm"), decay: lightningDecay(mx.Heads, layer, len(m.arch.Layers)),
 	}
 	if mx.Numerics.NormEps > 0 {
