@@ -24,7 +24,7 @@ func importMiniMaxM1(c *config) *arch.Model {
 		block = arch.StreamNorm
 	}
 	list := c.list("attn_type_list")
-	if len(list) != n && c.st.err == nil {
+	if len(list) != n {
 		c.fail("%sattn_type_list has %d entries for %d layers", c.prefix, len(list), n)
 		return m
 	}
