@@ -11,6 +11,7 @@ package calibrate
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"ridgeline/costmodel/kerneltime"
 	"ridgeline/hardware"
@@ -19,14 +20,19 @@ import (
 // Fit fits a profile of hw to the tables of its name; other hardware's are passed over.
 // A class without a table stays unfitted.
 func Fit(ctx context.Context, tables []Table, hw *hardware.Profile, o Options) (*kerneltime.Profile, *Report, error) {
-	p, err := kerneltime.New(hw)
-	if err != nil {
-		return nil, nil, err
+	p := o.Onto
+	if p == nil {
+		var err error
+		if p, err = kerneltime.New(hw); err != nil {
+			return nil, nil, err
+		}
+	} else if p.Hardware() != hw.Name {
+		return nil, nil, fmt.Errorf("the profile to keep is of %s, not of %s", p.Hardware(), hw.Name)
 	}
 	byClass := map[kerneltime.Class][]Table{}
 	total := 0
 	for _, t := range tables {
-		if t.Hardware == hw.Name {
+		if t.Hardware == hw.Name && (len(o.Classes) == 0 || slices.Contains(o.Classes, t.Class)) {
 			c := t.Class.Facts().With()
 			byClass[c] = append(byClass[c], t)
 			total++

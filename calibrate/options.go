@@ -14,6 +14,11 @@ type Options struct {
 	done     int
 	total    int
 
+	// Onto, when set, is a profile whose other classes are kept; Classes are those to fit, all
+	// by default.
+	Onto    *kerneltime.Profile
+	Classes []kerneltime.Class
+
 	// Where the measurements are from, for the profile's provenance. EngineOf overrides
 	// Engine for one class.
 	Source, Commit, Engine, License string

@@ -46,11 +46,11 @@ func ReadDir(dir string) ([]Table, error) {
 		if _, _, ok := classify(e.Name()); !ok {
 			continue
 		}
-		t, err := ReadFile(filepath.Join(dir, e.Name()))
+		ts, err := readFile(filepath.Join(dir, e.Name()))
 		if err != nil {
 			return nil, err
 		}
-		tables = append(tables, t)
+		tables = append(tables, ts...)
 	}
 	if len(tables) == 0 {
 		return nil, fmt.Errorf("%s: %w with CLASS one of %s", dir, ErrNoTables, strings.Join(kerneltime.ClassNames(), ", "))
@@ -65,20 +65,48 @@ var ErrNoTables = errors.New("no file named CLASS_GPU.csv")
 // known have 300 kB.
 const MaxTable = 64 << 20
 
-// ReadFile reads one file named CLASS_GPU.csv.
+// ReadFile reads one file named CLASS_GPU.csv; of decode attention the rows that read the
+// cache once per group.
 func ReadFile(path string) (Table, error) {
-	base := filepath.Base(path)
-	class, gpu, ok := classify(base)
-	if !ok {
-		return Table{}, fmt.Errorf("%s: want a name CLASS_GPU.csv with CLASS one of %s", path, strings.Join(kerneltime.ClassNames(), ", "))
-	}
-	f, err := input.OpenAtMost(path, MaxTable)
+	ts, err := readFile(path)
 	if err != nil {
 		return Table{}, err
 	}
+	return ts[0], nil
+}
+
+// readFile reads one file. Decode attention whose column reads says per_query_head is a table
+// of its own: other kernels, another class.
+func readFile(path string) ([]Table, error) {
+	base := filepath.Base(path)
+	class, gpu, ok := classify(base)
+	if !ok {
+		return nil, fmt.Errorf("%s: want a name CLASS_GPU.csv with CLASS one of %s", path, strings.Join(kerneltime.ClassNames(), ", "))
+	}
+	f, err := input.OpenAtMost(path, MaxTable)
+	if err != nil {
+		return nil, err
+	}
 	defer f.Close()
 	rows, err := Read(f, base, class)
-	return Table{File: base, Hardware: gpu, Class: class, Rows: rows}, err
+	if err != nil {
+		return nil, err
+	}
+	tables := []Table{{File: base, Hardware: gpu, Class: class}, {File: base, Hardware: gpu, Class: kerneltime.ClassUnpacked}}
+	for _, r := range rows {
+		to := 0
+		if _, ok := r.Shape.(*kerneltime.UnpackedAttention); ok && class == kerneltime.ClassDecode {
+			to = 1
+		}
+		tables[to].Rows = append(tables[to].Rows, r)
+	}
+	if len(tables[1].Rows) == 0 {
+		return tables[:1], nil
+	}
+	if len(tables[0].Rows) == 0 {
+		return tables[1:], nil
+	}
+	return tables, nil
 }
 
 // classify splits a file name into its class and the profile name of its GPU.
@@ -100,7 +128,17 @@ func classify(base string) (kerneltime.Class, string, bool) {
 func Read(r io.Reader, name string, class kerneltime.Class) ([]Row, error) {
 	var rows []Row
 	err := records.Each(r, name, func(rec *records.Record) error {
-		row := Row{Line: rec.Line, Shape: class.Facts().Read(rec)}
+		of := class
+		if class == kerneltime.ClassDecode {
+			switch reads := rec.Optional("reads", "packed"); reads {
+			case "packed":
+			case "per_query_head":
+				of = kerneltime.ClassUnpacked
+			default:
+				rec.Fail("reads", "%q is neither packed nor per_query_head", reads)
+			}
+		}
+		row := Row{Line: rec.Line, Shape: of.Facts().Read(rec)}
 		row.Seconds = rec.Duration("latency_us", 1e6)
 		rows = append(rows, row)
 		return rec.Err()

@@ -1,6 +1,8 @@
 package calibrate
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -74,4 +76,22 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Decode attention that reads its cache once per query head is a table of its own.
+func TestReadsPerQueryHeadAreATableOfTheirOwn(t *testing.T) {
+	dir := t.TempDir()
+	const in = "kv_dtype,batch,heads,kv_heads,head_dim,window,context,latency_us,reads\n" +
+		"bfloat16,1,24,8,128,0,2048,20,packed\nbfloat16,1,24,8,128,0,2048,55,per_query_head\n"
+	path := filepath.Join(dir, "decode_attention_h100.csv")
+	if err := os.WriteFile(path, []byte(in), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ts, err := ReadDir(dir)
+	if err != nil || len(ts) != 2 || ts[0].Class != kerneltime.ClassDecode || ts[1].Class != kerneltime.ClassUnpacked || len(ts[0].Rows) != 1 || len(ts[1].Rows) != 1 {
+		t.Fatalf("%+v, %v", ts, err)
+	}
+	if _, err := Read(strings.NewReader(strings.Replace(in, "packed", "twice", 1)), "x.csv", kerneltime.ClassDecode); err == nil || !strings.Contains(err.Error(), "x.csv:2: reads") {
+		t.Errorf("reads twice: %v", err)
+	}
 }

@@ -116,10 +116,10 @@ func hardwareFlag(name string) (*hardware.Profile, error) {
 }
 
 func calibrateFit() *cobra.Command {
-	var dir, on, residuals string
+	var dir, on, residuals, onto string
 	var out outFlags
 	var o calibrate.Options
-	var engines []string
+	var engines, only []string
 	c := &cobra.Command{
 		Use:   "fit",
 		Short: "Fit a profile to a folder of kernel timings",
@@ -174,6 +174,18 @@ With -o the profile is written as YAML, for --calibration of the other verbs.`,
 				}
 				o.EngineOf[k] = name
 			}
+			for _, name := range only {
+				k, err := kerneltime.ParseClass(name)
+				if err != nil {
+					return fmt.Errorf("--class: %w", err)
+				}
+				o.Classes = append(o.Classes, k)
+			}
+			if onto != "" {
+				if o.Onto, err = kerneltime.ReadProfile(onto); err != nil {
+					return fmt.Errorf("--onto: %w", err)
+				}
+			}
 			step, clear := progress(c.ErrOrStderr(), "fitting")
 			if step != nil {
 				o.Progress = func(done, total int, _ string) { step(done, total) }
@@ -206,6 +218,8 @@ With -o the profile is written as YAML, for --calibration of the other verbs.`,
 	f.StringVar(&o.Commit, "commit", "", "its commit")
 	f.StringVar(&o.License, "license", "", "its license")
 	f.StringArrayVar(&engines, "engine", nil, "engine and version timed; CLASS=ENGINE for one class")
+	f.StringVar(&onto, "onto", "", "a profile whose other classes are kept")
+	f.StringSliceVar(&only, "class", nil, "fit these classes only")
 	f.IntVar(&o.Folds, "folds", 10, "folds of cross-validation")
 	complete(c, "hardware", hardware.Names)
 	out.register(c)

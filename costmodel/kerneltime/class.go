@@ -19,6 +19,10 @@ const (
 	ClassDeltaNet
 	ClassMamba2
 	ClassAllReduce
+	ClassMamba1   // Mamba-1's scan and step
+	ClassSSD      // Mamba-2's scan and step, as its authors' kernels run them
+	ClassConv     // causal convolutions
+	ClassUnpacked // decode attention that reads its cache once per query head
 	classes
 )
 
@@ -30,10 +34,14 @@ var registry = [classes]Facts{
 	ClassDeltaNet:  deltaNetFacts,
 	ClassMamba2:    mamba2Facts,
 	ClassAllReduce: allReduceFacts,
+	ClassMamba1:    mamba1Facts,
+	ClassSSD:       ssdFacts,
+	ClassConv:      convFacts,
+	ClassUnpacked:  unpackedFacts,
 }
 
 // Facts are everything that differs from class to class. A shape is a pointer to the class's
-// own type: *GEMM, *DecodeAttention, *PrefillAttention, *Recurrent or *AllReduce.
+// own type: *GEMM, *DecodeAttention, *PrefillAttention, *Recurrent, *Scan, *UnpackedAttention or *AllReduce.
 type Facts interface {
 	// Read reads a shape from a line of the class's CSV tables.
 	Read(r *records.Record) (shape any)
@@ -106,6 +114,7 @@ func (c Class) Facts() Facts { return registry[c] }
 
 var classNames = [classes]string{
 	"gemm", "decode_attention", "prefill_attention", "gated_deltanet", "mamba2", "allreduce",
+	"mamba1", "ssd", "conv", "unpacked_attention",
 }
 
 // String returns the class's name, which is also how its files begin.

@@ -38,7 +38,8 @@ func Pack(ps []*Profile) (map[string][]byte, error) {
 	for _, p := range ps {
 		d := p.document()
 		index = append(index, header{d.Hardware, d.Device, d.Provenance})
-		for name, m := range map[string]any{"gemm": d.GEMM, "decode": d.Decode, "prefill": d.Prefill, "recurrent": d.Recurrent, "allreduce": d.AllReduce} {
+		for name, m := range map[string]any{"gemm": d.GEMM, "decode": d.Decode, "prefill": d.Prefill, "recurrent": d.Recurrent, "allreduce": d.AllReduce,
+			"mamba1": d.Mamba1, "ssd": d.SSD, "conv": d.Conv, "unpacked": d.Unpacked} {
 			if reflect.ValueOf(m).IsNil() {
 				continue
 			}
@@ -67,6 +68,10 @@ var embedded = sync.OnceValue(func() []*Profile {
 		p.prefill = packed(h.Hardware, "prefill", newPrefillModel)
 		p.recurrent = packed(h.Hardware, "recurrent", newRecurrentModel)
 		p.allReduce = packed(h.Hardware, "allreduce", newAllReduceModel)
+		p.mamba1 = packed(h.Hardware, "mamba1", newScanModel)
+		p.ssd = packed(h.Hardware, "ssd", newScanModel)
+		p.conv = packed(h.Hardware, "conv", newScanModel)
+		p.unpacked = packed(h.Hardware, "unpacked", newUnpackedModel)
 		out = append(out, p)
 	}
 	return out

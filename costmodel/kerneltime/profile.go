@@ -7,8 +7,7 @@
 //
 // Units: seconds, bytes, FLOPs (a multiply-add is 2). The embedded profiles were fitted to
 // kernel timings of NVIDIA's AIConfigurator project (github.com/ai-dynamo/aiconfigurator,
-// Apache-2.0); each says which commit and engine. Mamba-1's selective scan, the GMU and
-// cross-attention decode have no public measurement behind them.
+// Apache-2.0) and to our own (measured/README.md); each says which, class by class.
 package kerneltime
 
 import (
@@ -38,6 +37,10 @@ type Profile struct {
 	prefill   *drawer[prefillModel]
 	recurrent *drawer[recurrentModel]
 	allReduce *drawer[allReduceModel]
+	mamba1    *drawer[scanModel]
+	ssd       *drawer[scanModel]
+	conv      *drawer[scanModel]
+	unpacked  *drawer[unpackedModel]
 }
 
 // Provenance says what a class of a profile was fitted from and how well it does.
@@ -66,6 +69,10 @@ type document struct {
 	Prefill    *prefillModel         `yaml:"prefill_attention,omitempty"`
 	Recurrent  *recurrentModel       `yaml:"recurrent,omitempty"`
 	AllReduce  *allReduceModel       `yaml:"allreduce,omitempty"`
+	Mamba1     *scanModel            `yaml:"mamba1,omitempty"`
+	SSD        *scanModel            `yaml:"ssd,omitempty"`
+	Conv       *scanModel            `yaml:"conv,omitempty"`
+	Unpacked   *unpackedModel        `yaml:"unpacked_attention,omitempty"`
 }
 
 // newProfile returns unfitted curves on a device.
@@ -74,6 +81,7 @@ func newProfile(name string, d Device) *Profile {
 		hardware: name, device: d,
 		gemm: filled(newGEMMModel()), decode: filled(newDecodeModel()), prefill: filled(newPrefillModel()),
 		recurrent: filled(newRecurrentModel()), allReduce: filled(newAllReduceModel()),
+		mamba1: filled(newScanModel()), ssd: filled(newScanModel()), conv: filled(newScanModel()), unpacked: filled(newUnpackedModel()),
 	}
 }
 
@@ -225,6 +233,14 @@ func (p *Profile) document() document {
 			d.Recurrent = p.recurrent.get()
 		case ClassAllReduce:
 			d.AllReduce = p.allReduce.get()
+		case ClassMamba1:
+			d.Mamba1 = p.mamba1.get()
+		case ClassSSD:
+			d.SSD = p.ssd.get()
+		case ClassConv:
+			d.Conv = p.conv.get()
+		case ClassUnpacked:
+			d.Unpacked = p.unpacked.get()
 		}
 	}
 	return d
@@ -259,6 +275,10 @@ func Parse(name string, data []byte) (*Profile, error) {
 	set(p.prefill.get(), d.Prefill)
 	set(p.recurrent.get(), d.Recurrent)
 	set(p.allReduce.get(), d.AllReduce)
+	set(p.mamba1.get(), d.Mamba1)
+	set(p.ssd.get(), d.SSD)
+	set(p.conv.get(), d.Conv)
+	set(p.unpacked.get(), d.Unpacked)
 	if err := p.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -289,6 +309,10 @@ func (p *Profile) check() error {
 		checkModel("prefill_attention", p.prefill.get(), fresh.prefill.get()),
 		checkModel("recurrent", p.recurrent.get(), fresh.recurrent.get()),
 		checkModel("allreduce", p.allReduce.get(), fresh.allReduce.get()),
+		checkModel("mamba1", p.mamba1.get(), fresh.mamba1.get()),
+		checkModel("ssd", p.ssd.get(), fresh.ssd.get()),
+		checkModel("conv", p.conv.get(), fresh.conv.get()),
+		checkModel("unpacked_attention", p.unpacked.get(), fresh.unpacked.get()),
 	}
 	for _, err := range check {
 		if err != nil {

@@ -131,6 +131,17 @@ func (p *Profile) take(donors *[classes]*Profile) {
 		}
 		return m
 	})
+	p.mamba1 = p.lend(donors[ClassMamba1], ClassMamba1)
+	p.ssd = p.lend(donors[ClassSSD], ClassSSD)
+	p.conv = p.lend(donors[ClassConv], ClassConv)
+	if q := donors[ClassUnpacked]; q != nil {
+		p.unpacked = closed(func() unpackedModel {
+			m := *q.unpacked.get()
+			forget(m.Corrections[:], p.related(q))
+			m.Spread = m.Spread.widen(p.drift(q))
+			return m
+		})
+	}
 	if q := donors[ClassAllReduce]; q != nil {
 		p.allReduce = closed(func() allReduceModel {
 			m := *q.allReduce.get()
@@ -139,6 +150,19 @@ func (p *Profile) take(donors *[classes]*Profile) {
 			return m
 		})
 	}
+}
+
+// lend is the drawer of a class of scans whose curves come from a donor.
+func (p *Profile) lend(q *Profile, c Class) *drawer[scanModel] {
+	if q == nil {
+		return filled(newScanModel())
+	}
+	return closed(func() scanModel {
+		m := *q.scans(c).get()
+		forget(m.Corrections[:], p.related(q))
+		m.Spread = m.Spread.widen(p.drift(q))
+		return m
+	})
 }
 
 // related reports whether a donor's corrections come along with its curves.

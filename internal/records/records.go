@@ -101,6 +101,14 @@ func (r *Record) Text(column string) string {
 	return r.field[i]
 }
 
+// Optional returns a column that tables may lack, otherwise without it or where it is empty.
+func (r *Record) Optional(column, otherwise string) string {
+	if i, ok := r.column[column]; ok && r.field[i] != "" {
+		return r.field[i]
+	}
+	return otherwise
+}
+
 // largest bounds any size in a table: beyond it products of four sizes would overflow
 // what a double counts exactly, and no GPU kernel is anywhere near.
 const largest = 1 << 40

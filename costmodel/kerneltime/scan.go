@@ -1,0 +1,400 @@
+package kerneltime
+
+import (
+	"fmt"
+	"math"
+
+	"ridgeline/internal/records"
+	"ridgeline/precision"
+)
+
+// ScanKernel is one GPU kernel of Mamba-1, Mamba-2 or of the convolutions in front of them.
+type ScanKernel uint8
+
+// The kernels, those of a class together.
+const (
+	Mamba1Scan      ScanKernel = iota // selective_scan_fwd over a prompt
+	Mamba1GatedScan                   // the same, gating its output
+	Mamba1Step                        // selective_state_update, one token
+	Mamba1GatedStep
+	SSDScan        // mamba_chunk_scan_combined over a prompt
+	SSDHeadStep    // selective_state_update with heads, one token
+	ConvFirstScan  // causal_conv1d_fn over a prompt, channels first, as Mamba-1 has it
+	ConvLastScan   // the same with channels last, as Mamba-2 has it
+	ConvCachedStep // causal_conv1d_update, one token
+	scanKernels
+)
+
+// scanClasses are the first kernel of each class and how many it has.
+var scanClasses = map[Class]struct{ first, n ScanKernel }{
+	ClassMamba1: {Mamba1Scan, 4}, ClassSSD: {SSDScan, 2}, ClassConv: {ConvFirstScan, 3},
+}
+
+var scanNames = [scanKernels]string{
+	"mamba1-scan", "mamba1-gated-scan", "mamba1-step", "mamba1-gated-step", "ssd-scan", "ssd-step",
+	"conv-channels-first", "conv-channels-last", "conv-step",
+}
+
+func (k ScanKernel) String() string { return scanNames[k] }
+
+// Class is the class whose files time it.
+func (k ScanKernel) Class() Class {
+	switch {
+	case k < SSDScan:
+		return ClassMamba1
+	case k < ConvFirstScan:
+		return ClassSSD
+	}
+	return ClassConv
+}
+
+// place is its number within its class.
+func (k ScanKernel) place() int { return int(k - scanClasses[k.Class()].first) }
+
+// Step reports whether it advances one token of each sequence; else it works a prompt.
+func (k ScanKernel) Step() bool {
+	return k == Mamba1Step || k == Mamba1GatedStep || k == SSDHeadStep || k == ConvCachedStep
+}
+
+// Scan is one call of such a kernel. Mamba-1 has Heads = d_inner channels of HeadDim 1 and
+// as many as it likes in Groups of 1; a convolution has Heads = channels and State = taps.
+type Scan struct {
+	Kernel         ScanKernel
+	Batch, Tokens  float64 // Tokens per sequence; 1 for steps
+	Heads, HeadDim float64
+	State, Groups  float64
+	Chunk          float64         // tokens of an SSD scan worked at once
+	StateDType     precision.DType // of the state; unset is fp32
+}
+
+// Channels returns heads · head_dim.
+func (s *Scan) Channels() float64 { return s.Heads * s.HeadDim }
+
+func (s *Scan) stateBytes() float64 {
+	if s.StateDType == precision.Unset {
+		return 4
+	}
+	return s.StateDType.Bytes()
+}
+
+// Bytes returns what the kernel must move: 16-bit activations in and out, and the state once
+// out, and once in for a step. The chunked scan also writes and reads the states between chunks.
+func (s *Scan) Bytes() float64 {
+	c, tokens := s.Channels(), s.Batch*s.Tokens
+	state := s.Batch * c * s.State * s.stateBytes()
+	switch s.Kernel {
+	case ConvFirstScan, ConvLastScan:
+		return 4 * tokens * c
+	case ConvCachedStep:
+		return tokens*4*c + 4*s.Batch*c*s.State
+	case SSDScan:
+		return 2*tokens*(2*c+2*s.Groups*s.State+s.Heads) + state*(1+2*math.Ceil(s.Tokens/max(1, s.Chunk)))
+	case SSDHeadStep:
+		return 2*tokens*(2*c+2*s.Groups*s.State+s.Heads) + 2*state
+	case Mamba1Scan:
+		return 2*tokens*(3*c+2*s.State) + state
+	case Mamba1GatedScan:
+		return 2*tokens*(5*c+2*s.State) + state
+	case Mamba1GatedStep:
+		return 2*tokens*(4*c+2*s.State) + 2*state
+	}
+	return 2*tokens*(3*c+2*s.State) + 2*state
+}
+
+// FLOPs returns the arithmetic: of the chunked scan its products, else 7 for each element of
+// state and token (2 a tap for convolutions).
+func (s *Scan) FLOPs() float64 {
+	c, tokens := s.Channels(), s.Batch*s.Tokens
+	switch s.Kernel.Class() {
+	case ClassConv:
+		return 2 * tokens * c * s.State
+	case ClassSSD:
+		if s.Kernel == SSDScan {
+			return 2 * tokens * (s.Chunk*(s.Groups*s.State+c) + 2*c*s.State)
+		}
+		return 5 * tokens * c * s.State
+	}
+	return 7 * tokens * c * s.State
+}
+
+// blocks is how many blocks of threads share the work.
+func (s *Scan) blocks() float64 {
+	switch s.Kernel {
+	case Mamba1Scan, Mamba1GatedScan: // a channel of a sequence each
+		return s.Batch * s.Channels()
+	case SSDScan: // a chunk of a head each
+		return s.Batch * s.Heads * math.Ceil(s.Tokens/max(1, s.Chunk))
+	case ConvLastScan: // 64 channels of 64 tokens
+		return s.Batch * s.Channels() / 64 * math.Ceil(s.Tokens/64)
+	case ConvFirstScan:
+		return s.Batch * s.Channels()
+	}
+	return s.Batch * s.Channels() / 64
+}
+
+// walk is how many tokens a block works, one after the other.
+func (s *Scan) walk() float64 {
+	switch s.Kernel {
+	case SSDScan:
+		return min(s.Tokens, s.Chunk)
+	case ConvLastScan:
+		return min(s.Tokens, 64)
+	case Mamba1Scan, Mamba1GatedScan: // of all its states, in whole pieces
+		n, _ := s.pieces()
+		return n * s.State / 16
+	}
+	return s.Tokens
+}
+
+// pieces is the tokens of a Mamba-1 scan filled up to whole pieces, a power of two from 128 to
+// 2,048, and whether that added any: the kernel then loads and stores element by element.
+func (s *Scan) pieces() (tokens float64, ragged bool) {
+	piece := 128.0
+	for piece < 2048 && piece < s.Tokens {
+		piece *= 2
+	}
+	tokens = math.Ceil(s.Tokens/piece) * piece
+	return tokens, tokens != s.Tokens
+}
+
+func (s *Scan) ragged() bool { _, ragged := s.pieces(); return ragged }
+
+// scanCurve is the physics of one kernel. Blocks of threads walk their tokens, in waves over
+// the units; a chunked scan then passes its states on, chunk by chunk:
+//
+//	path   = max(1, blocks / (units · Occupancy)) · (Start + walk · Token)
+//	memory = bytes / (Bandwidth · BW)
+//	t      = Launch + (path⁴ + memory⁴)^(1/4) · (Ragged where it is) + FLOPs / (Peak · PEAK) + chunks · Pass
+type scanCurve struct {
+	Launch    float64 `yaml:"launch_seconds"`
+	Start     float64 `yaml:"block_start_seconds"`
+	Token     float64 `yaml:"token_seconds"`
+	Bandwidth float64 `yaml:"bandwidth_fraction"`
+	Peak      float64 `yaml:"peak_fraction"`
+	Occupancy float64 `yaml:"blocks_per_unit"`
+	Pass      float64 `yaml:"pass_seconds"`
+	Ragged    float64 `yaml:"ragged_factor"`
+}
+
+func newScanCurve() scanCurve {
+	return scanCurve{Launch: 2e-6, Start: 1e-6, Token: 1e-9, Bandwidth: 0.7, Peak: 0.3, Occupancy: 8, Pass: 1e-8, Ragged: 1.5}
+}
+
+func (c *scanCurve) params() []Param {
+	return []Param{{&c.Launch, 0}, {&c.Start, 0}, {&c.Token, 0}, {&c.Bandwidth, 1}, {&c.Peak, 1}, {&c.Occupancy, 0}, {&c.Pass, 0}, {&c.Ragged, 0}}
+}
+
+func (c *scanCurve) seconds(d *Device, s *Scan) float64 {
+	path := max(1, s.blocks()/(d.Units*c.Occupancy)) * (c.Start + s.walk()*c.Token)
+	factor := 1.0
+	if s.Kernel <= Mamba1GatedScan {
+		if _, ragged := s.pieces(); ragged {
+			factor = c.Ragged
+		}
+	}
+	t := c.Launch + factor*blend(path, s.Bytes()/(c.Bandwidth*d.Bandwidth)) + s.FLOPs()/(c.Peak*d.Peak[0])
+	if s.Kernel == SSDScan {
+		t += math.Ceil(s.Tokens/max(1, s.Chunk)) * c.Pass
+	}
+	return t
+}
+
+// scanModel is the curves of the kernels of one class, in the order of the constants, and what
+// they leave unexplained.
+type scanModel struct {
+	Curves      [4]scanCurve `yaml:"curves"`
+	Corrections [3]Table     `yaml:"corrections"`
+	Spread      Spread       `yaml:"spread"`
+}
+
+func newScanModel() scanModel {
+	var m scanModel
+	for i := range m.Curves {
+		m.Curves[i] = newScanCurve()
+	}
+	m.Corrections = [3]Table{
+		{Slices: len(m.Curves), Axes: [axes]axis{{0, 3, 2}, {0, 1, 10}, {0, 1, 17}, {11, 1, 4}}},
+		{Slices: len(m.Curves), Axes: [axes]axis{{6, 1, 3}, {7, 1, 2}, {1, 1, 2}, {0, 1, 18}}},
+		{Slices: len(m.Curves), Axes: [axes]axis{{6, 1, 2}, {6, 1, 3}, {10, 1, 5}, {0, 2, 9}}},
+	}
+	return m
+}
+
+func (m *scanModel) locate(i int, s *Scan) (int, [axes]float64) {
+	if i == 1 {
+		kind := s.stateBytes()
+		if s.Kernel <= Mamba1GatedScan { // states in fp32 alone
+			if kind = 2; s.ragged() {
+				kind = 4
+			}
+		}
+		return s.Kernel.place(), [axes]float64{s.State, max(1, s.Chunk), kind, s.Batch * s.Tokens}
+	}
+	if i == 2 {
+		return s.Kernel.place(), [axes]float64{s.HeadDim, s.State, s.Channels(), s.Batch * s.Tokens}
+	}
+	return s.Kernel.place(), [axes]float64{s.Groups, s.Batch, s.Tokens, s.Channels()}
+}
+
+// correct returns the sum of the corrections of a shape's log time.
+func (m *scanModel) correct(s *Scan) (sum float64) {
+	for i := range m.Corrections {
+		slice, x := m.locate(i, s)
+		sum += m.Corrections[i].At(slice, &x)
+	}
+	return sum
+}
+
+// seconds is the time of one call.
+func (m *scanModel) seconds(d *Device, s *Scan) float64 {
+	return m.Curves[s.Kernel.place()].seconds(d, s) * math.Exp(m.correct(s))
+}
+
+func (m *scanModel) curve(s *Scan) int    { return s.Kernel.place() }
+func (m *scanModel) curves() int          { return len(m.Curves) }
+func (m *scanModel) params(i int) []Param { return m.Curves[i].params() }
+func (m *scanModel) inherit(i, from int)  { m.Curves[i] = m.Curves[from] }
+func (m *scanModel) corrections() []Table { return m.Corrections[:] }
+func (m *scanModel) errors() *Spread      { return &m.Spread }
+func (m *scanModel) donor(f int) int      { return f }
+func (m *scanModel) family(i int) int     { return i }
+func (m *scanModel) stiffness() Smoothing {
+	return Smoothing{Axis: [axes]float64{.01, .003, .003, .003}, Ridge: 1e-4, Tail: .05}
+}
+
+func (m *scanModel) physics(d *Device, s *Scan) float64 {
+	return m.Curves[s.Kernel.place()].seconds(d, s)
+}
+
+func (m *scanModel) lattice(func(small, large Scan)) {}
+
+// scanOf is the model of one class, which knows the shapes to hold against each other.
+type scanOf struct {
+	*scanModel
+	class Class
+}
+
+func (m scanOf) lattice(pair func(small, large Scan)) {
+	c := scanClasses[m.class]
+	for k := c.first; k < c.first+c.n; k++ {
+		doublings(0, 9, func(batch float64) {
+			doublings(0, 16, func(tokens float64) {
+				if k.Step() && tokens > 1 || !k.Step() && batch*tokens > 1<<17 {
+					return
+				}
+				doublings(11, 14, func(channels float64) {
+					s := Scan{Kernel: k, Batch: batch, Tokens: tokens, Heads: channels, HeadDim: 1, State: 16, Groups: 1}
+					switch m.class {
+					case ClassSSD:
+						s.Heads, s.HeadDim, s.State, s.Groups = channels/64, 64, 128, 8
+						if !k.Step() {
+							s.Chunk = 128
+						}
+					case ClassConv:
+						s.State = 4
+					}
+					each(pair, s, func(l *Scan) { l.Batch *= 2 }, func(l *Scan) { l.Heads *= 2 })
+					if !k.Step() {
+						each(pair, s, func(l *Scan) { l.Tokens *= 2 })
+					}
+				})
+			})
+		})
+	}
+}
+
+// scans is the drawer of a class of such kernels.
+func (p *Profile) scans(c Class) *drawer[scanModel] {
+	switch c {
+	case ClassMamba1:
+		return p.mamba1
+	case ClassSSD:
+		return p.ssd
+	}
+	return p.conv
+}
+
+// Scan predicts one call of a scan, a step of its state or a convolution.
+func (p *Profile) Scan(s Scan) Estimate {
+	m := p.scans(s.Kernel.Class()).get()
+	return m.Spread.estimate(m.seconds(&p.device, &s))
+}
+
+// ScanSeconds is Scan without bounds.
+func (p *Profile) ScanSeconds(s *Scan) float64 {
+	return p.scans(s.Kernel.Class()).get().seconds(&p.device, s)
+}
+
+func scanFacts(c Class, read func(r *records.Record) Scan) *facts[Scan] {
+	return &facts[Scan]{
+		with: c,
+		read: read,
+		describe: func(s *Scan) string {
+			return fmt.Sprintf("%s batch %g tokens %g heads %g×%g state %g", s.Kernel, s.Batch, s.Tokens, s.Heads, s.HeadDim, s.State)
+		},
+		groups: map[string]func(*Scan) float64{
+			ByHeads:    func(s *Scan) float64 { return s.Channels() },
+			ByContexts: func(s *Scan) float64 { return s.Tokens },
+		},
+		roofline: func(d *Device, s *Scan) float64 { return max(s.FLOPs()/d.Peak[0], s.Bytes()/d.Bandwidth) },
+		predict:  func(p *Profile, s Scan) Estimate { return p.Scan(s) },
+		model:    func(p *Profile) model[Scan] { return scanOf{p.scans(c).get(), c} },
+	}
+}
+
+// readOne returns the place of a column's text among a few words.
+func readOne(r *records.Record, column, t string, words ...string) int {
+	if r.Err() != nil {
+		return 0
+	}
+	for i, w := range words {
+		if t == w {
+			return i
+		}
+	}
+	r.Fail(column, "%q is none of %v", t, words)
+	return 0
+}
+
+// readState reads the format of a state.
+func readState(r *records.Record) precision.DType {
+	formats := [...]precision.DType{precision.FP32, precision.BF16, precision.FP16}
+	return formats[readOne(r, "state_dtype", r.Text("state_dtype"), "float32", "bfloat16", "float16")]
+}
+
+var (
+	mamba1Facts = scanFacts(ClassMamba1, func(r *records.Record) Scan {
+		s := Scan{
+			Batch: r.Size("batch", 1), Tokens: r.Size("seq_len", 1), Heads: r.Size("d_inner", 1), HeadDim: 1,
+			State: r.Size("d_state", 1), Groups: 1, StateDType: readState(r),
+		}
+		s.Kernel = [...]ScanKernel{Mamba1Scan, Mamba1Step}[readOne(r, "kernel", r.Text("kernel"), "scan", "step")]
+		if readOne(r, "gated", r.Text("gated"), "0", "1") == 1 {
+			s.Kernel++
+		}
+		return s
+	})
+	ssdFacts = scanFacts(ClassSSD, func(r *records.Record) Scan {
+		s := Scan{
+			Batch: r.Size("batch", 1), Tokens: r.Size("seq_len", 1), Heads: r.Size("heads", 1), HeadDim: r.Size("head_dim", 1),
+			State: r.Size("d_state", 1), Groups: r.Size("groups", 1), Chunk: r.Size("chunk", 0), StateDType: readState(r),
+		}
+		s.Kernel = [...]ScanKernel{SSDScan, SSDHeadStep}[readOne(r, "kernel", r.Text("kernel"), "scan", "step")]
+		if r.Err() == nil && s.Kernel == SSDScan && s.Chunk < 1 {
+			r.Fail("chunk", "a scan works its prompt in chunks of 1 token at least")
+		}
+		return s
+	})
+	convFacts = scanFacts(ClassConv, func(r *records.Record) Scan {
+		s := Scan{
+			Batch: r.Size("batch", 1), Tokens: r.Size("seq_len", 1), Heads: r.Size("channels", 1), HeadDim: 1,
+			State: r.Size("d_conv", 1), Groups: 1,
+		}
+		if readOne(r, "kernel", r.Text("kernel"), "causal_conv1d_fn", "causal_conv1d_update") == 1 {
+			s.Kernel = ConvCachedStep
+			return s
+		}
+		s.Kernel = [...]ScanKernel{ConvFirstScan, ConvLastScan}[readOne(r, "layout", r.Optional("layout", "channels_last"), "channels_first", "channels_last")]
+		return s
+	})
+)
