@@ -58,7 +58,21 @@ func (s scheme) weight(m *arch.Model, name string) (Weight, error) {
 	if e.join != nil {
 		w.join = e.join(p)
 	}
+	if f := m.Numerics.ResidualScale; f != 0 && f != 1 && p.addsToStream() {
+		inner := w
+		w.join = func(parts []Tensor) []float32 { return times(f)([]Tensor{{Data: inner.of(parts)}}) }
+	}
 	return w, nil
+}
+
+// addsToStream reports whether a weight is the last of a mixer or FFN: what it makes is
+// added to the residual stream.
+func (p place) addsToStream() bool {
+	switch p.name {
+	case "out", "out_bias", "down", "down_bias", "shared_down":
+		return p.kind != ""
+	}
+	return false
 }
 
 func (p place) key() string {
