@@ -43,7 +43,7 @@ func kinds() map[string]kind {
 	}
 	for _, silu := range []string{"llama", "qwen2", "qwen2moe", "qwen3", "qwen3moe", "qwen3next", "qwen35", "qwen35moe", "phi3", "mamba", "mamba2",
 		"falcon-h1", "granite", "granitemoe", "olmo", "olmoe", "smollm3", "seed_oss", "ernie4_5", "ernie4_5-moe", "internlm2", "minicpm",
-		"command-r", "glm4", "glm4moe", "hunyuan-dense", "stablelm", "minimax-m2", "deepseek", "deepseek2", "bailingmoe", "exaone", "orion", "baichuan", "dots1"} {
+		"command-r", "glm4", "glm4moe", "hunyuan-dense", "stablelm", "minimax-m2", "deepseek", "deepseek2", "lfm2", "lfm2moe", "bailingmoe", "exaone", "orion", "baichuan", "dots1"} {
 		k[silu] = kind{}
 	}
 	return k

@@ -20,6 +20,8 @@ func (r *reader) layer(m *arch.Model, i int) {
 		mixers, names = append(mixers, b.attention()), append(names, attentionTensors)
 	}
 	switch {
+	case b.has("shortconv.in_proj.weight"):
+		mixers, names = append(mixers, b.shortConv()), append(names, shortConvTensors)
 	case b.has("ssm_beta.weight") || b.has("ssm_ba.weight") || b.has("ssm_alpha.weight"):
 		mixers, names = append(mixers, b.deltaNet()), append(names, deltaTensors)
 	case b.has("ssm_x.weight"):

@@ -36,6 +36,9 @@ var (
 		"kv_down": {"attn_kv_a_mqa.weight"}, "kv_norm": {"attn_kv_a_norm.weight"}, "kv_up": {"attn_kv_b.weight", "attn_k_b.weight", "attn_v_b.weight"},
 		"out": {"attn_output.weight"},
 	}
+	shortConvTensors = map[string][]string{
+		"in": {"shortconv.in_proj.weight"}, "conv": {"shortconv.conv.weight"}, "out": {"shortconv.out_proj.weight"},
+	}
 	mlpTensors = map[string][]string{
 		"up": {"ffn_gate.weight", "ffn_up.weight"}, "up_bias": {"ffn_gate.bias", "ffn_up.bias"},
 		"down": {"ffn_down.weight"}, "down_bias": {"ffn_down.bias"},
@@ -164,6 +167,10 @@ func (b *block) latent() arch.MLA {
 		r.fail("%s.%s is no more than the %d that are rotated", r.arch, key, a.RopeDim)
 	}
 	return a
+}
+
+func (b *block) shortConv() arch.ShortConv {
+	return arch.ShortConv{Channels: b.m.Width, DConv: b.r.size("shortconv.l_cache")}
 }
 
 // mlp is gated where it has a gate, or twice the rows that it needs.

@@ -184,6 +184,32 @@ func deepseek2() *gguf.File {
 	return h.ends(2048, 102400, false)
 }
 
+func lfm2() *gguf.File {
+	h := newHeader("lfm2", map[string]any{"block_count": 16, "context_length": 128000, "embedding_length": 2048, "feed_forward_length": 8192,
+		"attention.head_count": 32, "attention.head_count_kv": []int{0, 0, 8, 0, 0, 8, 0, 0, 8, 0, 8, 0, 8, 0, 8, 0},
+		"attention.layer_norm_rms_epsilon": 1e-5, "rope.freq_base": 1e6, "shortconv.l_cache": 3})
+	for i := range 16 {
+		h.layer(i).v("attn_norm.weight", 2048)
+		switch i {
+		case 2, 5, 8, 10, 12, 14:
+			h.attention(2048, 32, 8, 64, true)
+		default:
+			h.m(q4k, "shortconv.in_proj.weight", 2048, 3*2048)
+			h.m(f32, "shortconv.conv.weight", 3, 2048)
+			h.m(q4k, "shortconv.out_proj.weight", 2048, 2048)
+		}
+		h.v("ffn_norm.weight", 2048)
+		h.swiglu(2048, 8192)
+	}
+	f := h.ends(2048, 65536, true)
+	for i := range f.Tensors {
+		if f.Tensors[i].Name == "output_norm.weight" {
+			f.Tensors[i].Name = "token_embd_norm.weight" // the converter's name for it
+		}
+	}
+	return f
+}
+
 func qwen2MoE() *gguf.File {
 	h := newHeader("qwen2moe", map[string]any{"block_count": 24, "context_length": 32768, "embedding_length": 2048, "feed_forward_length": 5632,
 		"attention.head_count": 16, "attention.head_count_kv": 16, "attention.layer_norm_rms_epsilon": 1e-6, "rope.freq_base": 1e6,
@@ -221,7 +247,7 @@ func TestOtherTypes(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := map[string]func() *gguf.File{"gemma2_2b": gemma2, "gemma3_1b_it": gemma3, "olmo2_13b": olmo2, "gpt2": gpt2, "redpajama_3b_v1": gptNeoX,
-		"phi-2": phi2, "deepseek2-16b": deepseek2, "aya-23": commandR, "EXAONE-4.0-32B": exaone4, "default glm4": glm4, "qwen2moe": qwen2MoE}
+		"phi-2": phi2, "deepseek2-16b": deepseek2, "LFM2-1.2B": lfm2, "aya-23": commandR, "EXAONE-4.0-32B": exaone4, "default glm4": glm4, "qwen2moe": qwen2MoE}
 	found := 0
 	for _, c := range all {
 		file, ok := files[c.Name]
