@@ -119,7 +119,7 @@ func (o Options) resolve(m *arch.Model, hw *hardware.Profile) (inForce, error) {
 	f.vector = f.compute
 	if hw != nil {
 		if _, ok := hw.Peak[f.compute]; !ok {
-			return f, fmt.Errorf("%s cannot compute in %s (it has %s); --weights %s alone stores in it", hw.Name, f.compute, peakNames(hw), f.compute)
+			return f, fmt.Errorf("%s cannot compute in %s (it has %s); weights can be stored in %s all the same", hw.Name, f.compute, peakNames(hw), f.compute)
 		}
 		if p, ok := hw.Peak[precision.FP32]; ok && p.Value > 0 {
 			f.vector = precision.FP32

@@ -1,6 +1,7 @@
 package study
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -193,11 +194,14 @@ func (s *Setup) Memory() *Chart {
 	return c
 }
 
+// ErrNotCalibrated says that a figure needs what only calibrated times have.
+var ErrNotCalibrated = errors.New("only a fitted engine says how prompts delay running requests")
+
 // Served measures the mean time per token against how many requests are always in flight
 // (continuous batching): the step of all of them and the prompts worked in between.
 func (s *Setup) Served() (*Chart, error) {
 	if s.Fidelity != costmodel.Calibrated {
-		return nil, fmt.Errorf("plot served needs --fidelity calibrated: only a fitted engine says how prompts delay running requests")
+		return nil, ErrNotCalibrated
 	}
 	p := Panel{Form: Curves, X: Axis{Label: "requests in flight", Scale: Log2}, Y: Axis{Label: "time per output token", Unit: "s", FromZero: true}}
 	for _, c := range s.Compiled {
@@ -214,6 +218,13 @@ func (s *Setup) Served() (*Chart, error) {
 		"Lines of seconds per token over the requests always in flight, one for each model", p), nil
 }
 
+// PriceError names the device whose price nobody gave.
+type PriceError struct{ Device string }
+
+func (e *PriceError) Error() string {
+	return fmt.Sprintf("the price of %s, in dollars an hour, is not known", e.Device)
+}
+
 // Cost measures the dollars of a million generated tokens against the batch: the price of
 // the devices over their decode throughput, prefill included.
 func (s *Setup) Cost() (*Chart, error) {
@@ -222,7 +233,7 @@ func (s *Setup) Cost() (*Chart, error) {
 	for _, c := range s.Compiled {
 		price, ok := s.Price[c.Hardware.Name]
 		if !ok {
-			return nil, fmt.Errorf("plot cost needs the price of %s: give --price %s=USD_PER_HOUR", c.Hardware.Name, c.Hardware.Name)
+			return nil, &PriceError{Device: c.Hardware.Name}
 		}
 		say := fmt.Sprintf("%s at $%.4g an hour", c.Hardware.Name, price)
 		if !slices.Contains(prices, say) {

@@ -177,9 +177,9 @@ func (o *File) open(f Format, head, id string, from, to int) (*partial, error) {
 		return nil, err
 	case o.Restart || len(old) == 0:
 	case !o.Resume:
-		return nil, fmt.Errorf("%s is an unfinished run: --resume takes it up, --restart begins again", p.path)
+		return nil, &PartialError{Path: p.path, Problem: "is an unfinished run", Resumable: true}
 	case string(old) != id:
-		return nil, fmt.Errorf("%s belongs to another grid or shard, or what it prices has changed since (a model, a device, ridgeline): --restart begins again", p.path)
+		return nil, &PartialError{Path: p.path, Problem: "belongs to another grid or shard, or what it prices has changed since (a model, a device, ridgeline)"}
 	default:
 		return p, o.resume(p, f, head, to)
 	}
@@ -208,6 +208,16 @@ func (o *File) open(f Format, head, id string, from, to int) (*partial, error) {
 	return p, nil
 }
 
+// PartialError says why an unfinished run stands in the way. File.Restart begins again in
+// its place; where it is Resumable, File.Resume goes on with it.
+type PartialError struct {
+	Path      string // of the unfinished rows
+	Problem   string // "is an unfinished run"
+	Resumable bool
+}
+
+func (e *PartialError) Error() string { return e.Path + " " + e.Problem }
+
 // resume finds where to go on: behind the last row that is as this grid writes it. What
 // follows, a torn last line most often, is cut off and computed again.
 func (o *File) resume(p *partial, f Format, head string, to int) (err error) {
@@ -227,6 +237,9 @@ func (o *File) resume(p *partial, f Format, head string, to int) (err error) {
 	}
 	if err != nil {
 		p.f.Close()
+		if _, ok := errors.AsType[*PartialError](err); ok {
+			return err
+		}
 		return fmt.Errorf("%s: %w", p.path, err)
 	}
 	if damage != nil && o.Note != nil {
@@ -248,7 +261,7 @@ func (o *File) scan(p *partial, f Format, head string, to int) (good int64, dama
 			return 0, nil, err
 		}
 		if err != nil || !strings.HasPrefix(rest, string(line)) {
-			return 0, nil, errors.New("is not what this sweep writes; --restart begins again")
+			return 0, nil, &PartialError{Path: p.path, Problem: "is not what this sweep writes"}
 		}
 		rest = rest[len(line):]
 		good += int64(len(line))

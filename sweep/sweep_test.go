@@ -155,7 +155,8 @@ func TestCancelAndResume(t *testing.T) {
 		t.Fatal("an unfinished run is not the file")
 	}
 	f.Progress = nil
-	if _, err := f.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "--resume") {
+	var stands *PartialError
+	if _, err := f.Run(context.Background()); !errors.As(err, &stands) || !stands.Resumable {
 		t.Fatalf("an unfinished run was overwritten: %v", err)
 	}
 	f.Resume = true

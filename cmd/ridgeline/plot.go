@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -174,7 +175,15 @@ func (p *plotFlags) measure(c *cobra.Command, kind string, names []string) (*stu
 		return nil, err
 	}
 	s := &study.Setup{Compiled: cs, Fidelity: f, Load: w, Price: prices}
-	return s.Measure(kind)
+	chart, err := s.Measure(kind)
+	var unpriced *study.PriceError
+	switch {
+	case errors.As(err, &unpriced):
+		return nil, fmt.Errorf("plot %s: %w: give --price %s=USD_PER_HOUR", kind, err, unpriced.Device)
+	case errors.Is(err, study.ErrNotCalibrated):
+		return nil, fmt.Errorf("plot %s: %w: give --fidelity calibrated", kind, err)
+	}
+	return chart, err
 }
 
 // parsePrices reads 1.80, for every device, or NAME=1.80,NAME=3.50.

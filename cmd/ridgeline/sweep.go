@@ -211,7 +211,12 @@ func (s *sweepFlags) run(c *cobra.Command, args []string) (err error) {
 	rows, err := file.Run(c.Context())
 	clear()
 	var unwritten *atomicfile.WriteError
+	var standing *sweep.PartialError
 	switch {
+	case errors.As(err, &standing) && standing.Resumable:
+		return fmt.Errorf("%w: --resume takes it up, --restart begins again", err)
+	case errors.As(err, &standing):
+		return fmt.Errorf("%w: --restart begins again", err)
 	case errors.Is(err, context.Canceled) && s.out == "":
 		return failure{fmt.Errorf("stopped after %d rows, which are gone: give -o FILE to keep them", rows.Rows)}
 	case errors.Is(err, context.Canceled) && !exists(s.out+".partial"):

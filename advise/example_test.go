@@ -1,0 +1,24 @@
+package advise_test
+
+import (
+	"context"
+	"fmt"
+
+	"ridgeline/advise"
+	"ridgeline/costmodel"
+	"ridgeline/hardware"
+	"ridgeline/models"
+)
+
+func ExampleRun() {
+	m, _ := models.Open("phi4-mini-flash")
+	hw, _ := hardware.Open("a100-80gb")
+	r, err := advise.Run(context.Background(), advise.Options{Model: m, Hardware: hw, Fidelity: costmodel.Roofline,
+		Load: costmodel.Workload{Prompt: 2000, Generate: 32000, Batch: 16}})
+	if err != nil {
+		panic(err)
+	}
+	a := r.Find("gmu-ratio")
+	fmt.Println(a.Severity, a.Measured)
+	// Output: fine 50 % of the cross-decoder's mixers are GMUs
+}

@@ -1,0 +1,13 @@
+package checkpoint_test
+
+import (
+	"fmt"
+	"slices"
+
+	"ridgeline/checkpoint"
+)
+
+func ExampleTypes() {
+	fmt.Println(slices.Contains(checkpoint.Types(), "llama"), slices.Contains(checkpoint.Verified(), "llama"))
+	// Output: true true
+}

@@ -1,0 +1,14 @@
+package gguf_test
+
+import (
+	"fmt"
+	"strings"
+
+	"ridgeline/gguf"
+)
+
+func ExampleRead() {
+	_, err := gguf.Read(strings.NewReader("not a model"))
+	fmt.Println(err)
+	// Output: not a GGUF file: it starts with "not "
+}
