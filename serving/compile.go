@@ -286,12 +286,11 @@ func (d *Deployment) memory(c *costmodel.Compiled, s Settings) error {
 
 // costPricer prices steps by a compiled model.
 type costPricer struct {
-	p         costmodel.Pricer
-	windows   []int
-	mix       costmodel.Mix
-	step, seq float64 // what the calibration's engine adds, which this room adds itself
-	launches  float64 // kernels of a step
-	launch    float64 // seconds between two launches outside a graph
+	p        costmodel.Pricer
+	windows  []int
+	mix      costmodel.Mix
+	launches float64 // kernels of a step
+	launch   float64 // seconds between two launches outside a graph
 }
 
 // eagerLaunch is what launching a kernel by itself takes: the gap between all-reduces

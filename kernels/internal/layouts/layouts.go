@@ -21,10 +21,11 @@ func Random(n Draw) *arch.Model {
 	if yes("logit_cap") {
 		m.LogitCap = 30
 	}
-	if yes("layer_input") && yes("layer_input") {
+	rarely := func(what string) bool { return n(what, 0, 3) == 0 }
+	if rarely("layer_input") {
 		m.LayerInput = arch.LayerInput{Width: n("layer_input", 1, 9), Vocab: m.Vocab, Act: arch.Activation(n("layer_input_act", 0, 4))}
 	}
-	m.LayerScales = yes("layer_scales") && yes("layer_scales")
+	m.LayerScales = rarely("layer_scales")
 	attention := func(i int) arch.Attention {
 		a := arch.Attention{KVHeads: n("kv", 1, 3), HeadDim: 2 * n("hd/2", 1, 9), Differential: yes("diff")}
 		if a.Differential {
