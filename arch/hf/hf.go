@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"ridgeline/arch"
 	"ridgeline/internal/spell"
@@ -325,5 +326,6 @@ func (c *config) fail(format string, args ...any) {
 }
 
 func (c *config) note(format string, args ...any) {
-	c.st.notes = append(c.st.notes, fmt.Sprintf(format, args...))
+	// What a file names may hold what is no character at all; notes are shown to people.
+	c.st.notes = append(c.st.notes, strings.ReplaceAll(fmt.Sprintf(format, args...), "\uFFFD", "?"))
 }
