@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ridgeline/arch"
+	"ridgeline/internal/plain"
 	"ridgeline/units"
 )
 
@@ -31,7 +32,7 @@ func ParseSpec(spec string) (*arch.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.Name = strings.TrimSpace(spec)
+	m.Name = plain.Line(spec) // a tab may stand between options, not in a name
 	return m, nil
 }
 
