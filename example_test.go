@@ -3,10 +3,10 @@ package ridgeline_test
 import (
 	"fmt"
 
-	"ridgeline/costmodel"
-	"ridgeline/hardware"
-	"ridgeline/models"
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/models"
+	"github.com/OWNER/ridgeline/units"
 )
 
 func Example() {

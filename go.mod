@@ -1,4 +1,4 @@
-module ridgeline
+module github.com/OWNER/ridgeline
 
 go 1.26.0
 

@@ -13,10 +13,10 @@ import (
 	"slices"
 	"strconv"
 
-	"ridgeline/arch"
-	"ridgeline/arch/modelfile"
-	"ridgeline/costmodel"
-	"ridgeline/hardware"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/modelfile"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/hardware"
 )
 
 // Severity is how much a finding matters.

@@ -7,13 +7,13 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/arch"
-	"ridgeline/arch/family"
-	"ridgeline/arch/modelfile"
-	"ridgeline/costmodel"
-	"ridgeline/execution"
-	"ridgeline/hardware"
-	"ridgeline/models"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/arch/modelfile"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/models"
 )
 
 const head = `

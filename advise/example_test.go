@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 
-	"ridgeline/advise"
-	"ridgeline/costmodel"
-	"ridgeline/hardware"
-	"ridgeline/models"
+	"github.com/OWNER/ridgeline/advise"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/models"
 )
 
 func ExampleRun() {

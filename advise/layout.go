@@ -5,9 +5,9 @@ import (
 	"reflect"
 	"strings"
 
-	"ridgeline/arch"
-	"ridgeline/arch/family"
-	"ridgeline/models"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/models"
 )
 
 // owners lists the layers that store a cache that grows with the context.

@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"strconv"
 
-	"ridgeline/arch"
-	"ridgeline/arch/family"
-	"ridgeline/costmodel"
-	"ridgeline/execution"
-	"ridgeline/formats"
-	"ridgeline/precision"
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/precision"
+	"github.com/OWNER/ridgeline/units"
 )
 
 // Bounds of the card and thresholds of ridgeline's own.

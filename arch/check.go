@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"ridgeline/internal/plain"
+	"github.com/OWNER/ridgeline/internal/plain"
 )
 
 // maxParams bounds a model: past it the count no longer fits 64 bits with room to price it,

@@ -3,7 +3,7 @@ package arch_test
 import (
 	"fmt"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 func ExampleModel() {

@@ -5,7 +5,7 @@
 // Reasoning with Long Generation, arXiv:2507.06607v3.
 package arch
 
-import "ridgeline/precision"
+import "github.com/OWNER/ridgeline/precision"
 
 // Limits on what a model may be: past them a number is a typing error, and integer
 // products could overflow.

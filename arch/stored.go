@@ -5,8 +5,8 @@ import (
 	"maps"
 	"slices"
 
-	"ridgeline/formats"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // Stored is how a checkpoint stores one weight. The zero value is "in the model's

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/units"
 )
 
 // ParseBool reads true or false, the value of a key.

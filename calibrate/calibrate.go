@@ -13,8 +13,8 @@ import (
 	"fmt"
 	"slices"
 
-	"ridgeline/costmodel/kerneltime"
-	"ridgeline/hardware"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/hardware"
 )
 
 // Fit fits a profile of hw to the tables of its name; other hardware's are passed over.

@@ -6,9 +6,9 @@ import (
 	"math"
 	"testing"
 
-	"ridgeline/costmodel/kerneltime"
-	"ridgeline/hardware"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 func lookup(t testing.TB, name string) *hardware.Profile {

@@ -4,7 +4,7 @@ import (
 	"math"
 	"sort"
 
-	"ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
 // TableError is how far predictions are from one table. Errors are absolute

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"ridgeline/calibrate"
-	"ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/calibrate"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
 func ExampleRead() {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"math"
 
-	"ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
 // fewest is how many rows a curve of its own takes; with fewer it keeps its family's.

@@ -3,7 +3,7 @@ package calibrate
 import (
 	"sort"
 
-	"ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
 // EagerGap is what a kernel costs more when it is launched by itself instead of from a

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"sort"
 
-	"ridgeline/costmodel/kerneltime"
-	"ridgeline/hardware"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/hardware"
 )
 
 // Holdout is what is left out of a fit to see how it predicts what it never saw.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"math"
 
-	"ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
 // More work should not take less time. Timings say otherwise here and there (a library

@@ -6,7 +6,7 @@ import (
 
 	"gonum.org/v1/gonum/optimize"
 
-	"ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
 // elbow is where the loss of a log residual turns from squared to absolute.

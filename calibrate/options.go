@@ -1,6 +1,6 @@
 package calibrate
 
-import "ridgeline/costmodel/kerneltime"
+import "github.com/OWNER/ridgeline/costmodel/kerneltime"
 
 // Options of a fit; the zero value is what the embedded profiles were fitted with.
 type Options struct {

@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"testing"
 
-	"ridgeline/costmodel/kerneltime"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // A GPU that no profile was fitted to, timed by ourselves: products within what is said

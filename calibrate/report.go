@@ -4,7 +4,7 @@ import (
 	"math"
 	"sort"
 
-	"ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
 // Report is what a fit says about itself. All errors are of left-out rows.

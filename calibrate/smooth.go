@@ -3,7 +3,7 @@ package calibrate
 import (
 	"math"
 
-	"ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
 // sample is one residual to smooth.

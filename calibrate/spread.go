@@ -4,7 +4,7 @@ import (
 	"math"
 	"sort"
 
-	"ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
 // left is a left-out row: what was predicted and log(measured/predicted).

@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"ridgeline/costmodel/kerneltime"
-	"ridgeline/internal/input"
-	"ridgeline/internal/records"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/internal/input"
+	"github.com/OWNER/ridgeline/internal/records"
 )
 
 // Row is one timing.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
 const gemmCSV = "dtype,m,n,k,latency_us\nbfloat16,1,32,64,1.794\nfp8,16,4096,4096,9.5\n"

@@ -1,6 +1,6 @@
 package calibrate
 
-import "ridgeline/costmodel/kerneltime"
+import "github.com/OWNER/ridgeline/costmodel/kerneltime"
 
 // WithoutGPU predicts the tables of one GPU from the embedded profiles of the others, as
 // if it had never been measured.

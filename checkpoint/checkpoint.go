@@ -19,7 +19,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // Weight is where one weight of a model lies.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"ridgeline/checkpoint"
+	"github.com/OWNER/ridgeline/checkpoint"
 )
 
 func ExampleTypes() {

@@ -3,7 +3,7 @@ package checkpoint
 import (
 	"math"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // then applies one change to the joined rows and another to what comes out. Both are

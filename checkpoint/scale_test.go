@@ -3,7 +3,7 @@ package checkpoint
 import (
 	"testing"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // Granite multiplies what a mixer and an FFN add to the stream: the factor is in the

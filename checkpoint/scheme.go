@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // Scheme is how a model type names its tensors.

@@ -1,6 +1,6 @@
 package checkpoint
 
-import "ridgeline/arch"
+import "github.com/OWNER/ridgeline/arch"
 
 // Verified lists the types of which whole checkpoints were loaded and gave the logits of the
 // modelling code. The tables of the others follow its names and were never held against it.

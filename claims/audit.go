@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 
-	"ridgeline/arch"
-	"ridgeline/costmodel"
-	"ridgeline/hardware"
-	"ridgeline/models"
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/models"
+	"github.com/OWNER/ridgeline/units"
 )
 
 // The workloads of the claims: thousands, as ridgeline reads 2k and 32k.

@@ -16,9 +16,9 @@ import (
 	"slices"
 	"strings"
 
-	"ridgeline/arch"
-	"ridgeline/costmodel"
-	"ridgeline/hardware"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/hardware"
 )
 
 // Verdict is the outcome of an audit.

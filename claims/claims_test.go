@@ -10,11 +10,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ridgeline/arch"
-	"ridgeline/costmodel"
-	"ridgeline/execution"
-	"ridgeline/hardware"
-	"ridgeline/models"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/models"
 )
 
 func audit(t *testing.T, o Options) map[string]*Claim {

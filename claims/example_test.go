@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"ridgeline/claims"
+	"github.com/OWNER/ridgeline/claims"
 )
 
 func ExampleRun() {

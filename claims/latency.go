@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"math"
 
-	"ridgeline/costmodel"
-	"ridgeline/execution"
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/units"
 )
 
 const (

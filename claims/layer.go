@@ -3,11 +3,11 @@ package claims
 import (
 	"fmt"
 
-	"ridgeline/arch"
-	"ridgeline/arch/family"
-	"ridgeline/arch/modelfile"
-	"ridgeline/costmodel"
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/arch/modelfile"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/units"
 )
 
 // attentions lists the attention layers of a model.

@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"ridgeline/costmodel"
-	"ridgeline/execution"
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/units"
 )
 
 // A speedup is claimed to the digits it is printed with: 10× is 9.5 or more, 4.9× 4.85.

@@ -1,8 +1,8 @@
 package costmodel
 
 import (
-	"ridgeline/arch"
-	"ridgeline/execution"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/execution"
 )
 
 // attention prices softmax attention. K and V are made for the rows of b.cacheRows, or in

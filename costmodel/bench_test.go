@@ -3,8 +3,8 @@ package costmodel
 import (
 	"testing"
 
-	"ridgeline/hardware"
-	"ridgeline/models"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/models"
 )
 
 func flash(b *testing.B) *Compiled {

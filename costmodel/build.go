@@ -5,9 +5,9 @@ import (
 	"reflect"
 	"strconv"
 
-	"ridgeline/arch"
-	"ridgeline/execution"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // builder turns a model into the operations of one device. It is written layer by layer

@@ -3,7 +3,7 @@ package costmodel
 import (
 	"math"
 
-	"ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
 // kernel is an operation as the fitted model prices it: a shape to fill in with the

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"sync"
 
-	"ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
 // lazyPricer makes the calibrated pricer of a compiled model when it is first asked for:

@@ -5,12 +5,12 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/costmodel/kerneltime"
-	"ridgeline/execution"
-	"ridgeline/formats"
-	"ridgeline/hardware"
-	"ridgeline/models"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/models"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 func compiled(t testing.TB, model, on string, o Options) *Compiled {

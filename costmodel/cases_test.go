@@ -10,11 +10,11 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/execution"
-	"ridgeline/formats"
-	"ridgeline/hardware"
-	"ridgeline/models"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/models"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // TestCases runs testdata/cases/*.txt: numbers derived by hand, one a line, so that a case

@@ -6,10 +6,10 @@ import (
 	"slices"
 	"sort"
 
-	"ridgeline/arch"
-	"ridgeline/costmodel/kerneltime"
-	"ridgeline/execution"
-	"ridgeline/hardware"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/hardware"
 )
 
 // Fidelity is how a cost becomes a time.

@@ -3,9 +3,9 @@ package costmodel_test
 import (
 	"fmt"
 
-	"ridgeline/costmodel"
-	"ridgeline/hardware"
-	"ridgeline/models"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/models"
 )
 
 func ExampleCompile() {

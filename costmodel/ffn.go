@@ -1,6 +1,6 @@
 package costmodel
 
-import "ridgeline/arch"
+import "github.com/OWNER/ridgeline/arch"
 
 // activationFLOPs per element, docs/accounting.md.
 func activationFLOPs(a arch.Activation) float64 {

@@ -1,6 +1,6 @@
 package costmodel
 
-import "ridgeline/arch"
+import "github.com/OWNER/ridgeline/arch"
 
 // gmu prices a Gated Memory Unit, Y = (M ⊙ SiLU(X·W1ᵀ))·W2 (paper §2): two products and
 // d_mem elements of memory made in the same step; nothing that grows with the context.

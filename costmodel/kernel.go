@@ -1,7 +1,7 @@
 package costmodel
 
 import (
-	"ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
 // Kernel is what runs an operation. The builder sets it; class, arithmetic and the measured

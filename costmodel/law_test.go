@@ -6,8 +6,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"ridgeline/formats"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 func close9(a, b float64) bool { return math.Abs(a-b) <= 1e-9*math.Max(math.Abs(a), math.Abs(b)) }

@@ -1,6 +1,6 @@
 package costmodel
 
-import "ridgeline/arch"
+import "github.com/OWNER/ridgeline/arch"
 
 // layerInputs prices what makes the layers' own embeddings once a call. Ranks share the rows
 // of the table and each do the rest, which is small.

@@ -1,6 +1,6 @@
 package costmodel
 
-import "ridgeline/arch"
+import "github.com/OWNER/ridgeline/arch"
 
 // lightning prices linear attention with fixed decays as its recurrence: a state of
 // heads·head_dim².

@@ -4,7 +4,7 @@ import (
 	"math"
 	"sort"
 
-	"ridgeline/execution"
+	"github.com/OWNER/ridgeline/execution"
 )
 
 // CacheBlock is the positions a page of the KV cache holds: engines allocate whole pages.

@@ -1,6 +1,6 @@
 package costmodel
 
-import "ridgeline/arch"
+import "github.com/OWNER/ridgeline/arch"
 
 // twoForms reports whether a model's prefill runs other operations than its decode steps:
 // latent attention expands its keys and values for a prompt and does not for a step.

@@ -1,6 +1,6 @@
 package costmodel
 
-import "ridgeline/arch"
+import "github.com/OWNER/ridgeline/arch"
 
 // mlpMoE prices a dense network and experts side by side, each with a norm behind it.
 func (b *builder) mlpMoE(m arch.MLPMoE) {

@@ -3,7 +3,7 @@ package costmodel
 import (
 	"slices"
 
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // Fidelities lists the fidelities, coarsest first.

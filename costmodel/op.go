@@ -15,7 +15,7 @@ package costmodel
 import (
 	"math"
 
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // Class groups operations that the same kind of GPU kernel runs.

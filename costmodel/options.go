@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"strings"
 
-	"ridgeline/arch"
-	"ridgeline/costmodel/kerneltime"
-	"ridgeline/execution"
-	"ridgeline/formats"
-	"ridgeline/hardware"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 func parseName(what, s string, names []string) (uint8, error) {

@@ -7,8 +7,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"ridgeline/arch"
-	"ridgeline/execution"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/execution"
 )
 
 // The sum of a maximum of lines is the loop's, wherever they cross.

@@ -3,11 +3,11 @@ package costmodel
 import (
 	"pgregory.net/rapid"
 
-	"ridgeline/arch"
-	"ridgeline/execution"
-	"ridgeline/formats"
-	"ridgeline/hardware"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // testGPU is a device whose ridge point is low enough that small random models are bound

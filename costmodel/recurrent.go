@@ -1,6 +1,6 @@
 package costmodel
 
-import "ridgeline/arch"
+import "github.com/OWNER/ridgeline/arch"
 
 // conv is the causal convolution in front of a recurrence: c channels, k taps, then SiLU.
 func (b *builder) conv(name string, kernel Kernel, c, k int, bias bool) {

@@ -1,6 +1,6 @@
 package costmodel
 
-import "ridgeline/arch"
+import "github.com/OWNER/ridgeline/arch"
 
 // shortConv prices LFM2's gated convolution: its state is the last d_conv−1 inputs.
 func (b *builder) shortConv(s arch.ShortConv) {

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"testing"
 
-	"ridgeline/execution"
+	"github.com/OWNER/ridgeline/execution"
 )
 
 // Whole decode steps of the two Phi-4-mini models, timed by ourselves with kernels

@@ -3,8 +3,8 @@ package costmodel
 import (
 	"strings"
 
-	"ridgeline/arch"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // storage is how the checkpoint stores the weights of the mixer or FFN at hand: bytes a

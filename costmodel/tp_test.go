@@ -8,10 +8,10 @@ import (
 
 	"pgregory.net/rapid"
 
-	"ridgeline/arch"
-	"ridgeline/execution"
-	"ridgeline/formats"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // drawRanks is a model on one device and on two or four.

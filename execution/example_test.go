@@ -3,7 +3,7 @@ package execution_test
 import (
 	"fmt"
 
-	"ridgeline/execution"
+	"github.com/OWNER/ridgeline/execution"
 )
 
 func ExampleParseKVRead() {

@@ -8,12 +8,12 @@ import (
 	"strconv"
 	"strings"
 
-	"ridgeline/arch"
-	"ridgeline/arch/family"
-	"ridgeline/arch/ggufmodel"
-	"ridgeline/arch/hf"
-	"ridgeline/arch/modelfile"
-	"ridgeline/gguf"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/arch/ggufmodel"
+	"github.com/OWNER/ridgeline/arch/hf"
+	"github.com/OWNER/ridgeline/arch/modelfile"
+	"github.com/OWNER/ridgeline/gguf"
 )
 
 // Knob is a number of a family that can be turned.

@@ -3,7 +3,7 @@ package explore_test
 import (
 	"fmt"
 
-	"ridgeline/explore"
+	"github.com/OWNER/ridgeline/explore"
 )
 
 func ExampleOpenDesign() {

@@ -22,8 +22,8 @@ import (
 	"net/url"
 	"strings"
 
-	"ridgeline/arch"
-	"ridgeline/study"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/study"
 )
 
 //go:embed page

@@ -8,10 +8,10 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"ridgeline/arch"
-	"ridgeline/arch/family"
-	"ridgeline/arch/modelfile"
-	"ridgeline/models"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/arch/modelfile"
+	"github.com/OWNER/ridgeline/models"
 )
 
 // MostDesigns is how many designs stand beside each other.

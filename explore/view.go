@@ -12,13 +12,13 @@ import (
 
 	"gonum.org/v1/plot/vg"
 
-	"ridgeline/arch"
-	"ridgeline/arch/modelfile"
-	"ridgeline/costmodel"
-	"ridgeline/reports"
-	"ridgeline/reports/figure"
-	"ridgeline/reports/page"
-	"ridgeline/study"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/modelfile"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/reports"
+	"github.com/OWNER/ridgeline/reports/figure"
+	"github.com/OWNER/ridgeline/reports/page"
+	"github.com/OWNER/ridgeline/study"
 )
 
 // View is all that the page shows beside its figures.

@@ -3,7 +3,7 @@ package formats_test
 import (
 	"fmt"
 
-	"ridgeline/formats"
+	"github.com/OWNER/ridgeline/formats"
 )
 
 func ExampleParse() {

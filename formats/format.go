@@ -8,7 +8,7 @@
 package formats
 
 import (
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // Format is how the values of a matrix are stored. The zero value is "not said".

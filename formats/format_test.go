@@ -4,7 +4,7 @@ import (
 	"math"
 	"testing"
 
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // The bytes of each layout, summed by hand from the tensors that its tool writes.

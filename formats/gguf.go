@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // GGUF is a tensor type of GGUF files, by its number in the file (ggml.h, ggml_type).

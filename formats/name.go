@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // Parse reads a format as String writes it: a name and, behind colons, how it differs

@@ -9,7 +9,7 @@ import (
 	"math"
 	"strconv"
 
-	"ridgeline/formats"
+	"github.com/OWNER/ridgeline/formats"
 )
 
 // decoder reads a header. The first error sticks, with the byte it was found at.

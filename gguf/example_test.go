@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"ridgeline/gguf"
+	"github.com/OWNER/ridgeline/gguf"
 )
 
 func ExampleRead() {

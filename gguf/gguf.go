@@ -12,8 +12,8 @@ import (
 	"regexp"
 	"strconv"
 
-	"ridgeline/formats"
-	"ridgeline/internal/input"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/internal/input"
 )
 
 // Limits on a header. Real ones have up to 60 metadata and 2,000 tensors; a vocabulary

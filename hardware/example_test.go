@@ -3,8 +3,8 @@ package hardware_test
 import (
 	"fmt"
 
-	"ridgeline/hardware"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 func ExampleOpen() {

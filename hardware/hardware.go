@@ -6,7 +6,7 @@
 package hardware
 
 import (
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // Figure is a number and where it is from.

@@ -14,9 +14,9 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"ridgeline/internal/input"
-	"ridgeline/internal/plain"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/internal/input"
+	"github.com/OWNER/ridgeline/internal/plain"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 //go:embed profiles/*.yaml

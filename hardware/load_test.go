@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 func TestEveryProfileIsSound(t *testing.T) {

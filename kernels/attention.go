@@ -3,8 +3,8 @@ package kernels
 import (
 	"math"
 
-	"ridgeline/arch"
-	"ridgeline/execution"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/execution"
 )
 
 // attention is softmax attention: full, windowed, cross, grouped, differential.

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"ridgeline/hardware/readloop"
+	"github.com/OWNER/ridgeline/hardware/readloop"
 )
 
 // interleave runs f and a plain read loop of the same bytes in turn and reports the

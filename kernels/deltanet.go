@@ -3,7 +3,7 @@ package kernels
 import (
 	"math"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // deltanet is the Gated DeltaNet mixer (Yang et al., arXiv:2412.06464).

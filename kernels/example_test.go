@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"ridgeline/arch"
-	"ridgeline/kernels"
-	"ridgeline/models"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/kernels"
+	"github.com/OWNER/ridgeline/models"
 )
 
 func ExampleNew() {

@@ -1,6 +1,6 @@
 package kernels
 
-import "ridgeline/arch"
+import "github.com/OWNER/ridgeline/arch"
 
 // gmu is a Gated Memory Unit: Y = (M ⊙ SiLU(X·W1ᵀ))·W2ᵀ, normed over d_mem after the
 // product where it is an nGMU (paper §2).

@@ -11,8 +11,8 @@ import (
 	"gonum.org/v1/gonum/blas/blas32"
 	"pgregory.net/rapid"
 
-	"ridgeline/arch"
-	"ridgeline/execution"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/execution"
 )
 
 // The vector exponential and what is made of it, against float64, at every size of

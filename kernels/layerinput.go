@@ -3,7 +3,7 @@ package kernels
 import (
 	"math"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // layerInputs makes the embeddings that layers have of their own (arch.LayerInput) once a

@@ -3,7 +3,7 @@ package kernels
 import (
 	"math"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // lightning is linear attention with a fixed decay per head (arch.Lightning).

@@ -1,6 +1,6 @@
 package kernels
 
-import "ridgeline/arch"
+import "github.com/OWNER/ridgeline/arch"
 
 // mamba1 is the selective state-space mixer (Gu & Dao, arXiv:2312.00752).
 type mamba1 struct {

@@ -1,6 +1,6 @@
 package kernels
 
-import "ridgeline/arch"
+import "github.com/OWNER/ridgeline/arch"
 
 // mamba2 is the state-space duality mixer (Dao & Gu, arXiv:2405.21060).
 type mamba2 struct {

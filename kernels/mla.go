@@ -4,7 +4,7 @@ import (
 	"math"
 	"slices"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // mla is multi-head latent attention, perhaps with an indexer.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 func latentModel(a arch.MLA) *arch.Model {

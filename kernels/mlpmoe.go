@@ -1,6 +1,6 @@
 package kernels
 
-import "ridgeline/arch"
+import "github.com/OWNER/ridgeline/arch"
 
 // mlpMoE is a dense network and a mixture of experts side by side (arch.MLPMoE).
 type mlpMoE struct {

@@ -6,8 +6,8 @@ import (
 	"reflect"
 	"strconv"
 
-	"ridgeline/arch"
-	"ridgeline/execution"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/execution"
 )
 
 // Options says how a model is made and run; the zero value is fine.

@@ -9,9 +9,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"ridgeline/arch"
-	"ridgeline/execution"
-	"ridgeline/kernels/internal/layouts"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/kernels/internal/layouts"
 )
 
 func randomModel(t *rapid.T) *arch.Model {

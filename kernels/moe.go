@@ -3,7 +3,7 @@ package kernels
 import (
 	"math"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // moe is a mixture of experts.

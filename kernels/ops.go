@@ -3,7 +3,7 @@ package kernels
 import (
 	"context"
 
-	"ridgeline/execution"
+	"github.com/OWNER/ridgeline/execution"
 )
 
 // The operations below run one kernel on whole tensors, as the model does, so that

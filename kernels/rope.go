@@ -3,7 +3,7 @@ package kernels
 import (
 	"math"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // rotary is a table of cos and sin by position (Su et al., arXiv:2104.09864).

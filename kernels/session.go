@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"math"
 
-	"ridgeline/arch"
-	"ridgeline/execution"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/execution"
 )
 
 // Session is a batch of sequences being decoded together. It is not for concurrent use.

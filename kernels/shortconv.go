@@ -1,6 +1,6 @@
 package kernels
 
-import "ridgeline/arch"
+import "github.com/OWNER/ridgeline/arch"
 
 // shortConv is the gated short convolution of LFM2: y = C ⊙ conv(B ⊙ x).
 type shortConv struct {

@@ -6,7 +6,7 @@ import (
 	"math"
 	"strings"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // Tensor is one tensor of parameters of a model and its name there:

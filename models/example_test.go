@@ -3,7 +3,7 @@ package models_test
 import (
 	"fmt"
 
-	"ridgeline/models"
+	"github.com/OWNER/ridgeline/models"
 )
 
 func ExampleOpen() {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 
-	"ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/arch/family"
 )
 
 // OpenFamily finds a family and its options by what a user writes: a family spec, or

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/arch/family"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"

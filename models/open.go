@@ -9,15 +9,15 @@ import (
 	"slices"
 	"strings"
 
-	"ridgeline/arch"
-	"ridgeline/arch/family"
-	"ridgeline/arch/ggufmodel"
-	"ridgeline/arch/hf"
-	"ridgeline/arch/modelfile"
-	"ridgeline/gguf"
-	"ridgeline/internal/input"
-	"ridgeline/internal/spell"
-	"ridgeline/quant"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/arch/ggufmodel"
+	"github.com/OWNER/ridgeline/arch/hf"
+	"github.com/OWNER/ridgeline/arch/modelfile"
+	"github.com/OWNER/ridgeline/gguf"
+	"github.com/OWNER/ridgeline/internal/input"
+	"github.com/OWNER/ridgeline/internal/spell"
+	"github.com/OWNER/ridgeline/quant"
 )
 
 // maxModelFile is the size past which a file is no model description.

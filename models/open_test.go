@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/arch"
-	"ridgeline/arch/family"
-	"ridgeline/arch/modelfile"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/arch/modelfile"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"

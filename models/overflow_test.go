@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/arch/family"
-	"ridgeline/arch/modelfile"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/arch/modelfile"
 )
 
 // Sizes that are each allowed may not multiply to more parameters than 64 bits can count

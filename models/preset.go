@@ -4,9 +4,9 @@ import (
 	"embed"
 	"fmt"
 
-	"ridgeline/arch"
-	"ridgeline/arch/family"
-	"ridgeline/arch/hf"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/arch/hf"
 )
 
 // presetFiles are the config.json files of published checkpoints, as on Hugging Face.

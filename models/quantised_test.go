@@ -9,12 +9,12 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/arch/hf"
-	"ridgeline/costmodel"
-	"ridgeline/formats"
-	"ridgeline/gguf"
-	"ridgeline/hardware"
-	"ridgeline/models"
+	"github.com/OWNER/ridgeline/arch/hf"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/gguf"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/models"
 )
 
 // The quantisations that the tests give to configurations, as their tools write them.

@@ -3,7 +3,7 @@ package precision_test
 import (
 	"fmt"
 
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 func ExampleParse() {

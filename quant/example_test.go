@@ -3,7 +3,7 @@ package quant_test
 import (
 	"fmt"
 
-	"ridgeline/quant"
+	"github.com/OWNER/ridgeline/quant"
 )
 
 func ExampleRead() {

@@ -3,8 +3,8 @@ package quant
 import (
 	"strings"
 
-	"ridgeline/formats"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // compressedTensors: llm-compressor's groups of targets with a scheme each, and a list of

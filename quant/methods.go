@@ -3,7 +3,7 @@ package quant
 import (
 	"strings"
 
-	"ridgeline/formats"
+	"github.com/OWNER/ridgeline/formats"
 )
 
 // gptq: AutoGPTQ, GPTQModel and Optimum. dynamic changes or, with "-:", leaves out

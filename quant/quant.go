@@ -12,8 +12,8 @@
 package quant
 
 import (
-	"ridgeline/formats"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // Class is what kind of module a weight belongs to: tools convert some and leave others.

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/formats"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 func load(t testing.TB, name string) (map[string]any, *Rules) {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"ridgeline/advise"
+	"github.com/OWNER/ridgeline/advise"
 )
 
 // AdviseTable lists what the rules found, warnings first, and below what to change.

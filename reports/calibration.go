@@ -3,10 +3,10 @@ package reports
 import (
 	"fmt"
 
-	"ridgeline/calibrate"
-	"ridgeline/costmodel/kerneltime"
-	"ridgeline/served"
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/calibrate"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/served"
+	"github.com/OWNER/ridgeline/units"
 )
 
 // CheckJSON is how far predictions are from tables of timings.

@@ -3,7 +3,7 @@ package reports
 import (
 	"fmt"
 
-	"ridgeline/serving"
+	"github.com/OWNER/ridgeline/serving"
 )
 
 // CapacityRow is the heaviest load of a deployment that meets an SLO.

@@ -3,7 +3,7 @@ package reports
 import (
 	"fmt"
 
-	"ridgeline/claims"
+	"github.com/OWNER/ridgeline/claims"
 )
 
 // ClaimsTable lists the claims of an audit with their verdicts; the reasons stand below.

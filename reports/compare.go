@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"ridgeline/costmodel"
-	"ridgeline/execution"
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/units"
 )
 
 // CompareTable lays a comparison out: a row a model, the first the baseline.

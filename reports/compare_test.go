@@ -4,9 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/arch"
-	"ridgeline/costmodel"
-	"ridgeline/hardware"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/hardware"
 )
 
 // row makes a compared model out of the seconds its mean step spends by bound.

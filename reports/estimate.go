@@ -5,7 +5,7 @@ import (
 	"slices"
 	"sort"
 
-	"ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/costmodel"
 )
 
 // EstimateTable lays one deployment out as a list of figures, with the roofline's times

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"os"
 
-	"ridgeline/costmodel"
-	"ridgeline/hardware"
-	"ridgeline/models"
-	"ridgeline/reports"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/models"
+	"github.com/OWNER/ridgeline/reports"
 )
 
 func ExampleVerdict() {

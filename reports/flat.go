@@ -9,7 +9,7 @@ import (
 	"sort"
 	"strings"
 
-	"ridgeline/internal/plain"
+	"github.com/OWNER/ridgeline/internal/plain"
 )
 
 // WriteCSV writes one line a record, with the fields of its JSON form as columns in the

@@ -7,11 +7,11 @@ import (
 	"strconv"
 	"strings"
 
-	"ridgeline/arch"
-	"ridgeline/arch/family"
-	"ridgeline/costmodel"
-	"ridgeline/hardware"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // ModelTable describes a model layer by layer; runs of equal layers share a row.

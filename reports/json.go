@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"io"
 
-	"ridgeline/arch"
-	"ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/costmodel"
 )
 
 // WriteJSON writes v indented, with a newline at the end.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"ridgeline/scaling"
+	"github.com/OWNER/ridgeline/scaling"
 )
 
 // MupJSON is a transfer of hyperparameters: the rule asked for as a training script reads

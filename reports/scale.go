@@ -5,8 +5,8 @@ import (
 	"math"
 	"strings"
 
-	"ridgeline/arch"
-	"ridgeline/scaling"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/scaling"
 )
 
 // ScaleJSON is a fair comparison: models made equal to a reference.

@@ -10,8 +10,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 
-	"ridgeline/arch/family"
-	"ridgeline/scaling"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/scaling"
 )
 
 func mupJSON(t *testing.T) MupJSON {

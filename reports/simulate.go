@@ -7,7 +7,7 @@ import (
 	"math"
 	"strconv"
 
-	"ridgeline/serving"
+	"github.com/OWNER/ridgeline/serving"
 )
 
 // SimulateRow is one simulated load of one model, as the command line prints it: names that

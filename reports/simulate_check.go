@@ -3,7 +3,7 @@ package reports
 import (
 	"fmt"
 
-	"ridgeline/serving/check"
+	"github.com/OWNER/ridgeline/serving/check"
 )
 
 // ServingCheckTables shows how far the simulation is from measured runs.

@@ -11,7 +11,7 @@ import (
 	"github.com/olekukonko/tablewriter/renderer"
 	"github.com/olekukonko/tablewriter/tw"
 
-	"ridgeline/internal/plain"
+	"github.com/OWNER/ridgeline/internal/plain"
 )
 
 // Width is the columns a table may take on a terminal.

@@ -3,8 +3,8 @@ package reports
 import (
 	"fmt"
 
-	"ridgeline/hardware"
-	"ridgeline/scaling"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/scaling"
 )
 
 // TrainJSON is what training a model takes.

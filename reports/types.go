@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"ridgeline/arch/hf"
+	"github.com/OWNER/ridgeline/arch/hf"
 )
 
 // TypesTable lists the Hugging Face model types that are read, what their decoders are made

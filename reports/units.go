@@ -9,7 +9,7 @@ import (
 	"math"
 	"strconv"
 
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/units"
 )
 
 func prefixFor(unit string, vs ...float64) (string, float64) { return units.Prefix(unit, vs...) }

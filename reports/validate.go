@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"ridgeline/kernels/crosscheck"
-	tensors "ridgeline/kernels/golden"
+	"github.com/OWNER/ridgeline/kernels/crosscheck"
+	tensors "github.com/OWNER/ridgeline/kernels/golden"
 )
 
 // ValidateTables show what a cross-check found, one table a part.

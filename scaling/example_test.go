@@ -3,8 +3,8 @@ package scaling_test
 import (
 	"fmt"
 
-	"ridgeline/models"
-	"ridgeline/scaling"
+	"github.com/OWNER/ridgeline/models"
+	"github.com/OWNER/ridgeline/scaling"
 )
 
 func ExampleNewTraining() {

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/arch/family"
 
 	"pgregory.net/rapid"
 )

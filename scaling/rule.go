@@ -5,7 +5,7 @@ import (
 	"math"
 	"strings"
 
-	"ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/arch/family"
 )
 
 // BaseForm is N/d³ of transformer++, to which the paper matches its families: 14.5·128²

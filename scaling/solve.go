@@ -7,10 +7,10 @@ import (
 	"math"
 	"strconv"
 
-	"ridgeline/arch"
-	"ridgeline/arch/family"
-	"ridgeline/arch/solve"
-	"ridgeline/models"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/arch/solve"
+	"github.com/OWNER/ridgeline/models"
 )
 
 // Dimension is what is solved for.

@@ -4,7 +4,7 @@ import (
 	"math"
 	"testing"
 
-	"ridgeline/hardware"
+	"github.com/OWNER/ridgeline/hardware"
 )
 
 // The order of the paper's training speeds (tables 2 and 5). FLOPs and rooflines cannot

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"strings"
 
-	"ridgeline/arch"
-	"ridgeline/costmodel"
-	"ridgeline/execution"
-	"ridgeline/hardware"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // BackwardPerForward is how many FLOPs the backward pass takes for one of the forward

@@ -7,11 +7,11 @@ import (
 
 	"pgregory.net/rapid"
 
-	"ridgeline/arch"
-	"ridgeline/arch/family"
-	"ridgeline/hardware"
-	"ridgeline/models"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/models"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 func spec(t testing.TB, s string) *arch.Model {

@@ -6,8 +6,8 @@ import (
 	"math"
 	"sort"
 
-	"ridgeline/calibrate"
-	"ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/calibrate"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
 // Parts is a served run taken apart: the seconds of a step's and a prompt's kernels

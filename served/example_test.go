@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"ridgeline/served"
+	"github.com/OWNER/ridgeline/served"
 )
 
 func ExampleRead() {

@@ -3,9 +3,9 @@ package served
 import (
 	"io"
 
-	"ridgeline/calibrate"
-	"ridgeline/internal/records"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/calibrate"
+	"github.com/OWNER/ridgeline/internal/records"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // Run is one line of serving.csv: a whole run of a model under a serving engine

@@ -11,13 +11,13 @@ import (
 	"maps"
 	"slices"
 
-	"ridgeline/calibrate"
-	"ridgeline/costmodel"
-	"ridgeline/costmodel/kerneltime"
-	"ridgeline/formats"
-	"ridgeline/hardware"
-	"ridgeline/models"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/calibrate"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/models"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // parts takes a run apart under an engine that adds nothing.

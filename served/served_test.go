@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
 const header = "model,system,engine,engine_version,precision,tp,prompt,generate,concurrency,ttft_ms,tpot_ms\n"

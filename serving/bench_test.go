@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	"ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/costmodel"
 )
 
 // Ten thousand requests of 2,000 + 32,000 tokens at 16 clients, priced by measured kernels

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/costmodel"
 )
 
 // Deployment is an engine running a model on a device: its limits, how to price its steps

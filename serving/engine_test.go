@@ -3,9 +3,9 @@ package serving
 import (
 	"testing"
 
-	"ridgeline/costmodel"
-	"ridgeline/hardware"
-	"ridgeline/models"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/models"
 )
 
 func compiled(t testing.TB, model, on string, o costmodel.Options) *costmodel.Compiled {

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/costmodel"
 )
 
 // doubled lists powers of two from low to at most high.

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"log"
 
-	"ridgeline/costmodel"
-	"ridgeline/hardware"
-	"ridgeline/models"
-	"ridgeline/study"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/models"
+	"github.com/OWNER/ridgeline/study"
 )
 
 // The numbers of a figure: decode throughput of a model, and whether the batch fits.

@@ -3,8 +3,8 @@ package study
 import (
 	"fmt"
 
-	"ridgeline/costmodel"
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/units"
 )
 
 // Faster says in a sentence from which context on a decode step of one of the setup's models

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/costmodel"
 )
 
 // From the context that the sentence names on, a step takes less time, and one token below

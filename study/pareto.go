@@ -3,7 +3,7 @@ package study
 import (
 	"slices"
 
-	"ridgeline/sweep"
+	"github.com/OWNER/ridgeline/sweep"
 )
 
 // front joins the rows of a sweep's file that no other row beats in both figures.

@@ -5,8 +5,8 @@ import (
 	"math"
 	"sort"
 
-	"ridgeline/costmodel"
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/units"
 )
 
 // GMURatio measures what replacing cross-attention by GMUs does to throughput, cache reads

@@ -1,8 +1,8 @@
 package study
 
 import (
-	"ridgeline/arch/family"
-	"ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/costmodel"
 )
 
 // This file holds every call that prices something, so that a change of the cost model's

@@ -5,8 +5,8 @@ import (
 	"math"
 	"sort"
 
-	"ridgeline/calibrate"
-	"ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/calibrate"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
 // Residuals measures how far left-out timings are from their predictions, class by class

@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	"ridgeline/sweep"
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/sweep"
+	"github.com/OWNER/ridgeline/units"
 )
 
 // maxGroups bounds the series of a figure of rows, maxPoints what it draws and holds: a

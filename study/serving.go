@@ -3,7 +3,7 @@ package study
 import (
 	"math"
 
-	"ridgeline/serving"
+	"github.com/OWNER/ridgeline/serving"
 )
 
 // ServedPoint is one simulated load of a model: tokens a second, and mean times in seconds

@@ -6,9 +6,9 @@ import (
 	"strconv"
 	"strings"
 
-	"ridgeline/costmodel"
-	"ridgeline/execution"
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/units"
 )
 
 // setting says what a chart's numbers stand on: devices, load, formats, fidelity and basis.

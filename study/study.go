@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"strings"
 
-	"ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/costmodel"
 )
 
 // Form is how a panel is meant to be drawn.

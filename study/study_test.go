@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/costmodel"
-	"ridgeline/hardware"
-	"ridgeline/models"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/models"
 )
 
 func setup(t *testing.T, f costmodel.Fidelity, on []string, names ...string) *Setup {

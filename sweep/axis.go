@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/units"
 )
 
 // MaxRows bounds a grid: past it a range is a typing error.

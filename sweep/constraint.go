@@ -5,7 +5,7 @@ import (
 	"math"
 	"strings"
 
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/units"
 )
 
 // Constraint keeps a row only if a figure compares as asked. ParseConstraint makes it.

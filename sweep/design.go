@@ -9,12 +9,12 @@ import (
 	"slices"
 	"strconv"
 
-	"ridgeline/arch"
-	"ridgeline/arch/family"
-	"ridgeline/arch/modelfile"
-	"ridgeline/arch/solve"
-	"ridgeline/models"
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/arch/modelfile"
+	"github.com/OWNER/ridgeline/arch/solve"
+	"github.com/OWNER/ridgeline/models"
+	"github.com/OWNER/ridgeline/units"
 )
 
 // design is a value of the parameter model, opened: a family with the options its spec or

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"ridgeline/sweep"
+	"github.com/OWNER/ridgeline/sweep"
 )
 
 func ExampleRun() {

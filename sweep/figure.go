@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/costmodel"
 )
 
 // quantity is what a figure is measured in.

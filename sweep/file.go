@@ -14,7 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"ridgeline/internal/atomicfile"
+	"github.com/OWNER/ridgeline/internal/atomicfile"
 )
 
 // File is a sweep written to a file, or a shard of it.

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ridgeline/internal/plain"
+	"github.com/OWNER/ridgeline/internal/plain"
 )
 
 // Format is how rows are written.

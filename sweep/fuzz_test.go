@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/arch/family"
 )
 
 // small is a grid of few rows that are cheap to price.

@@ -9,7 +9,7 @@ import (
 	"os"
 	"sort"
 
-	"ridgeline/internal/input"
+	"github.com/OWNER/ridgeline/internal/input"
 )
 
 // shard is a checked part of a grid's rows.

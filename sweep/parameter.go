@@ -8,14 +8,14 @@ import (
 	"strings"
 	"unicode"
 
-	"ridgeline/arch/family"
-	"ridgeline/costmodel"
-	"ridgeline/execution"
-	"ridgeline/formats"
-	"ridgeline/hardware"
-	"ridgeline/internal/spell"
-	"ridgeline/precision"
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/internal/spell"
+	"github.com/OWNER/ridgeline/precision"
+	"github.com/OWNER/ridgeline/units"
 )
 
 // role says what a parameter belongs to; it decides what is rebuilt when it changes.

@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ridgeline/internal/input"
+	"github.com/OWNER/ridgeline/internal/input"
 )
 
 // Objective is a figure and whether more of it is better.

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"sync"
 
-	"ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/costmodel"
 )
 
 // result is one row.

@@ -9,7 +9,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 
-	"ridgeline/internal/input"
+	"github.com/OWNER/ridgeline/internal/input"
 )
 
 // ParseYAML reads a grid from a file such as

@@ -1,4 +1,4 @@
-module ridgeline/tools
+module github.com/OWNER/ridgeline/tools
 
 go 1.26.0
 

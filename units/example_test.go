@@ -3,7 +3,7 @@ package units_test
 import (
 	"fmt"
 
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/units"
 )
 
 func ExampleSI() {

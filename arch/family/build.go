@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // Kinds of recurrent mixers, as Mixer.Kind returns them.

@@ -1,6 +1,6 @@
 package family
 
-import "ridgeline/arch"
+import "github.com/OWNER/ridgeline/arch"
 
 // CountingForm is the paper's approximation of a family's non-embedding parameters at
 // depth d and width w (appendix A, "counting forms"), and whether it gives one:

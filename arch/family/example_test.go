@@ -3,7 +3,7 @@ package family_test
 import (
 	"fmt"
 
-	"ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/arch/family"
 )
 
 func ExampleParseSpec() {

@@ -6,7 +6,7 @@ import (
 	"sort"
 	"strings"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // Family is one of the architectures the paper compares (paper §3, appendix A).

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"

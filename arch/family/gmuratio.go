@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // WithGMURatio returns a copy of m in which a share r of the cross-decoder's mixers are

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/arch"
-	"ridgeline/arch/modelfile"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/modelfile"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"

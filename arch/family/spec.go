@@ -5,9 +5,9 @@ import (
 	"strconv"
 	"strings"
 
-	"ridgeline/arch"
-	"ridgeline/internal/plain"
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/internal/plain"
+	"github.com/OWNER/ridgeline/units"
 )
 
 // ParseSpec reads a family with its options, as written on the command line:

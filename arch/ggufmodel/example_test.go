@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"ridgeline/arch/ggufmodel"
+	"github.com/OWNER/ridgeline/arch/ggufmodel"
 )
 
 func ExampleArchitectures() {

@@ -13,11 +13,11 @@ import (
 	"slices"
 	"strings"
 
-	"ridgeline/arch"
-	"ridgeline/formats"
-	"ridgeline/gguf"
-	"ridgeline/internal/spell"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/gguf"
+	"github.com/OWNER/ridgeline/internal/spell"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // kind is what the metadata of an architecture leave out.

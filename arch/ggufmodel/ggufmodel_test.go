@@ -10,10 +10,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ridgeline/arch"
-	"ridgeline/arch/hf"
-	"ridgeline/formats"
-	"ridgeline/gguf"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/hf"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/gguf"
 )
 
 // The types the tests store tensors in.

@@ -3,8 +3,8 @@ package ggufmodel
 import (
 	"fmt"
 
-	"ridgeline/arch"
-	"ridgeline/gguf"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/gguf"
 )
 
 // layer builds layer i of what its tensors show it to have.

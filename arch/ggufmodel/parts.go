@@ -1,7 +1,7 @@
 package ggufmodel
 
 import (
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // The tensors that hold each weight of a mixer or FFN; names that are not there are

@@ -5,8 +5,8 @@ import (
 	"math"
 	"strconv"
 
-	"ridgeline/arch"
-	"ridgeline/gguf"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/gguf"
 )
 
 // reader reads metadata and hands out tensors. The first error sticks; after it, reads

@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ridgeline/arch/hf"
-	"ridgeline/gguf"
+	"github.com/OWNER/ridgeline/arch/hf"
+	"github.com/OWNER/ridgeline/gguf"
 )
 
 func gemma(arch string, layers int, width, inner, heads, kv, dim, vocab int64, norms bool, meta map[string]any) *gguf.File {

@@ -1,6 +1,6 @@
 package hf
 
-import "ridgeline/arch"
+import "github.com/OWNER/ridgeline/arch"
 
 // gptSizes reads the sizes under the names of GPT-2's configuration class, with its
 // defaults where the class has them.

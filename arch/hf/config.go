@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"strings"
 
-	"ridgeline/arch"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // get marks a field as used and returns its value; null is as absent.

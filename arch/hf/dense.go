@@ -3,7 +3,7 @@ package hf
 import (
 	"slices"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // biased reads attention_bias for all four maps of attention.

@@ -3,7 +3,7 @@ package hf_test
 import (
 	"fmt"
 
-	"ridgeline/arch/hf"
+	"github.com/OWNER/ridgeline/arch/hf"
 )
 
 func ExampleImport() {

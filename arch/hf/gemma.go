@@ -3,7 +3,7 @@ package hf
 import (
 	"math"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // gemmaHead reads what all of Gemma share: heads, a scale of the scores by

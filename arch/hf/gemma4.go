@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // importGemma4: Gemma4TextConfig. As Gemma 3 with heads of another size in full layers

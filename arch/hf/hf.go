@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"ridgeline/arch"
-	"ridgeline/internal/spell"
-	"ridgeline/quant"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/internal/spell"
+	"github.com/OWNER/ridgeline/quant"
 )
 
 const (

@@ -1,6 +1,6 @@
 package hf
 
-import "ridgeline/arch"
+import "github.com/OWNER/ridgeline/arch"
 
 // importJamba: JambaConfig. Attention (no positional encoding) in layers that leave
 // attn_layer_offset over attn_layer_period, Mamba-1 with inner norms elsewhere;

@@ -3,7 +3,7 @@ package hf
 import (
 	"math"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // mlaDefaults are the sizes of a configuration class with latent attention.

@@ -1,6 +1,6 @@
 package hf
 
-import "ridgeline/arch"
+import "github.com/OWNER/ridgeline/arch"
 
 // importLFM2: Lfm2Config. Short convolutions but for the layers that layer_types or
 // full_attn_idxs name; queries and keys normed. intermediate_size (block_ff_dim in older

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"ridgeline/arch"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // hfDefaults are the defaults of a Hugging Face configuration class.

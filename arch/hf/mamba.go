@@ -1,6 +1,6 @@
 package hf
 
-import "ridgeline/arch"
+import "github.com/OWNER/ridgeline/arch"
 
 // importMamba: MambaConfig. Layers have a mixer only; tied by default. use_bias is on
 // the in and out projections.

@@ -3,7 +3,7 @@ package hf
 import (
 	"slices"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // importMiMoV2: MiMoV2FlashConfig. Values are narrower than keys and scaled; windowed layers

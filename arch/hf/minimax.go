@@ -1,6 +1,6 @@
 package hf
 
-import "ridgeline/arch"
+import "github.com/OWNER/ridgeline/arch"
 
 // importMiniMax: MiniMaxConfig. Lightning attention but for the layers that layer_types names
 // (without it, every other one from the first is full), experts in each; a norm replaces the

@@ -1,7 +1,7 @@
 package hf
 
 import (
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // importMixtral: MixtralConfig. Every layer is a mixture of num_local_experts SwiGLU

@@ -3,7 +3,7 @@ package hf
 import (
 	"math"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // narrowHeads gives head_dim its default where the class rounds hidden_size /

@@ -1,6 +1,6 @@
 package hf
 
-import "ridgeline/arch"
+import "github.com/OWNER/ridgeline/arch"
 
 // TypeOf is the model_type of a config.json, "" where it has none.
 func TypeOf(data []byte) string {

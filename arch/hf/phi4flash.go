@@ -3,7 +3,7 @@ package hf
 import (
 	"fmt"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // importPhi4Flash: Phi4FlashConfig, the released SambaY (paper §2; layer map 0-based,

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"strings"
 
-	"ridgeline/arch"
-	"ridgeline/formats"
-	"ridgeline/precision"
-	"ridgeline/quant"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/precision"
+	"github.com/OWNER/ridgeline/quant"
 )
 
 // quantization reads what the checkpoint says of its quantisation, once: in

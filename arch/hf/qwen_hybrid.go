@@ -1,6 +1,6 @@
 package hf
 
-import "ridgeline/arch"
+import "github.com/OWNER/ridgeline/arch"
 
 // importQwen3Next: Qwen3NextConfig. Gated DeltaNet with full attention in every
 // full_attention_interval-th layer, and mixtures with a gated shared expert.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // realCase is a configuration as Transformers writes it by default, or as a public

@@ -1,8 +1,8 @@
 package hf
 
 import (
-	"ridgeline/arch"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // wrapper is a model type whose configuration holds a decoder among other models: an

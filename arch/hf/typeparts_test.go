@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 var update = flag.Bool("update", false, "write types.txt anew")

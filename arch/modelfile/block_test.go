@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"testing"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 
 	"github.com/google/go-cmp/cmp"
 )

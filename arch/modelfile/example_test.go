@@ -3,7 +3,7 @@ package modelfile_test
 import (
 	"fmt"
 
-	"ridgeline/arch/modelfile"
+	"github.com/OWNER/ridgeline/arch/modelfile"
 )
 
 func ExampleParse() {

@@ -6,14 +6,14 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/arch"
-	"ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/family"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
-	"ridgeline/internal/plain"
+	"github.com/OWNER/ridgeline/internal/plain"
 )
 
 const hybridYAML = `# a hybrid

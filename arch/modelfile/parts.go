@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 
 	"github.com/goccy/go-yaml/ast"
 )

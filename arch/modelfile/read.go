@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"ridgeline/arch"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/precision"
 
 	"github.com/goccy/go-yaml/ast"
 )

@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"strings"
 
-	"ridgeline/arch"
-	"ridgeline/formats"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/formats"
 )
 
 // storedLines says how the checkpoint stores the weights, in lines that readStored reads:

@@ -13,8 +13,8 @@ import (
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
-	"ridgeline/arch"
-	"ridgeline/internal/input"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/internal/input"
 )
 
 // yamlFile remembers the first thing wrong with a file, so that reading it needs no

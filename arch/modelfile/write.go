@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // Write writes the model as a file that Parse reads back to an equal model.

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"ridgeline/arch"
-	"ridgeline/arch/solve"
-	"ridgeline/models"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/solve"
+	"github.com/OWNER/ridgeline/models"
 )
 
 func ExampleSearch() {

@@ -9,8 +9,8 @@ import (
 	"errors"
 	"fmt"
 
-	"ridgeline/arch"
-	"ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/family"
 )
 
 // Dimension is what is solved for.

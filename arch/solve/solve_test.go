@@ -8,8 +8,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"ridgeline/arch"
-	"ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/family"
 )
 
 func params(m *arch.Model) (float64, error) { return float64(m.Params().Total), nil }

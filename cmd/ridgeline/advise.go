@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ridgeline/advise"
-	"ridgeline/models"
-	"ridgeline/reports"
+	"github.com/OWNER/ridgeline/advise"
+	"github.com/OWNER/ridgeline/models"
+	"github.com/OWNER/ridgeline/reports"
 )
 
 func adviseCommand() *cobra.Command {

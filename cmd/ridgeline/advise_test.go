@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/advise"
-	"ridgeline/models"
-	"ridgeline/reports"
+	"github.com/OWNER/ridgeline/advise"
+	"github.com/OWNER/ridgeline/models"
+	"github.com/OWNER/ridgeline/reports"
 )
 
 // Every gain that advise promises is there when the change is made: the model file it

@@ -12,15 +12,15 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ridgeline/calibrate"
-	"ridgeline/costmodel/kerneltime"
-	"ridgeline/hardware"
-	"ridgeline/internal/atomicfile"
-	"ridgeline/internal/input"
-	"ridgeline/reports"
-	"ridgeline/reports/figure"
-	"ridgeline/served"
-	"ridgeline/study"
+	"github.com/OWNER/ridgeline/calibrate"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/internal/atomicfile"
+	"github.com/OWNER/ridgeline/internal/input"
+	"github.com/OWNER/ridgeline/reports"
+	"github.com/OWNER/ridgeline/reports/figure"
+	"github.com/OWNER/ridgeline/served"
+	"github.com/OWNER/ridgeline/study"
 )
 
 func calibrateCommand() *cobra.Command {

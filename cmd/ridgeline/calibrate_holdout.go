@@ -9,12 +9,12 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"ridgeline/calibrate"
-	"ridgeline/costmodel/kerneltime"
-	"ridgeline/hardware"
-	"ridgeline/internal/atomicfile"
-	"ridgeline/reports"
-	"ridgeline/served"
+	"github.com/OWNER/ridgeline/calibrate"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/internal/atomicfile"
+	"github.com/OWNER/ridgeline/reports"
+	"github.com/OWNER/ridgeline/served"
 )
 
 func calibrateHoldout() *cobra.Command {

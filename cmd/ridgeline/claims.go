@@ -7,11 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ridgeline/claims"
-	"ridgeline/costmodel"
-	"ridgeline/execution"
-	"ridgeline/hardware"
-	"ridgeline/reports"
+	"github.com/OWNER/ridgeline/claims"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/reports"
 )
 
 func claimsCommand() *cobra.Command {

@@ -5,8 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ridgeline/reports"
-	"ridgeline/study"
+	"github.com/OWNER/ridgeline/reports"
+	"github.com/OWNER/ridgeline/study"
 )
 
 func compareCommand() *cobra.Command {

@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ridgeline/costmodel"
-	"ridgeline/reports"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/reports"
 )
 
 func estimateCommand() *cobra.Command {

@@ -17,17 +17,17 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ridgeline/arch"
-	"ridgeline/arch/family"
-	"ridgeline/arch/modelfile"
-	"ridgeline/costmodel"
-	"ridgeline/costmodel/kerneltime"
-	"ridgeline/execution"
-	"ridgeline/explore"
-	"ridgeline/formats"
-	"ridgeline/hardware"
-	"ridgeline/models"
-	"ridgeline/study"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/arch/modelfile"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/explore"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/models"
+	"github.com/OWNER/ridgeline/study"
 )
 
 func exploreCommand() *cobra.Command {

@@ -18,10 +18,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ridgeline/arch/modelfile"
-	"ridgeline/explore"
-	"ridgeline/formats"
-	"ridgeline/gguf"
+	"github.com/OWNER/ridgeline/arch/modelfile"
+	"github.com/OWNER/ridgeline/explore"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/gguf"
 )
 
 // explorer is a running page and how to ask it.

@@ -12,17 +12,17 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"ridgeline/arch"
-	"ridgeline/arch/family"
-	"ridgeline/costmodel"
-	"ridgeline/costmodel/kerneltime"
-	"ridgeline/execution"
-	"ridgeline/formats"
-	"ridgeline/hardware"
-	"ridgeline/internal/atomicfile"
-	"ridgeline/models"
-	"ridgeline/precision"
-	"ridgeline/reports"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/internal/atomicfile"
+	"github.com/OWNER/ridgeline/models"
+	"github.com/OWNER/ridgeline/precision"
+	"github.com/OWNER/ridgeline/reports"
 )
 
 // deployFlags say what runs where and how.

@@ -5,8 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ridgeline/hardware"
-	"ridgeline/reports"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/reports"
 )
 
 func hardwareCommand() *cobra.Command {

@@ -5,9 +5,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ridgeline/hardware/measure"
-	"ridgeline/kernels/crosscheck"
-	"ridgeline/reports"
+	"github.com/OWNER/ridgeline/hardware/measure"
+	"github.com/OWNER/ridgeline/kernels/crosscheck"
+	"github.com/OWNER/ridgeline/reports"
 )
 
 func measureCommand() *cobra.Command {

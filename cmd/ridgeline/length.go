@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"strings"
 
-	"ridgeline/costmodel"
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/units"
 )
 
 // parseLength reads a number of tokens: 2000, 2k (2,000), 1.5k, 32Ki (32,768), 1m, 1Mi.

@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/term"
 
-	"ridgeline/internal/plain"
-	"ridgeline/reports"
+	"github.com/OWNER/ridgeline/internal/plain"
+	"github.com/OWNER/ridgeline/reports"
 )
 
 // messages is stderr. Warnings are kept until the verb is done: bad input is to leave

@@ -9,16 +9,16 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ridgeline/arch"
-	"ridgeline/arch/family"
-	"ridgeline/arch/ggufmodel"
-	"ridgeline/arch/hf"
-	"ridgeline/arch/modelfile"
-	"ridgeline/checkpoint"
-	"ridgeline/costmodel"
-	"ridgeline/hardware"
-	"ridgeline/models"
-	"ridgeline/reports"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/arch/ggufmodel"
+	"github.com/OWNER/ridgeline/arch/hf"
+	"github.com/OWNER/ridgeline/arch/modelfile"
+	"github.com/OWNER/ridgeline/checkpoint"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/models"
+	"github.com/OWNER/ridgeline/reports"
 )
 
 func modelsCommand() *cobra.Command {

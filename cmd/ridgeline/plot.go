@@ -10,11 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ridgeline/costmodel"
-	"ridgeline/internal/atomicfile"
-	"ridgeline/reports"
-	"ridgeline/reports/figure"
-	"ridgeline/study"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/internal/atomicfile"
+	"github.com/OWNER/ridgeline/reports"
+	"github.com/OWNER/ridgeline/reports/figure"
+	"github.com/OWNER/ridgeline/study"
 )
 
 // plotKinds are the figures about models, and those of a sweep's rows.

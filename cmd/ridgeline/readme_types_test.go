@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/arch/hf"
+	"github.com/OWNER/ridgeline/arch/hf"
 )
 
 // README says how many Hugging Face types are read.

@@ -9,9 +9,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"ridgeline/internal/atomicfile"
-	"ridgeline/reports/page"
-	"ridgeline/study"
+	"github.com/OWNER/ridgeline/internal/atomicfile"
+	"github.com/OWNER/ridgeline/reports/page"
+	"github.com/OWNER/ridgeline/study"
 )
 
 func reportCommand() *cobra.Command {

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ridgeline/internal/atomicfile"
-	"ridgeline/reports"
+	"github.com/OWNER/ridgeline/internal/atomicfile"
+	"github.com/OWNER/ridgeline/reports"
 )
 
 // Exit codes: 0 done, 1 a run failed (a full disk too) or a check did not hold, 2 bad

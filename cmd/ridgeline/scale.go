@@ -9,13 +9,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ridgeline/arch/family"
-	"ridgeline/costmodel"
-	"ridgeline/hardware"
-	"ridgeline/models"
-	"ridgeline/reports"
-	"ridgeline/scaling"
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/models"
+	"github.com/OWNER/ridgeline/reports"
+	"github.com/OWNER/ridgeline/scaling"
+	"github.com/OWNER/ridgeline/units"
 )
 
 type scaleFlags struct {

@@ -6,10 +6,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ridgeline/hardware"
-	"ridgeline/precision"
-	"ridgeline/reports"
-	"ridgeline/scaling"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/precision"
+	"github.com/OWNER/ridgeline/reports"
+	"github.com/OWNER/ridgeline/scaling"
 )
 
 type trainFlags struct {

@@ -14,13 +14,13 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"ridgeline/costmodel"
-	"ridgeline/internal/atomicfile"
-	"ridgeline/internal/input"
-	"ridgeline/reports"
-	"ridgeline/reports/figure"
-	"ridgeline/serving"
-	"ridgeline/study"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/internal/atomicfile"
+	"github.com/OWNER/ridgeline/internal/input"
+	"github.com/OWNER/ridgeline/reports"
+	"github.com/OWNER/ridgeline/reports/figure"
+	"github.com/OWNER/ridgeline/serving"
+	"github.com/OWNER/ridgeline/study"
 )
 
 // maxPrompts is the most requests of a simulation: every one is kept, some 300 bytes each.

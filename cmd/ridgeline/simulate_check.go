@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ridgeline/reports"
-	"ridgeline/serving/check"
+	"github.com/OWNER/ridgeline/reports"
+	"github.com/OWNER/ridgeline/serving/check"
 )
 
 func simulateCheckCommand() *cobra.Command {

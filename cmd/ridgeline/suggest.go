@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"ridgeline/internal/spell"
+	"github.com/OWNER/ridgeline/internal/spell"
 )
 
 // helpCommand is cobra's help, but a verb that does not exist is an error.

@@ -14,12 +14,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ridgeline/internal/atomicfile"
-	"ridgeline/internal/input"
-	"ridgeline/reports"
-	"ridgeline/reports/figure"
-	"ridgeline/study"
-	"ridgeline/sweep"
+	"github.com/OWNER/ridgeline/internal/atomicfile"
+	"github.com/OWNER/ridgeline/internal/input"
+	"github.com/OWNER/ridgeline/reports"
+	"github.com/OWNER/ridgeline/reports/figure"
+	"github.com/OWNER/ridgeline/study"
+	"github.com/OWNER/ridgeline/sweep"
 )
 
 type sweepFlags struct {

@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ridgeline/kernels/crosscheck"
-	"ridgeline/models"
-	"ridgeline/reports"
+	"github.com/OWNER/ridgeline/kernels/crosscheck"
+	"github.com/OWNER/ridgeline/models"
+	"github.com/OWNER/ridgeline/reports"
 )
 
 func validateCommand() *cobra.Command {

@@ -8,12 +8,12 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"ridgeline/arch/family"
-	"ridgeline/claims"
-	"ridgeline/hardware"
-	"ridgeline/models"
-	"ridgeline/reports"
-	"ridgeline/scaling"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/claims"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/models"
+	"github.com/OWNER/ridgeline/reports"
+	"github.com/OWNER/ridgeline/scaling"
 )
 
 // Everything people read fits 100 columns: help, lists, and the tables of every model and

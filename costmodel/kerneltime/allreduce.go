@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"ridgeline/internal/records"
+	"github.com/OWNER/ridgeline/internal/records"
 )
 
 // allReduceCurve is the physics of one all-reduce over g devices:

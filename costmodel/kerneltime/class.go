@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"ridgeline/internal/records"
+	"github.com/OWNER/ridgeline/internal/records"
 )
 
 // Class is a kind of operation that is timed and fitted by itself.

@@ -3,8 +3,8 @@ package kerneltime
 import (
 	"fmt"
 
-	"ridgeline/internal/records"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/internal/records"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // decodeCurve is the physics of one decode step of attention over caches of one number

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"math"
 
-	"ridgeline/hardware"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // formats is how many number formats have curves of their own: 16-bit and 8-bit.

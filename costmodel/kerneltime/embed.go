@@ -10,14 +10,14 @@ import (
 	"reflect"
 	"sync"
 
-	"ridgeline/hardware"
+	"github.com/OWNER/ridgeline/hardware"
 )
 
 // The profiles that come with ridgeline are the documents in profiles, as calibrate fit
 // writes them, packed so that a class of one is decoded without the rest: an index of
 // devices and provenance, and a file for each class. A test holds the two equal.
 //
-//go:generate go run ridgeline/costmodel/kerneltime/pack
+//go:generate go run github.com/OWNER/ridgeline/costmodel/kerneltime/pack
 //go:embed packed
 var files embed.FS
 

@@ -9,7 +9,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"ridgeline/internal/input"
+	"github.com/OWNER/ridgeline/internal/input"
 )
 
 // Engine is what a serving engine adds to the kernels of a step:

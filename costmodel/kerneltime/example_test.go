@@ -3,8 +3,8 @@ package kerneltime_test
 import (
 	"fmt"
 
-	"ridgeline/costmodel/kerneltime"
-	"ridgeline/hardware"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/hardware"
 )
 
 func ExampleFor() {

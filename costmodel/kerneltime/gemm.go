@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"math"
 
-	"ridgeline/internal/records"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/internal/records"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // gemmCurve is the physics of one number format's matrix products on one GPU:

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/hardware"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 func lookup(t testing.TB, name string) *hardware.Profile {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"ridgeline/internal/records"
+	"github.com/OWNER/ridgeline/internal/records"
 )
 
 // prefillCurve is the physics of causal attention over a prompt. Queries are taken

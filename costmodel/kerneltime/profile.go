@@ -17,9 +17,9 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"ridgeline/hardware"
-	"ridgeline/internal/input"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/internal/input"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // Profile is one GPU's fitted efficiency: curves with physical parameters for each

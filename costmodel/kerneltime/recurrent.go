@@ -5,7 +5,7 @@ import (
 	"math"
 	"strings"
 
-	"ridgeline/internal/records"
+	"github.com/OWNER/ridgeline/internal/records"
 )
 
 // recurrentCurve is the physics of one recurrent kernel: blocks of work (sequences ×

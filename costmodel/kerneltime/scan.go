@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"math"
 
-	"ridgeline/internal/records"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/internal/records"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // ScanKernel is one GPU kernel of Mamba-1, Mamba-2 or of the convolutions in front of them.

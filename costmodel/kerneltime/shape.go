@@ -1,6 +1,6 @@
 package kerneltime
 
-import "ridgeline/precision"
+import "github.com/OWNER/ridgeline/precision"
 
 // GEMM is one product [M,K] × [K,N]. A projection of M tokens by an [out,in] weight
 // is M = tokens, N = out, K = in.

@@ -3,8 +3,8 @@ package kerneltime
 import (
 	"math"
 
-	"ridgeline/internal/records"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/internal/records"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // UnpackedAttention is one decode step of attention whose kernel reads keys and values once

@@ -1,4 +1,4 @@
-module ridgeline/explore/browser
+module github.com/OWNER/ridgeline/explore/browser
 
 go 1.26.0
 

@@ -3,7 +3,7 @@ package measure_test
 import (
 	"fmt"
 
-	"ridgeline/hardware/measure"
+	"github.com/OWNER/ridgeline/hardware/measure"
 )
 
 func ExampleStreamBytes() {

@@ -19,10 +19,10 @@ import (
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
 
-	"ridgeline/hardware"
-	"ridgeline/hardware/readloop"
-	"ridgeline/internal/memory"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/hardware/readloop"
+	"github.com/OWNER/ridgeline/internal/memory"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // Options tune Host; the zero value measures for real.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ridgeline/hardware"
+	"github.com/OWNER/ridgeline/hardware"
 )
 
 // Measuring gives a profile that loads again, and stops when told to.

@@ -3,7 +3,7 @@ package readloop_test
 import (
 	"fmt"
 
-	"ridgeline/hardware/readloop"
+	"github.com/OWNER/ridgeline/hardware/readloop"
 )
 
 func ExampleBytes() {

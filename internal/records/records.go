@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // Each calls f for every line of a CSV file after its header.

@@ -9,13 +9,13 @@ import (
 	"slices"
 	"time"
 
-	"ridgeline/arch"
-	"ridgeline/execution"
-	"ridgeline/hardware"
-	"ridgeline/hardware/measure"
-	"ridgeline/hardware/readloop"
-	"ridgeline/internal/memory"
-	"ridgeline/kernels"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/hardware/measure"
+	"github.com/OWNER/ridgeline/hardware/readloop"
+	"github.com/OWNER/ridgeline/internal/memory"
+	"github.com/OWNER/ridgeline/kernels"
 )
 
 // bench is a model that runs one kind of kernel at a shape, and the operation looked at.

@@ -3,9 +3,9 @@ package crosscheck
 import (
 	"testing"
 
-	"ridgeline/hardware"
-	"ridgeline/internal/memory"
-	"ridgeline/kernels"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/internal/memory"
+	"github.com/OWNER/ridgeline/kernels"
 )
 
 // What streams from the cache is measured, not judged: nothing judged is nothing failed,

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"ridgeline/arch"
-	"ridgeline/costmodel"
-	"ridgeline/execution"
-	"ridgeline/formats"
-	"ridgeline/kernels"
-	"ridgeline/kernels/internal/layouts"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/kernels"
+	"github.com/OWNER/ridgeline/kernels/internal/layouts"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // CountsResult says how many random layouts were executed and in how many a count was

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"testing"
 
-	"ridgeline/arch"
-	"ridgeline/arch/family"
-	"ridgeline/costmodel"
-	"ridgeline/execution"
-	"ridgeline/kernels"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/kernels"
 )
 
 func TestCounts(t *testing.T) {

@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/arch"
-	"ridgeline/arch/modelfile"
-	"ridgeline/execution"
-	"ridgeline/kernels"
-	"ridgeline/kernels/internal/layouts"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/modelfile"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/kernels"
+	"github.com/OWNER/ridgeline/kernels/internal/layouts"
 )
 
 // Every kind of mixer and FFN that models can be made of is copied, written to a file

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"ridgeline/kernels/crosscheck"
+	"github.com/OWNER/ridgeline/kernels/crosscheck"
 )
 
 func ExampleCounts() {

@@ -3,8 +3,8 @@ package crosscheck
 import (
 	"fmt"
 
-	"ridgeline/arch"
-	"ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/family"
 )
 
 // smallFamilies are all families at a size that runs in milliseconds, those with a

@@ -6,12 +6,12 @@ import (
 	"strings"
 	"time"
 
-	"ridgeline/arch"
-	"ridgeline/arch/family"
-	"ridgeline/costmodel"
-	"ridgeline/hardware"
-	"ridgeline/kernels"
-	"ridgeline/precision"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/kernels"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // Kinds of kernels whose reach is measured. KIND is the fraction of the memory

@@ -8,10 +8,10 @@ import (
 	"slices"
 	"strings"
 
-	"ridgeline/arch"
-	"ridgeline/hardware"
-	"ridgeline/hardware/measure"
-	"ridgeline/kernels/golden"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/hardware/measure"
+	"github.com/OWNER/ridgeline/kernels/golden"
 )
 
 // Parts are the names of the parts, in the order they run.

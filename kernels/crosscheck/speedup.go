@@ -7,11 +7,11 @@ import (
 	"slices"
 	"time"
 
-	"ridgeline/arch"
-	"ridgeline/arch/family"
-	"ridgeline/costmodel"
-	"ridgeline/hardware"
-	"ridgeline/kernels"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/family"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/kernels"
 )
 
 // SpeedupRow is how much faster a model decodes than a baseline of equal width and

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"math"
 
-	"ridgeline/arch"
-	"ridgeline/costmodel"
-	"ridgeline/execution"
-	"ridgeline/hardware"
-	"ridgeline/kernels"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/kernels"
 )
 
 // TimeRow is one kernel at one shape. Ratio is measured over predicted.

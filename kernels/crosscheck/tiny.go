@@ -7,8 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"ridgeline/arch"
-	"ridgeline/kernels"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/kernels"
 )
 
 // TinyResult is how a small twin of a model fared when it was executed.

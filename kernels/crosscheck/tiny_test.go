@@ -4,8 +4,8 @@ import (
 	"context"
 	"testing"
 
-	"ridgeline/arch"
-	"ridgeline/models"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/models"
 )
 
 // Presets of every mixer and FFN have tiny twins that run, whose steps give what one pass

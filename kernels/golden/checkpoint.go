@@ -9,10 +9,10 @@ import (
 	"strconv"
 	"strings"
 
-	"ridgeline/arch"
-	"ridgeline/arch/hf"
-	"ridgeline/checkpoint"
-	"ridgeline/kernels"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/hf"
+	"github.com/OWNER/ridgeline/checkpoint"
+	"github.com/OWNER/ridgeline/kernels"
 )
 
 // errNotRead is of a checkpoint whose type has no table of tensor names.

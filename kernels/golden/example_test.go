@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"testing/fstest"
 
-	"ridgeline/kernels/golden"
+	"github.com/OWNER/ridgeline/kernels/golden"
 )
 
 func ExampleRun() {

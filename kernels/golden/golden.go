@@ -18,8 +18,8 @@ import (
 	"strconv"
 	"strings"
 
-	"ridgeline/internal/input"
-	"ridgeline/kernels/safetensors"
+	"github.com/OWNER/ridgeline/internal/input"
+	"github.com/OWNER/ridgeline/kernels/safetensors"
 )
 
 //go:embed testdata/*.safetensors

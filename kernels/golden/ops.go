@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"math"
 
-	"ridgeline/execution"
-	"ridgeline/kernels"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/kernels"
 )
 
 func attention(ctx context.Context, t *tensors) error {

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"math"
 
-	"ridgeline/arch"
-	"ridgeline/kernels"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/kernels"
 )
 
 // phi4flash runs a whole Phi-4-mini-flash decoder (paper §2; layer map of the released

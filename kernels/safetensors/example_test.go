@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"ridgeline/kernels/safetensors"
+	"github.com/OWNER/ridgeline/kernels/safetensors"
 )
 
 func ExampleOpen() {

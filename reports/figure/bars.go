@@ -11,8 +11,8 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
-	"ridgeline/study"
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/study"
+	"github.com/OWNER/ridgeline/units"
 )
 
 // bars draws stacked bars whose parts sum to a whole: of each series a bar for each panel

@@ -8,8 +8,8 @@ import (
 
 	"gonum.org/v1/plot/vg"
 
-	"ridgeline/reports/figure"
-	"ridgeline/study"
+	"github.com/OWNER/ridgeline/reports/figure"
+	"github.com/OWNER/ridgeline/study"
 )
 
 // A chart is drawn at the width of a journal's column, for a dark page.

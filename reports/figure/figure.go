@@ -26,8 +26,8 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
 
-	"ridgeline/internal/plain"
-	"ridgeline/study"
+	"github.com/OWNER/ridgeline/internal/plain"
+	"github.com/OWNER/ridgeline/study"
 )
 
 // Theme is what a figure is drawn with.

@@ -8,7 +8,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
-	"ridgeline/study"
+	"github.com/OWNER/ridgeline/study"
 )
 
 // grid is a heat map of ratios with its numbers written in: 1 is the background, above and

@@ -10,7 +10,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
-	"ridgeline/study"
+	"github.com/OWNER/ridgeline/study"
 )
 
 // label names a place in a panel, a line of text for each line.

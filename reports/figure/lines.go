@@ -12,8 +12,8 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
-	"ridgeline/study"
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/study"
+	"github.com/OWNER/ridgeline/units"
 )
 
 // axes draws a panel of lines, clouds and levels.

@@ -6,8 +6,8 @@ import (
 
 	"gonum.org/v1/plot"
 
-	"ridgeline/study"
-	"ridgeline/units"
+	"github.com/OWNER/ridgeline/study"
+	"github.com/OWNER/ridgeline/units"
 )
 
 // plainLabel writes a tick's value in full: 2,000, 0.05.

@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 
-	"ridgeline/costmodel"
-	"ridgeline/hardware"
-	"ridgeline/models"
-	"ridgeline/reports/page"
-	"ridgeline/study"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/models"
+	"github.com/OWNER/ridgeline/reports/page"
+	"github.com/OWNER/ridgeline/study"
 )
 
 func ExampleBuild() {

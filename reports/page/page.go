@@ -18,12 +18,12 @@ import (
 
 	"gonum.org/v1/plot/vg"
 
-	"ridgeline/claims"
-	"ridgeline/costmodel"
-	"ridgeline/internal/plain"
-	"ridgeline/reports"
-	"ridgeline/reports/figure"
-	"ridgeline/study"
+	"github.com/OWNER/ridgeline/claims"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/internal/plain"
+	"github.com/OWNER/ridgeline/reports"
+	"github.com/OWNER/ridgeline/reports/figure"
+	"github.com/OWNER/ridgeline/study"
 )
 
 //go:embed page.html

@@ -11,10 +11,10 @@ import (
 
 	"gonum.org/v1/plot/vg"
 
-	"ridgeline/costmodel"
-	"ridgeline/hardware"
-	"ridgeline/models"
-	"ridgeline/study"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/models"
+	"github.com/OWNER/ridgeline/study"
 )
 
 func build(t *testing.T, f costmodel.Fidelity, on string, names ...string) *Page {

@@ -17,12 +17,12 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"ridgeline/arch"
-	"ridgeline/costmodel"
-	"ridgeline/formats"
-	"ridgeline/hardware"
-	"ridgeline/precision"
-	"ridgeline/serving"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/precision"
+	"github.com/OWNER/ridgeline/serving"
 )
 
 // Pair is a figure as measured and as simulated, in seconds.

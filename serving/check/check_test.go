@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"ridgeline/precision"
-	"ridgeline/serving"
+	"github.com/OWNER/ridgeline/precision"
+	"github.com/OWNER/ridgeline/serving"
 )
 
 func write(t testing.TB, path, text string) {

@@ -3,7 +3,7 @@ package check_test
 import (
 	"fmt"
 
-	"ridgeline/serving/check"
+	"github.com/OWNER/ridgeline/serving/check"
 )
 
 func ExampleReadTable() {

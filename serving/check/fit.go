@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"gonum.org/v1/gonum/optimize"
 
-	"ridgeline/serving"
+	"github.com/OWNER/ridgeline/serving"
 )
 
 // Sample is what an engine's host times are fitted to: runs, and rows under a protocol.

@@ -3,8 +3,8 @@ package check
 import (
 	"testing"
 
-	"ridgeline/precision"
-	"ridgeline/serving"
+	"github.com/OWNER/ridgeline/precision"
+	"github.com/OWNER/ridgeline/serving"
 )
 
 // Host times that a run was simulated with are found again from its means.

@@ -6,9 +6,9 @@ import (
 	"path"
 	"strings"
 
-	"ridgeline/arch"
-	"ridgeline/arch/hf"
-	"ridgeline/models"
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch/hf"
+	"github.com/OWNER/ridgeline/models"
 )
 
 // modelFiles are config.json files of checkpoints that were served and are no preset: the

@@ -17,9 +17,9 @@ import (
 	"strconv"
 	"strings"
 
-	"ridgeline/internal/input"
-	"ridgeline/precision"
-	"ridgeline/serving"
+	"github.com/OWNER/ridgeline/internal/input"
+	"github.com/OWNER/ridgeline/precision"
+	"github.com/OWNER/ridgeline/serving"
 )
 
 // mostBytes is the largest file of measurements that is read.

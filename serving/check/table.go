@@ -7,9 +7,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"ridgeline/internal/input"
-	"ridgeline/served"
-	"ridgeline/serving"
+	"github.com/OWNER/ridgeline/internal/input"
+	"github.com/OWNER/ridgeline/served"
+	"github.com/OWNER/ridgeline/serving"
 )
 
 // Row is a whole run of which only means are known: so many clients, each with one request

@@ -1,10 +1,10 @@
-module ridgeline/sweep/parquet
+module github.com/OWNER/ridgeline/sweep/parquet
 
 go 1.26.0
 
 require (
 	github.com/parquet-go/parquet-go v0.32.0
-	ridgeline v0.0.0
+	github.com/OWNER/ridgeline v0.0.0
 )
 
 require (
@@ -22,4 +22,4 @@ require (
 	google.golang.org/protobuf v1.34.2 // indirect
 )
 
-replace ridgeline => ../..
+replace github.com/OWNER/ridgeline => ../..

@@ -14,8 +14,8 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
-	"ridgeline/internal/atomicfile"
-	"ridgeline/sweep"
+	"github.com/OWNER/ridgeline/internal/atomicfile"
+	"github.com/OWNER/ridgeline/sweep"
 )
 
 func main() {

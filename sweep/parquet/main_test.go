@@ -10,7 +10,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
-	"ridgeline/sweep"
+	"github.com/OWNER/ridgeline/sweep"
 )
 
 // The Parquet file holds the rows of the sweep, cell by cell.

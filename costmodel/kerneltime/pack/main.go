@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"ridgeline/costmodel/kerneltime"
+	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
 func main() {

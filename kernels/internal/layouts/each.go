@@ -3,7 +3,7 @@ package layouts
 import (
 	"fmt"
 
-	"ridgeline/arch"
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // Each makes small models of every kind of mixer and FFN there is, from their lists of

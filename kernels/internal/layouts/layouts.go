@@ -2,7 +2,7 @@
 // all of them must obey.
 package layouts
 
-import "ridgeline/arch"
+import "github.com/OWNER/ridgeline/arch"
 
 // Draw returns a number from lo to hi; what names the choice.
 type Draw func(what string, lo, hi int) int

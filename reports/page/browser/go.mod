@@ -1,4 +1,4 @@
-module ridgeline/reports/page/browser
+module github.com/OWNER/ridgeline/reports/page/browser
 
 go 1.26.0
 
