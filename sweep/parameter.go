@@ -126,6 +126,23 @@ func ParamNames() []string {
 	return names
 }
 
+// Parameter describes what a grid can vary or fix.
+type Parameter struct {
+	Name    string
+	Aliases []string
+	Default string // where a grid says nothing; "" for the model's or device's own
+	Doc     string // what it is, or what may be written, in a few words
+}
+
+// Parameters describes all parameters, in the order in which lists become axes.
+func Parameters() []Parameter {
+	out := make([]Parameter, len(parameters))
+	for i, p := range parameters {
+		out[i] = Parameter{p.name, slices.Clone(p.aliases), p.initial, p.doc}
+	}
+	return out
+}
+
 // Lists names the parameters whose values can be a comma list wherever they are given, in
 // the order in which such lists become axes.
 func Lists() []string { return []string{"model", "on"} }

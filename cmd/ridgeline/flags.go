@@ -447,11 +447,22 @@ func (o *outFlags) to(c *cobra.Command, fn func(io.Writer) error) error {
 	return atomicfile.Write(o.file, fn)
 }
 
+// wroteJSON, where a test sets it, sees the value behind each JSON output: the reference of
+// its fields is made from their types.
+var wroteJSON func(any)
+
+func writeJSON(w io.Writer, value any) error {
+	if wroteJSON != nil {
+		wroteJSON(value)
+	}
+	return reports.WriteJSON(w, value)
+}
+
 // write renders tables or the JSON value.
 func (o *outFlags) write(c *cobra.Command, tables []*reports.Table, value any) error {
 	return o.to(c, func(w io.Writer) error {
 		if o.format == "json" {
-			return reports.WriteJSON(w, value)
+			return writeJSON(w, value)
 		}
 		width := reports.Width
 		if o.file == "" {

@@ -153,7 +153,7 @@ func (p *plotFlags) run(c *cobra.Command, args []string) error {
 	out := outFlags{file: p.out}
 	return out.to(c, func(w io.Writer) error {
 		if numbers == "json" {
-			return reports.WriteJSON(w, chart)
+			return writeJSON(w, chart)
 		}
 		return reports.WriteCSV(w, chart.Rows())
 	})
