@@ -276,7 +276,9 @@ func leaves(v any, path string, visit func(string)) {
 }
 
 // comments finds what the source says of types and their fields.
-type comments struct{ packages map[string]map[string]*ast.TypeSpec }
+type comments struct {
+	packages map[string]map[string]*ast.TypeSpec
+}
 
 func (d *comments) spec(t *testing.T, of reflect.Type) *ast.TypeSpec {
 	info, _ := debug.ReadBuildInfo()
