@@ -11,6 +11,16 @@ import "fmt"
 type GatedDeltaNet struct {
 	KHeads, VHeads, KDim, VDim, DConv int
 	NoNorm                            bool // as Mamba2.NoNorm
+	// DoubleBeta lets β reach 2, so that a state may be turned over (OLMo Hybrid; Grazzi et
+	// al., arXiv:2411.12537).
+	DoubleBeta bool
+
+	Numerics GatedDeltaNetNumerics
+}
+
+// GatedDeltaNetNumerics change what the mixer computes and nothing of what it costs.
+type GatedDeltaNetNumerics struct {
+	NormEps float64 // ε of its norm; 0 is the model's
 }
 
 // Kind returns "gated_deltanet".
@@ -68,6 +78,7 @@ func (g *GatedDeltaNet) fields() []Field {
 		{Key: "v_dim", Value: &g.VDim, Shown: true, Default: func(int) any { return g.KDim }, Doc: "elements of a value"},
 		{Key: "d_conv", Value: &g.DConv, Default: always(4), Shown: true, Doc: "taps of the convolution"},
 		ownNormField(&g.NoNorm),
+		flag("double_beta", &g.DoubleBeta, "β from 0 to 2 instead of 0 to 1"),
 	}
 }
 

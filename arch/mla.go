@@ -36,6 +36,9 @@ type MLA struct {
 	IndexHeads, IndexDim int
 	RotaryBase           float64
 
+	// Unrotated leaves queries and keys as they are: no positional encoding (Kimi Linear).
+	Unrotated bool
+
 	Numerics MLANumerics
 }
 
@@ -117,6 +120,7 @@ func (a *MLA) fields() []Field {
 		{Key: "rope_dim", Value: &a.RopeDim, Doc: "rotated elements of a query head, and of the key that all heads share"},
 		{Key: "value_dim", Value: &a.ValueDim, Shown: true, Default: func(int) any { return a.NopeDim }, Doc: "elements of a value head"},
 		flag("bias", &a.Bias, "bias on the maps down and out"),
+		flag("unrotated", &a.Unrotated, "no positional encoding: rope_dim elements are shared by all heads' keys, but not rotated"),
 		{Key: "rotary_base", Value: &a.RotaryBase, Default: always(0.0), Doc: "base of the rotary embedding"},
 		{Key: "index_top_k", Value: &a.IndexTopK, AllowZero: true, Default: always(0), Doc: "positions that an indexer picks for a query; 0: no indexer"},
 		{Key: "index_heads", Value: &a.IndexHeads, AllowZero: true, Default: always(0), Doc: "heads of the indexer"},
@@ -181,6 +185,9 @@ func (a MLA) Check(int) error {
 	}
 	if a.QRank == 0 {
 		return fmt.Errorf("an indexer makes its queries from the queries' latent: q_rank must be positive")
+	}
+	if a.Unrotated {
+		return fmt.Errorf("an indexer rotates what it compares: not with unrotated")
 	}
 	if a.IndexDim < a.RopeDim {
 		return fmt.Errorf("index_dim %d is less than rope_dim %d, which of it is rotated", a.IndexDim, a.RopeDim)

@@ -34,6 +34,7 @@ func schemes() map[string]scheme {
 		"deepseek_v2":      deepSeek(),
 		"deepseek_v3":      deepSeek(),
 		"kimi_k2":          deepSeek(),
+		"kimi_linear":      kimiLinear(),
 		"deepseek_v32":     deepSeek(),
 		"glm_moe_dsa":      deepSeek(),
 		"minicpm3":         deepSeek(),
@@ -81,6 +82,7 @@ func schemes() map[string]scheme {
 		"glm4":             glm4(),
 		"olmo2":            olmo2(),
 		"olmo3":            olmo2(),
+		"olmo_hybrid":      olmoHybrid(),
 		"exaone4":          olmo2(),
 		"cohere":           llama(),
 		"cohere2":          llama(),
@@ -228,6 +230,31 @@ func glm4() scheme {
 }
 
 func olmo2() scheme { return sandwich(llama()) }
+
+// olmoHybrid has OLMo 2's norms in its attention layers, and those of Llama in the others.
+func olmoHybrid() scheme {
+	s := llama().with(map[string]entry{
+		"mixer_post_norm":     one("post_attention_layernorm.weight"),
+		"ffn_post_norm":       one("post_feedforward_layernorm.weight"),
+		"gated_deltanet.qkvz": one("q_proj.weight", "k_proj.weight", "v_proj.weight", "g_proj.weight"),
+		"gated_deltanet.ba":   one("b_proj.weight", "a_proj.weight"),
+		"gated_deltanet.conv": one("q_conv1d.weight", "k_conv1d.weight", "v_conv1d.weight"),
+		"gated_deltanet.norm": one("o_norm.weight"), "gated_deltanet.out": one("o_proj.weight"),
+	})
+	return s
+}
+
+// kimiLinear names tensors as Moonshot's own checkpoints do.
+func kimiLinear() scheme {
+	return deepSeek().inside(map[string]string{"kda": "self_attn.", "moe": "block_sparse_moe."}).with(map[string]entry{
+		"kda.qkv":        one("q_proj.weight", "k_proj.weight", "v_proj.weight"),
+		"kda.conv":       one("q_conv1d.weight", "k_conv1d.weight", "v_conv1d.weight"),
+		"kda.decay_down": one("f_a_proj.weight"), "kda.decay_up": one("f_b_proj.weight"),
+		"kda.gate_down": one("g_a_proj.weight"), "kda.gate_up": one("g_b_proj.weight"),
+		"kda.beta": one("b_proj.weight"), "kda.dt_bias": one("dt_bias"), "kda.a_log": one("A_log"),
+		"kda.norm": one("o_norm.weight"), "kda.out": one("o_proj.weight"),
+	})
+}
 
 // gptNeoX keeps q, k and v of each head together.
 func gptNeoX() scheme {

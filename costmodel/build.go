@@ -416,6 +416,7 @@ var partCosts = costsByType(
 	priced((*builder).mamba1),
 	priced((*builder).mamba2),
 	priced((*builder).deltaNet),
+	priced((*builder).kda),
 	priced((*builder).shortConv),
 	priced((*builder).lightning),
 	priced((*builder).gmu),

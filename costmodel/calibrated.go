@@ -59,7 +59,7 @@ func (c *Compiled) kernelOf(g *OpGroup) kernel {
 	case ScanMamba1: // as heads of 64 channels
 		k.recurrent.KeyHeads, k.recurrent.KeyDim = 1, float64(s.StateDim)
 		k.recurrent.ValueHeads, k.recurrent.ValueDim = math.Ceil(float64(s.Out)/64), 64
-	case ScanSSD, ScanDelta, ScanLightning:
+	case ScanSSD, ScanDelta, ScanKDA, ScanLightning:
 		k.recurrent.KeyHeads, k.recurrent.KeyDim = float64(s.KVHeads), float64(s.StateDim)
 		k.recurrent.ValueHeads, k.recurrent.ValueDim = float64(s.Heads), float64(s.HeadDim)
 		if o.Kernel != ScanDelta {

@@ -38,7 +38,9 @@ func (b *builder) latentAttention(a arch.MLA) {
 	}
 	b.linear("mla.kv_down", w, latent, kv, linearOpts{bias: a.Bias})
 	b.rmsNorm("mla.kv_norm", a.KVRank, a.KVRank, kv)
-	b.rotated("mla.rope", float64(h)*rope, rope, r, kv)
+	if !a.Unrotated {
+		b.rotated("mla.rope", float64(h)*rope, rope, r, kv)
+	}
 	b.cacheWrite("mla.kv_write", latent, kv)
 	if a.IndexTopK > 0 {
 		b.indexer(a, r, kv)

@@ -103,7 +103,11 @@ func (b *builder) deltaNet(g arch.GatedDeltaNet) {
 	b.weights(o, float64(2*vh))
 	b.act(o, float64(2*dk+dv+2*vh), float64(dv), rows)
 	b.state(o, float64(vh*g.KDim*g.VDim))
-	o.FLOPs[rows] = float64(vh) * float64(5+2*g.VDim+7*g.KDim*g.VDim)
+	scalars := 5
+	if g.DoubleBeta {
+		scalars++
+	}
+	o.FLOPs[rows] = float64(vh) * float64(scalars+2*g.VDim+7*g.KDim*g.VDim)
 	b.gatedNorm("gdn.gate", g.VDim, dv, g.NoNorm)
 	b.outLinear("gdn.out", dv, false)
 }

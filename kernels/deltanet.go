@@ -27,6 +27,9 @@ func (m *Model) newDeltaNet(mx arch.GatedDeltaNet, p string, _ int) *deltanet {
 	}
 	if !mx.NoNorm {
 		out.norm = m.bare(p + "norm")
+		if e := mx.Numerics.NormEps; e > 0 {
+			out.norm.eps = float32(e)
+		}
 	}
 	return out
 }
@@ -46,6 +49,7 @@ type deltaRule struct {
 	decay, bias                       []float32 // A and the bias of the decay
 	kHeads, vHeads, kDim, vDim, batch int
 	plain                             bool // b is β and a the log decay already
+	double                            bool // β is twice the sigmoid
 }
 
 func (d *deltaRule) run(r *runner, t *tally) {
@@ -72,6 +76,10 @@ func (d *deltaRule) group(t *tally, b, kh, T int) {
 			if !d.plain {
 				beta = sigmoid32(beta)
 				log = d.decay[h] * softplus32(log+d.bias[h])
+			}
+			if d.double {
+				beta *= 2
+				t.flops(1)
 			}
 			s := d.state[(b*d.vHeads+h)*size : (b*d.vHeads+h+1)*size]
 			deltaStep(s, k, q, v, o, exp32(log), beta)
@@ -151,7 +159,7 @@ func (m *deltanet) run(c *call, x mat) {
 		d := deltaRule{
 			q: q, k: k, v: qkv.part(2*dk, dv), b: ba.part(0, m.VHeads), a: ba.part(m.VHeads, m.VHeads), o: o,
 			state: st.state, decay: m.a, bias: m.dtBias,
-			kHeads: m.KHeads, vHeads: m.VHeads, kDim: m.KDim, vDim: m.VDim, batch: s.batch,
+			kHeads: m.KHeads, vHeads: m.VHeads, kDim: m.KDim, vDim: m.VDim, batch: s.batch, double: m.DoubleBeta,
 		}
 		d.run(r, t)
 	})

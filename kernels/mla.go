@@ -87,11 +87,13 @@ func (m *mla) run(c *call, x mat) {
 	}
 	c.op(name, func(t *tally) { r.linear(t, m.qUp, low, q, epilogue{}) })
 	nq := ask.rows / s.batch
-	rot := s.rotary(m.RopeDim, m.RotaryBase, m.Numerics.Rope)
-	c.op("mla.rope", func(t *tally) {
-		rot.rotateAt(r, t, q, m.QueryDim(), m.NopeDim, c.n0+c.T-nq, nq)
-		rot.rotateAt(r, t, latent, latent.cols, m.KVRank, c.n0, c.T)
-	})
+	if !m.Unrotated {
+		rot := s.rotary(m.RopeDim, m.RotaryBase, m.Numerics.Rope)
+		c.op("mla.rope", func(t *tally) {
+			rot.rotateAt(r, t, q, m.QueryDim(), m.NopeDim, c.n0+c.T-nq, nq)
+			rot.rotateAt(r, t, latent, latent.cols, m.KVRank, c.n0, c.T)
+		})
+	}
 	c.op("mla.kv_write", func(t *tally) { st.cache.append(t, latent, mat{}, c.n0, c.T) })
 	var picked [][]int
 	if m.IndexTopK > 0 {

@@ -84,6 +84,7 @@ var partKernels = kernelsByType(
 	kernel((*Model).newMamba1),
 	kernel((*Model).newMamba2),
 	kernel((*Model).newDeltaNet),
+	kernel((*Model).newKDA),
 	kernel((*Model).newShortConv),
 	kernel((*Model).newLightning),
 	kernel((*Model).newGMU),
