@@ -62,7 +62,7 @@ func (c *Compiled) kernelOf(g *OpGroup) kernel {
 	case ScanSSD, ScanDelta, ScanKDA, ScanLightning:
 		k.recurrent.KeyHeads, k.recurrent.KeyDim = float64(s.KVHeads), float64(s.StateDim)
 		k.recurrent.ValueHeads, k.recurrent.ValueDim = float64(s.Heads), float64(s.HeadDim)
-		if o.Kernel != ScanDelta {
+		if o.Kernel != ScanDelta && o.Kernel != ScanKDA {
 			k.recurrent.Chunk = 128
 		}
 	case ConvMamba1, ConvMamba2, ConvDelta, ConvShort:

@@ -168,7 +168,7 @@ func namesOf(typ string, multimodal bool, r *quant.Rules) names {
 		n.mlp, n.moe, n.out = "feed_forward.", "feed_forward.", "out_proj"
 		n.gate, n.up, n.down = "w1", "w3", "w2"
 	case base == "kimi_linear":
-		n.moe = "block_sparse_moe."
+		n.moe, n.expertGate, n.expertUp, n.expertDown = "block_sparse_moe.", "w1", "w3", "w2"
 	case strings.HasPrefix(base, "gpt_neox"):
 		n.root, n.attention = "gpt_neox.", "attention."
 	case base == "gpt2", base == "gpt_bigcode", base == "gptj", base == "falcon", base == "bloom":
@@ -249,6 +249,8 @@ func (n *names) pieces(container string, w arch.Weight, mixer arch.Mixer) []piec
 			out = append(out, piece{container + "k_proj", kv}, piece{container + "v_proj", kv})
 		}
 		return out
+	case w.Name == "qkv" && mixer != nil && mixer.Kind() == "kda":
+		return split("", "q_proj", "k_proj", "v_proj")
 	case w.Name == "qkv":
 		return split("", "qkv_proj")
 	case w.Name == "out" && (attention || mixer != nil && mixer.Kind() == "mla"):

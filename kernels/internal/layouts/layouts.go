@@ -52,7 +52,9 @@ func Random(n Draw) *arch.Model {
 		return a
 	}
 	recurrent := func() arch.Mixer {
-		switch n("recurrent", 0, 4) {
+		switch n("recurrent", 0, 5) {
+		case 5:
+			return arch.KDA{Heads: n("heads", 1, 4), HeadDim: n("head_dim", 1, 9), DConv: n("d_conv", 1, 5)}
 		case 4:
 			return arch.Lightning{Heads: n("heads", 1, 4), HeadDim: n("head_dim", 1, 9)}
 		case 3:
@@ -72,7 +74,7 @@ func Random(n Draw) *arch.Model {
 		k := n("k_heads", 1, 2)
 		return arch.GatedDeltaNet{
 			KHeads: k, VHeads: k * n("v_heads", 1, 2), KDim: n("k_dim", 1, 17), VDim: n("v_dim", 1, 9), DConv: n("d_conv", 1, 5),
-			NoNorm: yes("no_norm"),
+			NoNorm: yes("no_norm"), DoubleBeta: yes("double_beta"),
 		}
 	}
 	latent := func() arch.Mixer {
