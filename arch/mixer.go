@@ -92,6 +92,7 @@ func MixerKinds() []MixerKind {
 		{"mamba2", "state-space duality (Dao & Gu, arXiv:2405.21060)", Mamba2{}},
 		{"gated_deltanet", "gated delta rule (Yang et al., arXiv:2412.06464)", GatedDeltaNet{}},
 		{"kda", "delta rule with a decay for each channel (Kimi Delta Attention, arXiv:2510.26692)", KDA{}},
+		{"rglru", "gated linear recurrence of Griffin (De et al., arXiv:2402.19427)", RGLRU{}},
 		{"short_conv", "gated short convolution (LFM2)", ShortConv{}},
 		{"lightning", "linear attention with fixed decays (MiniMax)", Lightning{}},
 		{"gmu", "Gated Memory Unit (paper §2)", GMU{}},

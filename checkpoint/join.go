@@ -36,6 +36,15 @@ func transposeEach(parts []Tensor) []float32 {
 	return d
 }
 
+// transposeAll is transposeEach of several tensors, one behind the other.
+func transposeAll(parts []Tensor) []float32 {
+	var all []Tensor
+	for _, p := range parts {
+		all = append(all, Tensor{Data: transposeEach([]Tensor{p})})
+	}
+	return rows(all)
+}
+
 // unzipEach sorts rows that alternate gate, up, gate, up … of each expert into all gates
 // and then all ups.
 func unzipEach(parts []Tensor) []float32 {

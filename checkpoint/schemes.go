@@ -48,6 +48,7 @@ func schemes() map[string]scheme {
 		"qwen3_moe":        llama(),
 		"gpt_oss":          gptOss(),
 		"qwen3_next":       qwen3Next(),
+		"recurrent_gemma":  recurrentGemma(),
 		"qwen3_5_text":     qwen35(),
 		"mamba":            mamba(),
 		"falcon_mamba":     mamba(),
@@ -242,6 +243,21 @@ func olmoHybrid() scheme {
 		"gated_deltanet.norm": one("o_norm.weight"), "gated_deltanet.out": one("o_proj.weight"),
 	})
 	return s
+}
+
+// recurrentGemma keeps the gates of a head with the input first, and the convolution as it is.
+func recurrentGemma() scheme {
+	s := llama().inside(map[string]string{"attention": "temporal_block.", "rglru": "temporal_block.", "swiglu": "mlp_block."}).with(map[string]entry{
+		"final_norm": one("/model.final_norm.weight"),
+		"mixer_norm": one("temporal_pre_norm.weight"), "ffn_norm": one("channel_pre_norm.weight"),
+		"rglru.in": one("linear_y.weight", "linear_x.weight"), "rglru.in_bias": one("linear_y.bias", "linear_x.bias"),
+		"rglru.conv": one("conv_1d.weight"), "rglru.conv_bias": one("conv_1d.bias"),
+		"rglru.gates":      joined(plain(transposeAll), "rg_lru.input_gate_weight", "rg_lru.recurrent_gate_weight"),
+		"rglru.gates_bias": one("rg_lru.input_gate_bias", "rg_lru.recurrent_gate_bias"),
+		"rglru.decay":      one("rg_lru.recurrent_param"),
+		"rglru.out":        one("linear_out.weight"), "rglru.out_bias": one("linear_out.bias"),
+	})
+	return onePlusNorms(s, "mixer_norm", "ffn_norm", "final_norm")
 }
 
 // kimiLinear names tensors as Moonshot's own checkpoints do.

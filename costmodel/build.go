@@ -417,6 +417,7 @@ var partCosts = costsByType(
 	priced((*builder).mamba2),
 	priced((*builder).deltaNet),
 	priced((*builder).kda),
+	priced((*builder).rglru),
 	priced((*builder).shortConv),
 	priced((*builder).lightning),
 	priced((*builder).gmu),

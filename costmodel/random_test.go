@@ -47,7 +47,9 @@ func drawAttention(t *rapid.T) arch.Attention {
 }
 
 func drawMixer(t *rapid.T, m *arch.Model, i int) arch.Mixer {
-	switch rapid.IntRange(0, 9).Draw(t, "mixer") {
+	switch rapid.IntRange(0, 10).Draw(t, "mixer") {
+	case 10:
+		return arch.RGLRU{Heads: 4, HeadDim: rapid.IntRange(1, 8).Draw(t, "hd"), DConv: rapid.IntRange(1, 4).Draw(t, "conv"), Act: arch.GELUTanh}
 	case 9:
 		return arch.KDA{Heads: 4, HeadDim: rapid.IntRange(1, 8).Draw(t, "hd"), DConv: rapid.IntRange(1, 4).Draw(t, "conv")}
 	case 8:

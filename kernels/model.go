@@ -85,6 +85,7 @@ var partKernels = kernelsByType(
 	kernel((*Model).newMamba2),
 	kernel((*Model).newDeltaNet),
 	kernel((*Model).newKDA),
+	kernel((*Model).newRGLRU),
 	kernel((*Model).newShortConv),
 	kernel((*Model).newLightning),
 	kernel((*Model).newGMU),

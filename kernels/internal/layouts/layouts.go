@@ -52,7 +52,9 @@ func Random(n Draw) *arch.Model {
 		return a
 	}
 	recurrent := func() arch.Mixer {
-		switch n("recurrent", 0, 5) {
+		switch n("recurrent", 0, 6) {
+		case 6:
+			return arch.RGLRU{Heads: n("heads", 1, 4), HeadDim: n("head_dim", 1, 9), DConv: n("d_conv", 1, 5), Act: arch.Activation(n("act", 0, 4))}
 		case 5:
 			return arch.KDA{Heads: n("heads", 1, 4), HeadDim: n("head_dim", 1, 9), DConv: n("d_conv", 1, 5)}
 		case 4:
