@@ -64,6 +64,16 @@ func (m *Model) GMURatio() (float64, bool) {
 	return float64(n) / float64(len(c.layers)), true
 }
 
+// CrossMixers is the number of layers that GMURatio is a share of: those behind the last
+// cache owner with a GMU or cross-attention.
+func (m *Model) CrossMixers() int {
+	c, _ := findCross(m)
+	if c == nil {
+		return 0
+	}
+	return len(c.layers)
+}
+
 // ErrNoCrossDecoder says that a model has no layers that could be GMUs.
 var ErrNoCrossDecoder = errors.New("no cross-decoder: gmu_ratio has nothing to replace")
 

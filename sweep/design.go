@@ -6,15 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strconv"
 
 	"github.com/OWNER/ridgeline/arch"
 	"github.com/OWNER/ridgeline/arch/family"
 	"github.com/OWNER/ridgeline/arch/modelfile"
 	"github.com/OWNER/ridgeline/arch/solve"
 	"github.com/OWNER/ridgeline/models"
-	"github.com/OWNER/ridgeline/units"
 )
 
 // design is a value of the parameter model, opened: a family with the options its spec or
@@ -57,7 +54,7 @@ func (d design) build(ctx context.Context, changes []change, isoParams float64) 
 		}
 		m = d.model
 		for i := 0; err == nil && i < len(changes); i++ {
-			m, err = adjust(m, changes[i].name, changes[i].value)
+			m, err = family.Adjust(m, changes[i].name, changes[i].value)
 		}
 		return m, err
 	}
@@ -107,38 +104,3 @@ func (p *point) contents(w io.Writer) error {
 	}
 	return nil
 }
-
-// adjust changes one parameter of a model that no family made.
-func adjust(m *arch.Model, name, value string) (*arch.Model, error) {
-	if name == "gmu_ratio" {
-		r, err := units.ParseNumber(value)
-		if err != nil {
-			return nil, err
-		}
-		return family.WithGMURatio(m, r)
-	}
-	n, err := strconv.Atoi(value)
-	if err != nil {
-		return nil, fmt.Errorf("%s %s: only family specs take it", name, value)
-	}
-	if !slices.Contains(adjustable, name) {
-		return nil, fmt.Errorf("%s: only family specs take it (%s is none)", name, m.Name)
-	}
-	out := m.Clone()
-	touched := false
-	out.MapMixers(func(_ int, p arch.Mixer) arch.Mixer {
-		p, did := arch.Vary(p, name, n)
-		touched = touched || did
-		return p
-	})
-	if !touched {
-		return nil, fmt.Errorf("%s: no layer of %s has one", name, m.Name)
-	}
-	if name == "window" && n <= 0 {
-		return nil, fmt.Errorf("window %d: must be positive", n)
-	}
-	return out, out.Check()
-}
-
-// adjustable are the parameters that can be changed in a model no family made.
-var adjustable = []string{"window", "kv_heads", "head_dim", "d_state"}

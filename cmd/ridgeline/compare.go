@@ -14,6 +14,7 @@ func compareCommand() *cobra.Command {
 		deploy = deployFlags{several: true}
 		load   loadFlags
 		out    outFlags
+		vary   string
 	)
 	c := &cobra.Command{
 		Use:   "compare BASELINE MODEL…",
@@ -21,13 +22,15 @@ func compareCommand() *cobra.Command {
 		Example: `  ridgeline compare phi4-mini phi4-mini-flash --on a100-80gb --prompt 2k --generate 32k
   ridgeline compare 'transformer++(d=16)' 'samba+yoco(d=16)' 'sambay(d=16)' --batch 16
   ridgeline compare phi4-mini phi4-mini-flash --kv-read packed_unless_windowed --batch max
-  ridgeline compare llama-3.1-8b phi4-mini-flash --on a100-80gb,h200 --batch 16`,
+  ridgeline compare llama-3.1-8b phi4-mini-flash --on a100-80gb,h200 --batch 16
+  ridgeline compare phi4-mini-flash --vary gmu_ratio=0,0.5,1 --batch 16`,
 		Args:              needArgs(1, -1, "a baseline and models to compare with it"),
 		ValidArgsFunction: modelNames,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := out.check(); err != nil {
 				return err
 			}
+			deploy.vary = vary
 			f, w, cs, err := load.on(c, &deploy, args)
 			if err != nil {
 				return err
@@ -48,5 +51,6 @@ func compareCommand() *cobra.Command {
 	deploy.register(c)
 	load.register(c)
 	out.register(c)
+	c.Flags().StringVar(&vary, "vary", "", "every model at several values of one thing, as in gmu_ratio=0,0.5,1, window=128,512 or kv_heads=4,8")
 	return c
 }

@@ -34,7 +34,8 @@ type deployFlags struct {
 	engine, calibration                      string
 	tp                                       int
 	memoryFraction, gmuRatio                 float64
-	several                                  bool // --on takes a comma list
+	vary                                     string // KNOB=VALUE,…: each model at each value
+	several                                  bool   // --on takes a comma list
 }
 
 func (d *deployFlags) register(c *cobra.Command) {
@@ -236,10 +237,40 @@ func (d *deployFlags) compile(c *cobra.Command, names []string) ([]*costmodel.Co
 		return nil, err
 	}
 	ms, err := d.models(c, names)
+	if err == nil && d.vary != "" {
+		ms, err = variants(ms, d.vary)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return d.compileModels(c, ms)
+}
+
+// variants are the models at each value of KNOB=VALUE,….
+func variants(ms []*arch.Model, vary string) ([]*arch.Model, error) {
+	knob, list, ok := strings.Cut(vary, "=")
+	knob = strings.ReplaceAll(knob, "-", "_")
+	if !ok || list == "" || !slices.Contains(family.Adjustable(), knob) {
+		return nil, fmt.Errorf("--vary %q: write NAME=VALUE,VALUE with one of %s", vary, strings.Join(family.Adjustable(), ", "))
+	}
+	var out []*arch.Model
+	for _, m := range ms {
+		for _, v := range strings.Split(list, ",") {
+			x, err := family.Adjust(m, knob, strings.TrimSpace(v))
+			if err != nil {
+				return nil, fmt.Errorf("--vary %s: %w", vary, err)
+			}
+			x.Name = knob + " " + strings.TrimSpace(v)
+			if r, has := x.GMURatio(); has && knob == "gmu_ratio" {
+				x.Name = fmt.Sprintf("%s %.3g", knob, r) // the share there is
+			}
+			if len(ms) > 1 {
+				x.Name = m.Name + ", " + x.Name
+			}
+			out = append(out, x)
+		}
+	}
+	return out, nil
 }
 
 // compileModels is compile for models that are open.

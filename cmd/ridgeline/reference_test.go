@@ -40,6 +40,7 @@ var outputs = []struct{ verb, args string }{
 	{"hardware", ""},
 	{"hardware DEVICE", "h200"},
 	{"advise", "phi4-mini-flash"},
+	{"advise --which", "phi4-mini-flash --which gmu_ratio"},
 	{"claims", "--id half-replaced"},
 	{"simulate", "llama-3.1-8b --on h200 --prompt 1k --generate 16 --num-prompts 20 --rate 2 --slo ttft=1s"},
 	{"scale", "sambay(d=16) --match transformer++(d=16)"},

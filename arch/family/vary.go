@@ -1,0 +1,51 @@
+package family
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/units"
+)
+
+// Adjustable names what Adjust can change in a model that no family made: the share of
+// GMUs in its cross-decoder, and sizes that all layers which have one take at once.
+func Adjustable() []string {
+	return append([]string{"gmu_ratio"}, sizesOfLayers...)
+}
+
+var sizesOfLayers = []string{"window", "kv_heads", "head_dim", "d_state"}
+
+// Adjust returns a copy of m with one thing changed in every layer that has it, by its
+// name in a family spec.
+func Adjust(m *arch.Model, name, value string) (*arch.Model, error) {
+	if name == "gmu_ratio" {
+		r, err := units.ParseNumber(value)
+		if err != nil {
+			return nil, err
+		}
+		return WithGMURatio(m, r)
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: only family specs take it", name, value)
+	}
+	if !slices.Contains(sizesOfLayers, name) {
+		return nil, fmt.Errorf("%s: only family specs take it (%s is none)", name, m.Name)
+	}
+	out := m.Clone()
+	touched := false
+	out.MapMixers(func(_ int, p arch.Mixer) arch.Mixer {
+		p, did := arch.Vary(p, name, n)
+		touched = touched || did
+		return p
+	})
+	if !touched {
+		return nil, fmt.Errorf("%s: no layer of %s has one", name, m.Name)
+	}
+	if name == "window" && n <= 0 {
+		return nil, fmt.Errorf("window %d: must be positive", n)
+	}
+	return out, out.Check()
+}
