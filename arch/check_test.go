@@ -1,6 +1,9 @@
 package arch
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // A layer may read another's cache as far back as its owner keeps it, and no further.
 func TestCrossSeesWhatItsOwnerKeeps(t *testing.T) {
@@ -14,6 +17,45 @@ func TestCrossSeesWhatItsOwnerKeeps(t *testing.T) {
 		m := &Model{Name: "m", Width: 64, Vocab: 100, Layers: []Layer{{Mixer: owner}, {Mixer: reader}}}
 		if err := m.Check(); (err == nil) != tt.ok {
 			t.Errorf("owner keeps %d, reader sees %d: %v", tt.owner, tt.reader, err)
+		}
+	}
+}
+
+// References point to earlier layers that have what is read.
+func TestReferencesThatPointNowhere(t *testing.T) {
+	owner := Attention{Heads: 4, KVHeads: 2, HeadDim: 4}
+	cross := func(of int) Attention {
+		a := owner
+		a.KVSource = To(of)
+		return a
+	}
+	narrow := cross(0)
+	narrow.KVHeads = 1
+	gmu := GMU{Memory: To(0), From: AttentionMemory, DMem: 16}
+	for _, tt := range []struct {
+		layers []Mixer
+		want   string // "" where the model is sound
+	}{
+		{[]Mixer{owner, cross(0), gmu}, ""},
+		{[]Mixer{owner, cross(1)}, "reads the cache of layer 1, which is not before it"},
+		{[]Mixer{owner, cross(7)}, "reads the cache of layer 7, which is not before it"},
+		{[]Mixer{owner, cross(0), cross(1)}, "reads the cache of layer 1, which stores none"},
+		{[]Mixer{owner, narrow}, "has kv_heads 1 × head_dim 4, the cache of its owner 2 × 4"},
+		{[]Mixer{owner, GMU{From: AttentionMemory, DMem: 16}}, "has no memory layer"},
+		{[]Mixer{owner, GMU{Memory: To(1), From: AttentionMemory, DMem: 16}}, "reads the memory of layer 1, which is not before it"},
+		{[]Mixer{owner, GMU{Memory: To(0), From: ScanMemory, DMem: 16}}, "has d_mem 16, but its memory is 0 wide"},
+		{[]Mixer{owner, GMU{Memory: To(0), From: AttentionMemory, DMem: 8}}, "has d_mem 8, but its memory is 16 wide"},
+	} {
+		m := &Model{Name: "m", Width: 16, Vocab: 100}
+		for _, x := range tt.layers {
+			m.Layers = append(m.Layers, Layer{Mixer: x})
+		}
+		err := m.Check()
+		if tt.want == "" && err == nil {
+			continue
+		}
+		if tt.want == "" || err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%+v: %v, want %q", tt.layers, err, tt.want)
 		}
 	}
 }
