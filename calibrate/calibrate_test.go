@@ -170,3 +170,67 @@ func TestStraightening(t *testing.T) {
 		t.Errorf("%d pairs dip before, %d after", before, after)
 	}
 }
+
+// A row is predicted from the others alone: one that nothing else resembles is left out
+// with all of its error, which the fit of all rows then takes up.
+func TestLeftOutRowsAreNotLearnt(t *testing.T) {
+	p, err := kerneltime.New(lookup(t, "h200"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := kerneltime.ClassGEMM.Facts().Fitting(p)
+	var rows []Row
+	for _, x := range []float64{1, 16384} { // far from each other, and slower than the physics by half and by twice
+		s := &kerneltime.GEMM{M: x, N: 128 * x, K: 128 * x, DType: precision.BF16}
+		if x > 1 {
+			s.N, s.K = 16384, 16384
+		}
+		slower := 2.0
+		if x > 1 {
+			slower = 1.5
+		}
+		rows = append(rows, Row{Shape: s, Seconds: m.Physics(s) * slower})
+	}
+	o := Options{Folds: 2, Rounds: 1}
+	for fold(0, o.Folds) == fold(1, o.Folds) { // the two are in folds of their own
+		o.Folds++
+	}
+	errs, err := crossValidate(t.Context(), m, rows, &o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range errs {
+		want := math.Log(rows[e.row].Seconds / m.Physics(rows[e.row].Shape))
+		if math.Abs(e.log-want) > 0.3*want {
+			t.Errorf("row %d is left out with an error of %.3f in the logarithm, unlike the other it is off by %.3f", e.row, e.log, want)
+		}
+	}
+	if len(errs) != 2 {
+		t.Fatalf("%d rows are left out of 2", len(errs))
+	}
+	if err := correct(t.Context(), m, rows, &o); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range errs {
+		if off := math.Log(rows[e.row].Seconds) - kerneltime.LogTime(m, rows[e.row].Shape); off > 0.9*e.log {
+			t.Errorf("row %d is off by %.3f in the logarithm although it was fitted to, left out by %.3f", e.row, off, e.log)
+		}
+	}
+}
+
+// Rows far off count little: of five timings at one shape the smoothed correction follows
+// the four that agree, not the mean.
+func TestSmoothingFollowsTheMany(t *testing.T) {
+	p, err := kerneltime.New(lookup(t, "h200"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := kerneltime.ClassGEMM.Facts().Fitting(p)
+	table := m.Corrections()[0]
+	at, x := m.Locate(0, &kerneltime.GEMM{M: 64, N: 4096, K: 4096, DType: precision.BF16})
+	rows := []sample{{at, x, 0.1}, {at, x, 0.1}, {at, x, 0.1}, {at, x, 0.1}, {at, x, 1.6}}
+	smooth(&table, rows, m.Stiffness())
+	if got := table.At(at, &x); got < 0.05 || got > 0.15 {
+		t.Errorf("a correction of %.3f, four timings say 0.1 and one 1.6", got)
+	}
+}

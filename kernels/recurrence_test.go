@@ -64,3 +64,45 @@ func TestL2NormEpsilon(t *testing.T) {
 		}
 	}
 }
+
+// The gated delta rule, written out in float64: two value heads share each key head, β is a
+// sigmoid, the decay exp(A·softplus(a + bias)), and the state keeps what it learnt.
+func TestDeltaRuleByHand(t *testing.T) {
+	const T, kHeads, vHeads, kDim, vDim = 4, 2, 4, 3, 5
+	rng := rand.New(rand.NewPCG(5, 6))
+	draw := func(n int) []float32 {
+		x := make([]float32, n)
+		for i := range x {
+			x[i] = float32(rng.NormFloat64())
+		}
+		return x
+	}
+	d := deltaRule{q: newMat(draw(T*kHeads*kDim), T, kHeads*kDim), k: newMat(draw(T*kHeads*kDim), T, kHeads*kDim), v: newMat(draw(T*vHeads*vDim), T, vHeads*vDim),
+		b: newMat(draw(T*vHeads), T, vHeads), a: newMat(draw(T*vHeads), T, vHeads), o: newMat(make([]float32, T*vHeads*vDim), T, vHeads*vDim),
+		state: make([]float32, vHeads*kDim*vDim), decay: []float32{-0.5, -1, -2, -0.1}, bias: draw(vHeads),
+		kHeads: kHeads, vHeads: vHeads, kDim: kDim, vDim: vDim, batch: 1}
+	d.run(newRunner(context.Background(), 1), nil)
+	for h := range vHeads {
+		var state [kDim][vDim]float64
+		for i := range T {
+			q, k, v := d.q.row(i)[h/2*kDim:], d.k.row(i)[h/2*kDim:], d.v.row(i)[h*vDim:]
+			beta := 1 / (1 + math.Exp(-float64(d.b.row(i)[h])))
+			keep := math.Exp(float64(d.decay[h]) * math.Log1p(math.Exp(float64(d.a.row(i)[h]+d.bias[h]))))
+			for j := range vDim {
+				had := 0.0 // what the key finds in the state
+				for e := range kDim {
+					state[e][j] *= keep
+					had += state[e][j] * float64(k[e])
+				}
+				want := 0.0
+				for e := range kDim {
+					state[e][j] += float64(k[e]) * beta * (float64(v[j]) - had)
+					want += state[e][j] * float64(q[e])
+				}
+				if got := float64(d.o.row(i)[h*vDim+j]); math.Abs(got-want) > 1e-5*(1+math.Abs(want)) {
+					t.Errorf("value head %d at %d, element %d: %g, want %g", h, i, j, got, want)
+				}
+			}
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -49,6 +50,12 @@ func ending(r []string, end string) []string {
 		r[i] = strings.TrimSuffix(r[i], "\n") + end
 	}
 	return r
+}
+
+// rowNumber is the number that a line of rows begins with.
+func rowNumber(line string) string {
+	line = strings.TrimPrefix(line, `{"row":`)
+	return line[:strings.IndexByte(line, ',')]
 }
 
 func lineList(s string) []string { return strings.SplitAfter(strings.TrimSuffix(s, "\n"), "\n") }
@@ -107,6 +114,24 @@ func TestMergeReadsRows(t *testing.T) {
 				try("no header", head[0]+strings.Join(all[2:], ""))
 			}
 			try("nothing", "")
+			// Rows that are lost and rows that are too many are counted, whatever the digest says.
+			for what, rows := range map[string][]string{"fewer": all[first : len(all)-2], "more": append(append([]string{}, all[first:len(all)-1]...), all[len(all)-2])} {
+				p := filepath.Join(dir, "counted"+ext)
+				text := strings.Join(head, "") + strings.Join(rows, "") + last
+				if what == "more" { // the mark of a shard of one row more, so that the row itself is in its range
+					text = strings.Replace(text, fmt.Sprintf(`"to":%d`, g.Rows()/2), fmt.Sprintf(`"to":%d`, g.Rows()/2+1), 1)
+					n := strconv.Itoa(g.Rows() / 2)
+					extra := rows[len(rows)-1]
+					text = strings.TrimSuffix(text, extra+last) + strings.Replace(extra, rowNumber(extra), n, 1) + last
+				}
+				if err := os.WriteFile(p, []byte(text), 0o666); err != nil {
+					t.Fatal(err)
+				}
+				want := fmt.Sprintf("%s has %d rows of the %d that the sweep wrote", p, len(rows), len(all)-1-first)
+				if err := Merge(t.Context(), io.Discard, []string{p}); err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("%s %v, %s rows: %v, want %q", ext, where, what, err, want)
+				}
+			}
 			var out strings.Builder
 			if err := Merge(t.Context(), &out, []string{s2, s1}); err != nil || out.Len() == 0 {
 				t.Fatalf("the shards themselves: %v", err)

@@ -2,6 +2,8 @@ package sweep
 
 import (
 	"math"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -225,5 +227,45 @@ func TestIsoParamsIsLeast(t *testing.T) {
 	g := &Grid{Fixed: map[string]string{"model": "phi4-mini"}, IsoParams: target}
 	if err := g.Normalise(); err == nil || !strings.Contains(err.Error(), "phi4-mini is none") {
 		t.Errorf("a model of given shapes: %v", err)
+	}
+}
+
+// Why a row does not fit: what is missing and how many would fit, or that not even one does.
+func TestWhyARowDoesNotFit(t *testing.T) {
+	rows := rowsOf(t, 0, map[string]string{"model": "llama-3.1-8b", "on": "l4", "prompt": "2000", "generate": "1"}, "batch=1,1000000")
+	if s := rows[0].Get("status"); s != "ok" || rows[0].Get("reason") != "" {
+		t.Errorf("one sequence: %s, %s", s, rows[0].Get("reason"))
+	}
+	if s, want := rows[1].Get("reason"), "largest batch "+rows[1].Get("max_batch"); rows[1].Get("status") != "does_not_fit" || !strings.HasPrefix(s, "does not fit: ") || !strings.HasSuffix(s, want) {
+		t.Errorf("a million sequences: %s, %q, want what is missing and %q", rows[1].Get("status"), s, want)
+	}
+	none := rowsOf(t, 0, map[string]string{"model": "llama-3.1-70b", "on": "l4", "prompt": "2000", "generate": "1"}, "batch=max")[0]
+	if none.Get("status") != "does_not_fit" || none.Get("reason") != "not even one sequence fits" || none.Get("tokens_per_second_at_max_batch") != "0" {
+		t.Errorf("a model larger than the device: %s, %q, %s tokens per second", none.Get("status"), none.Get("reason"), none.Get("tokens_per_second_at_max_batch"))
+	}
+}
+
+// Of the rows of a value the best stays, of equally good ones the first; rows that do not
+// fit are no candidates.
+func TestBestPerByHand(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rows.csv")
+	if err := os.WriteFile(path, []byte("row,m,status,x\n0,b,ok,3\n1,a,ok,5\n2,b,ok,7\n3,b,ok,7\n4,a,does_not_fit,9\n5,a,ok,2\n6,c,invalid,\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for more, want := range map[bool]string{true: "2 1", false: "0 5"} {
+		rows, err := BestPer(path, "m", Objective{"x", more})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range rows {
+			got = append(got, r.Get("row"))
+		}
+		if s := strings.Join(got, " "); s != want {
+			t.Errorf("more is better %v: rows %s, want %s", more, s, want)
+		}
+	}
+	if _, err := BestPer(path, "n", Objective{"x", true}); err == nil || !strings.Contains(err.Error(), `no column "n" (has row, m, status, x)`) {
+		t.Errorf("a column that is not there: %v", err)
 	}
 }

@@ -1,0 +1,106 @@
+package costmodel
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/OWNER/ridgeline/arch"
+)
+
+// The operations of recurrent layers and GMUs, counted by hand for three sequences of one
+// new position. Weights, activations and cache take 2 B an element, states 2 B as well.
+func TestMixerOperationsByHand(t *testing.T) {
+	mamba2 := arch.Mamba2{Heads: 6, HeadDim: 4, DState: 5, Groups: 3, DConv: 4, ConvBias: true}
+	bare := mamba2
+	bare.NoNorm = true
+	delta := arch.GatedDeltaNet{KHeads: 2, VHeads: 4, KDim: 3, VDim: 5, DConv: 4}
+	full := arch.Attention{Heads: 4, KVHeads: 4, HeadDim: 16}
+	const rows, el = 3, 2
+	for _, tt := range []struct {
+		name   string
+		mixers []arch.Mixer
+		op     string
+		want   Work
+	}{
+		// Per head Δ and the decay (4), Δ·x and D·x (3 a channel), and 5 an element of state.
+		{"Mamba-2's scan", []arch.Mixer{mamba2}, "mamba2.ssd", Work{FLOPs: rows * (6*4 + 24*3 + 24*5*5), Bytes: [NumKinds]float64{
+			Weights: el * 3 * 6, ActRead: el * rows * (24 + 2*3*5 + 6), ActWrite: el * rows * 24, StateRead: el * rows * 24 * 5, StateWrite: el * rows * 24 * 5}}},
+		// Channels of x, B and C; four taps are three inputs back.
+		{"Mamba-2's convolution", []arch.Mixer{mamba2}, "mamba2.conv", Work{FLOPs: rows * (54*2*4 + 54*2), Bytes: [NumKinds]float64{
+			Weights: el * (54*4 + 54), ActRead: el * rows * 54, ActWrite: el * rows * 54, StateRead: el * rows * 54 * 3, StateWrite: el * rows * 54 * 3}}},
+		{"its gate and norm", []arch.Mixer{mamba2}, "mamba2.gate", Work{FLOPs: rows * 7 * 24, Bytes: [NumKinds]float64{Weights: el * 24, ActRead: el * rows * 48, ActWrite: el * rows * 24}}},
+		{"its gate alone", []arch.Mixer{bare}, "mamba2.gate", Work{FLOPs: rows * 3 * 24, Bytes: [NumKinds]float64{ActRead: el * rows * 48, ActWrite: el * rows * 24}}},
+		// Per value head β and the decay (5), β·(v − …) (2 an element of v), 7 an element of state.
+		{"the gated delta rule", []arch.Mixer{delta}, "gdn.delta", Work{FLOPs: rows * 4 * (5 + 2*5 + 7*3*5), Bytes: [NumKinds]float64{
+			Weights: el * 2 * 4, ActRead: el * rows * (2*6 + 20 + 2*4), ActWrite: el * rows * 20, StateRead: el * rows * 4 * 15, StateWrite: el * rows * 4 * 15}}},
+		{"lengths of keys and queries", []arch.Mixer{delta}, "gdn.l2norm", Work{FLOPs: rows * 6 * 6, Bytes: [NumKinds]float64{ActRead: el * rows * 12, ActWrite: el * rows * 12}}},
+		{"a GMU's gate", []arch.Mixer{bare, arch.GMU{Memory: arch.To(0), From: arch.ScanMemory, DMem: 24}}, "gmu.gate",
+			Work{FLOPs: rows * 3 * 24, Bytes: [NumKinds]float64{ActRead: el * rows * 48, ActWrite: el * rows * 24}}},
+		{"a normed one reads its norm too", []arch.Mixer{bare, arch.GMU{Memory: arch.To(0), From: arch.ScanMemory, DMem: 24, Normed: true}}, "gmu.gate",
+			Work{FLOPs: rows * 7 * 24, Bytes: [NumKinds]float64{Weights: el * 24, ActRead: el * rows * 48, ActWrite: el * rows * 24}}},
+		// The gate sees the current input and the mixed one side by side: 128 to 64, with a bias.
+		{"a sigmoid GMU's gate", []arch.Mixer{full, arch.GMU{Memory: arch.To(0), From: arch.OutputMemory, DMem: 64, Variant: arch.SigmoidGMU}}, "sgmu.gate",
+			Work{FLOPs: rows * (2*128*64 + 64), Bytes: [NumKinds]float64{Weights: el * (128*64 + 64), ActRead: el * rows * 128, ActWrite: el * rows * 64}}},
+		{"and its blend", []arch.Mixer{full, arch.GMU{Memory: arch.To(0), From: arch.OutputMemory, DMem: 64, Variant: arch.SigmoidGMU}}, "sgmu.blend",
+			Work{FLOPs: rows * 7 * 64, Bytes: [NumKinds]float64{ActRead: el * rows * 3 * 64, ActWrite: el * rows * 64}}},
+	} {
+		ops, err := Ops(layers(t, nil, tt.mixers...), Options{}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := opNamed(t, ops, tt.op).Work(Call{Batch: rows, New: 1, Past: 9}); got != tt.want {
+			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// Rows that a CUDA graph adds as padding pass products, norms and gates; attention,
+// recurrences and the head run for the sequences there are.
+func TestPaddedRows(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := compileRandom(t)
+		decodes, context := rapid.IntRange(1, 9).Draw(t, "sequences"), rapid.IntRange(1, 300).Draw(t, "context")
+		padded := decodes + rapid.IntRange(1, 9).Draw(t, "padding")
+		m := mixOf(c, alike(decodes, context))
+		m.Padded = padded
+		for i := range c.decode {
+			o := &c.decode[i].Op
+			n := padded
+			switch o.Kernel.Class() {
+			case Attn, Scan, Conv:
+				n = decodes
+			}
+			if o.Shape.RowsAreSeqs {
+				n = decodes
+			}
+			want := o.Work(Call{Batch: n, New: 1, Past: context - 1})
+			if got := c.mixedWork(o, m); !close9(got.FLOPs, want.FLOPs) || !close9(got.Bytes[ActRead], want.Bytes[ActRead]) {
+				t.Fatalf("%s of %d sequences in a graph of %d: %g FLOPs and %g B read, want those of %d rows, %g and %g",
+					o.Name, decodes, padded, got.FLOPs, got.Bytes[ActRead], n, want.FLOPs, want.Bytes[ActRead])
+			}
+		}
+	})
+}
+
+// The first step of a generation sees the prompt and its own position, the last all of
+// them; of one token both are the mean.
+func TestFirstAndLastStep(t *testing.T) {
+	c := compiled(t, "phi4-mini-flash", "h200", Options{})
+	for _, f := range []Fidelity{Limit, Roofline, Calibrated} {
+		one, err := c.Estimate(f, Workload{Prompt: 700, Generate: 1, Batch: 16})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := one.Decode; !close9(d.FirstStepSeconds, d.MeanStepSeconds) || !close9(d.LastStepSeconds, d.MeanStepSeconds) {
+			t.Errorf("%v: one token takes %g s, its first step %g, its last %g", f, d.MeanStepSeconds, d.FirstStepSeconds, d.LastStepSeconds)
+		}
+		many, err := c.Estimate(f, Workload{Prompt: 700, Generate: 5000, Batch: 16})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := many.Decode; d.FirstStepSeconds != c.At(f).Step(16, 701) || d.LastStepSeconds != c.At(f).Step(16, 5700) {
+			t.Errorf("%v: steps from %g to %g s, of contexts 701 and 5,700 they are %g and %g", f, d.FirstStepSeconds, d.LastStepSeconds, c.At(f).Step(16, 701), c.At(f).Step(16, 5700))
+		}
+	}
+}
