@@ -294,7 +294,25 @@ func TestThresholds(t *testing.T) {
 			t.Errorf("an exponent of %g is linear: %v", e, !want)
 		}
 	}
+	for e, want := range map[float64]bool{1: true, 1.4: true, 1.49: true, 1.51: false, 2: false} {
+		if nearerLinear(e) != want {
+			t.Errorf("an exponent of %g is nearer to linear: %v", e, !want)
+		}
+	}
 	if pays != 1.05 {
 		t.Errorf("a gain pays from %g, the reasons given say 5 %%", pays)
+	}
+}
+
+// The mean context of a generation is that of its steps.
+func TestMeanContext(t *testing.T) {
+	for _, w := range []costmodel.Workload{{Prompt: 2000, Generate: 32000}, {Prompt: 7, Generate: 1}, {Generate: 5}} {
+		sum := 0
+		for n := w.Prompt + 1; n <= w.Prompt+w.Generate; n++ {
+			sum += n
+		}
+		if got := meanContext(w); got != sum/w.Generate {
+			t.Errorf("%+v: %d, the steps see %d in the mean", w, got, sum/w.Generate)
+		}
 	}
 }

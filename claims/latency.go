@@ -93,8 +93,7 @@ func (a *auditor) latencyLinear(c *Claim) error {
 	c.Sweeps = append(c.Sweeps, g)
 	c.step(flash, got, "", "G·(last step)/latency, averaged over 1, 2, 4, 8, 16 sequences")
 	c.step(phi, other, "", "the same; 1 is linear, 2 quadratic")
-	const middle = 1.5
-	where := span(func(b int) bool { return at(model, a.judge, b) < middle && at(base, a.judge, b) > middle })
+	where := span(func(b int) bool { return nearerLinear(at(model, a.judge, b)) && !nearerLinear(at(base, a.judge, b)) })
 	c.Reason = fmt.Sprintf("Averaged over 1 to 16 sequences the exponent is %s for Flash and %s for Phi4-mini (1 linear, 2 quadratic). Both read a cache that grows, so both turn quadratic: Flash %s later, where cache reads outweigh the weights.",
 		units.Digits(got), units.Digits(other), ratio(base.Memory(w.WithBatch(1)).CacheReadBytesPerToken/model.Memory(w.WithBatch(1)).CacheReadBytesPerToken))
 	c.holdsAt(where, "run at once (Flash nearer to linear, Phi4-mini nearer to quadratic)")
@@ -104,6 +103,10 @@ func (a *auditor) latencyLinear(c *Claim) error {
 // linear reports whether an exponent of time in tokens is 1, within 0.05: doubling the
 // prompt then takes 1.93 to 2.07 times as long.
 func linear(exponent float64) bool { return math.Abs(exponent-1) <= 0.05 }
+
+// nearerLinear reports whether an exponent of time in tokens is nearer to 1, linear, than
+// to 2, quadratic.
+func nearerLinear(exponent float64) bool { return exponent < 1.5 }
 
 func (a *auditor) prefillLinear(c *Claim) error {
 	model, base, err := a.pair()

@@ -66,7 +66,8 @@ func (u unit) io(batch, context int, weights bool) float64 {
 	return sum
 }
 
-// context is the mean number of positions a step of the workload sees.
+// meanContext is how many positions a step of the workload sees in the mean over its steps,
+// which see Prompt+1 … Prompt+Generate: Prompt + (Generate+1)/2, rounded down.
 func meanContext(w costmodel.Workload) int { return w.Prompt + (w.Generate+1)/2 }
 
 func (a *auditor) flashMixers() (cross, gmu unit, err error) {

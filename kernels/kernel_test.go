@@ -251,6 +251,54 @@ func TestRouteByHand(t *testing.T) {
 	}
 }
 
+// By hand: sigmoids of ln 3, 0, −ln 3 and −ln 9 are ¾, ½, ¼ and 1/10. A correction moves the
+// choice and not the shares, which then sum to the factor; no expert is picked twice even
+// where all corrected scores are negative.
+func TestRouteBySigmoids(t *testing.T) {
+	l := []float32{-float32(math.Log(3)), float32(math.Log(3)), -float32(math.Log(9)), 0}
+	near(t, "one share of a small sigmoid", (&moe{MoE: arch.MoE{Experts: 4, TopK: 2, Routing: arch.Routing{Sigmoid: true}}}).route(nil, newMat([]float32{l[2], l[2], l[2], l[2]}, 1, 4)).share, []float32{0.5, 0.5}, 1e-6)
+	m := &moe{MoE: arch.MoE{Experts: 4, TopK: 2, Routing: arch.Routing{Sigmoid: true, Scale: 2}}, correction: []float32{-1, -2, -1, -2}}
+	rt := m.route(nil, newMat(l, 1, 4))
+	if fmt.Sprint(rt.expert) != "[0 2]" {
+		t.Errorf("experts %v, want 0 (¼ − 1) and 2 (1/10 − 1)", rt.expert)
+	}
+	near(t, "shares", rt.share, []float32{2 * 0.25 / 0.35, 2 * 0.1 / 0.35}, 1e-6)
+	m.Routing.Raw = true
+	near(t, "raw shares", m.route(nil, newMat(l, 1, 4)).share, []float32{0.5, 0.2}, 1e-6)
+}
+
+// By hand: LayerNorm of 0, 3, 6 has mean 3 and variance 6; RMSNorm a mean square of 15.
+func TestNormsByHand(t *testing.T) {
+	r, x, y := newRunner(context.Background(), 1), newMat([]float32{0, 3, 6}, 1, 3), newMat(make([]float32, 3), 1, 3)
+	s := float32(1 / math.Sqrt(6))
+	(&norm{centre: true, w: []float32{1, 2, 3}, b: []float32{10, 20, 30}}).rows(r, nil, x, y)
+	near(t, "LayerNorm", y.data, []float32{10 - 3*s, 20, 30 + 9*s}, 1e-6)
+	(&norm{centre: true, eps: 3}).rows(r, nil, x, y)
+	near(t, "LayerNorm without vectors, ε 3", y.data, []float32{-1, 0, 1}, 1e-6)
+	s = float32(1 / math.Sqrt(15))
+	(&norm{w: []float32{1, 2, 3}}).rows(r, nil, x, y)
+	near(t, "RMSNorm", y.data, []float32{0, 6 * s, 18 * s}, 1e-6)
+}
+
+// By hand: a gate of 0 takes half of each, one of ln 3 three quarters of the current input;
+// what comes out passes a SiLU.
+func TestBlendByHand(t *testing.T) {
+	silu := func(x float64) float32 { return float32(x / (1 + math.Exp(-x))) }
+	y := newMat(make([]float32, 2), 1, 2)
+	blend(newRunner(context.Background(), 1), nil, newMat([]float32{0, float32(math.Log(3))}, 1, 2), newMat([]float32{2, 4, 6, 8}, 1, 4), y)
+	near(t, "blend", y.data, []float32{silu(4), silu(0.75*4 + 0.25*8)}, 1e-5)
+}
+
+// By hand: the pairs of 4 rotated dims turn by 1 and by base^(−2/4) radians a position.
+func TestRotaryFrequencies(t *testing.T) {
+	k := rotaryKey{dim: 4, base: 10000}
+	for i, want := range []float64{1, 0.01} {
+		if got := k.frequency(i); math.Abs(got/want-1) > 1e-12 {
+			t.Errorf("pair %d turns by %g, want %g", i, got, want)
+		}
+	}
+}
+
 // By hand: λ of zero vectors is λ_init, and layer 0 has 0.2.
 func TestLambdaByHand(t *testing.T) {
 	if init := lambdaInit(0); math.Abs(init-0.2) > 1e-12 {

@@ -526,10 +526,38 @@ func TestWatermark(t *testing.T) {
 	if r.Requests[1].Scheduled < r.Requests[0].End {
 		t.Error("the second request was admitted into the watermark")
 	}
-	l.Watermark = 0
+	l.Policy = "budget" // V1 has none by default, but keeps one that it is given
+	if r = simulate(t, l, p, src(), Options{}); r.Requests[1].Scheduled < r.Requests[0].End {
+		t.Error("a budget of tokens admitted the second request into the watermark")
+	}
+	l.Policy, l.Watermark = "prefill-first-whole", 0
 	r = simulate(t, l, p, src(), Options{})
 	if r.Requests[1].Scheduled != 0 || r.Requests[1].Preemptions != 1 || r.Requests[0].Preemptions != 0 {
 		t.Errorf("without a watermark both start at once and the last is preempted, got %+v", r.Requests)
+	}
+}
+
+// Where blocks run out SGLang retracts the sequence with the fewest outputs, of equal ones
+// that with the longer prompt, and it joins the end of the queue.
+func TestRetraction(t *testing.T) {
+	l := dense(40)
+	l.Policy, l.PrefixCache, l.Clip = "prefill-first-chunked", false, 1
+	for name, c := range map[string]struct {
+		second Request
+		want   int // which is retracted
+	}{
+		"fewer outputs":                 {Request{ID: 1, Arrive: 0.5, Prompt: 160, Generate: 200}, 1},
+		"fewer outputs, shorter prompt": {Request{ID: 1, Arrive: 0.5, Prompt: 100, Generate: 300}, 1},
+		"as many, longer prompt":        {Request{ID: 1, Prompt: 200, Generate: 300}, 1},
+		"as many, shorter prompt":       {Request{ID: 1, Prompt: 100, Generate: 300}, 0},
+	} {
+		src := &Replay{Requests: []Request{{ID: 0, Prompt: 160, Generate: 400}, c.second}}
+		r := simulate(t, l, linear{step: 0.01}, src, Options{})
+		for i, q := range r.Requests {
+			if (q.Preemptions > 0) != (i == c.want) {
+				t.Errorf("%s: request %d was retracted %d times, want request %d retracted alone", name, i, q.Preemptions, c.want)
+			}
+		}
 	}
 }
 

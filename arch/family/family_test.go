@@ -72,6 +72,23 @@ func TestCountingFormsOfPaper(t *testing.T) {
 	}
 }
 
+// Samba by hand at d = 8: four Mamba layers of 6·w² and four of attention of 2.5·w·A with
+// A = 128·d, beside MLPs of 12·w²; other proportions have no form.
+func TestSambaForm(t *testing.T) {
+	m := mustBuild(t, "samba", Options{Depth: 8, Width: 1000})
+	if got, want := SambaForm(m), 8*12e6+4*6e6+4*2.5*1000*1024.0; got != want {
+		t.Errorf("%g, want %g", got, want)
+	}
+	for _, o := range []Options{{Depth: 8, MLP: 4096}, {Depth: 8, KVHeads: 1}, {Depth: 8, Expand: 4}} {
+		if got := SambaForm(mustBuild(t, "samba", o)); got != 0 {
+			t.Errorf("%+v: a form of %g for other proportions", o, got)
+		}
+	}
+	if got := SambaForm(mustBuild(t, "mambay", Options{Depth: 8})); got != 0 {
+		t.Errorf("mambay has samba's form: %g", got)
+	}
+}
+
 func mustBuild(t testing.TB, name string, o Options) *arch.Model {
 	t.Helper()
 	m, err := Build(name, o)

@@ -1,0 +1,38 @@
+package serving
+
+import (
+	"math"
+	"testing"
+)
+
+// Percentiles are interpolated between ranks as numpy does: of 1, 2, 3, 10 the median is
+// half way between the second and the third.
+func TestPercentile(t *testing.T) {
+	for p, want := range map[float64]float64{0: 1, 0.5: 2.5, 0.9: 3 + 0.7*7, 1: 10} {
+		near(t, "percentile", Percentile([]float64{1, 2, 3, 10}, p), want, 1e-12)
+	}
+	if v := Percentile(nil, 0.5); !math.IsNaN(v) {
+		t.Errorf("a percentile of nothing is %g", v)
+	}
+	s := summarise([]float64{10, 1, 3, 2})
+	for what, got := range map[string][2]float64{"mean": {s.Mean, 4}, "median": {s.Median, 2.5}, "standard deviation": {s.Std, math.Sqrt((9 + 4 + 1 + 36) / 4.0)}, "90th": {s.P90, 7.9}, "99th": {s.P99, 9.79}} {
+		near(t, what, got[0], got[1], 1e-12)
+	}
+}
+
+// An objective is met by a request that is done within each of its figures.
+func TestSLOMet(t *testing.T) {
+	r := Record{Request: Request{Arrive: 1, Prompt: 10, Generate: 11}, First: 2, End: 4}
+	for _, c := range []struct {
+		slo  SLO
+		want bool
+	}{{SLO{}, true}, {SLO{TTFT: 1}, true}, {SLO{TTFT: 0.99}, false}, {SLO{TPOT: 0.2}, true}, {SLO{TPOT: 0.19}, false}, {SLO{E2E: 3}, true}, {SLO{E2E: 2.9}, false}, {SLO{TTFT: 1, TPOT: 0.1}, false}} {
+		if got := c.slo.Met(&r); got != c.want {
+			t.Errorf("first token after 1 s, 10 more in 2 s: %+v is met: %v", c.slo, got)
+		}
+	}
+	r.Status = TimedOut
+	if (SLO{}).Met(&r) {
+		t.Error("a request that timed out is good")
+	}
+}
