@@ -20,6 +20,46 @@ type MemoryReader interface {
 	fitsMemory(width int) error
 }
 
+// WeightUser is a mixer that can use the weights of a mixer like it in another layer.
+type WeightUser interface {
+	Mixer
+	usingWeights(Ref) Mixer
+}
+
+// UsingWeights is the mixer made to use the weights of a layer, and whether it can.
+func UsingWeights(m Mixer, layer Ref) (Mixer, bool) {
+	u, ok := m.(WeightUser)
+	if !ok {
+		return nil, false
+	}
+	return u.usingWeights(layer), true
+}
+
+// WeightOwner is the part of a mixer whose weights other layers can use, and its number among
+// the parts; nil where none can.
+func WeightOwner(m Mixer) (owner Mixer, part int) {
+	for i, p := range Parts(m) {
+		if _, ok := p.(WeightUser); ok && p.Reads().Weights == 0 {
+			return p, i
+		}
+	}
+	return nil, 0
+}
+
+// wholeLayer is a mixer that owns a cache and makes its queries where it makes its keys.
+type wholeLayer interface{ whole() }
+
+// LastQuery reports whether the mixer of a layer that owns its cache can make keys and
+// values for all positions and queries for the last alone. A Parallel runs as a whole, and
+// so does a layer whose FFN does not wait for the mixer.
+func (l Layer) LastQuery() bool {
+	if len(Parts(l.Mixer)) != 1 || l.Block.Parallel() {
+		return false
+	}
+	_, whole := l.Mixer.(wholeLayer)
+	return !whole && l.Mixer.Stores().CacheElements > 0
+}
+
 // ReadingCache is the mixer made to read the cache of a layer, and whether it can.
 func ReadingCache(m Mixer, layer Ref) (Mixer, bool) {
 	r, ok := m.(CacheReader)

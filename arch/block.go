@@ -12,15 +12,18 @@ const (
 	ParallelNorm               // y = norm(x), x += f(y) + g(y): GPT-J, Falcon, Cohere
 	ParallelNorms              // x += f(norm(x)) + g(norm'(x)): GPT-NeoX
 	StreamNorm                 // x = norm(x), x += f(x), the same for g: MiniMax
+	// SideInput is of parallel mixers: the first, s, reads the stream as it is and feeds the
+	// others alone, x += f(norm(x + s(x))); g as in PreNorm (Zamba).
+	SideInput
 )
 
-var blockNames = [...]string{"pre_norm", "post_norm", "sandwich_norm", "parallel_norm", "parallel_norms", "stream_norm"}
+var blockNames = [...]string{"pre_norm", "post_norm", "sandwich_norm", "parallel_norm", "parallel_norms", "stream_norm", "side_input"}
 
 func (b Block) String() string { return blockNames[b] }
 
 // Blocks lists the blocks.
 func Blocks() []Block {
-	return []Block{PreNorm, PostNorm, SandwichNorm, ParallelNorm, ParallelNorms, StreamNorm}
+	return []Block{PreNorm, PostNorm, SandwichNorm, ParallelNorm, ParallelNorms, StreamNorm, SideInput}
 }
 
 // Parallel reports whether the FFN reads the stream as it was before the mixer.

@@ -62,6 +62,9 @@ func (m *Model) Check() error {
 		if l.Block.Parallel() && (l.Mixer == nil || l.FFN == nil) {
 			return fmt.Errorf("layer %d: a %s block needs both a mixer and an ffn", i, l.Block)
 		}
+		if l.Block == SideInput && len(Parts(l.Mixer)) < 2 {
+			return fmt.Errorf("layer %d: a %s block needs parallel mixers: one, and those that it feeds", i, l.Block)
+		}
 		for _, mx := range Parts(l.Mixer) {
 			if err := listed(mx); err != nil {
 				return fmt.Errorf("layer %d: %w", i, err)
@@ -105,6 +108,14 @@ func (m *Model) checkRefs(i int, mx Mixer) error {
 		}
 		if err := mx.(CacheReader).fitsCache(owner); err != nil {
 			return fmt.Errorf("layer %d (cross-attention) %w (owner: layer %d)", i, err, s)
+		}
+	}
+	if s, ok := r.Weights.Layer(); ok {
+		if s >= i || s < 0 {
+			return fmt.Errorf("layer %d (%s) uses the weights of layer %d, which is not before it", i, mx.Kind(), s)
+		}
+		if owner, _ := WeightOwner(m.Layers[s].Mixer); owner == nil || Detached(owner) != Detached(mx) {
+			return fmt.Errorf("layer %d (%s) uses the weights of layer %d, which has none of the same shapes", i, mx.Kind(), s)
 		}
 	}
 	if mx, ok := mx.(MemoryReader); ok {

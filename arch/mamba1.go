@@ -4,14 +4,17 @@ import "fmt"
 
 // Mamba1 is the selective state-space mixer of Gu & Dao, arXiv:2312.00752.
 //
-// Weights: in [2·d_inner, width], conv [d_inner, d_conv], x [dt_rank + 2·d_state,
-// d_inner], dt [d_inner, dt_rank] + bias, a_log [d_inner, d_state], d [d_inner],
+// Weights: in [2·d_inner, width], conv [d_inner, d_conv], x [heads·(dt_rank + 2·d_state),
+// d_inner/heads], dt [d_inner, dt_rank] + bias, a_log [d_inner, d_state], d [d_inner],
 // out [width, d_inner].
 type Mamba1 struct {
 	DInner, DState, DConv, DtRank int
 	ConvBias, ProjBias            bool
 	InnerNorms                    bool // RMSNorm on dt, B and C (Jamba)
 	BareNorms                     bool // the same without weights (Falcon Mamba)
+	// Heads is how many parts of the channels have a Δ, B and C of their own, each made of
+	// that part alone (Zamba); 0 is one. Their maps x and dt lie one behind the other.
+	Heads int
 
 	Numerics Mamba1Numerics
 }
@@ -29,7 +32,7 @@ func (m Mamba1) Weights(width int) []Weight {
 	w := []Weight{
 		{Name: "in", Shape: []int{2 * m.DInner, width}},
 		{Name: "conv", Shape: []int{m.DInner, m.DConv}, Role: Vector},
-		{Name: "x", Shape: []int{m.DtRank + 2*m.DState, m.DInner}},
+		{Name: "x", Shape: []int{m.Parts() * (m.DtRank + 2*m.DState), m.DInner / m.Parts()}},
 		{Name: "dt", Shape: []int{m.DInner, m.DtRank}},
 		{Name: "dt_bias", Shape: []int{m.DInner}, Role: Vector},
 		{Name: "a_log", Shape: []int{m.DInner, m.DState}, Role: Vector},
@@ -49,9 +52,21 @@ func (m Mamba1) Weights(width int) []Weight {
 	return w
 }
 
+// Parts is how many parts of the channels have a Δ, B and C of their own.
+func (m Mamba1) Parts() int { return max(m.Heads, 1) }
+
 // Check implements Mixer.
 func (m Mamba1) Check(int) error {
-	return positive("d_inner", m.DInner, "d_state", m.DState, "d_conv", m.DConv, "dt_rank", m.DtRank)
+	if err := positive("d_inner", m.DInner, "d_state", m.DState, "d_conv", m.DConv, "dt_rank", m.DtRank); err != nil {
+		return err
+	}
+	switch {
+	case m.Heads < 0 || m.DInner%m.Parts() != 0:
+		return fmt.Errorf("d_inner %d does not divide into heads %d", m.DInner, m.Heads)
+	case m.Heads > 1 && (m.InnerNorms || m.BareNorms):
+		return fmt.Errorf("norms on Δ, B and C are not modelled with heads %d", m.Heads)
+	}
+	return nil
 }
 
 // Name implements Mixer.
@@ -72,6 +87,7 @@ func (m *Mamba1) fields() []Field {
 			Doc: "state elements of a channel"},
 		{Key: "d_conv", Value: &m.DConv, Default: always(4), Shown: true, Doc: "taps of the convolution"},
 		{Key: "dt_rank", Value: &m.DtRank, Default: func(width int) any { return DtRank(width) }, Doc: "rank of the time step's map"},
+		{Key: "heads", Value: &m.Heads, AllowZero: true, Default: always(0), Doc: "parts of the channels with Δ, B and C of their own; 0: one"},
 		{Key: "conv_bias", Value: &m.ConvBias, Default: always(true), Doc: "bias of the convolution"},
 		flag("proj_bias", &m.ProjBias, "bias on the projections in and out"),
 		flag("inner_norms", &m.InnerNorms, "norms on Δ, B and C"),

@@ -19,8 +19,9 @@ type Mamba2 struct {
 
 // Mamba2Numerics change what the mixer computes and nothing of what it costs.
 type Mamba2Numerics struct {
-	NormGroups int  // the norm runs over as many equal parts; 0 is one
-	NormFirst  bool // the norm stands before the gate, not behind it
+	NormGroups int     // the norm runs over as many equal parts; 0 is one
+	NormFirst  bool    // the norm stands before the gate, not behind it
+	NormEps    float64 // ε of its norm; 0 is the model's
 }
 
 // Kind returns "mamba2".

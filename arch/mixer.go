@@ -72,6 +72,8 @@ type Reads struct {
 	Cache  Ref // layer whose cache is read instead of one of the mixer's own
 	Memory Ref // layer whose memory is gated
 	Kind   MemoryKind
+	// Weights is the layer that stores the weights the mixer shares with it.
+	Weights Ref
 }
 
 // MixerKind is a kind of mixer as model files name it.
@@ -93,6 +95,7 @@ func MixerKinds() []MixerKind {
 		{"gated_deltanet", "gated delta rule (Yang et al., arXiv:2412.06464)", GatedDeltaNet{}},
 		{"kda", "delta rule with a decay for each channel (Kimi Delta Attention, arXiv:2510.26692)", KDA{}},
 		{"rglru", "gated linear recurrence of Griffin (De et al., arXiv:2402.19427)", RGLRU{}},
+		{"shared_block", "Transformer block whose weights several layers use (Zamba, arXiv:2411.15242)", SharedBlock{}},
 		{"short_conv", "gated short convolution (LFM2)", ShortConv{}},
 		{"lightning", "linear attention with fixed decays (MiniMax)", Lightning{}},
 		{"gmu", "Gated Memory Unit (paper §2)", GMU{}},

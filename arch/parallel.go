@@ -91,6 +91,9 @@ func (p Parallel) Reads() Reads {
 		if r.Memory > 0 {
 			all.Memory, all.Kind = r.Memory, r.Kind
 		}
+		if r.Weights > 0 {
+			all.Weights = r.Weights
+		}
 	}
 	return all
 }

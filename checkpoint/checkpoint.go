@@ -82,6 +82,15 @@ func Buffer(modelType, tensor string) bool {
 	return false
 }
 
+// CopyOf names the tensor of a checkpoint of m that another tensor repeats, "" where it repeats
+// none.
+func CopyOf(modelType string, m *arch.Model, tensor string) string {
+	if f := schemes()[modelType].copyOf; f != nil {
+		return f(m, tensor)
+	}
+	return ""
+}
+
 // Types lists the model types whose tensor names are known, sorted.
 func Types() []string { return slices.Sorted(maps.Keys(schemes())) }
 

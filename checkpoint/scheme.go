@@ -19,12 +19,16 @@ type scheme struct {
 	// buffers are ends of the names of tensors that follow from the configuration.
 	buffers []string
 	at      func(p place) string // key to look up instead of the usual one; "" is the usual one
+	// copyOf names the tensor that another one repeats, "" where it repeats none: weights that
+	// layers share are in some files once for each.
+	copyOf func(m *arch.Model, tensor string) string
 }
 
 // entry is where one kind of weight lies.
 type entry struct {
 	tensors []string
-	join    func(place) joiner // nil: one behind the other
+	join    func(place) joiner   // nil: one behind the other
+	named   func(place) []string // the tensors where they follow from the place, instead
 }
 
 func (s scheme) weight(m *arch.Model, name string) (Weight, error) {
@@ -44,7 +48,11 @@ func (s scheme) weight(m *arch.Model, name string) (Weight, error) {
 		return Weight{}, fmt.Errorf("no tensor is known to hold %s (%s)", name, key)
 	}
 	w := Weight{}
-	for _, t := range e.tensors {
+	tensors := e.tensors
+	if e.named != nil {
+		tensors = e.named(p)
+	}
+	for _, t := range tensors {
 		if abs, ok := strings.CutPrefix(t, "/"); ok {
 			w.Tensors = append(w.Tensors, abs)
 			continue

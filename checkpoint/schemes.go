@@ -8,7 +8,7 @@ func Verified() []string {
 	return []string{
 		"bamba", "cohere2", "deepseek_v2", "deepseek_v3", "ernie4_5_moe", "exaone4", "falcon_h1", "gemma2", "gemma3_text", "gemma4_text", "glm4_moe", "gpt_neox", "gpt_oss", "granitemoehybrid", "jamba",
 		"lfm2", "llama", "mamba", "mamba2", "minimax", "minimax_m2", "mistral", "mixtral", "nemotron_h", "olmo3", "phi3", "qwen2", "qwen2_moe", "qwen3", "qwen3_5_text",
-		"qwen3_moe", "qwen3_next", "smollm3", "starcoder2",
+		"qwen3_moe", "qwen3_next", "smollm3", "starcoder2", "zamba2",
 	}
 }
 
@@ -78,6 +78,8 @@ func schemes() map[string]scheme {
 		"gemma2":           gemma2(),
 		"gemma3_text":      gemma2(),
 		"gemma4_text":      gemma4(),
+		"zamba":            zamba(),
+		"zamba2":           zamba2(),
 		"vaultgemma":       onePlusNorms(llama(), "mixer_norm", "ffn_norm", "final_norm"),
 		"glm":              phi3(),
 		"glm4":             glm4(),

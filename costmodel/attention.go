@@ -35,6 +35,15 @@ func (b *builder) attention(a arch.Attention) {
 	default:
 		b.linear("attn.qkv", w, qRows+kvRows, r, linearOpts{bias: a.QKVBias})
 	}
+	b.heads(a, h, k, r, kv)
+	b.outLinear("attn.out", inner, a.OutBias)
+}
+
+// heads prices what stands between attention's map to queries, keys and values, r and kv
+// rows of them, and its map out, for h query heads and k heads of keys.
+func (b *builder) heads(a arch.Attention, h, k, r, kv int) {
+	hd := a.HeadDim
+	q, inner, kvElems := h*hd, h*a.Values(), k*(hd+a.Values())
 	ownK := 0.0 // key elements of a row made here
 	if !a.Cross() {
 		ownK = float64(k * hd)
@@ -76,7 +85,6 @@ func (b *builder) attention(a arch.Attention) {
 	if a.OutputGate {
 		b.elementwise("attn.gate", Gate, 0, 2*float64(inner), float64(inner), 2*float64(inner), r)
 	}
-	b.outLinear("attn.out", inner, a.OutBias)
 }
 
 func (b *builder) core(a arch.Attention, h, k int) {

@@ -101,7 +101,7 @@ func buildOps(m *arch.Model, o Options, f inForce, prefill, grouped bool) ([]OpG
 	b.layerInputs()
 	for i, l := range m.Layers {
 		b.layer, b.last = i, i >= from
-		owner := b.skip && i == from-1 && lastQuery(l)
+		owner := b.skip && i == from-1 && l.LastQuery()
 		b.part = InMixer
 		b.once(b.mixerBlock(l, owner), func() { b.mixerOps(l, owner) })
 		b.part = InFFN
@@ -222,6 +222,14 @@ func (b *builder) postNorm(name string) {
 	o.FLOPs[b.r()] += w
 }
 
+// fedNorm normalises the residual stream and what a mixer feeds into it together.
+func (b *builder) fedNorm() {
+	w := float64(b.m.Width)
+	o := b.norm("mixer_norm", b.m.Width, b.r())
+	b.act(o, w, 0, b.r())
+	o.FLOPs[b.r()] += w
+}
+
 // rmsNorm is a norm inside a mixer, always RMS: elements of each row, weights shared.
 func (b *builder) rmsNorm(name string, weights, n, r int) *Op {
 	return b.elementwise(name, InnerNorm, float64(weights), float64(n), float64(n), 4*float64(n), r)
@@ -296,6 +304,7 @@ type block struct {
 	part                                      any
 	block                                     arch.Block
 	cross, last, owner, scanFed, early, mixed bool
+	reused                                    bool
 	stored                                    *arch.StoredWeights
 }
 
@@ -308,7 +317,7 @@ func (b *builder) mixerBlock(l arch.Layer, owner bool) (k block) {
 	if len(arch.Parts(m)) == 1 { // a Parallel is no map key
 		k.part = arch.Detached(m)
 	}
-	k.cross = m.Reads().Cache > 0
+	k.cross, k.reused = m.Reads().Cache > 0, m.Reads().Weights > 0
 	k.last, k.owner = b.last, owner
 	k.scanFed, k.early, k.mixed = b.scanFd[b.layer], b.early[b.layer], b.mixFd[b.layer]
 	return k
@@ -346,7 +355,8 @@ func (b *builder) mixerOps(l arch.Layer, owner bool) {
 	}
 	b.storage = b.normStorage(l)
 	before, beforeFFN := l.Block.Before()
-	if before {
+	side := l.Block == arch.SideInput
+	if before && !side {
 		b.norm("mixer_norm", b.m.Width, b.r())
 	}
 	if l.Block == arch.ParallelNorms && beforeFFN {
@@ -359,6 +369,13 @@ func (b *builder) mixerOps(l arch.Layer, owner bool) {
 	}
 	parts := arch.Parts(l.Mixer)
 	for i, p := range parts {
+		if side && i < 2 { // the first feeds what the others read
+			b.fresh = i == 0
+			if i == 1 {
+				b.storage = b.normStorage(l)
+				b.fedNorm()
+			}
+		}
 		scope := "mixer."
 		if len(parts) > 1 {
 			scope += strconv.Itoa(i) + "."
@@ -402,13 +419,6 @@ func (b *builder) ffnOps(l arch.Layer) {
 	}
 }
 
-// lastQuery reports whether the mixer of a layer that owns its cache can make keys and
-// values for all positions and queries for the last alone. A Parallel runs as a whole, and
-// so does a layer whose FFN does not wait for the mixer.
-func lastQuery(l arch.Layer) bool {
-	return len(arch.Parts(l.Mixer)) == 1 && l.Mixer.Stores().CacheElements > 0 && !l.Block.Parallel()
-}
-
 // partCosts says how each mixer and FFN is priced, by its type.
 var partCosts = costsByType(
 	priced((*builder).attention),
@@ -418,6 +428,7 @@ var partCosts = costsByType(
 	priced((*builder).deltaNet),
 	priced((*builder).kda),
 	priced((*builder).rglru),
+	priced((*builder).sharedBlock),
 	priced((*builder).shortConv),
 	priced((*builder).lightning),
 	priced((*builder).gmu),

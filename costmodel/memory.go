@@ -49,7 +49,9 @@ func (c *Compiled) memoryTable() memoryTable {
 	for i := range c.decode {
 		g := &c.decode[i]
 		n := float64(g.Count)
-		if g.Shape.Table > 0 {
+		if g.Reused {
+			// stored by an earlier layer
+		} else if g.Shape.Table > 0 {
 			t.weights += float64(g.Shape.Table) * g.Bytes[Weights][rows]
 		} else if g.Kernel != Head || !c.Model.Tied {
 			t.weights += n * (g.Bytes[Weights][one] + g.Bytes[Weights][hit]*float64(g.Shape.Experts))

@@ -95,6 +95,9 @@ type Op struct {
 	Bytes [NumKinds]Coef
 	Link  Coef // bytes sent to peers
 
+	// Reused: its weights are those of an earlier layer, read again and not stored again.
+	Reused bool
+
 	Shape Shape
 	// Only says of which calls of a mixed step the operation is part: latent attention runs
 	// otherwise for pieces of prompts than for sequences that decode.

@@ -36,22 +36,30 @@ func (b *builder) gatedNorm(name string, weights, d int, noNorm bool) {
 func (b *builder) mamba1(m arch.Mamba1) {
 	di := b.split("d_inner", m.DInner)
 	n, w := m.DState, b.m.Width
-	low := m.DtRank + 2*n
+	parts := m.Parts()
+	if parts > 1 {
+		parts = b.split("heads", parts)
+	}
+	low := parts * (m.DtRank + 2*n)
 	b.linear("mamba1.in", w, 2*di, rows, linearOpts{bias: m.ProjBias})
 	b.conv("mamba1.conv", ConvMamba1, di, m.DConv, m.ConvBias)
-	b.linear("mamba1.x", di, low, rows, linearOpts{})
-	b.allReduce("mamba1.x.allreduce", low, rows)
+	if m.Parts() > 1 {
+		b.byHead("mamba1.x", di, low, parts)
+	} else {
+		b.linear("mamba1.x", di, low, rows, linearOpts{})
+		b.allReduce("mamba1.x.allreduce", low, rows)
+	}
 	switch {
 	case m.InnerNorms:
 		b.rmsNorm("mamba1.inner_norm", low, low, rows)
 	case m.BareNorms:
 		b.elementwise("mamba1.inner_norm", InnerNorm, 0, float64(low), float64(low), 3*float64(low), rows)
 	}
-	b.linear("mamba1.dt", m.DtRank, di, rows, linearOpts{})
+	b.byHead("mamba1.dt", parts*m.DtRank, di, parts)
 	o := b.op("mamba1.scan", ScanMamba1)
 	o.Shape = Shape{Out: di, StateDim: n}
 	b.weights(o, float64(di*(n+2)))
-	b.act(o, float64(3*di+2*n), float64(di), rows)
+	b.act(o, float64(3*di+2*n*parts), float64(di), rows)
 	if b.scanFd[b.layer] {
 		o.Shape.WritesMemory = true
 		b.act(o, 0, float64(di), b.memoryRows())
@@ -59,6 +67,17 @@ func (b *builder) mamba1(m arch.Mamba1) {
 	b.state(o, float64(di*n))
 	o.FLOPs[rows] = float64(di) * float64(7*n+8)
 	b.outLinear("mamba1.out", di, m.ProjBias)
+}
+
+// byHead is a product in which each head's share of the input makes that head's share of the
+// output alone.
+func (b *builder) byHead(name string, in, out, heads int) *Op {
+	o := b.op(name, Product)
+	o.Shape = Shape{In: in / heads, Out: out}
+	o.Bytes[Weights][one], o.Weight = b.matrix(name, out, in/heads, false)
+	b.act(o, float64(in), float64(out), rows)
+	o.FLOPs[rows] = 2 * float64(out) * float64(in/heads)
+	return o
 }
 
 // memoryRows is the rows a memory is written for: the last of each sequence where the

@@ -10,12 +10,9 @@ func (b *builder) rglru(g arch.RGLRU) {
 	b.linear("rglru.in", b.m.Width, 2*n, rows, linearOpts{bias: true})
 	b.elementwise("rglru.act", Activation, 0, d, d, activationFLOPs(g.Act)*d, rows)
 	b.plainConv("rglru.conv", ConvShort, n, g.DConv, true)
-	gates := b.op("rglru.gates", Product)
-	gates.Shape = Shape{In: g.HeadDim, Out: 2 * n}
-	gates.Bytes[Weights][one], gates.Weight = b.matrix("rglru.gates", 2*n, g.HeadDim, false)
+	gates := b.byHead("rglru.gates", n, 2*n, n/g.HeadDim)
 	b.weights(gates, 2*d)
-	b.act(gates, d, 2*d, rows)
-	gates.FLOPs[rows] = 2*d*2*float64(g.HeadDim) + 2*d
+	gates.FLOPs[rows] += 2 * d
 	o := b.op("rglru.scan", ScanRGLRU)
 	o.Shape = Shape{Out: n, Heads: n, KVHeads: n, HeadDim: 1, StateDim: 1}
 	b.weights(o, d)

@@ -169,7 +169,7 @@ func diffLambda(w []float32, init float64) float64 {
 }
 
 func (m *attention) run(c *call, x mat) {
-	r, s := c.r, c.s
+	r := c.r
 	inner, queries := m.Inner(), m.Queries()
 	qRows := queries
 	if m.OutputGate {
@@ -197,7 +197,12 @@ func (m *attention) run(c *call, x mat) {
 	if m.OutputGate {
 		gate = q.part(queries, inner)
 	}
-	q = q.part(0, queries)
+	c.residual("attn.out", m.out, m.heads(c, q.part(0, queries), k, v, gate))
+}
+
+// heads runs what stands between the map to queries, keys and values and the map out.
+func (m *attention) heads(c *call, q, k, v, gate mat) mat {
+	r, s, inner := c.r, c.s, m.Inner()
 	if m.ValueNorm && !m.Cross() {
 		from := v
 		if m.KeysAsValues {
@@ -234,7 +239,7 @@ func (m *attention) run(c *call, x mat) {
 		c.op("attn.gate", func(t *tally) { r.outputGate(t, gate, o, gated) })
 		o = gated
 	}
-	c.residual("attn.out", m.out, o)
+	return o
 }
 
 // keysValues cuts the map to keys and values. Values that are keys have a place of their own,

@@ -17,7 +17,7 @@ func (m *Model) newMamba1(mx arch.Mamba1, p string, _ int) *mamba1 {
 	out := &mamba1{
 		Mamba1: mx,
 		in:     m.linear(p+"in", 2*mx.DInner, width),
-		x:      m.linear(p+"x", mx.DtRank+2*mx.DState, mx.DInner),
+		x:      m.linear(p+"x", mx.Parts()*(mx.DtRank+2*mx.DState), mx.DInner/mx.Parts()),
 		dt:     linear{w: w[p+"dt"], out: mx.DInner, in: mx.DtRank},
 		out:    m.linear(p+"out", width, mx.DInner),
 		conv:   newConv(w[p+"conv"], w[p+"conv_bias"], mx.DInner, mx.DConv),
@@ -146,6 +146,10 @@ func (m *mamba1) run(c *call, x mat) {
 	c.op("mamba1.in", func(t *tally) { r.linear(t, m.in, x, xz, epilogue{}) })
 	u := c.mat(x.rows, m.DInner)
 	c.op("mamba1.conv", func(t *tally) { m.conv.run(r, t, xz.part(0, m.DInner), u, st.conv, s.batch) })
+	if m.Parts() > 1 {
+		m.byHead(c, xz, u)
+		return
+	}
 	proj := c.mat(x.rows, m.DtRank+2*m.DState)
 	c.op("mamba1.x", func(t *tally) { r.linear(t, m.x, u, proj, epilogue{}) })
 	low, B, C := proj.part(0, m.DtRank), proj.part(m.DtRank, m.DState), proj.part(m.DtRank+m.DState, m.DState)
@@ -173,6 +177,43 @@ func (m *mamba1) run(c *call, x mat) {
 			state: st.state, a: m.a, d: m.d, bias: m.dtBias, states: m.DState, batch: s.batch,
 		}
 		scan.run(r, t)
+	})
+	c.residual("mamba1.out", m.out, y)
+}
+
+// byHead runs the scan of channels whose Δ, B and C are made head by head. The state is
+// [heads][batch][channels of a head][states].
+func (m *mamba1) byHead(c *call, xz, u mat) {
+	r, s, heads := c.r, c.s, m.Parts()
+	st := &s.layers[c.layer].mixers[c.mixer]
+	low, n := m.DtRank+2*m.DState, m.DInner/heads
+	proj, delta := c.mat(u.rows, heads*low), c.mat(u.rows, m.DInner)
+	c.op("mamba1.x", func(t *tally) {
+		for h := range heads {
+			r.linear(t, m.x.part(h*low, (h+1)*low), u.part(h*n, n), proj.part(h*low, low), epilogue{})
+		}
+	})
+	c.op("mamba1.dt", func(t *tally) {
+		for h := range heads {
+			r.linear(t, m.dt.part(h*n, (h+1)*n), proj.part(h*low, m.DtRank), delta.part(h*n, n), epilogue{})
+		}
+	})
+	y := c.mat(u.rows, m.DInner)
+	memory, step := c.remember(arch.ScanMemory, u.rows, m.DInner)
+	size := s.batch * n * m.DState
+	c.op("mamba1.scan", func(t *tally) {
+		for h := range heads {
+			at := h*low + m.DtRank
+			scan := selectiveScan{
+				u: u.part(h*n, n), delta: delta.part(h*n, n), z: xz.part(m.DInner+h*n, n), b: proj.part(at, m.DState), c: proj.part(at+m.DState, m.DState),
+				y: y.part(h*n, n), step: step, state: st.state[h*size : (h+1)*size], a: m.a[h*n*m.DState : (h+1)*n*m.DState],
+				d: m.d[h*n : (h+1)*n], bias: m.dtBias[h*n : (h+1)*n], states: m.DState, batch: s.batch,
+			}
+			if step > 0 {
+				scan.memory = memory.part(h*n, n)
+			}
+			scan.run(r, t)
+		}
 	})
 	c.residual("mamba1.out", m.out, y)
 }

@@ -22,6 +22,9 @@ func (m *Model) newMamba2(mx arch.Mamba2, p string, _ int) *mamba2 {
 	}
 	if !mx.NoNorm {
 		out.norm = m.bare(p + "norm")
+		if e := mx.Numerics.NormEps; e > 0 {
+			out.norm.eps = float32(e)
+		}
 	}
 	return out
 }

@@ -45,6 +45,8 @@ type Model struct {
 	// skipFrom is the first layer that a skipping prefill runs for the last position
 	// only, 0 where the model has none.
 	skipFrom int
+	// keepsFirst: a shared block reads the embedding beside the stream.
+	keepsFirst bool
 	// memories says who hands on what: by layer and kind, the first layer that reads it.
 	memories map[memoryKey]int
 }
@@ -86,6 +88,7 @@ var partKernels = kernelsByType(
 	kernel((*Model).newDeltaNet),
 	kernel((*Model).newKDA),
 	kernel((*Model).newRGLRU),
+	kernel((*Model).newSharedBlock),
 	kernel((*Model).newShortConv),
 	kernel((*Model).newLightning),
 	kernel((*Model).newGMU),
@@ -217,6 +220,9 @@ func (m *Model) build() {
 		}
 	}
 	m.skipFrom, _ = a.CrossDecoder()
+	for range arch.Each[arch.SharedBlock](a) {
+		m.keepsFirst = true
+	}
 }
 
 func (m *Model) reads(i int, r arch.Reads) {

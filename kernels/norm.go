@@ -97,6 +97,24 @@ func (n *norm) add(r *runner, t *tally, x, dst mat) {
 	})
 }
 
+// sum normalises the sums of the rows of x and y into dst.
+func (n *norm) sum(r *runner, t *tally, x, y, dst mat) {
+	t.read(Weights, len(n.w)+len(n.b))
+	count, rows := pieces(x.rows, 10*x.cols, 1)
+	r.split(count, t, func(p int, t *tally) {
+		for i := p * rows; i < min(x.rows, (p+1)*rows); i++ {
+			a, b, to := x.row(i), y.row(i), dst.row(i)
+			t.read(Activations, len(a)+len(b))
+			for j, v := range a {
+				to[j] = v + b[j]
+			}
+			n.row(nil, to, to)
+			t.flops(len(to) + n.flops(len(to)))
+			t.write(Activations, len(to))
+		}
+	})
+}
+
 // flops is the arithmetic of a norm over n elements (docs/accounting.md).
 func (n *norm) flops(elements int) int {
 	per := 4

@@ -137,6 +137,7 @@ type call struct {
 	fresh        bool // nothing is in into yet
 	trace        *Trace
 	inputs       mat // the embeddings that layers have of their own, side by side
+	first        mat // the stream as the first layer read it, where a shared block reads it too
 }
 
 // op runs and counts one operation of the current layer.
@@ -196,6 +197,10 @@ func (s *Session) forward(ctx context.Context, c *call, tokens [][]int) ([][]flo
 	if m.arch.EmbedNorm {
 		c.op("embed.norm", func(t *tally) { m.embedNorm.rows(c.r, t, c.x, c.x) })
 	}
+	if m.keepsFirst {
+		// The embedding stays where it was written and the stream moves on: no bytes more.
+		c.first = newMat(append([]float32(nil), c.x.data[:rows*w]...), rows, w)
+	}
 	m.inputs.run(c, tokens)
 	for i := range m.layers {
 		s.scratch.reset()
@@ -247,10 +252,15 @@ func (c *call) runLayer(l *layer) {
 	var shared mat // the FFN's input where it does not wait for the mixer
 	if len(l.mixers) > 0 {
 		c.lastQuery = false
-		if c.skip && c.layer == c.s.model.skipFrom-1 && len(l.mixers) == 1 && !l.block.Parallel() {
-			c.lastQuery = c.s.model.arch.Layers[c.layer].Mixer.Stores().CacheElements > 0
+		if c.skip && c.layer == c.s.model.skipFrom-1 {
+			c.lastQuery = c.s.model.arch.Layers[c.layer].LastQuery()
 		}
-		x := c.normed("mixer_norm", before, &l.mixerNorm)
+		x, mixers := mat{}, l.mixers
+		if l.block == arch.SideInput {
+			x, mixers = c.fed(l), mixers[1:]
+		} else {
+			x = c.normed("mixer_norm", before, &l.mixerNorm)
+		}
 		if l.block.Parallel() {
 			if shared = x; beforeFFN {
 				shared = c.normed("ffn_norm", true, &l.ffnNorm)
@@ -258,8 +268,8 @@ func (c *call) runLayer(l *layer) {
 		}
 		c.replace(l.block, x)
 		done := c.behind("mixer_post_norm", l.block, &l.mixerPost)
-		for i, mx := range l.mixers {
-			c.mixer = i
+		for i, mx := range mixers {
+			c.mixer = i + len(l.mixers) - len(mixers)
 			mx.run(c, x)
 		}
 		done()
@@ -286,6 +296,18 @@ func (c *call) normed(name string, there bool, n *norm) mat {
 	}
 	x := c.mat(c.x.rows, c.x.cols)
 	c.op(name, func(t *tally) { n.rows(c.r, t, c.x, x) })
+	return x
+}
+
+// fed runs the first mixer of a layer on the stream, and returns the norm of what it makes and
+// the stream together, which the others read.
+func (c *call) fed(l *layer) mat {
+	y := c.mat(c.x.rows, c.x.cols)
+	c.into, c.fresh, c.mixer = &y, true, 0
+	l.mixers[0].run(c, c.x)
+	c.into, c.fresh = nil, false
+	x := c.mat(c.x.rows, c.x.cols)
+	c.op("mixer_norm", func(t *tally) { l.mixerNorm.sum(c.r, t, c.x, y, x) })
 	return x
 }
 

@@ -103,7 +103,9 @@ func harmlessFields(modelType string) map[string]bool {
 			time_step_floor time_step_init_scheme time_step_limit time_step_max
 			time_step_min time_step_scale time_step_rank fused_add_norm
 			pad_vocab_size_multiple`,
-		"jamba": `use_mamba_kernels mamba_inner_layernorms`,
+		"zamba2": `use_long_context chunk_size time_step_floor time_step_limit time_step_max time_step_min use_mamba_kernels use_mem_eff_path`,
+		"zamba":  `time_step_floor time_step_max time_step_min use_mamba_kernels`,
+		"jamba":  `use_mamba_kernels mamba_inner_layernorms`,
 		"bamba": `mamba_dt_rank
 			mamba_chunk_size time_step_floor time_step_limit time_step_max time_step_min
 			mamba_norm_before_gate z_loss_coefficient use_mamba_kernels`,

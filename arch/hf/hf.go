@@ -83,6 +83,8 @@ func importers() map[string]func(*config) *arch.Model {
 		"gemma3_text":      importGemma3,
 		"gemma4_text":      importGemma4,
 		"vaultgemma":       importVaultGemma,
+		"zamba":            importZamba,
+		"zamba2":           importZamba2,
 		"glm":              importGLM,
 		"glm4":             importGLM4,
 		"gpt2":             importGPT2,
@@ -151,8 +153,6 @@ func Refused() map[string]string {
 		"kimi_k3":       "its residual stream attends to blocks of layers, and its latent attention has a gate",
 		"rwkv":          "its recurrence has no kernel here",
 		"rwkv5":         "its recurrence has no kernel here",
-		"zamba":         "blocks whose weights several layers share",
-		"zamba2":        "blocks whose weights several layers share",
 	}
 }
 

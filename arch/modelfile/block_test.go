@@ -17,6 +17,11 @@ func TestBlocksRoundTrip(t *testing.T) {
 		for _, b := range arch.Blocks() {
 			m := &arch.Model{Name: "m", Width: 64, Vocab: 100, Norm: norm, EmbedNorm: true, Positions: 40, LogitCap: 30.5}
 			for _, block := range []arch.Block{b, b, arch.PreNorm} {
+				if block == arch.SideInput { // of parallel mixers alone
+					p := arch.Parallel{Mixers: []arch.Mixer{arch.Attention{Heads: 2, KVHeads: 2, HeadDim: 8}, a}}
+					m.Layers = append(m.Layers, arch.Layer{Mixer: p, Block: block})
+					continue
+				}
 				m.Layers = append(m.Layers, arch.Layer{Mixer: a, FFN: arch.MLP{Inner: 32, Act: arch.GELUTanh}, Block: block})
 			}
 			var file bytes.Buffer

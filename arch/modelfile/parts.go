@@ -29,6 +29,13 @@ func (r *yamlModel) readMixer(name string, m *yamlMap) *yamlMixer {
 				m.boolean("chain", &d.chain)
 			}
 		}
+		if _, ok := blank.(arch.WeightUser); ok {
+			if _, reuses := m.find("weights"); reuses {
+				m.source("weights", d)
+				d.reuses = true
+				break
+			}
+		}
 		d.mixer = arch.EditFields(blank, func(fields []arch.Field) { m.readFields(fields, width, false) })
 	case kind == "cross":
 		m.source("of", d)

@@ -26,7 +26,7 @@ import (
 //
 // Cross-attention takes the shape of the layer whose cache it reads, a GMU its width
 // from the memory. A mixer may have an ffn of its own, or ffn: none, and a block of its own
-// (pre_norm, post_norm, sandwich_norm, parallel_norm, parallel_norms, stream_norm: see arch.Block).
+// (pre_norm, post_norm, sandwich_norm, parallel_norm, parallel_norms, stream_norm, side_input: see arch.Block).
 func Parse(filename string, data []byte) (*arch.Model, error) {
 	f := &yamlFile{name: filename}
 	top, err := f.parseTree(data)
@@ -143,6 +143,7 @@ type yamlMixer struct {
 	cross  *yamlMap // cross-attention: its own fields over the owner's
 	parts  []string
 	chain  bool // sigmoid GMUs follow one another
+	reuses bool // it uses the weights of the labelled layer, whose sizes it has
 	ffn    arch.FFN
 	ownFFN bool
 	block  arch.Block
@@ -179,7 +180,9 @@ func (r *yamlModel) readMixers(field yamlField) {
 	}
 }
 
-func (d *yamlMixer) empty() bool { return d.mixer == nil && d.cross == nil && d.parts == nil }
+func (d *yamlMixer) empty() bool {
+	return d.mixer == nil && d.cross == nil && d.parts == nil && !d.reuses
+}
 
 // place builds the layers in the order of the layout.
 func (r *yamlModel) place(text string) error {
@@ -246,7 +249,13 @@ func (r *yamlModel) build(d *yamlMixer, i int) (arch.Mixer, error) {
 		return nil, fmt.Errorf("%s reads %s, but no layer is labelled @%s", d.name, d.source, d.source)
 	}
 	var mx arch.Mixer
-	if d.cross != nil {
+	if d.reuses {
+		owner, _ := arch.WeightOwner(r.model.Layers[at].Mixer)
+		if owner == nil {
+			return nil, fmt.Errorf("%s uses the weights of %s, but layer %d (%s) has none to share", d.name, d.source, at, r.model.Layers[at].MixerName())
+		}
+		mx, _ = arch.UsingWeights(owner, arch.To(at))
+	} else if d.cross != nil {
 		owner := arch.CacheOwner(r.model.Layers[at].Mixer)
 		if owner == nil {
 			return nil, fmt.Errorf("%s reads the cache of %s, but layer %d (%s) stores none", d.name, d.source, at, r.model.Layers[at].MixerName())

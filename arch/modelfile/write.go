@@ -153,6 +153,9 @@ func (y *yamlWriter) label() {
 			if s, ok := r.Cache.Layer(); ok {
 				base[s] = "cache"
 			}
+			if s, ok := r.Weights.Layer(); ok && base[s] == "" {
+				base[s] = "weights"
+			}
 			g, ok := p.(arch.MemoryReader)
 			if !ok {
 				continue
@@ -255,6 +258,10 @@ func (y *yamlWriter) mixerBody(i int, m arch.Mixer) string {
 		like = arch.Fields(arch.CacheOwner(y.model.Layers[s].Mixer))
 	}
 	own := arch.Fields(m)
+	if s, ok := r.Weights.Layer(); ok { // all its sizes are those of the layer whose weights it uses
+		f.put("weights", y.labels[s])
+		return f.String()
+	}
 	if g, ok := m.(arch.MemoryReader); ok {
 		s, _ := r.Memory.Layer()
 		if g.Chains() {

@@ -94,6 +94,12 @@ func loadCheckpoint(t *tensors, m *arch.Model) (*kernels.Model, error) {
 		if err != nil {
 			return nil, err
 		}
+		if of := checkpoint.CopyOf(t.model, m, name); of != "" {
+			if original, err := t.f.Tensors[of].Float32s(); err != nil || !slices.Equal(v, original) {
+				return nil, fmt.Errorf("tensor %s is not the %s that it should repeat", name, of)
+			}
+			continue
+		}
 		given[name] = checkpoint.Tensor{Shape: x.Shape, Data: v}
 	}
 	weights, err := checkpoint.Load(where, given)

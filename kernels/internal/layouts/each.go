@@ -41,6 +41,12 @@ func Each() ([]*arch.Model, error) {
 			if err := add(name, arch.Layer{Mixer: mx}); err != nil {
 				return nil, err
 			}
+			if again, ok := arch.UsingWeights(mx, arch.To(0)); ok {
+				l := arch.Layer{Mixer: arch.Parallel{Mixers: []arch.Mixer{again, scan}}, Block: arch.SideInput}
+				if err := add(name+", weights used again", arch.Layer{Mixer: mx}, l, l); err != nil {
+					return nil, err
+				}
+			}
 			if cross, ok := arch.ReadingCache(mx, arch.To(0)); ok {
 				if err := add(name+", shared", arch.Layer{Mixer: mx}, arch.Layer{Mixer: cross}); err != nil {
 					return nil, err

@@ -62,6 +62,10 @@ func Random(n Draw) *arch.Model {
 		case 3:
 			return arch.ShortConv{Channels: n("channels", 1, 40), DConv: n("d_conv", 1, 5), Bias: yes("conv_bias")}
 		case 0:
+			if yes("heads of mamba1") {
+				h := n("heads", 2, 3)
+				return arch.Mamba1{DInner: h * n("d_inner/heads", 1, 20), DState: n("d_state", 1, 17), DConv: n("d_conv", 1, 5), DtRank: n("dt_rank", 1, 5), Heads: h}
+			}
 			return arch.Mamba1{
 				DInner: n("d_inner", 1, 40), DState: n("d_state", 1, 17), DConv: n("d_conv", 1, 5), DtRank: n("dt_rank", 1, 5),
 				ConvBias: yes("conv_bias"), ProjBias: yes("proj_bias"), InnerNorms: yes("inner_norms"),
@@ -143,6 +147,21 @@ func Random(n Draw) *arch.Model {
 		}
 		return nil
 	}
+	shared := func(i int) arch.Mixer {
+		for s := range i {
+			if owner, _ := arch.WeightOwner(m.Layers[s].Mixer); owner != nil && yes("again") {
+				again, _ := arch.UsingWeights(owner, arch.To(s))
+				return again
+			}
+		}
+		kv := n("kv", 1, 3)
+		b := arch.SharedBlock{Heads: kv * n("group", 1, 3), KVHeads: kv, HeadDim: 2 * n("hd/2", 1, 5), Inner: n("inner", 1, 20), Act: arch.Activation(n("act", 0, 4)),
+			Adapter: n("adapter", 0, 3), AttentionAdapter: n("attention_adapter", 0, 3)}
+		if yes("rope") {
+			b.RotaryDim, b.RotaryBase = b.HeadDim, 10000
+		}
+		return b
+	}
 	ffn := func() arch.FFN {
 		act := arch.Activation(n("act", 0, 4))
 		switch n("ffn", 0, 4) {
@@ -176,7 +195,9 @@ func Random(n Draw) *arch.Model {
 				mx = cross(i)
 			}
 		} else {
-			switch n("mixer", 0, 8) {
+			switch n("mixer", 0, 9) {
+			case 9:
+				mx = arch.Parallel{Mixers: []arch.Mixer{shared(i), recurrent()}}
 			case 8:
 				mx = latent()
 			case 7:
@@ -191,7 +212,11 @@ func Random(n Draw) *arch.Model {
 				mx = gmu(i)
 			}
 		}
-		l := arch.Layer{Mixer: mx, FFN: ffn(), Block: arch.Blocks()[n("block", 0, len(arch.Blocks())-1)]}
+		block := arch.Blocks()[n("block", 0, len(arch.Blocks())-1)]
+		if block == arch.SideInput && len(arch.Parts(mx)) < 2 {
+			block = arch.PreNorm
+		}
+		l := arch.Layer{Mixer: mx, FFN: ffn(), Block: block}
 		if l.Mixer == nil && l.FFN == nil {
 			l.FFN = arch.MLP{Inner: 8, Gated: true}
 		}

@@ -1,0 +1,117 @@
+package checkpoint
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/OWNER/ridgeline/arch"
+)
+
+// zamba2 keeps the weights that layers share with the first layer that uses them, adapters of
+// all uses among them, and in some files with every other one again.
+func zamba2() scheme {
+	s := zambaFrame("mamba2.")
+	return s.with(map[string]entry{
+		"shared_block.up":      one("shared_transformer.feed_forward.gate_up_proj.weight"),
+		"shared_block.up_low":  {named: adapter("feed_forward.gate_up_proj_adapter_list.%d.0.weight")},
+		"shared_block.up_high": {named: adapter("feed_forward.gate_up_proj_adapter_list.%d.1.weight")},
+		"shared_block.qkv_low": {named: adapter("self_attn.linear_q_adapter_list.%d.0.weight", "self_attn.linear_k_adapter_list.%d.0.weight",
+			"self_attn.linear_v_adapter_list.%d.0.weight")},
+		"shared_block.qkv_high": {named: adapter("self_attn.linear_q_adapter_list.%d.1.weight", "self_attn.linear_k_adapter_list.%d.1.weight",
+			"self_attn.linear_v_adapter_list.%d.1.weight")},
+	})
+}
+
+// zamba keeps gate and x of a Mamba in turn, channel by channel.
+func zamba() scheme {
+	s := zambaFrame("mamba1.")
+	for _, under := range []string{"mamba.", "mamba_decoder.mamba."} {
+		key := "mamba1."
+		if under != "mamba." {
+			key = "hybrid." + key
+		}
+		s = s.with(map[string]entry{
+			key + "in": joined(plain(inTurn), under+"in_proj.weight"), key + "in_bias": joined(plain(inTurn), under+"in_proj.bias"),
+			key + "x": one(under + "x_proj_weight"), key + "dt": one(under + "dt_proj_weight"), key + "dt_bias": one(under + "dt_proj_bias"),
+		})
+	}
+	return s
+}
+
+// inTurn sorts rows of two maps that stand in turn into those of the first and of the second.
+func inTurn(parts []Tensor) []float32 {
+	t := parts[0]
+	cols, half := len(t.Data)/t.Shape[0], t.Shape[0]/2
+	d := make([]float32, 0, len(t.Data))
+	for which := range 2 {
+		for r := range half {
+			at := (2*r + which) * cols
+			d = append(d, t.Data[at:at+cols]...)
+		}
+	}
+	return d
+}
+
+// zambaFrame has what both have: Mamba in a module of its own, one further inside in hybrid layers.
+func zambaFrame(mamba string) scheme {
+	base := llama()
+	change := map[string]entry{
+		"final_norm":            one("/model.final_layernorm.weight"),
+		"hybrid.mixer_norm":     one("mamba_decoder.input_layernorm.weight"),
+		"shared_block.norm":     one("shared_transformer.input_layernorm.weight"),
+		"shared_block.qkv":      one("shared_transformer.self_attn.q_proj.weight", "shared_transformer.self_attn.k_proj.weight", "shared_transformer.self_attn.v_proj.weight"),
+		"shared_block.attn_out": one("shared_transformer.self_attn.o_proj.weight"),
+		"shared_block.ffn_norm": one("shared_transformer.pre_ff_layernorm.weight"),
+		"shared_block.up":       one("shared_transformer.feed_forward.gate_proj.weight", "shared_transformer.feed_forward.up_proj.weight"),
+		"shared_block.down":     one("shared_transformer.feed_forward.down_proj.weight"),
+		"shared_block.out":      one("linear.weight"),
+	}
+	for key, e := range base.names {
+		if strings.HasPrefix(key, mamba) {
+			change[key], change["hybrid."+key] = one("mamba."+e.tensors[0]), one("mamba_decoder.mamba."+e.tensors[0])
+		}
+	}
+	s := base.with(change).inside(map[string]string{"mamba1": "", "mamba2": "", "shared_block": ""})
+	s.at = func(p place) string {
+		if p.layer < 0 || p.m.Layers[p.layer].Block != arch.SideInput || p.kind == "shared_block" {
+			return ""
+		}
+		return "hybrid." + p.key()
+	}
+	s.copyOf = func(m *arch.Model, tensor string) string {
+		var layer int
+		rest, ok := strings.CutPrefix(tensor, "model.layers.")
+		number, rest, cut := strings.Cut(rest, ".")
+		if _, err := fmt.Sscanf(number, "%d", &layer); !ok || !cut || err != nil || !strings.HasPrefix(rest, "shared_transformer.") ||
+			layer < 0 || layer >= len(m.Layers) || m.Layers[layer].Mixer == nil {
+			return ""
+		}
+		if owner, ok := m.Layers[layer].Mixer.Reads().Weights.Layer(); ok {
+			return fmt.Sprintf("model.layers.%d.%s", owner, rest)
+		}
+		return ""
+	}
+	return s
+}
+
+// adapter names the tensors of the adapter of a use: they stand with the layer that stores the
+// block, by the number of the use among all layers with a block.
+func adapter(names ...string) func(place) []string {
+	return func(p place) []string {
+		use := 0
+		for i := range p.layer {
+			if p.m.Layers[i].Block == arch.SideInput {
+				use++
+			}
+		}
+		owner := p.layer
+		if l, ok := p.mixer.Reads().Weights.Layer(); ok {
+			owner = l
+		}
+		var out []string
+		for _, n := range names {
+			out = append(out, fmt.Sprintf("/model.layers.%d.shared_transformer.", owner)+fmt.Sprintf(n, use))
+		}
+		return out
+	}
+}
