@@ -11,6 +11,7 @@ const tinyWidth = 64
 var tinySizes = map[string]int{
 	"kv_heads": 2, "k_heads": 2, "groups": 2, "head_dim": 16, "k_dim": 16, "v_dim": 16, "d_state": 16, "d_conv": 8, "dt_rank": 4,
 	"d_inner": 96, "inner": 96, "shared_inner": 64, "experts": 8, "top_k": 4, "window": 8, "declared_window": 1 << 30,
+	"stream": tinyWidth,
 }
 
 // tinyRatios are fields that stay a whole multiple of another: heads of their groups.

@@ -48,6 +48,7 @@ func schemes() map[string]scheme {
 		"qwen3_moe":        llama(),
 		"gpt_oss":          gptOss(),
 		"qwen3_next":       qwen3Next(),
+		"rwkv":             rwkv(),
 		"recurrent_gemma":  recurrentGemma(),
 		"qwen3_5_text":     qwen35(),
 		"mamba":            mamba(),

@@ -429,6 +429,8 @@ var partCosts = costsByType(
 	priced((*builder).kda),
 	priced((*builder).rglru),
 	priced((*builder).sharedBlock),
+	priced((*builder).rwkv4),
+	priced((*builder).rwkvChannelMix),
 	priced((*builder).shortConv),
 	priced((*builder).lightning),
 	priced((*builder).gmu),

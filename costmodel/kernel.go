@@ -19,6 +19,7 @@ const (
 	ScanSSD              // Mamba-2's recurrence
 	ScanDelta            // gated delta rule
 	ScanKDA              // delta rule with a decay for each channel
+	ScanWKV              // RWKV-4's weighted mean, three states a channel
 	ScanRGLRU            // gated linear recurrence, one state a channel
 	ScanLightning        // linear attention with fixed decays
 	ConvMamba1           // causal convolutions in front of them
@@ -76,6 +77,7 @@ var kernelTable = [numKernels]kernelFacts{
 	ScanDelta:  {class: Scan, unlined: true, price: asRecurrent, step: kerneltime.DeltaStep, prompt: kerneltime.DeltaContext, timed: true},
 	// The same rule with a decay for each channel moves as much.
 	ScanKDA:   {class: Scan, unlined: true, price: asRecurrent, step: kerneltime.DeltaStep, prompt: kerneltime.DeltaContext},
+	ScanWKV:   {class: Scan, unlined: true},
 	ScanRGLRU: {class: Scan, unlined: true}, // it reads and writes little more than its rows
 	// Lightning attention is priced by Mamba-2's kernels: the same recurrence with a fixed decay.
 	ScanLightning: {class: Scan, unlined: true, price: asRecurrent, step: kerneltime.SSDStep, prompt: kerneltime.SSDContext},

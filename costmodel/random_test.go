@@ -47,7 +47,11 @@ func drawAttention(t *rapid.T) arch.Attention {
 }
 
 func drawMixer(t *rapid.T, m *arch.Model, i int) arch.Mixer {
-	switch rapid.IntRange(0, 10).Draw(t, "mixer") {
+	switch rapid.IntRange(0, 12).Draw(t, "mixer") {
+	case 12:
+		return arch.RWKV4{Inner: 4 * rapid.IntRange(1, 20).Draw(t, "inner"), Stream: m.Width}
+	case 11:
+		return arch.RWKVChannelMix{Inner: 4 * rapid.IntRange(1, 20).Draw(t, "inner"), Stream: m.Width}
 	case 10:
 		return arch.RGLRU{Heads: 4, HeadDim: rapid.IntRange(1, 8).Draw(t, "hd"), DConv: rapid.IntRange(1, 4).Draw(t, "conv"), Act: arch.GELUTanh}
 	case 9:

@@ -89,6 +89,8 @@ var partKernels = kernelsByType(
 	kernel((*Model).newKDA),
 	kernel((*Model).newRGLRU),
 	kernel((*Model).newSharedBlock),
+	kernel((*Model).newRWKV4),
+	kernel((*Model).newRWKVChannelMix),
 	kernel((*Model).newShortConv),
 	kernel((*Model).newLightning),
 	kernel((*Model).newGMU),

@@ -58,6 +58,7 @@ func importers() map[string]func(*config) *arch.Model {
 		"mixtral":          importMixtral,
 		"gpt_oss":          importGptOss,
 		"qwen3_next":       importQwen3Next,
+		"rwkv":             importRWKV,
 		"recurrent_gemma":  importRecurrentGemma,
 		"qwen3_5_text":     importQwen35Text,
 		"qwen3_5_moe_text": importQwen35MoEText,
@@ -151,7 +152,6 @@ func Refused() map[string]string {
 		"gemma3n_text":  "several streams that a router mixes (AltUp), and a low-rank branch beside attention",
 		"llama4_text":   "attention within chunks",
 		"kimi_k3":       "its residual stream attends to blocks of layers, and its latent attention has a gate",
-		"rwkv":          "its recurrence has no kernel here",
 		"rwkv5":         "its recurrence has no kernel here",
 	}
 }

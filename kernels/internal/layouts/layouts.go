@@ -52,7 +52,11 @@ func Random(n Draw) *arch.Model {
 		return a
 	}
 	recurrent := func() arch.Mixer {
-		switch n("recurrent", 0, 6) {
+		switch n("recurrent", 0, 8) {
+		case 8:
+			return arch.RWKV4{Inner: n("inner", 1, 20), Stream: m.Width}
+		case 7:
+			return arch.RWKVChannelMix{Inner: n("inner", 1, 20), Stream: m.Width}
 		case 6:
 			return arch.RGLRU{Heads: n("heads", 1, 4), HeadDim: n("head_dim", 1, 9), DConv: n("d_conv", 1, 5), Act: arch.Activation(n("act", 0, 4))}
 		case 5:
