@@ -1,8 +1,6 @@
 package costmodel
 
 import (
-	"math"
-
 	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
@@ -10,8 +8,9 @@ import (
 // rows of a call, and how many kernels of it a step launches.
 type kernel struct {
 	op       *Op
+	facts    *kernelFacts
 	price    pricing
-	prompts  kerneltime.Kernel // the recurrent kernel of a prompt
+	unpacked bool // attention that reads K and V once for each query head
 	layers   float64
 	launches float64 // in each layer
 	floor    varyingOp
@@ -20,6 +19,7 @@ type kernel struct {
 	gemm      kerneltime.GEMM
 	attention kerneltime.DecodeAttention
 	recurrent kerneltime.Recurrent
+	scan      kerneltime.Scan
 	perRow    float64 // elements to reduce or gather, or bytes to stream
 	fixed     float64 // bytes to stream whatever the rows
 }
@@ -30,10 +30,11 @@ type kernel struct {
 //   - Grouped products of experts are one product with the columns of the experts hit.
 //   - Fused differential attention is plain attention over the same heads; as four
 //     passes it is four of half the heads.
-//   - Attention that reads the cache per query head is attention without groups.
-//   - The scans of Mamba-2 were not timed: Gated DeltaNet's kernels stand in for them.
-//   - Mamba-1's step is Mamba-2's step kernel (selective_state_update serves both) with
-//     heads of 64 channels; its prompt scan streams.
+//   - Attention that reads the cache per query head was timed as such, by the call that splits
+//     its keys over the GPU (fwd_kvcache, as vLLM's V0 engine decodes). The varlen call of V1
+//     does not, and takes several times as long at few long sequences.
+//   - Scans of Mamba-2 work chunks of 256 tokens, as vLLM's do where a model says nothing else.
+//   - Lightning attention is Mamba-2's recurrence with a fixed decay: its kernels stand in.
 //   - Latent attention was not timed: of a step, attention with one KV head that reads as many
 //     bytes stands in; of a prompt, attention whose heads are as wide as key and value in the
 //     mean; its products for each head are one of the same size. An indexer is attention too.
@@ -41,7 +42,7 @@ type kernel struct {
 func (c *Compiled) kernelOf(g *OpGroup) kernel {
 	o, s := &g.Op, &g.Op.Shape
 	facts := &kernelTable[o.Kernel]
-	k := kernel{op: o, price: facts.price, prompts: facts.prompt, layers: float64(g.Count), launches: 1, floor: c.varying(o), perHit: o.Bytes[Weights][hit] / c.bw}
+	k := kernel{op: o, facts: facts, price: facts.price, layers: float64(g.Count), launches: 1, floor: c.varying(o), perHit: o.Bytes[Weights][hit] / c.bw}
 	k.recurrent.Kernel = facts.step
 	switch o.Kernel {
 	case Product, Head, ExpertProduct:
@@ -52,20 +53,19 @@ func (c *Compiled) kernelOf(g *OpGroup) kernel {
 			heads, kv = heads/2, kv/2
 			k.launches = 4
 		}
-		if !s.Latent && c.Options.KVRead.PerQueryHead(s.Windowed) {
-			kv = heads
-		}
+		k.unpacked = kv < heads && !s.Latent && c.Options.KVRead.PerQueryHead(s.Windowed)
 		k.attention = kerneltime.DecodeAttention{Heads: heads, KVHeads: kv, HeadDim: float64(s.HeadDim), Window: float64(s.Window), KVDType: o.KV}
-	case ScanMamba1: // as heads of 64 channels
-		k.recurrent.KeyHeads, k.recurrent.KeyDim = 1, float64(s.StateDim)
-		k.recurrent.ValueHeads, k.recurrent.ValueDim = math.Ceil(float64(s.Out)/64), 64
-	case ScanSSD, ScanDelta, ScanKDA, ScanLightning:
+	case ScanMamba1:
+		k.scan = kerneltime.Scan{Heads: float64(s.Out), HeadDim: 1, State: float64(s.StateDim), Groups: 1, StateDType: c.f.state}
+	case ScanSSD, ScanLightning:
+		k.scan = kerneltime.Scan{Heads: float64(s.Heads), HeadDim: float64(s.HeadDim), State: float64(s.StateDim), Groups: float64(s.KVHeads),
+			Chunk: ssdChunk, StateDType: c.f.state}
+	case ScanDelta, ScanKDA:
 		k.recurrent.KeyHeads, k.recurrent.KeyDim = float64(s.KVHeads), float64(s.StateDim)
 		k.recurrent.ValueHeads, k.recurrent.ValueDim = float64(s.Heads), float64(s.HeadDim)
-		if o.Kernel != ScanDelta && o.Kernel != ScanKDA {
-			k.recurrent.Chunk = 128
-		}
-	case ConvMamba1, ConvMamba2, ConvDelta, ConvShort:
+	case ConvMamba1, ConvMamba2, ConvShort:
+		k.scan = kerneltime.Scan{Heads: float64(s.Out), HeadDim: 1, State: float64(s.In), Groups: 1}
+	case ConvDelta:
 		k.recurrent.ValueHeads, k.recurrent.ValueDim, k.recurrent.Conv = float64(s.Out), 1, float64(s.In)
 	case AllReduce:
 		k.perRow = float64(s.Out) * c.f.act.Bytes()
@@ -94,11 +94,14 @@ func (k *kernel) step(p *kerneltime.Profile, e *kerneltime.Engine, tp, b, n floa
 	case asAttention:
 		s := k.attention
 		s.Batch, s.Context = b, n
-		return p.DecodeAttention(s)
+		return k.decodeAttention(p, s)
 	case asRecurrent:
 		s := k.recurrent
 		s.Batch, s.Tokens = b, 1
 		return p.Recurrent(s)
+	case asScan:
+		s := k.stepScan(b)
+		return p.Scan(s)
 	case asReduce:
 		return p.AllReduce(kerneltime.AllReduce{GPUs: tp, Bytes: k.perRow * b})
 	}
@@ -115,16 +118,45 @@ func (k *kernel) stepSeconds(p *kerneltime.Profile, e *kerneltime.Engine, tp, b,
 	case asAttention:
 		s := k.attention
 		s.Batch, s.Context, s.Seen = b, n, seen
-		return p.DecodeSeconds(&s)
+		return k.decodeSeconds(p, &s)
 	case asRecurrent:
 		s := k.recurrent
 		s.Batch, s.Tokens = b, 1
 		return p.RecurrentSeconds(&s)
+	case asScan:
+		s := k.stepScan(b)
+		return p.ScanSeconds(&s)
 	case asStream:
 		return p.StreamSeconds(k.fixed+k.perRow*b, e.Stream)
 	}
 	return k.step(p, e, tp, b, n).Seconds
 }
+
+// stepScan is the scan of one token of each of b sequences.
+func (k *kernel) stepScan(b float64) kerneltime.Scan {
+	s := k.scan
+	s.Kernel, s.Batch, s.Tokens, s.Chunk = k.facts.scanStep, b, 1, 0
+	return s
+}
+
+// decodeAttention is attention of sequences that decode, packed or not.
+func (k *kernel) decodeAttention(p *kerneltime.Profile, s kerneltime.DecodeAttention) kerneltime.Estimate {
+	if k.unpacked {
+		return p.UnpackedAttention(kerneltime.UnpackedAttention{DecodeAttention: s, Contiguous: true})
+	}
+	return p.DecodeAttention(s)
+}
+
+// decodeSeconds is decodeAttention without bounds.
+func (k *kernel) decodeSeconds(p *kerneltime.Profile, s *kerneltime.DecodeAttention) float64 {
+	if k.unpacked {
+		return p.UnpackedSeconds(&kerneltime.UnpackedAttention{DecodeAttention: *s, Contiguous: true})
+	}
+	return p.DecodeSeconds(s)
+}
+
+// ssdChunk is the tokens that Mamba-2's scan of a prompt works at once.
+const ssdChunk = 256
 
 // experts is the grouped product of r rows.
 func (k *kernel) experts(p *kerneltime.Profile, r float64) kerneltime.Estimate {
@@ -153,17 +185,18 @@ func (k *kernel) prompt(p *kerneltime.Profile, e *kerneltime.Engine, tp float64,
 		a := k.attention
 		if k.op.Shape.QueryLast {
 			a.Batch, a.Context = float64(c.Batch), float64(c.Context())
-			return p.DecodeAttention(a)
+			return k.decodeAttention(p, a)
 		}
 		return p.PrefillAttention(k.prefillAttention(c))
 	case asRecurrent:
-		if k.prompts == kerneltime.NoKernel {
-			return p.Stream(w.Total(), e.Stream)
-		}
 		s := k.recurrent
 		s.Batch, s.Tokens = float64(c.Batch), float64(c.New)
-		s.Kernel = k.prompts
+		s.Kernel = k.facts.prompt
 		return p.Recurrent(s)
+	case asScan:
+		s := k.scan
+		s.Kernel, s.Batch, s.Tokens = k.facts.scanPrompt, float64(c.Batch), float64(c.New)
+		return p.Scan(s)
 	case asReduce:
 		return p.AllReduce(kerneltime.AllReduce{GPUs: tp, Bytes: k.perRow * rows})
 	}

@@ -299,11 +299,11 @@ func (k *kernel) mixed(c *calibrated, m *Mix, w *Work) (seconds, launches float6
 		if n > 0 {
 			a := k.attention
 			a.Batch, a.Context, a.Seen = n, contexts/n, seen/n
-			seconds += p.DecodeSeconds(&a)
+			seconds += k.decodeSeconds(p, &a)
 			launches++
 		}
 		return seconds, launches
-	case asRecurrent:
+	case asRecurrent, asScan:
 		if d > 0 {
 			seconds, launches = k.stepSeconds(p, c.engine, c.tp, d, 1, 1), 1
 		}
@@ -426,17 +426,28 @@ func (c *calibrated) Basis() string {
 		case !exact:
 			note(unmeasured(o) + " unmeasured")
 		case b != main:
-			name := class.String()
-			if class == kerneltime.ClassMamba2 {
-				name = "convolution" // all that was timed of it, and all that is priced by it
-			}
-			note(name + " " + b)
+			note(className(class) + " " + b)
 		}
 	}
 	if len(but) == 0 {
 		return main
 	}
 	return main + " (" + strings.Join(but, ", ") + ")"
+}
+
+// className names a class of kernels as people do.
+func className(c kerneltime.Class) string {
+	switch c {
+	case kerneltime.ClassMamba1:
+		return "Mamba-1 scans"
+	case kerneltime.ClassSSD:
+		return "Mamba-2 scans"
+	case kerneltime.ClassConv:
+		return "convolutions"
+	case kerneltime.ClassUnpacked:
+		return "reads per query head"
+	}
+	return c.String()
 }
 
 // unmeasured names what was never timed as people do.
@@ -448,9 +459,6 @@ func unmeasured(o *Op) string {
 		}
 		return fmt.Sprintf("%s weights computed in %s", o.Weight, o.Compute)
 	case asAttention:
-		if o.Shape.Differential {
-			return "differential attention"
-		}
 		return "a cache in " + o.KV.String()
 	}
 	return o.Name
@@ -466,9 +474,15 @@ func (c *calibrated) measured(o *Op) (kerneltime.Class, bool) {
 	case asExperts:
 		return kerneltime.ClassGEMM, false
 	case asAttention:
-		return kerneltime.ClassDecode, !o.Shape.Differential && c.profile.MeasuredIn(kerneltime.ClassDecode, o.KV)
+		class := kerneltime.ClassDecode
+		if c.of.kernelOf(&OpGroup{Op: *o}).unpacked {
+			class = kerneltime.ClassUnpacked
+		}
+		return class, c.profile.MeasuredIn(kerneltime.ClassDecode, o.KV)
 	case asRecurrent:
 		return facts.step.Class(), facts.timed
+	case asScan:
+		return facts.scanStep.Class(), facts.timed
 	case asReduce:
 		return kerneltime.ClassAllReduce, true
 	}

@@ -94,7 +94,7 @@ func TestBasis(t *testing.T) {
 		{"llama-3.1-8b", "a100-80gb", "fitted on this GPU"},
 		{"llama-3.1-8b", "h100-sxm", "transferred from h200"},
 		{"llama-3.1-8b", "tpu-v5e", "datasheet only"},
-		{"phi4-mini-flash", "h200", "fitted on this GPU (mamba1.scan unmeasured, differential attention unmeasured)"},
+		{"phi4-mini-flash", "h200", "fitted on this GPU"},
 	} {
 		if got := compiled(t, tc.model, tc.on, Options{}).At(Calibrated).Basis(); got != tc.want {
 			t.Errorf("%s on %s: basis %q, want %q", tc.model, tc.on, got, tc.want)
@@ -276,16 +276,29 @@ func TestKernelOf(t *testing.T) {
 	if k := find(four, "attn.core", ""); k.launches != 4 || k.attention.Heads != 20 || k.attention.KVHeads != 10 {
 		t.Errorf("four passes are %g launches of %+v", k.launches, k.attention)
 	}
-	// Unpacked: a cache read per query head is attention without groups.
+	// Unpacked: a cache read per query head, by a kernel of its own.
 	mini := compiled(t, "phi4-mini", "h200", Options{KVRead: execution.PackedUnlessWindowed})
-	if a := find(mini, "attn.core", "").attention; a.Heads != 24 || a.KVHeads != 24 {
-		t.Errorf("unpacked attention of a layer that declares a window is %+v", a)
+	if k := find(mini, "attn.core", ""); !k.unpacked || k.attention.Heads != 24 || k.attention.KVHeads != 8 {
+		t.Errorf("attention of a layer that declares a window is unpacked %v, %+v", k.unpacked, k.attention)
 	}
-	if r := find(flash, "mamba1.scan", "").recurrent; r.State() != 5120*16 {
-		t.Errorf("a Mamba-1 state of %g elements, has 5,120 × 16", r.State())
+	if k := find(compiled(t, "phi4-mini", "h200", Options{}), "attn.core", ""); k.unpacked {
+		t.Errorf("packed attention is priced as unpacked")
 	}
-	if r := find(flash, "mamba1.conv", "").recurrent; r.Channels() != 5120 || r.Conv != 4 {
-		t.Errorf("a convolution of %g channels and %g taps", r.Channels(), r.Conv)
+	// Scans: gated, in the format the states are kept in, and the step as a step.
+	scan := find(flash, "mamba1.scan", "")
+	if s := scan.stepScan(3); s.Kernel != kerneltime.Mamba1GatedStep || s.Channels() != 5120 || s.State != 16 || s.Batch != 3 || s.Tokens != 1 || s.StateDType != precision.BF16 {
+		t.Errorf("a Mamba-1 step is %+v, want 5,120 gated channels of 16 in bf16", s)
+	}
+	if scan.facts.scanPrompt != kerneltime.Mamba1GatedScan {
+		t.Errorf("a prompt is scanned by %v", scan.facts.scanPrompt)
+	}
+	conv := find(flash, "mamba1.conv", "")
+	if s := conv.stepScan(1); s.Kernel != kerneltime.ConvCachedStep || s.Channels() != 5120 || s.State != 4 {
+		t.Errorf("a convolution is %+v, want 5,120 channels and 4 taps", s)
+	}
+	ssd := find(compiled(t, "sambay-2(d=8)", "h200", Options{}), "mamba2.ssd", "")
+	if s := ssd.scan; s.Chunk != 256 || s.Groups < 1 || s.State != 128 || ssd.stepScan(1).Chunk != 0 {
+		t.Errorf("a Mamba-2 scan is %+v", s)
 	}
 	delta := compiled(t, "qwen3.5-27b", "h200", Options{})
 	if k := find(delta, "gdn.delta", ""); k.recurrent.Channels() <= 0 || k.recurrent.Kernel.Step() != true {

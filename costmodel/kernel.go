@@ -49,6 +49,7 @@ const (
 	asExperts                  // one product with the columns of all experts hit
 	asAttention                // decode attention, or that of a prompt
 	asRecurrent                // a recurrent kernel of a step, or of a prompt
+	asScan                     // a scan of Mamba's, or the convolution in front of one
 	asReduce                   // an all-reduce
 )
 
@@ -58,10 +59,11 @@ type kernelFacts struct {
 	unlined bool // never runs on the rows that a CUDA graph adds as padding
 	price   pricing
 
-	// Of what is priced by recurrent kernels: those that run it, and whether it is they that
-	// were timed or a stand-in.
-	step, prompt kerneltime.Kernel
-	timed        bool
+	// Of what is priced by recurrent kernels or scans: those that run a step and a prompt, and
+	// whether it is they that were timed or a stand-in.
+	step, prompt         kerneltime.Kernel
+	scanStep, scanPrompt kerneltime.ScanKernel
+	timed                bool
 }
 
 var kernelTable = [numKernels]kernelFacts{
@@ -70,21 +72,20 @@ var kernelTable = [numKernels]kernelFacts{
 	Head:          {class: GEMM, tensor: true, price: asProduct},
 	ExpertProduct: {class: ExpertGEMM, tensor: true, price: asExperts},
 	Attention:     {class: Attn, tensor: true, unlined: true, price: asAttention},
-	// Mamba-1's step is priced by Mamba-2's step kernel (selective_state_update serves both);
-	// its prompt scan streams.
-	ScanMamba1: {class: Scan, unlined: true, price: asRecurrent, step: kerneltime.SSDStep, prompt: kerneltime.NoKernel},
-	ScanSSD:    {class: Scan, unlined: true, price: asRecurrent, step: kerneltime.SSDStep, prompt: kerneltime.SSDContext},
+	// The scan of a layer whose output is a memory writes it gated and not: so does the kernel.
+	ScanMamba1: {class: Scan, unlined: true, price: asScan, scanStep: kerneltime.Mamba1GatedStep, scanPrompt: kerneltime.Mamba1GatedScan, timed: true},
+	ScanSSD:    {class: Scan, unlined: true, price: asScan, scanStep: kerneltime.SSDHeadStep, scanPrompt: kerneltime.SSDScan, timed: true},
 	ScanDelta:  {class: Scan, unlined: true, price: asRecurrent, step: kerneltime.DeltaStep, prompt: kerneltime.DeltaContext, timed: true},
 	// The same rule with a decay for each channel moves as much.
 	ScanKDA:   {class: Scan, unlined: true, price: asRecurrent, step: kerneltime.DeltaStep, prompt: kerneltime.DeltaContext},
 	ScanWKV:   {class: Scan, unlined: true},
 	ScanRGLRU: {class: Scan, unlined: true}, // it reads and writes little more than its rows
 	// Lightning attention is priced by Mamba-2's kernels: the same recurrence with a fixed decay.
-	ScanLightning: {class: Scan, unlined: true, price: asRecurrent, step: kerneltime.SSDStep, prompt: kerneltime.SSDContext},
-	ConvMamba1:    {class: Conv, unlined: true, price: asRecurrent, step: kerneltime.MambaConvStep, prompt: kerneltime.MambaConvContext, timed: true},
-	ConvMamba2:    {class: Conv, unlined: true, price: asRecurrent, step: kerneltime.MambaConvStep, prompt: kerneltime.MambaConvContext, timed: true},
+	ScanLightning: {class: Scan, unlined: true, price: asScan, scanStep: kerneltime.SSDHeadStep, scanPrompt: kerneltime.SSDScan},
+	ConvMamba1:    {class: Conv, unlined: true, price: asScan, scanStep: kerneltime.ConvCachedStep, scanPrompt: kerneltime.ConvFirstScan, timed: true},
+	ConvMamba2:    {class: Conv, unlined: true, price: asScan, scanStep: kerneltime.ConvCachedStep, scanPrompt: kerneltime.ConvLastScan, timed: true},
 	ConvDelta:     {class: Conv, unlined: true, price: asRecurrent, step: kerneltime.DeltaConvStep, prompt: kerneltime.DeltaConvContext, timed: true},
-	ConvShort:     {class: Conv, unlined: true, price: asRecurrent, step: kerneltime.MambaConvStep, prompt: kerneltime.MambaConvContext},
+	ConvShort:     {class: Conv, unlined: true, price: asScan, scanStep: kerneltime.ConvCachedStep, scanPrompt: kerneltime.ConvLastScan, timed: true},
 	BlockNorm:     {class: Norm},
 	InnerNorm:     {class: Norm},
 	Activation:    {class: Elementwise},
