@@ -83,7 +83,7 @@ func TestOrder(t *testing.T) {
 
 func TestCalibratedSaysWhatItRestsOn(t *testing.T) {
 	doc := html(t, build(t, costmodel.Calibrated, "a100-80gb", "phi4-mini", "phi4-mini-flash"))
-	for _, say := range []string{"aiconfigurator", "fitted on this GPU", "mamba1.scan unmeasured", "nine in ten"} {
+	for _, say := range []string{"aiconfigurator", "fitted on this GPU", "Mamba-1 scans transferred from h100-sxm", "nine in ten"} {
 		if !strings.Contains(doc, say) {
 			t.Errorf("a calibrated report does not say %q", say)
 		}
