@@ -40,6 +40,7 @@ type auditor struct {
 	judge  costmodel.Fidelity
 	models map[string]*arch.Model
 	priced map[deployment]Price
+	served map[run]Served
 }
 
 type deployment struct {
@@ -49,7 +50,7 @@ type deployment struct {
 
 func newAuditor(ctx context.Context, o Options) (*auditor, error) {
 	a := &auditor{ctx: ctx, hw: o.Hardware, deploy: o.Deploy, price: o.Price, serve: o.Simulate,
-		models: map[string]*arch.Model{}, priced: map[deployment]Price{}}
+		models: map[string]*arch.Model{}, priced: map[deployment]Price{}, served: map[run]Served{}}
 	if a.hw == nil {
 		hw, err := hardware.Open("a100-80gb")
 		if err != nil {

@@ -50,8 +50,11 @@ type Claim struct {
 	Calibrated *float64 `json:"calibrated"`
 	Simulated  *float64 `json:"simulated"` // Options.Simulate, for claims about a served load
 	Reason     string   `json:"reason"`
-	Working    []Step   `json:"working"`
-	Sweeps     []Grid   `json:"sweeps,omitempty"`
+	// Quote is what a reader can quote of a served claim: what the engine of the claim could
+	// have shown, what an engine with today's kernels shows, what the architecture allows.
+	Quote   string `json:"quote,omitempty"`
+	Working []Step `json:"working"`
+	Sweeps  []Grid `json:"sweeps,omitempty"`
 }
 
 // Step is one figure of a working.
@@ -109,16 +112,12 @@ type Options struct {
 	Judge string
 	// Price prices a deployment; nil is costmodel.Compile.
 	Price Pricer
-	// Simulate serves a closed loop of Workload.Batch clients and returns tokens per
-	// second; nil leaves the simulated figures out.
+	// Simulate fills the simulated column, as NewSimulator does; nil leaves it out.
 	Simulate Simulator
 }
 
 // Pricer compiles a model for a device.
 type Pricer func(*arch.Model, *hardware.Profile, costmodel.Options) (Price, error)
-
-// Simulator serves clients that each send a request, wait for it and send the next.
-type Simulator func(context.Context, *arch.Model, *hardware.Profile, costmodel.Options, costmodel.Workload) (float64, error)
 
 // Price is what an audit asks of the cost model; costmodel.Compiled answers it.
 type Price interface {

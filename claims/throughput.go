@@ -87,7 +87,7 @@ func (a *auditor) speedup(c *Claim, w costmodel.Workload, reach float64) error {
 	if err != nil || a.serve == nil {
 		return err
 	}
-	return a.simulate(c, w)
+	return a.simulate(c, w, reach)
 }
 
 // today is the largest speedup with kernels that read each kv head once, as those of
@@ -170,27 +170,6 @@ func (a *auditor) speedupWorking(c *Claim, w costmodel.Workload, now *outcome) e
 
 func kernels(o costmodel.Options) string {
 	return strings.Join([]string{"KV " + o.KVRead.String(), "differential " + o.Diff.String(), "prefill " + o.Prefill.String()}, ", ")
-}
-
-// simulate serves both models to the paper's numbers of clients.
-func (a *auditor) simulate(c *Claim, w costmodel.Workload) error {
-	most := 0.0
-	for _, n := range averagedClients() {
-		w.Batch = n
-		var rate [2]float64
-		for i, name := range []string{flash, phi} {
-			m, err := a.model(name)
-			if err != nil {
-				return err
-			}
-			if rate[i], err = a.serve(a.ctx, m, a.hw, a.deploy, w); err != nil {
-				return err
-			}
-		}
-		most = max(most, rate[0]/rate[1])
-	}
-	c.Simulated = &most
-	return nil
 }
 
 func (a *auditor) bestOfThree(c *Claim) error {

@@ -69,6 +69,7 @@ type Limits struct {
 	PrefixCache bool
 	Lookahead   bool // schedules a step while the one before runs
 	ReserveFull bool // admits only where the whole prompt's blocks are free
+	Promised    bool // vLLM's policies admit only where all blocks a request may ever hold are there, so that none is preempted: no engine's rule, to tell what preemption costs
 	Watermark   int  // blocks kept free when admitting
 	MaxLen      int  // 0: no limit
 	PromptMost  int  // most prompt tokens admitted in one step, whatever the chunk; 0: none
@@ -118,9 +119,15 @@ func (l *Limits) servable(prompt, generate int) (why string) {
 	return ""
 }
 
+// promised reports whether the blocks a request may ever hold are free of promises made to
+// running sequences.
+func (l *Limits) promised(r *Replica, q *seq) bool {
+	return !l.Promised || r.reserved+l.most(q.Prompt, q.Generate) <= l.Blocks-l.Watermark
+}
+
 // reserve is the blocks promised to a sequence when it is admitted without eviction.
 func (l *Limits) reserve(q *seq) int {
-	if l.Policy != "no-evict" {
+	if l.Policy != "no-evict" && !l.Promised {
 		return 0
 	}
 	return l.most(q.Prompt, q.Generate)

@@ -65,7 +65,7 @@ func (budgeted) schedule(r *Replica) {
 		if l.ReserveFull {
 			want = l.Layout.NeedPrompt(q.known())
 		}
-		if want-hit*r.pool.weight()+queued > r.pool.free-l.Watermark {
+		if want-hit*r.pool.weight()+queued > r.pool.free-l.Watermark || !l.promised(r, q) {
 			return
 		}
 		r.admit(q, hit)

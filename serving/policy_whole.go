@@ -26,7 +26,7 @@ func (wholeFirst) schedule(r *Replica) {
 			break
 		}
 		r.block(byBlocks)
-		if need-hit*r.pool.weight()+queued > r.pool.free-l.Watermark {
+		if need-hit*r.pool.weight()+queued > r.pool.free-l.Watermark || !l.promised(r, q) {
 			break
 		}
 		r.admit(q, hit)

@@ -35,7 +35,7 @@ hardware or kernels may turn a verdict. --id shows the working: factors multipli
 			if err := out.check(); err != nil {
 				return err
 			}
-			o := claims.Options{Only: ids, Judge: fid}
+			o := claims.Options{Only: ids, Judge: fid, Simulate: claims.NewSimulator()}
 			for _, id := range ids {
 				if !slices.Contains(claims.IDs(), id) {
 					return fmt.Errorf("--id %q is not one of %s", id, strings.Join(claims.IDs(), ", "))

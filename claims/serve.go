@@ -1,0 +1,156 @@
+package claims
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync"
+
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/serving"
+)
+
+// The engines a served claim is simulated under: the one the paper ran, and the newest.
+const (
+	claimEngine = "vllm-0.7"
+	todayEngine = "vllm"
+)
+
+// spread is the standard deviation of the paper's lengths as a share of their mean.
+const spread = 0.3
+
+// Serving is a closed loop that a claim asks a Simulator to run: clients that each send a
+// request, wait for the answer and send the next. Lengths are normal, with the paper's
+// spread, and clients begin 2 ms apart, unless Aligned is set.
+type Serving struct {
+	Model    *arch.Model
+	Hardware *hardware.Profile
+	Deploy   costmodel.Options // kernels, formats, prefill
+	Fidelity costmodel.Fidelity
+	Engine   string
+	Prompt   int // mean tokens
+	Generate int
+	Clients  int // 0: as many as fit the engine's cache at the mean length
+	// How the run departs from the engine's rules.
+	AnyGraph bool    // CUDA graphs whatever the context
+	Endless  bool    // a cache that never runs out
+	Promised bool    // a request waits until all blocks it may ever hold are there: no preemption
+	Aligned  bool    // every client begins at once and all lengths are equal
+	Host     float64 // the engine's host times are multiplied by it; 0 is 1
+}
+
+// Served is what a run gave: times in seconds, means over its requests.
+type Served struct {
+	Clients    int
+	Throughput float64 // tokens generated a second over the whole run
+	Latency    float64 // from a request to its last token
+	TTFT, TPOT float64
+	Preempted  int
+	Requests   int
+	Eager      float64 // share of the steps that ran outside any CUDA graph
+	Fit        int     // sequences of the mean length that the engine's cache holds
+}
+
+// Simulator runs closed loops. It is called by several goroutines at once.
+type Simulator func(context.Context, Serving) (Served, error)
+
+// requestsEach is how many requests a client of a simulated run sends: ramp-up and drain
+// are then a twentieth of it.
+const requestsEach = 20
+
+// NewSimulator returns the simulator that claims are audited with: package serving over
+// package costmodel.
+func NewSimulator() Simulator {
+	type key struct {
+		model  *arch.Model
+		hw     *hardware.Profile
+		deploy costmodel.Options
+		engine string
+		f      costmodel.Fidelity
+	}
+	var mu sync.Mutex
+	deployed := map[key]*serving.Deployment{}
+	deployment := func(s *Serving) (*serving.Deployment, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		k := key{s.Model, s.Hardware, s.Deploy, s.Engine, s.Fidelity}
+		if d, ok := deployed[k]; ok {
+			return d, nil
+		}
+		p, err := serving.EngineNamed(s.Engine)
+		if err != nil {
+			return nil, err
+		}
+		o := s.Deploy
+		o.Engine = "ideal" // what an engine adds is the simulation's
+		c, err := costmodel.Compile(s.Model, s.Hardware, o)
+		if err != nil {
+			return nil, err
+		}
+		d, err := serving.Deploy(p, c, s.Fidelity, serving.Settings{})
+		if err != nil {
+			return nil, err
+		}
+		deployed[k] = d
+		return d, nil
+	}
+	return func(ctx context.Context, s Serving) (Served, error) {
+		d, err := deployment(&s)
+		if err != nil {
+			return Served{}, err
+		}
+		l := *d.Limits
+		out := Served{Clients: s.Clients, Fit: math.MaxInt32}
+		if need := l.Layout.Need(s.Prompt + s.Generate); need > 0 {
+			out.Fit = l.Blocks / need
+		}
+		if out.Clients == 0 {
+			out.Clients = min(out.Fit, l.Seqs)
+		}
+		if s.AnyGraph {
+			l.Graphs.MaxContext = 0
+		}
+		if s.Endless {
+			l.Blocks, l.Watermark = math.MaxInt32, 0
+		}
+		l.Promised = s.Promised
+		if s.Host > 0 {
+			h := &l.Host
+			for _, t := range []*float64{&h.Step, &h.Kernel, &h.Sequence, &h.Token, &h.Request, &h.Tokenise, &h.Reply} {
+				*t *= s.Host
+			}
+		}
+		shape := serving.Lengths{Shape: serving.Normal, Spread: spread}
+		load := serving.Load{Prompt: shape, Generate: shape, Concurrency: out.Clients, Stagger: 2e-3}
+		if s.Aligned {
+			load = serving.Load{Concurrency: out.Clients}
+		}
+		load.Prompt.Mean, load.Generate.Mean = float64(s.Prompt), float64(s.Generate)
+		load.Requests = min(max(requestsEach*out.Clients, 40), max(40*requestsEach, 4*out.Clients))
+		if out.Clients == 0 {
+			return out, fmt.Errorf("%s on %s: not one sequence of %d tokens fits", s.Model.Name, s.Hardware.Name, s.Prompt+s.Generate)
+		}
+		r, err := serving.Run(ctx, &l, d.Price, load.Source(), serving.Options{Quick: true})
+		if err != nil {
+			return out, err
+		}
+		m := r.Metrics(serving.SLO{}, 0)
+		if m.Completed == 0 {
+			return out, fmt.Errorf("%s on %s under %s: no request of %d + %d tokens can be served", s.Model.Name, s.Hardware.Name, s.Engine, s.Prompt, s.Generate)
+		}
+		out.Throughput, out.Latency, out.TTFT, out.TPOT = m.OutputThroughput, m.E2E.Mean, m.TTFT.Mean, m.TPOT.Mean
+		out.Preempted, out.Requests = r.Stats.Preemptions, m.Completed
+		out.Eager = float64(r.Stats.EagerSteps) / float64(max(r.Stats.Steps, 1))
+		return out, nil
+	}
+}
+
+// asPublished are the kernels of the paper's run: FlashAttention-2 reads K and V once per
+// query head on layers with a window, and differential attention is four plain passes.
+func asPublished(o costmodel.Options) costmodel.Options {
+	o.KVRead, o.Diff = execution.PackedUnlessWindowed, execution.FourPass
+	return o
+}

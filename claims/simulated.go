@@ -1,0 +1,513 @@
+package claims
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/units"
+)
+
+// run is a simulated closed loop as an audit names it: comparable, so that each is run once.
+type run struct {
+	model, engine     string
+	deploy            costmodel.Options
+	prompt, generate  int
+	clients           int
+	anyGraph, endless bool
+	promised, aligned bool
+	host              float64
+}
+
+// finest is the fidelity simulations are priced at, whatever the verdicts rest on.
+func (a *auditor) finest() costmodel.Fidelity { return a.fids[len(a.fids)-1] }
+
+// serveAll simulates runs in parallel, each once.
+func (a *auditor) serveAll(runs []run) error {
+	var todo []run
+	for _, r := range runs {
+		if _, ok := a.served[r]; !ok && !slices.Contains(todo, r) {
+			todo = append(todo, r)
+		}
+	}
+	got := make([]Served, len(todo))
+	g, ctx := errgroup.WithContext(a.ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, r := range todo {
+		m, err := a.model(r.model)
+		if err != nil {
+			return err
+		}
+		g.Go(func() (err error) {
+			got[i], err = a.serve(ctx, Serving{Model: m, Hardware: a.hw, Deploy: r.deploy, Fidelity: a.finest(), Engine: r.engine,
+				Prompt: r.prompt, Generate: r.generate, Clients: r.clients, AnyGraph: r.anyGraph, Endless: r.endless,
+				Promised: r.promised, Aligned: r.aligned, Host: r.host})
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i, r := range todo {
+		a.served[r] = got[i]
+	}
+	return nil
+}
+
+// curve is a run at each of the paper's numbers of clients.
+func (r run) curve() []run {
+	var out []run
+	for _, n := range averagedClients() {
+		r.clients = n
+		out = append(out, r)
+	}
+	return out
+}
+
+// published is a model under the engine and kernels of the claim, today under those of now.
+func (a *auditor) published(model string, w costmodel.Workload) run {
+	return run{model: model, engine: claimEngine, deploy: asPublished(a.deploy), prompt: w.Prompt, generate: w.Generate}
+}
+
+func (a *auditor) now(model string, w costmodel.Workload) run {
+	d := a.deploy
+	d.KVRead, d.Diff = execution.Packed, execution.Fused
+	return run{model: model, engine: todayEngine, deploy: d, prompt: w.Prompt, generate: w.Generate}
+}
+
+// gain is the largest ratio of the throughputs of two curves at equal numbers of clients,
+// and where it is.
+func (a *auditor) gain(model, base run) (most float64, at int, err error) {
+	m, b := model.curve(), base.curve()
+	if err := a.serveAll(append(slices.Clone(m), b...)); err != nil {
+		return 0, 0, err
+	}
+	for i := range m {
+		if v := a.served[m[i]].Throughput / a.served[b[i]].Throughput; v > most {
+			most, at = v, m[i].clients
+		}
+	}
+	return most, at, nil
+}
+
+// gainAtLatency is the largest ratio of throughputs at equal mean latency: what a reader
+// finds who draws a horizontal line through two curves of latency over throughput. The
+// model's curve is read between its points, no further than its last.
+func (a *auditor) gainAtLatency(model, base run) (most float64, at int, err error) {
+	m, b := model.curve(), base.curve()
+	if err := a.serveAll(append(slices.Clone(m), b...)); err != nil {
+		return 0, 0, err
+	}
+	for i := range b {
+		with := a.served[b[i]]
+		v := throughputAt(a.servedCurve(m), with.Latency) / with.Throughput
+		if v > most {
+			most, at = v, b[i].clients
+		}
+	}
+	return most, at, nil
+}
+
+func (a *auditor) servedCurve(rs []run) (out []Served) {
+	for _, r := range rs {
+		out = append(out, a.served[r])
+	}
+	return out
+}
+
+// throughputAt is the throughput that a curve of rising latency has at a latency, linear
+// between its points; 0 below the first, and that of the last beyond it.
+func throughputAt(curve []Served, latency float64) float64 {
+	best := 0.0
+	for i, c := range curve {
+		if c.Latency <= latency {
+			best = max(best, c.Throughput)
+			continue
+		}
+		if i > 0 && curve[i-1].Latency <= latency {
+			p := curve[i-1]
+			best = max(best, p.Throughput+(c.Throughput-p.Throughput)*(latency-p.Latency)/(c.Latency-p.Latency))
+		}
+	}
+	return best
+}
+
+// cause is one way in which the paper's served run may have differed from two models on an
+// engine that captures every step, never runs out of cache and reads each kv head once.
+type cause struct {
+	name, says string
+	instead    string // of those with the same one applies
+	apply      func(*comparison)
+}
+
+// comparison is how two served models are compared.
+type comparison struct {
+	mha     bool
+	metric  metric
+	changes []func(*run)
+}
+
+type metric uint8
+
+const (
+	sameClients metric = iota
+	sameLatency
+	largestBatches
+)
+
+func causes() []cause {
+	on := func(f func(*run)) func(*comparison) {
+		return func(c *comparison) { c.changes = append(c.changes, f) }
+	}
+	return []cause{
+		{"unpacked", "K and V are read once per query head where a window is set or declared, at the speed measured of such kernels", "",
+			on(func(r *run) { r.deploy.KVRead = execution.PackedUnlessWindowed })},
+		{"four-pass", "differential attention runs as four plain passes", "", on(func(r *run) { r.deploy.Diff = execution.FourPass })},
+		{"eager", "steps with more than 8,192 tokens of context run outside CUDA graphs", "", on(func(r *run) { r.anyGraph = false })},
+		{"capacity", "the cache is what vLLM 0.7.3 gives, and a request waits until all its blocks are free", "cache",
+			on(func(r *run) { r.endless, r.promised = false, true })},
+		{"preemption", "the cache is what vLLM 0.7.3 gives, and a sequence that finds none left loses its own and is computed again", "cache",
+			on(func(r *run) { r.endless = false })},
+		{"aligned", "all clients begin at once with requests of one length", "", on(func(r *run) { r.aligned = true })},
+		{"mha-baseline", "the baseline has a kv head for every query head", "", func(c *comparison) { c.mha = true }},
+		{"same-latency", "throughputs are compared at the same latency, not the same number of clients", "metric", func(c *comparison) { c.metric = sameLatency }},
+		{"largest-batch", "each model runs as many sequences as fit, not the same 1–16", "metric", func(c *comparison) { c.metric = largestBatches }},
+	}
+}
+
+// found is what a set of causes gives.
+type found struct {
+	names   []string
+	gain    float64
+	clients int // of the baseline, where the gain is
+}
+
+func (f *found) name() string {
+	if len(f.names) == 0 {
+		return "none"
+	}
+	return strings.Join(f.names, " + ")
+}
+
+// within reports whether a set keeps to the two models at 1–16 clients.
+func (f *found) within() bool {
+	return !slices.Contains(f.names, "mha-baseline") && !slices.Contains(f.names, "largest-batch")
+}
+
+// pairOf are the two runs that a set of causes compares.
+func (a *auditor) pairOf(set []cause, w costmodel.Workload) (model, base run, how metric, err error) {
+	var c comparison
+	for _, x := range set {
+		x.apply(&c)
+	}
+	d := a.deploy
+	d.KVRead, d.Diff = execution.Packed, execution.Fused
+	r := run{engine: claimEngine, deploy: d, prompt: w.Prompt, generate: w.Generate, anyGraph: true, endless: true}
+	for _, f := range c.changes {
+		f(&r)
+	}
+	model, base = r, r
+	model.model = flash
+	s := setup{baseline: phi, mha: c.mha}
+	if err = a.chooseBaseline(&s); err != nil {
+		return
+	}
+	base.model = s.baseline
+	base.deploy.Diff = execution.Fused // it has none: one run, not two
+	return model, base, c.metric, nil
+}
+
+// causesOf sweeps all sets of causes, smallest first.
+func (a *auditor) causesOf(w costmodel.Workload) ([]found, error) {
+	cs := causes()
+	var sets [][]cause
+	for mask := range 1 << len(cs) {
+		var set []cause
+		clash := false
+		for i, c := range cs {
+			if mask>>i&1 == 1 {
+				clash = clash || slices.ContainsFunc(set, func(x cause) bool { return c.instead != "" && x.instead == c.instead })
+				set = append(set, c)
+			}
+		}
+		if !clash {
+			sets = append(sets, set)
+		}
+	}
+	slices.SortStableFunc(sets, func(x, y []cause) int { return len(x) - len(y) })
+	var all []run
+	fill := func(r run) (run, error) {
+		if !r.endless {
+			return r, nil // 0 clients: as many as the engine's cache holds
+		}
+		p, err := a.of(r.model, r.deploy)
+		if err != nil {
+			return r, err
+		}
+		full, _ := p.Fill(costmodel.Workload{Prompt: w.Prompt, Generate: w.Generate})
+		r.clients = full.Batch
+		return r, nil
+	}
+	for _, set := range sets {
+		model, base, how, err := a.pairOf(set, w)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range []run{model, base} {
+			if how != largestBatches {
+				all = append(all, r.curve()...)
+				continue
+			}
+			if r, err = fill(r); err != nil {
+				return nil, err
+			}
+			all = append(all, r)
+		}
+	}
+	if err := a.serveAll(all); err != nil {
+		return nil, err
+	}
+	var out []found
+	for _, set := range sets {
+		var f found
+		for _, c := range set {
+			f.names = append(f.names, c.name)
+		}
+		model, base, how, err := a.pairOf(set, w)
+		if err != nil {
+			return nil, err
+		}
+		switch how {
+		case sameClients:
+			f.gain, f.clients, err = a.gain(model, base)
+		case sameLatency:
+			f.gain, f.clients, err = a.gainAtLatency(model, base)
+		case largestBatches:
+			if model, err = fill(model); err != nil {
+				break
+			}
+			base, err = fill(base)
+			f.gain, f.clients = a.served[model].Throughput/a.served[base].Throughput, a.served[base].Clients
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+// reaching is the first of the smallest sets that reach a figure, of those the one with the
+// largest; nil if none does.
+func reaching(fs []found, reach float64, ok func(*found) bool) *found {
+	var best *found
+	for i := range fs {
+		f := &fs[i]
+		if f.gain < reach || !ok(f) {
+			continue
+		}
+		if best == nil || len(f.names) == len(best.names) && f.gain > best.gain {
+			best = f
+		}
+	}
+	return best
+}
+
+// sure is the factor within which nine in ten measurements of a ratio of two models would
+// lie, their errors taken to be independent; 1 without measurements behind the prices.
+func (a *auditor) sure(model, base Price, w costmodel.Workload) float64 {
+	f := a.finest()
+	sum := 0.0
+	for _, p := range []Price{model, base} {
+		x := p.At(f)
+		lo, hi, ok := x.Interval(w)
+		if !ok || lo <= 0 {
+			return 1
+		}
+		half := math.Log(hi/lo) / 2
+		sum += half * half
+	}
+	return math.Exp(math.Sqrt(sum))
+}
+
+// simulate fills in the simulated figures of a claimed speedup: under the engine and kernels
+// of the claim, what today's give, and which sets of causes reach the figure.
+func (a *auditor) simulate(c *Claim, w costmodel.Workload, reach float64) error {
+	then, at, err := a.gain(a.published(flash, w), a.published(phi, w))
+	if err != nil {
+		return err
+	}
+	c.Simulated = &then
+	plain, plainAt, err := a.gain(a.published(sambaY, w), a.published(phi, w))
+	if err != nil {
+		return err
+	}
+	same, sameAt, err := a.gainAtLatency(a.published(flash, w), a.published(phi, w))
+	if err != nil {
+		return err
+	}
+	plainSame, plainSameAt, err := a.gainAtLatency(a.published(sambaY, w), a.published(phi, w))
+	if err != nil {
+		return err
+	}
+	today, todayAt, err := a.gain(a.now(flash, w), a.now(phi, w))
+	if err != nil {
+		return err
+	}
+	todaySame, _, err := a.gainAtLatency(a.now(flash, w), a.now(phi, w))
+	if err != nil {
+		return err
+	}
+	fs, err := a.causesOf(w)
+	if err != nil {
+		return err
+	}
+	model, err := a.of(flash, asPublished(a.deploy))
+	if err != nil {
+		return err
+	}
+	base, err := a.of(phi, asPublished(a.deploy))
+	if err != nil {
+		return err
+	}
+	sure := a.sure(model, base, w.WithBatch(at))
+	fused := a.deploy
+	fused.KVRead, fused.Diff = execution.Packed, execution.Fused
+	lean, err := a.of(flash, fused)
+	if err != nil {
+		return err
+	}
+	packed, err := a.of(phi, fused)
+	if err != nil {
+		return err
+	}
+	sureNow := a.sure(lean, packed, w.WithBatch(todayAt))
+	reads := packed.Memory(w.WithBatch(1)).CacheReadBytesPerToken / lean.Memory(w.WithBatch(1)).CacheReadBytesPerToken
+
+	c.Quote = fmt.Sprintf("vLLM 0.7.3 could have shown %s (%s without differential attention), at %s and %s; at the same latency %s (%s). An engine with today's kernels shows %s, at the same latency %s; the architecture allows %s where nothing but cache is read.",
+		ratio(then), ratio(plain), clients(at), clients(plainAt), ratio(same), ratio(plainSame), ratio(today), ratio(todaySame), ratio(reads))
+	c.step("simulated, vLLM 0.7.3 with its kernels", then, "×", "throughput of %s over %s, %s each; nine in ten measurements within %s to %s", flash, phi, clients(at), ratio(then/sure), ratio(then*sure))
+	c.step("… without differential attention", plain, "×", "%s over %s, %s each", sambaY, phi, clients(plainAt))
+	c.step("… at the same latency", same, "×", "throughput of %s where its mean latency is that of %s with %s", flash, phi, clients(sameAt))
+	c.step("… both", plainSame, "×", "%s where its mean latency is that of %s with %s", sambaY, phi, clients(plainSameAt))
+	c.step("simulated, today's engine and kernels", today, "×", "the same clients, %s; nine in ten measurements within %s to %s", clients(todayAt), ratio(today/sureNow), ratio(today*sureNow))
+	c.step("… at the same latency", todaySame, "×", "as above")
+	for _, h := range []float64{0, 2} {
+		m, b := a.published(flash, w), a.published(phi, w)
+		m.host, b.host = h, h
+		if h == 0 {
+			m.host, b.host = tiny, tiny
+		}
+		v, n, err := a.gain(m, b)
+		if err != nil {
+			return err
+		}
+		c.step(fmt.Sprintf("… vLLM 0.7.3's host times %s", map[float64]string{0: "nil", 2: "doubled"}[h]), v, "×", "they are an assumption: no served run of it was fitted; %s", clients(n))
+	}
+	any := reaching(fs, reach, func(*found) bool { return true })
+	inside := reaching(fs, reach, (*found).within)
+	c.Sweeps = append(c.Sweeps, causeGrid(fs, inside, any))
+	g, err := a.servedGrid(w)
+	if err != nil {
+		return err
+	}
+	c.Sweeps = append(c.Sweeps, g)
+	switch {
+	case inside != nil:
+		c.Quote += fmt.Sprintf(" %s appears between these two models, at 1–%d clients, when %s: %s.", ratio(c.Claimed), mostClients, saysOf(inside), ratio(inside.gain))
+	case any != nil:
+		c.Quote += fmt.Sprintf(" %s does not appear between these two models at 1–%d clients; it would when %s: %s.", ratio(c.Claimed), mostClients, saysOf(any), ratio(any.gain))
+	default:
+		c.Quote += fmt.Sprintf(" No set of causes gives %s.", ratio(c.Claimed))
+	}
+	return nil
+}
+
+// tiny stands for no host time at all: 0 keeps the engine's.
+const tiny = 1e-9
+
+func clients(n int) string {
+	if n == 1 {
+		return "1 client"
+	}
+	return fmt.Sprintf("%d clients", n)
+}
+
+// saysOf says what the causes of a set are.
+func saysOf(f *found) string {
+	var s []string
+	for _, n := range f.names {
+		for _, c := range causes() {
+			if c.name == n {
+				s = append(s, c.says)
+			}
+		}
+	}
+	if len(s) == 0 {
+		return "nothing is changed"
+	}
+	return strings.Join(s, "; and ")
+}
+
+// causeGrid shows the single causes, the pairs that gain most, and the sets named.
+func causeGrid(fs []found, also ...*found) Grid {
+	g := Grid{Title: "Simulated: what would make it so, on an engine that else captures every step and never runs out of cache", Over: "causes",
+		Columns: []GridColumn{{"speedup", "×"}, {"baseline's clients", "count"}}}
+	seen := map[string]bool{}
+	add := func(f *found) {
+		if f == nil || seen[f.name()] {
+			return
+		}
+		seen[f.name()] = true
+		g.Rows = append(g.Rows, GridRow{f.name(), []float64{f.gain, float64(f.clients)}})
+	}
+	best := map[int]*found{}
+	for i := range fs {
+		f := &fs[i]
+		if len(f.names) < 2 {
+			add(f)
+		}
+		if n := len(f.names); f.within() && (best[n] == nil || f.gain > best[n].gain*(1+1e-9)) {
+			best[n] = f
+		}
+	}
+	for _, f := range also {
+		add(f)
+	}
+	for n := 2; best[n] != nil; n++ {
+		if best[n].gain > best[n-1].gain*1.005 {
+			add(best[n])
+		}
+	}
+	return g
+}
+
+// servedGrid shows both models under the engine of the claim and today's, by clients.
+func (a *auditor) servedGrid(w costmodel.Workload) (Grid, error) {
+	g := Grid{Title: "Simulated: tokens a second, mean latency and preemptions, vLLM 0.7.3 with its kernels, then today's engine and kernels", Over: "clients"}
+	rows := make([][]float64, len(averagedClients()))
+	for _, of := range []func(string, costmodel.Workload) run{a.published, a.now} {
+		for _, name := range []string{phi, flash} {
+			rs := of(name, w).curve()
+			if err := a.serveAll(rs); err != nil {
+				return g, err
+			}
+			when := map[string]string{claimEngine: "0.7.3", todayEngine: "today"}[rs[0].engine]
+			g.Columns = append(g.Columns, GridColumn{name + ", " + when, "tok/s"}, GridColumn{"latency", "s"}, GridColumn{"preempted", "count"})
+			for i, r := range rs {
+				s := a.served[r]
+				rows[i] = append(rows[i], s.Throughput, s.Latency, float64(s.Preempted))
+			}
+		}
+	}
+	for i, n := range averagedClients() {
+		g.Rows = append(g.Rows, GridRow{units.Int(float64(n)), rows[i]})
+	}
+	return g, nil
+}
