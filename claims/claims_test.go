@@ -247,20 +247,6 @@ func TestSpan(t *testing.T) {
 	}
 }
 
-// A simulator fills the simulated figures of the claims about a served load.
-func TestSimulated(t *testing.T) {
-	serve := func(_ context.Context, m *arch.Model, _ *hardware.Profile, _ costmodel.Options, w costmodel.Workload) (float64, error) {
-		if m.Name == flash {
-			return 7 * float64(w.Batch), nil
-		}
-		return 7, nil
-	}
-	c := audit(t, Options{Only: []string{"throughput-10x"}, Simulate: serve})["throughput-10x"]
-	if c.Simulated == nil || *c.Simulated != 16 {
-		t.Errorf("simulated %v", c.Simulated)
-	}
-}
-
 func TestBadInput(t *testing.T) {
 	if _, err := Run(context.Background(), Options{Only: []string{"nope"}}); err == nil || !strings.Contains(err.Error(), "throughput-10x") {
 		t.Error(err)

@@ -51,7 +51,7 @@ func (a *auditor) crossover(c *Claim) error {
 		c.Condition = fmt.Sprintf("%s or more are generated", tokens(int(at)))
 		c.Reason = fmt.Sprintf("At 4Ki Flash is still slower by %s a step.", units.SI(-perStep, "s"))
 	}
-	return nil
+	return a.simulateCrossover(c, longest)
 }
 
 func count(n float64, what string) string {
@@ -97,7 +97,7 @@ func (a *auditor) latencyLinear(c *Claim) error {
 	c.Reason = fmt.Sprintf("Averaged over 1 to 16 sequences the exponent is %s for Flash and %s for Phi4-mini (1 linear, 2 quadratic). Both read a cache that grows, so both turn quadratic: Flash %s later, where cache reads outweigh the weights.",
 		units.Digits(got), units.Digits(other), ratio(base.Memory(w.WithBatch(1)).CacheReadBytesPerToken/model.Memory(w.WithBatch(1)).CacheReadBytesPerToken))
 	c.holdsAt(where, "run at once (Flash nearer to linear, Phi4-mini nearer to quadratic)")
-	return nil
+	return a.simulateExponent(c, w)
 }
 
 // linear reports whether an exponent of time in tokens is 1, within 0.05: doubling the

@@ -223,5 +223,5 @@ func (a *auditor) bestOfThree(c *Claim) error {
 		c.Reason += fmt.Sprintf(" It reads %s more weights in a step than %s, and that many bytes of cache less only with enough context and sequences.",
 			units.SI(weights(best)-weights(others[sambaYOCO]), "B"), sambaYOCO)
 	}
-	return nil
+	return a.simulateLead(c, loads)
 }

@@ -26,10 +26,18 @@ func ClaimsTable(r *claims.Report) *Table {
 			cells = append(cells, claimed(c.Simulated, c.Unit))
 		}
 		t.Add(cells...)
-		t.Notes = append(t.Notes, fmt.Sprintf("%s (%s) %s. %s", c.ID, c.Setting, says(c), c.Reason))
+		t.Notes = append(t.Notes, fmt.Sprintf("%s (%s) %s. %s%s", c.ID, c.Setting, says(c), c.Reason, quote(c)))
 	}
 	t.Notes = append(t.Notes, fmt.Sprintf("Verdicts rest on %s, as deployed: %s. A dash: no figures. --id CLAIM shows the working.", r.Judge, r.Kernels))
 	return t
+}
+
+// quote is the sentence to quote of a served claim, behind a space, or nothing.
+func quote(c *claims.Claim) string {
+	if c.Quote == "" {
+		return ""
+	}
+	return " " + c.Quote
 }
 
 // says is a verdict with its condition.
@@ -81,7 +89,7 @@ func ClaimTables(r *claims.Report, c *claims.Claim) []*Table {
 	for _, s := range c.Working {
 		what.Add(Txt(s.What), Shown(s.Value, quantity(s.Value, s.Unit)), Txt(s.How))
 	}
-	what.Notes = []string{"Setting of the claim: " + c.Setting + ".", "It " + says(c) + ". " + c.Reason,
+	what.Notes = []string{"Setting of the claim: " + c.Setting + ".", "It " + says(c) + ". " + c.Reason + quote(c),
 		fmt.Sprintf("On %s, verdict at %s, as deployed: %s.", r.Hardware, r.Judge, r.Kernels)}
 	out := []*Table{what}
 	for i := range c.Sweeps {

@@ -16,7 +16,7 @@ type ServedPoint struct {
 // Served is latency against throughput under load, a line for each model from its lightest
 // load to its heaviest.
 func Served(points []ServedPoint, fidelity string, setting []string) *Chart {
-	x := Axis{Label: "throughput", Unit: "tok/s", Scale: Linear}
+	x := Axis{Label: "throughput", Unit: "tok/s", Scale: Linear, FromZero: true}
 	c := &Chart{Kind: "served", Title: "Latency against throughput under load", Setting: setting, Fidelity: fidelity,
 		Alt: "Lines of seconds over tokens a second, one for each model, from the lightest load to the heaviest",
 		Panels: []Panel{

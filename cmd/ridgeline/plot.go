@@ -10,18 +10,23 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/OWNER/ridgeline/claims"
 	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/hardware"
 	"github.com/OWNER/ridgeline/internal/atomicfile"
 	"github.com/OWNER/ridgeline/reports"
 	"github.com/OWNER/ridgeline/reports/figure"
 	"github.com/OWNER/ridgeline/study"
 )
 
-// plotKinds are the figures about models, and those of a sweep's rows.
-var plotKinds = append(study.Kinds(), "sweep", "pareto")
+// plotKinds are the figures about models, the paper's own, and those of a sweep's rows.
+var plotKinds = slices.Concat(study.Kinds(), study.PaperFigures(), []string{"sweep", "pareto"})
 
 // fromRows reports whether a kind draws a sweep's file, not models.
 func fromRows(kind string) bool { return kind == "sweep" || kind == "pareto" }
+
+// fromPaper reports whether a kind is a figure of the paper, whose models it names itself.
+func fromPaper(kind string) bool { return slices.Contains(study.PaperFigures(), kind) }
 
 type plotFlags struct {
 	deploy                           deployFlags
@@ -42,6 +47,9 @@ shows: --format csv or json, or a file that ends in .csv or .json. Several devic
 model on each of them. Bands hold 90 % of measurements; what does not fit its device is drawn broken
 or hatched. cost needs --price; speedup takes two models, or one model on two devices.
 
+figure-4 and figure-9 are the paper's, simulated under the engine and kernels it names and under
+today's; they take no model.
+
 sweep and pareto draw the rows of a sweep: --from rows.csv --x NAME --y NAME, and --by NAME for a
 series for each of its values. sweep draws lines along a parameter, through the best row at each of
 its values, and points along a figure. pareto draws points and joins those no other row beats.
@@ -50,11 +58,18 @@ Past 20,000 points they are thinned evenly, and the figure says so.`,
   ridgeline plot tpot phi4-mini-flash --on a100-80gb,h200 --batch 16 --format csv
   ridgeline plot cost phi4-mini phi4-mini-flash --price 1.80 -o cost.pdf --width 89mm
   ridgeline plot roofline phi4-mini-flash --on a100-80gb,h200,b200 -o roofline.svg --theme dark
+  ridgeline plot figure-4 --on a100-80gb -o figure-4.svg
   ridgeline plot sweep --from rows.csv --x generate --y tokens_per_second --by on -o lines.svg
   ridgeline plot pareto --from rows.csv --x params --y tokens_per_second -o front.svg`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 || !slices.Contains(plotKinds, args[0]) {
 				return fmt.Errorf("plot takes a kind first, one of %s", strings.Join(plotKinds, ", "))
+			}
+			if fromPaper(args[0]) {
+				if len(args) > 1 {
+					return fmt.Errorf("plot %s draws the paper's models: give no other", args[0])
+				}
+				return nil
 			}
 			if fromRows(args[0]) == (len(args) > 1) {
 				if fromRows(args[0]) {
@@ -166,6 +181,9 @@ func (p *plotFlags) measure(c *cobra.Command, kind string, names []string) (*stu
 		}
 		return study.Sweep(p.from, study.Rows{X: p.x, Y: p.y, By: p.by, Front: kind == "pareto"})
 	}
+	if fromPaper(kind) {
+		return p.paper(c, kind)
+	}
 	f, w, cs, err := p.load.on(c, &p.deploy, names)
 	if err != nil {
 		return nil, err
@@ -184,6 +202,28 @@ func (p *plotFlags) measure(c *cobra.Command, kind string, names []string) (*stu
 		return nil, fmt.Errorf("plot %s: %w: give --fidelity calibrated", kind, err)
 	}
 	return chart, err
+}
+
+// paper simulates a figure of the paper on one device.
+func (p *plotFlags) paper(c *cobra.Command, kind string) (*study.Chart, error) {
+	for _, n := range []string{"batch", "prompt", "generate", "kv-read", "diff-kernel", "engine", "tp", "memory-fraction", "gmu-ratio", "fidelity"} {
+		if c.Flags().Changed(n) {
+			return nil, fmt.Errorf("plot %s: --%s is the paper's, give --on alone", kind, n)
+		}
+	}
+	hw, err := hardware.Open(p.deploy.on)
+	if err != nil {
+		return nil, fmt.Errorf("--on: %w", err)
+	}
+	n, err := strconv.Atoi(strings.TrimPrefix(kind, "figure-"))
+	if err != nil {
+		return nil, err
+	}
+	curves, fidelity, err := claims.Figure(c.Context(), n, claims.Options{Hardware: hw})
+	if err != nil {
+		return nil, err
+	}
+	return study.Paper(kind, curves, hw.Name, fidelity)
 }
 
 // parsePrices reads 1.80, for every device, or NAME=1.80,NAME=3.50.

@@ -21,6 +21,7 @@ import (
 	"github.com/OWNER/ridgeline/reports/figure"
 	"github.com/OWNER/ridgeline/serving"
 	"github.com/OWNER/ridgeline/study"
+	"github.com/OWNER/ridgeline/units"
 )
 
 // maxPrompts is the most requests of a simulation: every one is kept, some 300 bytes each.
@@ -625,13 +626,17 @@ func (s *simulateFlags) run(c *cobra.Command, args []string) error {
 	}
 	setting := s.setting(cs[0], w, loads)
 	if s.plot != "" {
-		fig := figure.New(study.Served(servedPoints(rows), f.String(), strings.Split(setting, "; ")), figure.Options{})
+		of := []string{cs[0].Hardware.Name, ds[0].Profile.Title, setting}
+		if len(loads) > 1 {
+			of = append(of, loads[0].name+" to "+loads[len(loads)-1].name)
+		}
+		fig := figure.New(study.Served(servedPoints(rows), f.String(), of), figure.Options{})
 		if err := atomicfile.Write(s.plot, func(w io.Writer) error { return fig.Write(w, s.plot, theme) }); err != nil {
 			return err
 		}
 	}
 	if s.timeline != "" {
-		fig := figure.New(study.Occupancy(last.Series, s.replicas, []string{cs[0].Model.Name, loads[0].name, setting}), figure.Options{})
+		fig := figure.New(study.Occupancy(last.Series, s.replicas, []string{cs[0].Model.Name, cs[0].Hardware.Name, ds[0].Profile.Title, loads[0].name, setting}), figure.Options{})
 		if err := atomicfile.Write(s.timeline, func(w io.Writer) error { return fig.Write(w, s.timeline, theme) }); err != nil {
 			return err
 		}
@@ -664,7 +669,7 @@ func (s *simulateFlags) setting(c *costmodel.Compiled, w costmodel.Workload, loa
 	case s.lengths != "":
 		parts = append(parts, fmt.Sprintf("lengths as in %s (%.0f + %.0f in the mean)", s.lengths, loads[0].load.Prompt.MeanTokens(), loads[0].load.Generate.MeanTokens()))
 	default:
-		parts = append(parts, fmt.Sprintf("%d + %d tokens", w.Prompt, w.Generate))
+		parts = append(parts, fmt.Sprintf("%s + %s tokens", units.Int(float64(w.Prompt)), units.Int(float64(w.Generate))))
 		if s.spread != "fixed" {
 			parts = append(parts, s.spread)
 		}

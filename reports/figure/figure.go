@@ -201,7 +201,7 @@ func New(c *study.Chart, o Options) *Figure {
 	f.columns = 1
 	if f.w >= narrow {
 		f.columns = len(f.panels)
-		if form == study.Roofline {
+		if form == study.Roofline || len(f.panels) > 3 {
 			f.columns = min(2, len(f.panels))
 		}
 	}

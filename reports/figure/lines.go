@@ -397,6 +397,9 @@ func (a *axes) extend(p *plot.Plot) {
 		p.Y.Min = 0
 		p.Y.Max *= 1.05
 	}
+	if a.X.FromZero && a.X.Scale == study.Linear {
+		p.X.Min = 0
+	}
 	if a.yRange != [2]float64{} {
 		p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = a.xRange[0], a.xRange[1], a.yRange[0], a.yRange[1]
 	}
