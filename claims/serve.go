@@ -90,7 +90,7 @@ func NewSimulator() Simulator {
 		if err != nil {
 			return nil, err
 		}
-		d, err := serving.Deploy(p, c, s.Fidelity, serving.Settings{})
+		d, err := serving.Deploy(p, c, s.Fidelity, serving.Settings{Host: p.Host})
 		if err != nil {
 			return nil, err
 		}

@@ -23,6 +23,7 @@ type run struct {
 	clients           int
 	anyGraph, endless bool
 	promised, aligned bool
+	datasheet         bool // priced at roofline, with the engine's host times
 	host              float64
 }
 
@@ -45,8 +46,12 @@ func (a *auditor) serveAll(runs []run) error {
 		if err != nil {
 			return err
 		}
+		f := a.finest()
+		if r.datasheet {
+			f = costmodel.Roofline
+		}
 		g.Go(func() (err error) {
-			got[i], err = a.serve(ctx, Serving{Model: m, Hardware: a.hw, Deploy: r.deploy, Fidelity: a.finest(), Engine: r.engine,
+			got[i], err = a.serve(ctx, Serving{Model: m, Hardware: a.hw, Deploy: r.deploy, Fidelity: f, Engine: r.engine,
 				Prompt: r.prompt, Generate: r.generate, Clients: r.clients, AnyGraph: r.anyGraph, Endless: r.endless,
 				Promised: r.promised, Aligned: r.aligned, Host: r.host})
 			return err
@@ -167,8 +172,10 @@ func causes() []cause {
 		return func(c *comparison) { c.changes = append(c.changes, f) }
 	}
 	return []cause{
-		{"unpacked", "K and V are read once per query head where a window is set or declared, at the speed measured of such kernels", "",
+		{"unpacked", "K and V are read once per query head where a window is set or declared, at the speed measured of such kernels", "reads",
 			on(func(r *run) { r.deploy.KVRead = execution.PackedUnlessWindowed })},
+		{"uncached", "K and V are read once per query head where a window is set or declared, every time from memory, which measured kernels do only at many sequences", "reads",
+			on(func(r *run) { r.deploy.KVRead, r.datasheet = execution.PackedUnlessWindowed, true })},
 		{"four-pass", "differential attention runs as four plain passes", "", on(func(r *run) { r.deploy.Diff = execution.FourPass })},
 		{"eager", "steps with more than 8,192 tokens of context run outside CUDA graphs", "", on(func(r *run) { r.anyGraph = false })},
 		{"capacity", "the cache is what vLLM 0.7.3 gives, and a request waits until all its blocks are free", "cache",

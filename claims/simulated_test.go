@@ -78,6 +78,12 @@ func TestSimulated(t *testing.T) {
 // leave it, or that none does.
 func TestSimulatedNowhere(t *testing.T) {
 	for want, step := range map[string]func(Serving) float64{
+		"appears between these two models, at 1–16 clients, when K and V are read once per query head where a window is set or declared, every time from memory": func(s Serving) float64 {
+			if s.Model.Name == phi && s.Fidelity == costmodel.Roofline {
+				return 10
+			}
+			return 1
+		},
 		"No set of causes gives 10.0×": func(s Serving) float64 { return float64(s.Clients) },
 		"does not appear between these two models at 1–16 clients; it would when the baseline has a kv head for every query head": func(s Serving) float64 {
 			if s.Model.Name == phi+", MHA" {

@@ -139,7 +139,7 @@ func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings)
 	l.Lookahead = choose(s.Lookahead, l.Lookahead)
 	l.ReserveFull = p.ReserveFull != nil && p.ReserveFull.Value
 	l.PrefixCache = choose(s.PrefixCaching, p.PrefixCaching.Value)
-	if f == costmodel.Calibrated {
+	if f == costmodel.Calibrated || s.Host != nil {
 		l.Host = choose(s.Host, *p.Host)
 	}
 	g := p.Graphs
