@@ -104,3 +104,41 @@ func TestFirstAndLastStep(t *testing.T) {
 		}
 	}
 }
+
+// Rows of padding take the time that products of so many rows take.
+func TestPaddedProductsTakeTheirRows(t *testing.T) {
+	k := compiled(t, "llama-3.1-8b", "h200", Options{}).calibrated().(*calibrated)
+	more := 0.0
+	for i := range k.fixed {
+		if x := &k.fixed[i]; x.op.Name == "mlp.up" {
+			more = k.seconds(x, 1024, 1, 1) - k.seconds(x, 1, 1, 1)
+		}
+	}
+	if got := k.steady(1, 1024) - k.steady(1, 1); more <= 0 || got < more {
+		t.Errorf("1,023 rows of padding take %g s, in one of the products alone %g", got, more)
+	}
+}
+
+// A prompt's recurrent layers run the kernels of prompts over all its tokens, not those of a
+// step.
+func TestPromptsRunPromptKernels(t *testing.T) {
+	c := compiled(t, "qwen3.5-27b", "h200", Options{})
+	k := c.calibrated().(*calibrated)
+	call, found := Call{Batch: 2, New: 3000}, 0
+	for i := range k.prefill {
+		x := &k.prefill[i]
+		if x.price != asRecurrent {
+			continue
+		}
+		found++
+		work := x.op.Work(call)
+		s := x.recurrent
+		s.Kernel, s.Batch, s.Tokens = kernelTable[x.op.Kernel].prompt, 2, 3000
+		if got, want := x.prompt(k.profile, k.engine, 1, call, &work).Seconds, k.profile.Recurrent(s).Seconds; got != want {
+			t.Errorf("%s of 2 prompts of 3,000 tokens: %g s, its kernel takes %g", x.op.Name, got, want)
+		}
+	}
+	if found == 0 {
+		t.Error("the model has no recurrent layers")
+	}
+}
