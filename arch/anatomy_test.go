@@ -27,6 +27,16 @@ func TestAnatomyByHand(t *testing.T) {
 	if at, ok := m.CrossDecoder(); ok {
 		t.Errorf("a last layer with a cache of its own is in a cross-decoder from %d on", at)
 	}
+	// Layers without a mixer go with those that read, and are no cross-decoder by themselves.
+	m = hybrid(1, Mamba1{DInner: 16, DState: 3, DConv: 4, DtRank: 2})
+	m.Layers = append(m.Layers, Layer{FFN: MLP{Inner: 2}})
+	if at, ok := m.CrossDecoder(); !ok || at != 2 {
+		t.Errorf("with a network alone at its end the cross-decoder begins at %d, %v; want 2", at, ok)
+	}
+	m.Layers = append(m.Layers[:2], m.Layers[3])
+	if at, ok := m.CrossDecoder(); ok {
+		t.Errorf("a network alone behind a cache owner is a cross-decoder from %d on", at)
+	}
 	if _, ok := (&Model{Layers: []Layer{{FFN: MLP{Inner: 2}}}}).CrossDecoder(); ok {
 		t.Error("a model without mixers has a cross-decoder")
 	}
