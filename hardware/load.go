@@ -123,11 +123,8 @@ func Parse(file string, data []byte) (*Profile, error) {
 	if len(strings.TrimSpace(string(data))) == 0 {
 		return nil, fmt.Errorf("%s: empty: a hardware profile is needed (see ridgeline hardware a100-80gb --format yaml)", file)
 	}
-	if err := input.CheckYAML(file, data); err != nil {
+	if err := input.Decode(file, data, p); err != nil {
 		return nil, err
-	}
-	if err := yaml.UnmarshalWithOptions(data, p, yaml.Strict()); err != nil {
-		return nil, input.YAMLError(file, err)
 	}
 	if err := p.Validate(); err != nil {
 		return nil, fmt.Errorf("%s:%d: %w", file, lineOf(data, err), err)

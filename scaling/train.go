@@ -2,6 +2,7 @@ package scaling
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/OWNER/ridgeline/arch"
@@ -187,5 +188,8 @@ func (t *Training) Plan(peak, utilisation, tokens float64, devices int) (Run, er
 	r.TokensPerSecond = float64(devices) * utilisation * peak / t.Total()
 	r.Seconds = tokens / r.TokensPerSecond
 	r.GPUHours = r.Seconds * float64(devices) / 3600
+	if math.IsInf(r.Seconds, 0) || math.IsInf(r.GPUHours, 0) {
+		return Run{}, fmt.Errorf("utilisation %g: a run of %g tokens would never end", utilisation, tokens)
+	}
 	return r, nil
 }

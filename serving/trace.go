@@ -9,10 +9,13 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"reflect"
 	"sort"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/OWNER/ridgeline/internal/input"
 )
 
 // Trace is requests read from a file, in order of arrival, the first at 0.
@@ -120,6 +123,22 @@ type mooncakeLine struct {
 	Answer    []int64  `json:"output_hash_ids"`
 }
 
+// jsonKind says what a kind of JSON value, as encoding/json names it, is called. Of a number
+// it names the number too.
+func jsonKind(value string) string {
+	switch kind, number, _ := strings.Cut(value, " "); kind {
+	case "bool":
+		return "true or false"
+	case "string":
+		return "a text"
+	case "array":
+		return "a list"
+	case "number":
+		return strings.TrimSpace("the number " + number)
+	}
+	return "an object"
+}
+
 func (t *Trace) mooncake(in *bufio.Reader, name string, block int) error {
 	sc := bufio.NewScanner(in)
 	sc.Buffer(make([]byte, 1<<16), maxLine)
@@ -137,7 +156,14 @@ func (t *Trace) mooncake(in *bufio.Reader, name string, block int) error {
 		if err := json.Unmarshal(b, &m); err != nil {
 			var bad *json.UnmarshalTypeError
 			if errors.As(err, &bad) && bad.Field != "" {
-				return at("%s: a %s where a number belongs", bad.Field, bad.Value)
+				wanted := "a number"
+				switch bad.Type.Kind() {
+				case reflect.Slice:
+					wanted = "a list of numbers"
+				case reflect.Int64:
+					wanted = "a whole number"
+				}
+				return at("%s: %s stands where %s belongs", bad.Field, jsonKind(bad.Value), wanted)
 			}
 			return at("not a JSON object: want {\"timestamp\": ms, \"input_length\": …, \"output_length\": …, \"hash_ids\": […]}")
 		}
@@ -225,19 +251,12 @@ func (t *Trace) table(in io.Reader, name string) error {
 	r := csv.NewReader(in)
 	r.ReuseRecord = true
 	r.FieldsPerRecord = -1
-	wrong := func(err error) error {
-		var p *csv.ParseError
-		if errors.As(err, &p) {
-			return fmt.Errorf("%s:%d: column %d: %v", name, p.Line, p.Column, p.Err)
-		}
-		return fmt.Errorf("%s: %w", name, err)
-	}
 	head, err := r.Read()
 	if errors.Is(err, io.EOF) {
 		return fmt.Errorf("%s: empty: a trace has a request a line", name)
 	}
 	if err != nil {
-		return wrong(err)
+		return input.CSVError(name, err)
 	}
 	col := map[string]int{}
 	for i, h := range head {
@@ -269,7 +288,7 @@ func (t *Trace) table(in io.Reader, name string) error {
 			break
 		}
 		if err != nil {
-			return wrong(err)
+			return input.CSVError(name, err)
 		}
 		line, _ := r.FieldPos(0)
 		at := func(column, format string, args ...any) error {

@@ -102,10 +102,8 @@ func readCSV(path string, file io.Reader, fn func(Row) error) error {
 		return nil
 	case errors.As(err, &p) && errors.Is(p.Err, csv.ErrFieldCount):
 		return fmt.Errorf("%s:%d: a row has other fields than the header's %d", path, p.Line, len(head))
-	case errors.As(err, &p):
-		return fmt.Errorf("%s:%d: this is not a line of CSV: a quote stands where none belongs", path, p.Line)
 	}
-	return input.Reason(path, err)
+	return input.CSVError(path, err)
 }
 
 func readJSONL(path string, file io.Reader, fn func(Row) error) error {

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
 	"github.com/OWNER/ridgeline/internal/input"
 )
@@ -24,16 +22,9 @@ import (
 // Axes vary in the order they are written, the last one fastest. Errors are one line
 // with the file and the line.
 func ParseYAML(name string, data []byte) (*Grid, error) {
-	if err := input.CheckYAML(name, data); err != nil {
-		return nil, err
-	}
-	f, err := parser.ParseBytes(data, 0)
+	f, err := input.ParseYAML(name, data)
 	if err != nil {
-		var ye yaml.Error
-		if errors.As(err, &ye) && ye.GetToken() != nil {
-			return nil, fmt.Errorf("%s:%d: %s", name, ye.GetToken().Position.Line, oneLine(ye.GetMessage()))
-		}
-		return nil, fmt.Errorf("%s: %s", name, oneLine(err.Error()))
+		return nil, err
 	}
 	if len(f.Docs) != 1 || f.Docs[0].Body == nil {
 		return nil, fmt.Errorf("%s: one YAML document with vary: is needed", name)

@@ -59,7 +59,7 @@ func (f *yamlFile) parseTree(data []byte) (m *yamlMap, err error) {
 	if err != nil {
 		var ye yaml.Error
 		if errors.As(err, &ye) {
-			return nil, &Error{f.name, lineOf(ye.GetToken()), errors.New(oneLine(ye.GetMessage()))}
+			return nil, &Error{f.name, lineOf(ye.GetToken()), errors.New(input.YAMLMessage(ye))}
 		}
 		return nil, fmt.Errorf("%s: %s", f.name, oneLine(err.Error()))
 	}

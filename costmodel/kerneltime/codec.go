@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -101,11 +102,14 @@ func (t *Table) UnmarshalJSON(b []byte) error {
 	return t.restore(&s)
 }
 
+// errDamaged is a table whose packed values cannot be unpacked.
+var errDamaged = errors.New("table: its data is cut or was changed: write the profile anew")
+
 func (t *Table) restore(s *stored) error {
 	nodes := float64(s.Slices)
 	for _, a := range s.Axes {
 		if a.N < 1 || a.N > 1 && !(a.PerOctave > 0 && a.PerOctave < 100) || !(math.Abs(a.Lo) < 100) {
-			return fmt.Errorf("table: axis %+v is not valid", a)
+			return fmt.Errorf("table: an axis of %d nodes from 2^%g, %g to an octave, cannot be", a.N, a.Lo, a.PerOctave)
 		}
 		nodes *= float64(a.N)
 	}
@@ -119,11 +123,11 @@ func (t *Table) restore(s *stored) error {
 	}
 	packed, err := base64.StdEncoding.DecodeString(s.Data)
 	if err != nil {
-		return fmt.Errorf("table: %w", err)
+		return errDamaged
 	}
 	raw, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), int64(n)+1))
 	if err != nil {
-		return fmt.Errorf("table: %w", err)
+		return errDamaged
 	}
 	if len(raw) != n {
 		return fmt.Errorf("table: %d values, its axes have %d nodes", len(raw), n)

@@ -42,14 +42,11 @@ var engines = sync.OnceValue(func() (es []Engine) {
 
 // ParseEngines reads a list of engines. name is what errors call the file.
 func ParseEngines(name string, data []byte) ([]Engine, error) {
-	if err := input.CheckYAML(name, data); err != nil {
-		return nil, err
-	}
 	var d struct {
 		Engines []Engine `yaml:"engines"`
 	}
-	if err := yaml.UnmarshalWithOptions(data, &d, yaml.Strict()); err != nil {
-		return nil, fmt.Errorf("%w: not a list of engines", input.YAMLError(name, err))
+	if err := input.Decode(name, data, &d); err != nil {
+		return nil, fmt.Errorf("%w: not a list of engines", err)
 	}
 	if len(d.Engines) == 0 {
 		return nil, fmt.Errorf("%s: no engines", name)

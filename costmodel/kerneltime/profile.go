@@ -258,12 +258,9 @@ func ReadProfile(path string) (*Profile, error) {
 // Parse reads a profile. Classes it does not hold are unfitted and say so. name is what
 // errors call the file.
 func Parse(name string, data []byte) (*Profile, error) {
-	if err := input.CheckYAML(name, data); err != nil {
-		return nil, err
-	}
 	var d document
-	if err := yaml.UnmarshalWithOptions(data, &d, yaml.Strict()); err != nil {
-		return nil, fmt.Errorf("%w: not a calibration profile", input.YAMLError(name, err))
+	if err := input.Decode(name, data, &d); err != nil {
+		return nil, fmt.Errorf("%w: not a calibration profile", err)
 	}
 	p := newProfile(d.Hardware, d.Device)
 	if err := p.device.check(); err != nil {

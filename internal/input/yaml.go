@@ -11,6 +11,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 
 	"github.com/OWNER/ridgeline/internal/plain"
 )
@@ -40,6 +41,27 @@ func CheckYAML(name string, data []byte) error {
 	}
 	if line, deep := tooNested(data); deep {
 		return fmt.Errorf("%s:%d: nested more than %d deep", name, line, MaxNesting)
+	}
+	return nil
+}
+
+// Decode reads a YAML document into what v points to; a field that v does not have is an
+// error. name is what errors call the file.
+func Decode(name string, data []byte, v any) (err error) {
+	if err := CheckYAML(name, data); err != nil {
+		return err
+	}
+	defer func() {
+		// The decoder indexes past the end of an array that the file has more values for.
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s: a list has more values than belong there", name)
+			if text := fmt.Sprint(p); !strings.Contains(text, "array index") {
+				err = fmt.Errorf("%s: the YAML parser gives up on this file: write it more plainly", name)
+			}
+		}
+	}()
+	if err := yaml.UnmarshalWithOptions(data, v, yaml.Strict()); err != nil {
+		return YAMLError(name, err)
 	}
 	return nil
 }
@@ -88,6 +110,30 @@ func tooNested(data []byte) (line int, deep bool) {
 	return 0, false
 }
 
+// YAMLMessage is what the YAML parser says is wrong, without the line, on one line.
+func YAMLMessage(err yaml.Error) string {
+	if what := plain.Line(err.GetMessage()); what != "non-map value is specified" {
+		return what
+	}
+	return "a name, a colon and a value are wanted"
+}
+
+// ParseYAML parses a file into its tree. name is what errors call the file.
+func ParseYAML(name string, data []byte) (f *ast.File, err error) {
+	if err := CheckYAML(name, data); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if recover() != nil { // the parser panics on some malformed files
+			f, err = nil, fmt.Errorf("%s: not valid YAML", name)
+		}
+	}()
+	if f, err = parser.ParseBytes(data, 0); err != nil {
+		return nil, YAMLError(name, err)
+	}
+	return f, nil
+}
+
 // YAMLError words an error of the YAML parser for people who wrote the file: its name, the
 // line, the field where it is known, and what is wanted there, on one line.
 func YAMLError(name string, err error) error {
@@ -102,7 +148,7 @@ func YAMLError(name string, err error) error {
 		}
 		found = clip(plain.Line(t.Value))
 	}
-	what := plain.Line(y.GetMessage())
+	what := YAMLMessage(y)
 	var mismatch *yaml.TypeError
 	var overflow *yaml.OverflowError
 	var node *yaml.UnexpectedNodeTypeError

@@ -175,11 +175,7 @@ func readTable(in io.Reader, path string) (*rowsOf, error) {
 			return out, nil
 		}
 		if err != nil {
-			var p *csv.ParseError
-			if errors.As(err, &p) {
-				return nil, fmt.Errorf("%s:%d: column %d: %v", path, p.Line, p.Column, p.Err)
-			}
-			return nil, err
+			return nil, input.CSVError(path, err)
 		}
 		line, _ := r.FieldPos(0)
 		m := make(map[string]string, len(head))
