@@ -6,6 +6,7 @@ import (
 
 	"github.com/OWNER/ridgeline/arch"
 	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/study"
 )
 
 // WriteJSON writes v indented, with a newline at the end.
@@ -128,13 +129,15 @@ type RowJSON struct {
 	EstimateJSON
 	TokensPerSecondAtMaxBatch float64 `json:"tokens_per_second_at_max_batch"`
 	Speedup                   float64 `json:"speedup"`
+	// Served is what the model does under a load that was asked for.
+	Served *study.ServedFigures `json:"served,omitempty"`
 }
 
 // Compare makes the JSON of a comparison.
 func Compare(rows []costmodel.Row) CompareJSON {
 	j := CompareJSON{Baseline: rows[0].Compiled.Model.Name, Verdict: Verdict(rows)}
 	for _, r := range rows {
-		j.Rows = append(j.Rows, RowJSON{Estimate(r, nil, nil), r.TokensPerSecondAtMax, r.Speedup})
+		j.Rows = append(j.Rows, RowJSON{EstimateJSON: Estimate(r, nil, nil), TokensPerSecondAtMaxBatch: r.TokensPerSecondAtMax, Speedup: r.Speedup})
 	}
 	return j
 }

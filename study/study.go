@@ -189,6 +189,8 @@ type Setup struct {
 	Load     costmodel.Workload // Batch 0: the largest that fits
 	// Price is the dollars an hour of one device costs, by the device's name.
 	Price map[string]float64
+	// Serve is a load to simulate the models under; nil for none.
+	Serve *UnderLoad
 }
 
 // Kinds lists the figures about models.

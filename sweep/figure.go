@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/serving"
 )
 
 // quantity is what a figure is measured in.
@@ -23,8 +24,9 @@ type priced struct {
 	load    costmodel.Workload
 	params  float64
 	memory  costmodel.Memory
-	prefill float64 // seconds
-	decode  float64 // seconds for all generated tokens
+	prefill float64         // seconds
+	decode  float64         // seconds for all generated tokens
+	served  *serving.Served // nil where the grid does not simulate
 }
 
 // figure is a column that a row computes, in base units.
@@ -53,7 +55,24 @@ var figures = [...]figure{
 	{"request_seconds", "request", seconds, false, func(p *priced) float64 { return p.prefill + p.decode }},
 	{"tokens_per_second", "throughput", count, true, func(p *priced) float64 { return p.throughput(p.load.Batch, p.decode) }},
 	{"tokens_per_second_at_max_batch", "", count, true, func(p *priced) float64 { return p.atLargest() }},
+
+	{"simulate.tokens_per_second", "", count, true, func(p *priced) float64 { return p.served.OutputThroughput }},
+	{"simulate.ttft_seconds", "", seconds, false, func(p *priced) float64 { return p.served.TTFT.Mean }},
+	{"simulate.ttft_p99_seconds", "", seconds, false, func(p *priced) float64 { return p.served.TTFT.P99 }},
+	{"simulate.tpot_seconds", "", seconds, false, func(p *priced) float64 { return p.served.TPOT.Mean }},
+	{"simulate.tpot_p99_seconds", "", seconds, false, func(p *priced) float64 { return p.served.TPOT.P99 }},
+	{"simulate.request_seconds", "", seconds, false, func(p *priced) float64 { return p.served.E2E.Mean }},
+	{"simulate.preemptions", "", count, false, func(p *priced) float64 { return float64(p.served.Preemptions) }},
+	{"simulate.users", "", count, true, func(p *priced) float64 { return float64(max(p.served.Users, 0)) }},
 }
+
+// analytic is how many of the figures every row has; the others are of rows that simulate
+// an engine: means and 99th percentiles over a closed loop of as many clients as the batch,
+// and the most clients that meet the grid's SLO, 0 where it has none.
+const analytic = len(figures) - 8
+
+// simulated reports whether a figure needs a simulation.
+func simulated(figure int) bool { return figure >= analytic }
 
 // step is the time of the decode step that makes the n-th token, in seconds.
 func (p *priced) step(n int) float64 {
@@ -74,13 +93,22 @@ func (p *priced) atLargest() float64 {
 	return p.throughput(w.Batch, p.at.Generation(w))
 }
 
-// Figures lists what a row computes, in base units.
+// Figures lists what a row computes, in base units; those called simulate.… only where the
+// grid names an engine to simulate.
 func Figures() []string {
 	names := make([]string, len(figures))
 	for i, f := range figures {
 		names[i] = f.name
 	}
 	return names
+}
+
+// figures is how many of the figures the rows of a grid have.
+func (g *Grid) figures() int {
+	if g.simulates() {
+		return len(figures)
+	}
+	return analytic
 }
 
 // figureOf finds a figure by its name or short name; extra names are only for the message

@@ -64,7 +64,8 @@ func TestFigures(t *testing.T) {
 
 // Which way a figure is good, when nobody says.
 func TestObjectives(t *testing.T) {
-	more := map[string]bool{"max_batch": true, "tokens_per_second": true, "tokens_per_second_at_max_batch": true}
+	more := map[string]bool{"max_batch": true, "tokens_per_second": true, "tokens_per_second_at_max_batch": true,
+		"simulate.tokens_per_second": true, "simulate.users": true}
 	for _, f := range Figures() {
 		o, err := ParseObjectives(f + ",-" + f + ",+" + f)
 		if err != nil || o[0] != (Objective{f, more[f]}) || o[1].More || !o[2].More {

@@ -49,7 +49,7 @@ func (g *Grid) Columns() []string {
 			cols = append(cols, n)
 		}
 	}
-	return append(append(cols, "status", "reason"), Figures()...)
+	return append(append(cols, "status", "reason"), Figures()[:g.figures()]...)
 }
 
 // Column finds the column a name means: the column itself, another spelling of a parameter
@@ -167,7 +167,7 @@ func (e *encoder) row(b *bytes.Buffer, i int, at []int, r *result) {
 	e.setting(b, i, at)
 	e.put(b, e.f.text(r.status()))
 	e.put(b, e.f.text(r.reason))
-	for _, v := range r.fig {
+	for _, v := range r.fig[:e.g.figures()] {
 		switch {
 		case r.priced && v == math.Trunc(v) && v < 1<<53:
 			e.num = strconv.AppendInt(e.num[:0], int64(v), 10)

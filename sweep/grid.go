@@ -131,6 +131,9 @@ func (g *Grid) Normalise() error {
 	if g.IsoParams > 0 && (g.varies("width") || fixed["width"] != "") {
 		return fmt.Errorf("iso-params solves the width: do not set or vary it")
 	}
+	if err := g.checkSimulated(); err != nil {
+		return err
+	}
 	if err := g.read(); err != nil {
 		return err
 	}
@@ -265,7 +268,7 @@ func (g *Grid) probeRows() []int {
 	for _, a := range g.Axes {
 		n := len(a.Values)
 		stride /= n
-		if slices.Contains([]string{"model", "on", "fidelity"}, a.Name) {
+		if slices.Contains([]string{"model", "on", "fidelity", "simulate"}, a.Name) {
 			most := min(n, probes)
 			for i := 1; i < most; i++ {
 				rows = append(rows, i*(n-1)/(most-1)*stride)

@@ -160,7 +160,7 @@ func checkShard(ctx context.Context, f Format, path string) (*shard, error) {
 
 // headed reports whether columns are those of a sweep: a row's number first, and none twice.
 func headed(columns []string) bool {
-	return len(columns) > len(figures) && columns[0] == "row" && twice(columns) == ""
+	return len(columns) > analytic && columns[0] == "row" && twice(columns) == ""
 }
 
 // twice is a name that stands twice in a list, "" if none does.

@@ -15,6 +15,7 @@ import (
 	"github.com/OWNER/ridgeline/hardware"
 	"github.com/OWNER/ridgeline/internal/spell"
 	"github.com/OWNER/ridgeline/precision"
+	"github.com/OWNER/ridgeline/serving"
 	"github.com/OWNER/ridgeline/units"
 )
 
@@ -44,6 +45,7 @@ type point struct {
 	options  costmodel.Options
 	load     costmodel.Workload // Batch is 0 where the largest that fits is asked for
 	fidelity costmodel.Fidelity
+	ask      ask
 }
 
 // change is a model parameter and its value as a family spec has it.
@@ -111,6 +113,60 @@ var parameters = []parameter{
 		tokens(func(w *costmodel.Workload, n int) { w.Batch = n })},
 	{"fidelity", nil, loadParam, text, "roofline", "limit, roofline, calibrated",
 		named(costmodel.ParseFidelity, func(p *point, f costmodel.Fidelity) { p.fidelity = f })},
+	{"simulate", nil, loadParam, text, "", "an engine: the simulate.… figures of batch clients served by it", readEngine},
+	{"spread", nil, loadParam, number, "", "simulated: standard deviation of lengths over their mean, normal",
+		plainNumber(0, 3, func(p *point, v float64) { p.ask.spread = v })},
+	{"slo_ttft", nil, loadParam, number, "", "simulated: milliseconds to the first token that 99 % must meet, for simulate.users",
+		plainNumber(1e-3, 1e9, func(p *point, v float64) { p.ask.slo.TTFT = v / 1e3 })},
+	{"slo_tpot", nil, loadParam, number, "", "simulated: milliseconds a token after it, the same",
+		plainNumber(1e-3, 1e9, func(p *point, v float64) { p.ask.slo.TPOT = v / 1e3 })},
+}
+
+// ask is what a row simulates.
+type ask struct {
+	engine *serving.Profile // nil: nothing
+	spread float64
+	slo    serving.SLO
+}
+
+// simulates reports whether rows of the grid are simulated.
+func (g *Grid) simulates() bool { return g.varies("simulate") || g.Fixed["simulate"] != "" }
+
+// checkSimulated refuses what only a simulation could answer in a grid that has none.
+func (g *Grid) checkSimulated() error {
+	if g.simulates() {
+		return nil
+	}
+	for _, n := range []string{"spread", "slo_ttft", "slo_tpot"} {
+		if g.varies(n) || g.Fixed[n] != "" {
+			return fmt.Errorf("%s is of a simulated load: name an engine, as in simulate=%s", n, serving.DefaultEngine)
+		}
+	}
+	for _, c := range g.Where {
+		if !c.fits && simulated(c.figure) {
+			return fmt.Errorf("where %s: name an engine to simulate, as in simulate=%s", c, serving.DefaultEngine)
+		}
+	}
+	return nil
+}
+
+func readEngine(value string) (set, error) {
+	e, err := serving.EngineNamed(value)
+	if err != nil {
+		return nil, err
+	}
+	return func(p *point) { p.ask.engine = e }, nil
+}
+
+// plainNumber reads a number in a range.
+func plainNumber(least, most float64, to func(*point, float64)) func(string) (set, error) {
+	return func(value string) (set, error) {
+		v, err := strconv.ParseFloat(value, 64)
+		if err != nil || !(v >= least && v <= most) {
+			return nil, fmt.Errorf("%s: must be from %g to %g", value, least, most)
+		}
+		return func(p *point) { to(p, v) }, nil
+	}
 }
 
 // shown are the parameters that have a column though they do not vary.

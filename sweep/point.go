@@ -3,10 +3,12 @@ package sweep
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"sync"
 
 	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/serving"
 )
 
 // result is one row.
@@ -95,15 +97,11 @@ func (w *worker) row(ctx context.Context, i int) result {
 	if w.ent.err != nil {
 		return result{reason: oneLine(w.ent.err.Error())}
 	}
-	load, f := e.fixed.load, e.fixed.fidelity
-	if len(e.load) > 0 {
-		p := point{load: load, fidelity: f}
-		for _, a := range e.load {
-			e.g.varied[a][w.at[a]](&p)
-		}
-		load, f = p.load, p.fidelity
+	p := point{load: e.fixed.load, fidelity: e.fixed.fidelity, ask: e.fixed.ask}
+	for _, a := range e.load {
+		e.g.varied[a][w.at[a]](&p)
 	}
-	return price(w.ent, f, load)
+	return price(ctx, w.ent, &p)
 }
 
 func (e *engine) entry(key string) *entry {
@@ -121,8 +119,9 @@ func (e *engine) entry(key string) *entry {
 }
 
 // price evaluates a compiled point for a workload; batch 0 is the largest that fits.
-func price(n *entry, f costmodel.Fidelity, load costmodel.Workload) result {
-	p := priced{at: n.c.At(f), params: n.params}
+func price(ctx context.Context, n *entry, pt *point) result {
+	load := pt.load
+	p := priced{at: n.c.At(pt.fidelity), params: n.params}
 	r := result{priced: true}
 	if p.load, r.fits = n.c.Fill(load); load.Batch == 0 && !r.fits {
 		r.reason = "not even one sequence fits"
@@ -135,10 +134,44 @@ func price(n *entry, f costmodel.Fidelity, load costmodel.Workload) result {
 		r.reason = fmt.Sprintf("does not fit: %.3g GB missing, largest batch %d", p.memory.MissingBytes/1e9, p.memory.MaxBatch)
 	}
 	p.prefill, p.decode = p.at.Prefill(p.load), p.at.Generation(p.load)
-	for i := range figures {
-		r.fig[i] = figures[i].of(&p)
+	asked := figures[:analytic]
+	if pt.ask.engine != nil {
+		var err error
+		if p.served, err = n.serve(ctx, pt, p.load); err != nil {
+			return result{reason: oneLine(err.Error())}
+		}
+		asked = figures[:]
+	}
+	for i := range asked {
+		r.fig[i] = asked[i].of(&p)
 	}
 	return r
+}
+
+// serve simulates the row's engine with as many clients as its batch.
+func (n *entry) serve(ctx context.Context, pt *point, load costmodel.Workload) (*serving.Served, error) {
+	d, err := serving.Deploy(pt.ask.engine, n.c, pt.fidelity, serving.Settings{})
+	if err != nil {
+		return nil, err
+	}
+	length := func(mean int) serving.Lengths {
+		l := serving.Lengths{Mean: float64(mean), Spread: pt.ask.spread}
+		if l.Spread > 0 {
+			l.Shape = serving.Normal
+		}
+		return l
+	}
+	s, err := d.Served(ctx, serving.Ask{Clients: load.Batch, Prompt: length(load.Prompt), Generate: length(load.Generate), SLO: pt.ask.slo})
+	switch {
+	case err != nil:
+		return nil, err
+	case s.Completed == 0:
+		return nil, fmt.Errorf("%s serves no request of %d + %d tokens", pt.ask.engine.Name, load.Prompt, load.Generate)
+	}
+	if math.IsNaN(s.TPOT.Mean) { // every answer is one token
+		s.TPOT = serving.Summary{}
+	}
+	return s, nil
 }
 
 // build makes and compiles the model of the row at the place.

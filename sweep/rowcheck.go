@@ -92,7 +92,7 @@ func (c *rowCheck) line(b []byte) error {
 	}
 	c.next = n + 1
 	c.last = Tally{Rows: 1, Priced: 1}
-	if at := len(c.columns) - len(figures) - 2; values[at] == "invalid" {
+	if at := verdictAt(c.columns); values[at] == "invalid" {
 		c.last = Tally{Rows: 1, Reason: values[at+1]}
 	}
 	return nil
@@ -100,8 +100,8 @@ func (c *rowCheck) line(b []byte) error {
 
 // figures checks the verdict of a row and what follows it: all figures, or none.
 func (c *rowCheck) figures(values []string) error {
-	at := len(c.columns) - len(figures) - 2
-	if at < 1 || c.columns[at] != "status" {
+	at := verdictAt(c.columns)
+	if at < 1 {
 		return errors.New("has no figures")
 	}
 	status, rest := values[at], values[at+2:]
@@ -115,6 +115,17 @@ func (c *rowCheck) figures(values []string) error {
 		}
 	}
 	return nil
+}
+
+// verdictAt is the place of the status in the columns of a row, -1 where there is none with
+// a reason and the figures of a grid behind it.
+func verdictAt(columns []string) int {
+	for _, n := range []int{analytic, len(figures)} {
+		if at := len(columns) - n - 2; at >= 1 && columns[at] == "status" {
+			return at
+		}
+	}
+	return -1
 }
 
 func abbreviate(s string) string {

@@ -15,6 +15,7 @@ func compareCommand() *cobra.Command {
 		load   loadFlags
 		out    outFlags
 		vary   string
+		serve  serveFlags
 	)
 	c := &cobra.Command{
 		Use:   "compare BASELINE MODEL…",
@@ -31,6 +32,10 @@ func compareCommand() *cobra.Command {
 				return err
 			}
 			deploy.vary = vary
+			under, err := serve.load()
+			if err != nil {
+				return err
+			}
 			f, w, cs, err := load.on(c, &deploy, args)
 			if err != nil {
 				return err
@@ -45,11 +50,23 @@ func compareCommand() *cobra.Command {
 				j.Faster = setup.Faster(reports.Furthest(rows))
 				t.Notes = slices.Insert(t.Notes, 1, j.Faster)
 			}
+			if under != nil {
+				xs, err := setup.Under(c.Context(), under)
+				if err != nil {
+					return err
+				}
+				for i, x := range xs {
+					f := under.Figures(x)
+					j.Rows[i].Served = &f
+				}
+				reports.AddServed(t, under, xs, reports.RowNames(rows))
+			}
 			return out.write(c, []*reports.Table{t}, j)
 		},
 	}
 	deploy.register(c)
 	load.register(c)
+	serve.register(c.Flags())
 	out.register(c)
 	c.Flags().StringVar(&vary, "vary", "", "every model at several values of one thing, as in gmu_ratio=0,0.5,1, window=128,512 or kv_heads=4,8")
 	return c

@@ -20,6 +20,7 @@ func reportCommand() *cobra.Command {
 		load         loadFlags
 		out, format  string
 		reproducible bool
+		serve        serveFlags
 	)
 	c := &cobra.Command{
 		Use:   "report MODEL…",
@@ -48,6 +49,10 @@ made, with the command line, version and date (--reproducible leaves these three
 			if format == "html" && out == "" {
 				return fmt.Errorf("report: give -o FILE.html, or --format markdown")
 			}
+			under, err := serve.load()
+			if err != nil {
+				return err
+			}
 			f, w, cs, err := load.on(c, &deploy, args)
 			if err != nil {
 				return err
@@ -56,7 +61,7 @@ made, with the command line, version and date (--reproducible leaves these three
 			if !reproducible {
 				made = page.Made{Command: commandLine(c, args), Version: c.Root().Version, Date: time.Now().Format("2 January 2006, 15:04 MST")}
 			}
-			p, err := page.Build(c.Context(), &study.Setup{Compiled: cs, Fidelity: f, Load: w}, made)
+			p, err := page.Build(c.Context(), &study.Setup{Compiled: cs, Fidelity: f, Load: w, Serve: under}, made)
 			if err != nil {
 				return err
 			}
@@ -78,6 +83,7 @@ made, with the command line, version and date (--reproducible leaves these three
 	}
 	deploy.register(c)
 	load.register(c)
+	serve.register(c.Flags())
 	c.Flags().StringVar(&format, "format", "html", "html, markdown")
 	c.Flags().Lookup("format").DefValue = "what the ending of -o says"
 	c.Flags().StringVarP(&out, "output", "o", "", "write to FILE, whole or not at all")

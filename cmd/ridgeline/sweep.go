@@ -18,6 +18,7 @@ import (
 	"github.com/OWNER/ridgeline/internal/input"
 	"github.com/OWNER/ridgeline/reports"
 	"github.com/OWNER/ridgeline/reports/figure"
+	"github.com/OWNER/ridgeline/serving"
 	"github.com/OWNER/ridgeline/study"
 	"github.com/OWNER/ridgeline/sweep"
 )
@@ -186,6 +187,11 @@ func (s *sweepFlags) run(c *cobra.Command, args []string) (err error) {
 	front, best, err := s.after()
 	if err != nil {
 		return err
+	}
+	for _, o := range slices.Concat(front, best) {
+		if !slices.Contains(g.Columns(), o.Figure) {
+			return fmt.Errorf("%s is a figure of a simulated load: name an engine, as in --simulate %s", o.Figure, serving.DefaultEngine)
+		}
 	}
 	if s.out == "" && (s.shard != "" || s.resume || s.restart) {
 		return errors.New("--shard, --resume and --restart need a file: give -o FILE")

@@ -83,6 +83,13 @@ func Build(ctx context.Context, s *study.Setup, made Made) (*Page, error) {
 	}
 	p.add(Section{ID: "comparison", Heading: "Comparison", Tables: []*reports.Table{compare, sureTable(rows, names)}, Text: []string{
 		"KV stored: cache bytes a token of context leaves behind; capacity counts these. KV read: bytes a step reads for each token of context; time counts these. Windowed layers are in neither. TTFT is the time of all prompts of the batch together, TPOT the mean time of a decode step."}})
+	if s.Serve != nil {
+		x, err := underLoad(ctx, s, names)
+		if err != nil {
+			return nil, err
+		}
+		p.add(x)
+	}
 	p.add(Section{ID: "throughput", Heading: "Throughput against generation length", Charts: []*study.Chart{s.Throughput()}})
 	p.add(Section{ID: "tpot", Heading: "Time per token against context", Charts: []*study.Chart{s.TPOT()}})
 	time := Section{ID: "time", Heading: "Where the time goes", Charts: []*study.Chart{s.Breakdown()}}
@@ -106,6 +113,26 @@ func Build(ctx context.Context, s *study.Setup, made Made) (*Page, error) {
 	}
 	p.add(method(s))
 	return p, nil
+}
+
+// underLoad is what the models do under the load that the report was asked to simulate.
+func underLoad(ctx context.Context, s *study.Setup, names []string) (Section, error) {
+	xs, err := s.Under(ctx, s.Serve)
+	if err != nil {
+		return Section{}, err
+	}
+	curve, err := s.UnderCurve(ctx, s.Serve)
+	if err != nil {
+		return Section{}, err
+	}
+	t := &reports.Table{Title: "Under load: " + s.Serve.String(), Columns: []reports.Column{{Name: "model", Left: true}}}
+	for _, n := range names {
+		t.Add(reports.Txt(n))
+	}
+	reports.AddServed(t, s.Serve, xs, names)
+	notes := t.Notes
+	t.Notes = nil
+	return Section{ID: "load", Heading: "Under load, simulated", Charts: []*study.Chart{curve}, Tables: []*reports.Table{t}, After: notes}, nil
 }
 
 // claimed is the audit of the sources' claims on the report's first device.

@@ -1,0 +1,53 @@
+package reports
+
+import (
+	"fmt"
+
+	"github.com/OWNER/ridgeline/serving"
+	"github.com/OWNER/ridgeline/study"
+)
+
+// AddServed appends to a comparison's table what its models do under load, and says below
+// it what the load is and where the time goes.
+func AddServed(t *Table, u *study.UnderLoad, xs []*serving.Served, names []string) {
+	cols := []Column{
+		{Name: "served\ntok/s", CSV: "served_tokens_per_second", Plain: true},
+		{Name: "served\nTTFT", Unit: "s", CSV: "served_ttft_seconds", Scale: true},
+		{Name: "served\nTPOT p99", Unit: "s", CSV: "served_tpot_p99_seconds", Scale: true},
+	}
+	slo := u.SLO.Set()
+	if slo {
+		cols = append(cols, Column{Name: "users\nin SLO", CSV: "served_users"})
+	}
+	for i, x := range xs {
+		p99 := Num(x.TPOT.P99)
+		if x.TPOT.P99 != x.TPOT.P99 { // answers of one token have none
+			p99 = Txt("–")
+		}
+		cells := []Cell{Num(x.OutputThroughput), Num(x.TTFT.Mean), p99}
+		if slo {
+			cells = append(cells, Num(float64(x.Users)))
+		}
+		for j := range cols {
+			cols[j].Cells = append(cols[j].Cells, cells[j])
+		}
+		say := names[i] + " served: " + x.Why
+		if slo {
+			say += fmt.Sprintf(" Beyond %s what breaks is %s.", people(x.Users), x.Binds)
+		}
+		t.Notes = append(t.Notes, say)
+	}
+	t.Columns = append(t.Columns, cols...)
+	s := "Served: " + u.String() + ", simulated."
+	if slo {
+		s += " Users: clients of whose requests 99 % meet " + u.SLOText + "."
+	}
+	t.Notes = append(t.Notes, s)
+}
+
+func people(n int) string {
+	if n == 1 {
+		return "1 user"
+	}
+	return Int(float64(n)) + " users"
+}

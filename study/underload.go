@@ -1,0 +1,144 @@
+package study
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/OWNER/ridgeline/serving"
+	"github.com/OWNER/ridgeline/units"
+)
+
+// UnderLoad asks for the setup's models to be simulated under an engine, with the lengths
+// of the setup's load. Exactly one of Clients and Rate is positive.
+type UnderLoad struct {
+	Engine   *serving.Profile
+	Clients  int
+	Rate     float64 // requests a second
+	Shape    serving.Shape
+	Spread   float64 // standard deviation of lengths over their mean
+	Requests int     // 0 chooses
+	SLO      serving.SLO
+	SLOText  string // as the user wrote it
+}
+
+// String says the load in words, without lengths.
+func (u *UnderLoad) String() string {
+	s := fmt.Sprintf("%g requests/s", u.Rate)
+	if u.Clients == 1 {
+		s = "1 client"
+	} else if u.Clients > 0 {
+		s = units.Int(float64(u.Clients)) + " clients"
+	}
+	if u.Spread > 0 {
+		s += fmt.Sprintf(", lengths %s:%g", u.Shape, u.Spread)
+	}
+	return s + ", " + u.Engine.Title
+}
+
+// Under simulates every model of the setup under a load, in their order.
+func (s *Setup) Under(ctx context.Context, u *UnderLoad) ([]*serving.Served, error) {
+	var out []*serving.Served
+	for _, c := range s.Compiled {
+		d, err := serving.Deploy(u.Engine, c, s.Fidelity, serving.Settings{})
+		if err != nil {
+			return nil, err
+		}
+		x, err := d.Served(ctx, s.ask(u, u.Clients))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", c.Model.Name, err)
+		}
+		if x.Completed == 0 {
+			return nil, fmt.Errorf("%s on %s: %s serves no request of %d + %d tokens", c.Model.Name, c.Hardware.Name, u.Engine.Title, s.Load.Prompt, s.Load.Generate)
+		}
+		out = append(out, x)
+	}
+	return out, nil
+}
+
+func (s *Setup) ask(u *UnderLoad, clients int) serving.Ask {
+	length := func(mean int) serving.Lengths {
+		l := serving.Lengths{Mean: float64(mean), Spread: u.Spread}
+		if u.Spread > 0 {
+			l.Shape = u.Shape
+		}
+		return l
+	}
+	return serving.Ask{Clients: clients, Rate: u.Rate, Prompt: length(s.Load.Prompt), Generate: length(s.Load.Generate), Requests: u.Requests, SLO: u.SLO}
+}
+
+// UnderCurve is latency against throughput from a light load to the one asked for: a
+// sixteenth of it, doubled.
+func (s *Setup) UnderCurve(ctx context.Context, u *UnderLoad) (*Chart, error) {
+	var points []ServedPoint
+	for _, c := range s.Compiled {
+		d, err := serving.Deploy(u.Engine, c, s.Fidelity, serving.Settings{})
+		if err != nil {
+			return nil, err
+		}
+		name := c.Model.Name
+		if s.severalDevices() {
+			name += " on " + c.Hardware.Name
+		}
+		for div := 16; div >= 1; div /= 2 {
+			a := s.ask(u, u.Clients)
+			a.SLO = serving.SLO{}
+			load := ""
+			if u.Clients > 0 {
+				if a.Clients = u.Clients / div; a.Clients == 0 || u.Clients%div != 0 && div > 1 {
+					continue
+				}
+				load = fmt.Sprintf("%d clients", a.Clients)
+			} else {
+				a.Rate = u.Rate / float64(div)
+				load = fmt.Sprintf("%g requests/s", a.Rate)
+			}
+			x, err := d.Served(ctx, a)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", c.Model.Name, err)
+			}
+			points = append(points, ServedPoint{Model: name, Load: load, Throughput: x.OutputThroughput, TPOT: x.TPOT.Mean, TTFT: x.TTFT.Mean})
+		}
+	}
+	ch := Served(points, s.Fidelity.String(), append(s.setting("prompt", "generate"), u.Engine.Title, "to "+u.String()))
+	ch.Kind = "under-load"
+	return ch, nil
+}
+
+// orNil is a number where there is one.
+func orNil(v float64) *float64 {
+	if math.IsNaN(v) {
+		return nil
+	}
+	return &v
+}
+
+// ServedFigures are what a table or JSON says of a served model, times in milliseconds
+// under the names of vLLM's benchmark; nil where there are none.
+type ServedFigures struct {
+	Engine           string   `json:"engine"`            // title of the engine simulated
+	Load             string   `json:"load"`              // clients or rate, in words
+	OutputThroughput float64  `json:"output_throughput"` // tokens generated a second over the whole run
+	MeanTTFT         *float64 `json:"mean_ttft_ms"`      // milliseconds
+	P99TTFT          *float64 `json:"p99_ttft_ms"`       // milliseconds
+	MeanTPOT         *float64 `json:"mean_tpot_ms"`      // milliseconds
+	P99TPOT          *float64 `json:"p99_tpot_ms"`       // milliseconds
+	MeanE2E          *float64 `json:"mean_e2el_ms"`      // milliseconds
+	Preemptions      int      `json:"preemptions"`       // sequences whose blocks were taken
+	SLO              string   `json:"slo,omitempty"`     // as asked for
+	Users            *int     `json:"users,omitempty"`   // most clients of whose requests 99 % meet the SLO
+	Binds            string   `json:"binds,omitempty"`   // what one client more breaks
+	Why              string   `json:"why"`               // where a request's time goes
+}
+
+// Figures picks what is said of a served model.
+func (u *UnderLoad) Figures(x *serving.Served) ServedFigures {
+	ms := func(v float64) *float64 { return orNil(1e3 * v) }
+	f := ServedFigures{Engine: u.Engine.Title, Load: u.String(), OutputThroughput: x.OutputThroughput, MeanTTFT: ms(x.TTFT.Mean), P99TTFT: ms(x.TTFT.P99),
+		MeanTPOT: ms(x.TPOT.Mean), P99TPOT: ms(x.TPOT.P99), MeanE2E: ms(x.E2E.Mean), Preemptions: x.Preemptions, Why: x.Why}
+	if x.Users >= 0 {
+		n := x.Users
+		f.SLO, f.Users, f.Binds = u.SLOText, &n, x.Binds
+	}
+	return f
+}
