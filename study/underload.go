@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/OWNER/ridgeline/serving"
 	"github.com/OWNER/ridgeline/units"
@@ -100,7 +101,13 @@ func (s *Setup) UnderCurve(ctx context.Context, u *UnderLoad) (*Chart, error) {
 			points = append(points, ServedPoint{Model: name, Load: load, Throughput: x.OutputThroughput, TPOT: x.TPOT.Mean, TTFT: x.TTFT.Mean})
 		}
 	}
-	ch := Served(points, s.Fidelity.String(), append(s.setting("prompt", "generate"), u.Engine.Title, "to "+u.String()))
+	setting := s.setting("prompt", "generate")
+	for i, x := range setting {
+		if _, after, ok := strings.Cut(x, " · "); ok && strings.HasPrefix(x, "engine ") {
+			setting[i] = after // the engine of the analytic figures, not this one
+		}
+	}
+	ch := Served(points, s.Fidelity.String(), append(setting, "to "+u.String()))
 	ch.Kind = "under-load"
 	return ch, nil
 }

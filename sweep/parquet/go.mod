@@ -3,8 +3,8 @@ module github.com/OWNER/ridgeline/sweep/parquet
 go 1.26.0
 
 require (
-	github.com/parquet-go/parquet-go v0.32.0
 	github.com/OWNER/ridgeline v0.0.0
+	github.com/parquet-go/parquet-go v0.32.0
 )
 
 require (
@@ -18,7 +18,9 @@ require (
 	github.com/parquet-go/jsonlite v1.0.0 // indirect
 	github.com/pierrec/lz4/v4 v4.1.21 // indirect
 	github.com/twpayne/go-geom v1.6.1 // indirect
+	golang.org/x/sync v0.12.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
+	gonum.org/v1/gonum v0.17.0 // indirect
 	google.golang.org/protobuf v1.34.2 // indirect
 )
 
