@@ -200,3 +200,23 @@ func TestOpenModel(t *testing.T) {
 		}
 	}
 }
+
+// TensorRT-LLM keeps the cache of fp8 weights in fp8, the others in 16 bits: twice as many
+// tokens in a block of as many bytes.
+func TestCacheOfFP8(t *testing.T) {
+	bytesOf := func(engine string, w precision.DType) float64 {
+		d, _, err := deployment("Qwen/Qwen3-32B", "h100-sxm", engine, 1, w, serving.Settings{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.Limits.Layout.BlockBytes / float64(d.Limits.Layout.BlockTokens())
+	}
+	for engine, want := range map[string]float64{"trtllm-1.0.0": 131072, "vllm-0.12.0": 262144, "sglang-0.5.6": 262144} {
+		if got := bytesOf(engine, precision.FP8); got != want {
+			t.Errorf("%s, fp8: %g B a token, want %g", engine, got, want)
+		}
+	}
+	if got := bytesOf("trtllm-1.0.0", precision.BF16); got != 262144 {
+		t.Errorf("bf16: %g B a token", got)
+	}
+}
