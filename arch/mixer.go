@@ -95,6 +95,7 @@ func MixerKinds() []MixerKind {
 		{"gated_deltanet", "gated delta rule (Yang et al., arXiv:2412.06464)", GatedDeltaNet{}},
 		{"kda", "delta rule with a decay for each channel (Kimi Delta Attention, arXiv:2510.26692)", KDA{}},
 		{"rglru", "gated linear recurrence of Griffin (De et al., arXiv:2402.19427)", RGLRU{}},
+		{"mlstm", "matrix memory with exponential gates (xLSTM, arXiv:2405.04517)", MLSTM{}},
 		{"rwkv4", "time mix of RWKV-4 (Peng et al., arXiv:2305.13048)", RWKV4{}},
 		{"rwkv_channel_mix", "channel mix of RWKV-4, which looks back one position", RWKVChannelMix{}},
 		{"shared_block", "Transformer block whose weights several layers use (Zamba, arXiv:2411.15242)", SharedBlock{}},

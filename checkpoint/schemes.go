@@ -79,6 +79,7 @@ func schemes() map[string]scheme {
 		"gemma2":           gemma2(),
 		"gemma3_text":      gemma2(),
 		"gemma4_text":      gemma4(),
+		"xlstm":            xlstm(),
 		"zamba":            zamba(),
 		"zamba2":           zamba2(),
 		"vaultgemma":       onePlusNorms(llama(), "mixer_norm", "ffn_norm", "final_norm"),
@@ -261,6 +262,21 @@ func recurrentGemma() scheme {
 		"rglru.out":        one("linear_out.weight"), "rglru.out_bias": one("linear_out.bias"),
 	})
 	return onePlusNorms(s, "mixer_norm", "ffn_norm", "final_norm")
+}
+
+// xlstm keeps maps that read the same input one by one (weight_mode single).
+func xlstm() scheme {
+	s := llama().inside(map[string]string{"mlstm": "mlstm_layer.", "swiglu": "ffn."}).with(map[string]entry{
+		"embed": one("/backbone.embeddings.weight"), "final_norm": one("/backbone.out_norm.weight"),
+		"mixer_norm": one("norm_mlstm.weight"), "ffn_norm": one("norm_ffn.weight"),
+		"mlstm.qkvo":       one("query.weight", "key.weight", "value.weight", "ogate_preact.weight"),
+		"mlstm.gates":      one("igate_preact.weight", "fgate_preact.weight"),
+		"mlstm.gates_bias": one("igate_preact.bias", "fgate_preact.bias"),
+		"mlstm.norm":       one("multihead_norm.weight"), "mlstm.out": one("out_proj.weight"),
+		"swiglu.up": one("proj_up_gate.weight", "proj_up.weight"), "swiglu.down": one("proj_down.weight"),
+	})
+	s.layers = "backbone.blocks.%d."
+	return s
 }
 
 // kimiLinear names tensors as Moonshot's own checkpoints do.

@@ -429,6 +429,7 @@ var partCosts = costsByType(
 	priced((*builder).kda),
 	priced((*builder).rglru),
 	priced((*builder).sharedBlock),
+	priced((*builder).mlstm),
 	priced((*builder).rwkv4),
 	priced((*builder).rwkvChannelMix),
 	priced((*builder).shortConv),

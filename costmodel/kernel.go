@@ -19,6 +19,7 @@ const (
 	ScanSSD              // Mamba-2's recurrence
 	ScanDelta            // gated delta rule
 	ScanKDA              // delta rule with a decay for each channel
+	ScanMLSTM            // matrix memory with exponential gates
 	ScanWKV              // RWKV-4's weighted mean, three states a channel
 	ScanRGLRU            // gated linear recurrence, one state a channel
 	ScanLightning        // linear attention with fixed decays
@@ -78,9 +79,10 @@ var kernelTable = [numKernels]kernelFacts{
 	ScanDelta:  {class: Scan, unlined: true, price: asRecurrent, step: kerneltime.DeltaStep, prompt: kerneltime.DeltaContext, timed: true},
 	// The same rule with a decay for each channel moves as much.
 	ScanKDA:   {class: Scan, unlined: true, price: asRecurrent, step: kerneltime.DeltaStep, prompt: kerneltime.DeltaContext},
+	ScanMLSTM: {class: Scan, unlined: true, price: asScan, scanStep: kerneltime.SSDHeadStep, scanPrompt: kerneltime.SSDScan},
 	ScanWKV:   {class: Scan, unlined: true},
 	ScanRGLRU: {class: Scan, unlined: true}, // it reads and writes little more than its rows
-	// Lightning attention is priced by Mamba-2's kernels: the same recurrence with a fixed decay.
+	// Lightning attention and xLSTM's memory are priced by Mamba-2's kernels: nearly the same recurrence.
 	ScanLightning: {class: Scan, unlined: true, price: asScan, scanStep: kerneltime.SSDHeadStep, scanPrompt: kerneltime.SSDScan},
 	ConvMamba1:    {class: Conv, unlined: true, price: asScan, scanStep: kerneltime.ConvCachedStep, scanPrompt: kerneltime.ConvFirstScan, timed: true},
 	ConvMamba2:    {class: Conv, unlined: true, price: asScan, scanStep: kerneltime.ConvCachedStep, scanPrompt: kerneltime.ConvLastScan, timed: true},

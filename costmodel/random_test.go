@@ -47,7 +47,9 @@ func drawAttention(t *rapid.T) arch.Attention {
 }
 
 func drawMixer(t *rapid.T, m *arch.Model, i int) arch.Mixer {
-	switch rapid.IntRange(0, 12).Draw(t, "mixer") {
+	switch rapid.IntRange(0, 13).Draw(t, "mixer") {
+	case 13:
+		return arch.MLSTM{Heads: 4, KDim: rapid.IntRange(1, 8).Draw(t, "k"), VDim: rapid.IntRange(1, 8).Draw(t, "v"), GateCap: 15}
 	case 12:
 		return arch.RWKV4{Inner: 4 * rapid.IntRange(1, 20).Draw(t, "inner"), Stream: m.Width}
 	case 11:

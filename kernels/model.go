@@ -89,6 +89,7 @@ var partKernels = kernelsByType(
 	kernel((*Model).newKDA),
 	kernel((*Model).newRGLRU),
 	kernel((*Model).newSharedBlock),
+	kernel((*Model).newMLSTM),
 	kernel((*Model).newRWKV4),
 	kernel((*Model).newRWKVChannelMix),
 	kernel((*Model).newShortConv),

@@ -53,6 +53,8 @@ func harmlessFields(modelType string) map[string]bool {
 		"qwen3_5_moe_text": `mtp_use_dedicated_embeddings router_aux_loss_coef`,
 		"olmoe":            `clip_qkv`,
 		"kimi_linear":      `use_grouped_topk moe_router_activation_func activation_situ_beta activation_situ_linear_beta topk_method`,
+		"xlstm": `norm_reduction_force_float32 chunkwise_kernel sequence_kernel step_kernel mode chunk_size return_last_states
+			autocast_kernel_dtype eps inference_state_dtype weight_mode max_inference_chunksize`,
 		"rwkv":             `rescale_every`,
 		"recurrent_gemma":  `w_init_variance_scale final_w_init_variance_scale`,
 		"olmo_hybrid":      `linear_a_log_min linear_a_log_max linear_dt_min linear_dt_max linear_dt_init_floor`,

@@ -52,7 +52,9 @@ func Random(n Draw) *arch.Model {
 		return a
 	}
 	recurrent := func() arch.Mixer {
-		switch n("recurrent", 0, 8) {
+		switch n("recurrent", 0, 9) {
+		case 9:
+			return arch.MLSTM{Heads: n("heads", 1, 4), KDim: n("k_dim", 1, 9), VDim: n("v_dim", 1, 9), GateCap: float64(15 * n("capped", 0, 1))}
 		case 8:
 			return arch.RWKV4{Inner: n("inner", 1, 20), Stream: m.Width}
 		case 7:
