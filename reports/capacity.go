@@ -28,6 +28,8 @@ type CapacityRow struct {
 	P99TTFT   *float64   `json:"p99_ttft_ms,omitempty"`
 	MeanTPOT  *float64   `json:"mean_tpot_ms,omitempty"`
 	P99TPOT   *float64   `json:"p99_tpot_ms,omitempty"`
+	// Warnings are what should be known before the figures are used.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Capacity makes a row of a search.

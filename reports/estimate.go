@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 
+	"github.com/OWNER/ridgeline/arch"
 	"github.com/OWNER/ridgeline/costmodel"
 )
 
@@ -89,11 +90,17 @@ func EstimateTable(row costmodel.Row) *Table {
 // BeyondContext warns of a workload that is longer than the model is made for, "" where it
 // is not.
 func BeyondContext(c *costmodel.Compiled, w costmodel.Workload) string {
-	if c.BeyondContext(w) == 0 {
+	return LongerThan(c.Model, w.Prompt, w.Generate)
+}
+
+// LongerThan warns of a sequence that is longer than a model is made for, "" where it is not
+// or the model does not say.
+func LongerThan(m *arch.Model, prompt, generate int) string {
+	if m.MaxContext == 0 || prompt+generate <= m.MaxContext {
 		return ""
 	}
-	return fmt.Sprintf("%s is made for %s positions; %s of prompt and %s generated are %s.", c.Model.Name, Int(float64(c.Model.MaxContext)),
-		Int(float64(w.Prompt)), Int(float64(w.Generate)), Int(float64(w.Prompt+w.Generate)))
+	return fmt.Sprintf("%s is made for %s positions; %s of prompt and %s generated are %s.", m.Name, Int(float64(m.MaxContext)),
+		Int(float64(prompt)), Int(float64(generate)), Int(float64(prompt+generate)))
 }
 
 // storedNote says what the weights of a quantised checkpoint take by format: the modules

@@ -33,6 +33,8 @@ type ScaleRowJSON struct {
 	// Solved is the aspect ratio before rounding.
 	Solved *float64 `json:"aspect_ratio_solved,omitempty"`
 	Notes  []string `json:"notes,omitempty"`
+	// Warnings are what should be known before the figures are used.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 func scaleRow(m *arch.Model) ScaleRowJSON {

@@ -86,6 +86,9 @@ type SimulateRow struct {
 	WaitingShare float64 `json:"waiting_share"`
 	Why          string  `json:"why"`
 
+	// Warnings are what should be known before the figures are used.
+	Warnings []string `json:"warnings,omitempty"`
+
 	Seeds    int                   `json:"seeds"`
 	Interval map[string][2]float64 `json:"interval,omitempty"`         // 90 % of the mean over seeds
 	Kernels  map[string][2]float64 `json:"interval_kernels,omitempty"` // at the bounds of the calibration
@@ -97,6 +100,7 @@ type SimulateSetting struct {
 	TP, Replicas, Clients, Requests        int
 	Rate, Burstiness                       float64 // 0: none
 	SLO                                    serving.SLO
+	Warnings                               []string
 }
 
 // Simulate makes a row of an outcome.
@@ -108,7 +112,7 @@ func Simulate(s SimulateSetting, d *serving.Deployment, o *serving.Outcome) *Sim
 		RequestThroughput: m.RequestThroughput, OutputThroughput: m.OutputThroughput, TotalTokenThroughput: m.TotalThroughput, MaxConcurrentRequests: m.MaxConcurrent,
 		Preemptions: o.Stats.Preemptions, KVPeak: o.Stats.PeakCache, KVBlocks: d.Limits.Blocks, KVBlockTokens: d.Limits.Layout.BlockTokens(), BatchMean: o.Stats.Batch(), Steps: o.Stats.Steps,
 		Unservable: m.Unservable, Timeouts: m.Timeouts,
-		WeightsShare: m.Weights, CacheShare: m.Cache, PrefillShare: m.Prefill, HostShare: m.Host, WaitingShare: m.Waiting, Why: o.Why(), Seeds: o.Seeds}
+		WeightsShare: m.Weights, Warnings: s.Warnings, CacheShare: m.Cache, PrefillShare: m.Prefill, HostShare: m.Host, WaitingShare: m.Waiting, Why: o.Why(), Seeds: o.Seeds}
 	if s.Rate > 0 {
 		r.RequestRate, r.Burstiness = &s.Rate, &s.Burstiness
 	}

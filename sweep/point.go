@@ -15,7 +15,8 @@ import (
 type result struct {
 	priced bool // figures are there
 	fits   bool
-	reason string // why a row has no figures, or does not fit
+	reason string // why a row has no figures, or does not fit; else what to know of it
+	beyond string // that the model is made for shorter sequences
 	fig    [len(figures)]float64
 }
 
@@ -132,6 +133,12 @@ func price(ctx context.Context, n *entry, pt *point) result {
 	p.memory = n.c.Memory(p.load)
 	if !r.fits && r.reason == "" {
 		r.reason = fmt.Sprintf("does not fit: %.3g GB missing, largest batch %d", p.memory.MissingBytes/1e9, p.memory.MaxBatch)
+	}
+	if n.c.BeyondContext(p.load) > 0 {
+		r.beyond = fmt.Sprintf("%s is made for %d positions", n.c.Model.Name, n.c.Model.MaxContext)
+		if r.reason == "" {
+			r.reason = "beyond the context: " + r.beyond
+		}
 	}
 	p.prefill, p.decode = p.at.Prefill(p.load), p.at.Generation(p.load)
 	asked := figures[:analytic]

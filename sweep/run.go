@@ -18,12 +18,19 @@ type Tally struct {
 	Rows   int
 	Priced int    // those with figures, whether they fit or not
 	Reason string // why the first of the others has none, "" if there is none
+
+	Beyond    int    // rows whose sequences are longer than the model is made for
+	BeyondWhy string // of the first of them: which model, and how long it is made for
 }
 
 func (t *Tally) add(u Tally) {
 	if t.Reason == "" {
 		t.Reason = u.Reason
 	}
+	if t.BeyondWhy == "" {
+		t.BeyondWhy = u.BeyondWhy
+	}
+	t.Beyond += u.Beyond
 	t.Rows += u.Rows
 	t.Priced += u.Priced
 }
@@ -86,6 +93,11 @@ func Run(ctx context.Context, g *Grid, f Format, w io.Writer, from, to int, prog
 					}
 					enc.row(c.buf, i, k.at, &r)
 					c.tally.Rows++
+					if r.beyond != "" {
+						if c.tally.Beyond++; c.tally.BeyondWhy == "" {
+							c.tally.BeyondWhy = r.beyond
+						}
+					}
 					if r.priced {
 						c.tally.Priced++
 					} else if c.tally.Reason == "" {

@@ -351,16 +351,22 @@ func (l *loadFlags) workload() (costmodel.Fidelity, costmodel.Workload, error) {
 
 // on reads the flags and compiles the models for the deployment.
 func (l *loadFlags) on(c *cobra.Command, d *deployFlags, models []string) (costmodel.Fidelity, costmodel.Workload, []*costmodel.Compiled, error) {
-	f, w, err := l.workload()
-	if err != nil {
-		return f, w, nil, err
-	}
-	cs, err := d.compile(c, models)
+	f, w, cs, err := l.of(c, d, models)
 	for _, x := range cs {
 		if s := reports.BeyondContext(x, w); s != "" {
 			warn(c.ErrOrStderr(), "%s", s)
 		}
 	}
+	return f, w, cs, err
+}
+
+// of is on for a verb whose requests may be of other lengths: it warns of none.
+func (l *loadFlags) of(c *cobra.Command, d *deployFlags, models []string) (costmodel.Fidelity, costmodel.Workload, []*costmodel.Compiled, error) {
+	f, w, err := l.workload()
+	if err != nil {
+		return f, w, nil, err
+	}
+	cs, err := d.compile(c, models)
 	return f, w, cs, err
 }
 

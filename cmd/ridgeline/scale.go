@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/OWNER/ridgeline/arch"
 	"github.com/OWNER/ridgeline/arch/family"
 	"github.com/OWNER/ridgeline/costmodel"
 	"github.com/OWNER/ridgeline/hardware"
@@ -124,7 +125,22 @@ func (s *scaleFlags) run(c *cobra.Command, args []string) error {
 		s.misfit(c, set, m)
 	}
 	j := reports.Scale(set, solve, refs[0], target, ms)
+	s.beyond(c, set, refs[0], &j.Reference)
+	for i, m := range ms {
+		s.beyond(c, set, m.Model, &j.Rows[i])
+	}
 	return s.out.write(c, []*reports.Table{reports.ScaleTable(j, reports.ScaleSetting(set, solve, s.multiple, refs[0].Name))}, j)
+}
+
+// beyond warns where the workload, if the measure is of it, is longer than a model is made for.
+func (s *scaleFlags) beyond(c *cobra.Command, set *scaling.Setting, m *arch.Model, row *reports.ScaleRowJSON) {
+	if set.By != scaling.DecodeBytes && set.By != scaling.Throughput {
+		return
+	}
+	if text := reports.LongerThan(m, set.Load.Prompt, set.Load.Generate); text != "" {
+		warn(c.ErrOrStderr(), "%s", text)
+		row.Warnings = append(row.Warnings, text)
+	}
 }
 
 // misfit warns of a match on a device it does not fit.

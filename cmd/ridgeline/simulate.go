@@ -508,7 +508,7 @@ func (s *simulateFlags) deployments(c *cobra.Command, models []string) (costmode
 		return fail(err)
 	}
 	s.deploy.engine = "ideal" // what the engine adds is the simulator's
-	f, w, cs, err := s.load.on(c, &s.deploy, models)
+	f, w, cs, err := s.load.of(c, &s.deploy, models)
 	if err != nil {
 		return fail(err)
 	}
@@ -577,11 +577,12 @@ func (s *simulateFlags) run(c *cobra.Command, args []string) error {
 	if (s.requests != "" || s.timeline != "") && len(loads)*len(cs) > 1 {
 		return errors.New("--requests and --timeline are of one run: give one model and one load")
 	}
+	beyond := s.beyond(c, cs, w, loads)
 	if s.maxRate || s.maxUsers {
 		if !slo.Set() {
 			return errors.New("--max-rate and --max-users need --slo, as in --slo ttft=500ms,tpot=50ms")
 		}
-		return s.search(c, cs, ds, loads[0], slo, router)
+		return s.search(c, cs, ds, loads[0], slo, router, beyond)
 	}
 	var rows []*reports.SimulateRow
 	total := 0
@@ -615,7 +616,7 @@ func (s *simulateFlags) run(c *cobra.Command, args []string) error {
 			before += l.count
 			last = o
 			rows = append(rows, reports.Simulate(reports.SimulateSetting{Model: x.Model.Name, Hardware: x.Hardware.Name, Fidelity: f.String(), Basis: price.Basis(), Load: l.name,
-				TP: x.TP(), Replicas: s.replicas, Clients: l.clients, Requests: l.count, Rate: l.rate, Burstiness: s.burstiness, SLO: slo}, ds[i], o))
+				TP: x.TP(), Replicas: s.replicas, Clients: l.clients, Requests: l.count, Rate: l.rate, Burstiness: s.burstiness, SLO: slo, Warnings: beyond[i]}, ds[i], o))
 		}
 	}
 	clear()
@@ -649,6 +650,34 @@ func (s *simulateFlags) run(c *cobra.Command, args []string) error {
 	return s.out.write(c, []*reports.Table{t}, struct {
 		Rows []*reports.SimulateRow `json:"rows"`
 	}{rows})
+}
+
+// beyond warns of requests that are longer than a model is made for: the longest of a trace,
+// those of mean length where they are drawn. It returns the warnings by model.
+func (s *simulateFlags) beyond(c *cobra.Command, cs []*costmodel.Compiled, w costmodel.Workload, loads []*loadPoint) [][]string {
+	prompt, generate := w.Prompt, w.Generate
+	switch l := loads[0]; {
+	case l.trace != nil:
+		prompt, generate = 0, 0
+		for _, q := range l.trace.Requests[:l.count] {
+			if q.Prompt+q.Generate > prompt+generate {
+				prompt, generate = q.Prompt, q.Generate
+			}
+		}
+	case s.lengths != "":
+		prompt, generate = int(l.load.Prompt.MeanTokens()), int(l.load.Generate.MeanTokens())
+	}
+	if loads[0].trace == nil {
+		prompt += int(s.prefixLen)
+	}
+	out := make([][]string, len(cs))
+	for i, x := range cs {
+		if text := reports.LongerThan(x.Model, prompt, generate); text != "" {
+			warn(c.ErrOrStderr(), "%s", text)
+			out[i] = []string{text}
+		}
+	}
+	return out
 }
 
 func names(cs []*costmodel.Compiled) (out []string) {
@@ -707,7 +736,7 @@ func servedPoints(rows []*reports.SimulateRow) []study.ServedPoint {
 }
 
 // search finds the capacity of every model.
-func (s *simulateFlags) search(c *cobra.Command, cs []*costmodel.Compiled, ds []*serving.Deployment, l *loadPoint, slo serving.SLO, router serving.Router) error {
+func (s *simulateFlags) search(c *cobra.Command, cs []*costmodel.Compiled, ds []*serving.Deployment, l *loadPoint, slo serving.SLO, router serving.Router, warnings [][]string) error {
 	var rows []*reports.CapacityRow
 	for i, x := range cs {
 		q := serving.Search{Deployment: ds[i], Load: l.load, SLO: slo, Users: s.maxUsers, Share: s.sloShare, Seeds: s.seeds,
@@ -717,7 +746,9 @@ func (s *simulateFlags) search(c *cobra.Command, cs []*costmodel.Compiled, ds []
 		if err != nil {
 			return runFailed(err)
 		}
-		rows = append(rows, reports.Capacity(x.Model.Name, x.Hardware.Name, x.TP(), s.replicas, ds[i], s.maxUsers, s.slo, s.sloShare, got))
+		row := reports.Capacity(x.Model.Name, x.Hardware.Name, x.TP(), s.replicas, ds[i], s.maxUsers, s.slo, s.sloShare, got)
+		row.Warnings = warnings[i]
+		rows = append(rows, row)
 	}
 	if s.out.format == "csv" {
 		return s.out.to(c, func(w io.Writer) error { return reports.WriteCSV(w, rows) })

@@ -39,8 +39,8 @@ func sweepCommand() *cobra.Command {
 		Short: "Price a grid of designs, devices and workloads",
 		Long: `Prices every combination of the varied parameters, on all cores, into a .csv, .jsonl or .json file. A
 killed run goes on with --resume; --shard i/n splits a grid over machines and sweep merge joins the
-shards. Combinations that cannot be are rows with a reason; a name or number that means nothing
-stops the sweep before its first row.
+shards. Combinations that cannot be are rows with a reason, and so are those beyond a model's
+context; a name or number that means nothing stops the sweep before its first row.
 
 Rows stand in the order in which the axes are declared, the last varying fastest: --model and --on
 lists, then the file's, then each --vary. A flag wins over the file: it takes the place of the
@@ -238,6 +238,7 @@ func (s *sweepFlags) run(c *cobra.Command, args []string) (err error) {
 		fmt.Fprintf(c.ErrOrStderr(), "%d rows in %s\n", rows.Rows, s.out)
 	}
 	nonePriced(c, rows)
+	beyondContext(c, rows)
 	if plot != nil {
 		if err := plot(file.Path); err != nil {
 			return failure{err}
@@ -304,6 +305,7 @@ func (s *sweepFlags) stream(c *cobra.Command, g *sweep.Grid, bar sweep.Progress)
 		return sweep.ErrNoRows
 	}
 	nonePriced(c, n)
+	beyondContext(c, n)
 	return nil
 }
 
@@ -311,6 +313,13 @@ func (s *sweepFlags) stream(c *cobra.Command, g *sweep.Grid, bar sweep.Progress)
 func nonePriced(c *cobra.Command, rows sweep.Tally) {
 	if rows.Rows > 0 && rows.Priced == 0 {
 		warn(c.ErrOrStderr(), "no row could be priced: %s", rows.Reason)
+	}
+}
+
+// beyondContext warns of rows whose sequences are longer than their model is made for.
+func beyondContext(c *cobra.Command, rows sweep.Tally) {
+	if rows.Beyond > 0 {
+		warn(c.ErrOrStderr(), "%d of %d rows are of sequences longer than their model is made for (%s)", rows.Beyond, rows.Rows, rows.BeyondWhy)
 	}
 }
 
