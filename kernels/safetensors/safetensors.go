@@ -106,20 +106,22 @@ func Open(b []byte) (*File, error) {
 
 // header parses the outer object and refuses a name given twice.
 func header(b []byte) (map[string]json.RawMessage, error) {
-	bad := func(err error) error { return fmt.Errorf("safetensors: header is not a JSON object: %w", err) }
 	d := json.NewDecoder(bytes.NewReader(b))
+	bad := func() error {
+		return fmt.Errorf("safetensors: the header is not a JSON object: it is broken at byte %d", 8+d.InputOffset())
+	}
 	open, err := d.Token()
 	if err != nil {
-		return nil, bad(err)
+		return nil, bad()
 	}
 	if open != json.Delim('{') {
-		return nil, fmt.Errorf("safetensors: header is not a JSON object")
+		return nil, bad()
 	}
 	out := map[string]json.RawMessage{}
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
-			return nil, bad(err)
+			return nil, bad()
 		}
 		name, _ := key.(string)
 		if _, twice := out[name]; twice {
@@ -127,12 +129,12 @@ func header(b []byte) (map[string]json.RawMessage, error) {
 		}
 		var v json.RawMessage
 		if err := d.Decode(&v); err != nil {
-			return nil, bad(err)
+			return nil, bad()
 		}
 		out[name] = v
 	}
 	if _, err := d.Token(); err != nil {
-		return nil, bad(err)
+		return nil, bad()
 	}
 	if rest := bytes.TrimSpace(b[d.InputOffset():]); len(rest) > 0 {
 		return nil, fmt.Errorf("safetensors: %d bytes after the header's JSON", len(rest))
@@ -146,7 +148,7 @@ func tensor(name string, j json.RawMessage, data []byte) (t *Tensor, from, to in
 	}
 	var e entry
 	if err := json.Unmarshal(j, &e); err != nil {
-		return fail("entry does not parse: %v", err)
+		return fail("its entry needs a dtype, a shape of whole numbers and two data_offsets")
 	}
 	if e.DType == nil || e.Shape == nil || e.Offsets == nil {
 		return fail("needs dtype, shape and data_offsets")
