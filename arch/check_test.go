@@ -59,3 +59,17 @@ func TestReferencesThatPointNowhere(t *testing.T) {
 		}
 	}
 }
+
+// Sizes that make more parameters than can be counted are typing errors.
+func TestTooManyParameters(t *testing.T) {
+	m := &Model{Name: "m", Width: 1 << 20, Vocab: 10, Layers: []Layer{{FFN: MLP{Inner: 1 << 24}}}}
+	if err := m.Check(); err != nil { // 3.5e13
+		t.Error(err)
+	}
+	for range 40 {
+		m.Layers = append(m.Layers, m.Layers[0])
+	}
+	if err := m.Check(); err == nil || !strings.Contains(err.Error(), "parameters, more than 1e+15") {
+		t.Errorf("1.4e15 parameters: %v", err)
+	}
+}

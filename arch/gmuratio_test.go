@@ -24,9 +24,14 @@ func TestSpreadGMUsByHand(t *testing.T) {
 		r    float64
 		want string // G for a GMU, x for cross-attention
 	}{{0, "xxxxx"}, {0.09, "xxxxx"}, {0.1, "Gxxxx"}, {0.4, "GxGxx"}, {0.49, "GxGxx"}, {0.5, "GGxGx"}, {0.69, "GGxGx"}, {0.7, "GGGGx"}, {1, "GGGGG"}} {
-		m, err := SpreadGMUs(hybrid(5, Mamba1{DInner: 16, DState: 3, DConv: 4, DtRank: 2}), tt.r, NoMemory)
+		before := hybrid(5, Mamba1{DInner: 16, DState: 3, DConv: 4, DtRank: 2})
+		before.CountingForm = 123
+		m, err := SpreadGMUs(before, tt.r, NoMemory)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if changed := strings.Contains(tt.want, "G"); (m.CountingForm == 0) != changed {
+			t.Errorf("ratio %g: counting form %d, want it gone only if layers changed", tt.r, m.CountingForm)
 		}
 		got := ""
 		for _, l := range m.Layers[2:] {

@@ -66,6 +66,8 @@ func TestLayoutErrors(t *testing.T) {
 		{"a b@x*2", "layout column 3: a label inside a repeat would name several layers"},
 		{"a (b c@x)*2", "layout column 3: a label inside a repeat would name several layers"},
 		{"(((a*4096)*4096)*4096)*4096", "layout column 3: more than 4096 layers"},
+		{"(a*2000)*3", "layout column 1: more than 4096 layers"},
+		{"(a b)*2049", "layout column 1: more than 4096 layers"},
 		{"a*4000 b*97", "layout column 8: more than 4096 layers"},
 		{strings.Repeat("(", 100000), "layout column 65: groups nest more than 64 deep"},
 		{"a 3b", "layout column 3: expected the name of a mixer, found '3'"},

@@ -103,3 +103,60 @@ func TestParamsAroundLayers(t *testing.T) {
 		t.Errorf("%d parameters around the layers, want %d", p.Other, want)
 	}
 }
+
+// Networks by hand at a width of 8: parameters, and those that one token uses.
+func TestFFNsByHand(t *testing.T) {
+	for _, tt := range []struct {
+		name           string
+		ffn            FFN
+		params, active int64
+	}{
+		{"plain, with biases", MLP{Inner: 5, Bias: true}, 5*8 + 8*5 + 5 + 8, 93},
+		{"gated", MLP{Inner: 5, Gated: true}, 10*8 + 8*5, 120},
+		{"2 of 6 experts", MoE{Experts: 6, TopK: 2, Inner: 5, Gated: true, RouterBias: true}, 6*8 + 6 + 6*(10*8+8*5), 6*8 + 6 + 2*120},
+		{"with a gated shared expert", MoE{Experts: 6, TopK: 2, Inner: 5, SharedInner: 3, SharedGate: true}, 6*8 + 6*(5*8+8*5) + 3*8 + 8*3 + 8, 6*8 + 2*80 + 56},
+		// The experts work between two maps; router and shared expert see the stream itself.
+		{"at a width of 4", MoE{Experts: 6, TopK: 2, Inner: 5, Latent: 4, SharedInner: 3}, 6*8 + 2*4*8 + 6*(5*4+4*5) + 3*8 + 8*3, 6*8 + 64 + 2*40 + 48},
+		// Beside both four norms and a factor of each expert.
+		{"dense and mixture side by side", MLPMoE{Inner: 5, Experts: 6, TopK: 2, ExpertInner: 3}, 120 + 6*8 + 6*(6*8+8*3) + 4*8 + 6, 120 + 48 + 2*72 + 38},
+	} {
+		m := &Model{Width: 8, Vocab: 1, Tied: true, Layers: []Layer{{FFN: tt.ffn}}}
+		if got := m.Params().FFNs[0].Params; got != tt.params {
+			t.Errorf("%s: %d parameters, want %d", tt.name, got, tt.params)
+		}
+		if got := m.ActiveParams().FFNs[0].Params; got != tt.active {
+			t.Errorf("%s: %d are active, want %d", tt.name, got, tt.active)
+		}
+	}
+}
+
+// Where norms stand, block by block, beside a mixer and an FFN.
+func TestNormsOfBlocks(t *testing.T) {
+	for block, want := range map[Block]int{PreNorm: 2, PostNorm: 2, SandwichNorm: 4, ParallelNorm: 1, ParallelNorms: 2, StreamNorm: 2} {
+		l := Layer{Mixer: ShortConv{Channels: 8, DConv: 3}, FFN: MLP{Inner: 5}, Block: block}
+		if got := l.norms(); got != want {
+			t.Errorf("%s: %d norms, want %d", block, got, want)
+		}
+	}
+	if n := (Layer{FFN: MLP{Inner: 5}, Block: SandwichNorm}).norms(); n != 2 {
+		t.Errorf("an FFN alone between norms has %d of them, want 2", n)
+	}
+}
+
+// The rank of Mamba-1's time step is a sixteenth of the width, rounded up.
+func TestDtRank(t *testing.T) {
+	for width, want := range map[int]int{1: 1, 16: 1, 17: 2, 2560: 160, 2561: 161} {
+		if got := DtRank(width); got != want {
+			t.Errorf("width %d: rank %d, want %d", width, got, want)
+		}
+	}
+}
+
+// Learned positions are parameters beside the embedding, not of it.
+func TestPositionsAreParameters(t *testing.T) {
+	m := &Model{Width: 8, Vocab: 10, Tied: true, Positions: 100, EmbedNorm: true, Layers: []Layer{{FFN: MLP{Inner: 5}}}}
+	p := m.Params()
+	if p.Positions != 800 || p.Embedding != 80 || p.NonEmbedding != 800+80+3*8 || p.Total != 80+904 {
+		t.Errorf("%+v: want 800 of positions, 80 embedded, 904 beside: positions, network, three norms", p)
+	}
+}

@@ -234,3 +234,82 @@ func TestSmoothingFollowsTheMany(t *testing.T) {
 		t.Errorf("a correction of %.3f, four timings say 0.1 and one 1.6", got)
 	}
 }
+
+// Quantiles are interpolated between the two nearest of the sorted values.
+func TestQuantile(t *testing.T) {
+	for q, want := range map[float64]float64{0: 1, 0.5: 2.5, 0.95: 3 + 0.85*7, 1: 10} {
+		if got := quantile([]float64{1, 2, 3, 10}, q); math.Abs(got-want) > 1e-12 {
+			t.Errorf("%g: %g, want %g", q, got, want)
+		}
+	}
+}
+
+// A variant with few rows keeps the curve of its family: three decode timings of
+// ungrouped queries are no reason for a curve of their own.
+func TestFewRowsKeepTheFamilysCurve(t *testing.T) {
+	p, err := kerneltime.New(lookup(t, "h200"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := kerneltime.ClassDecode.Facts().Fitting(p)
+	var rows []Row
+	add := func(kv float64, slower float64) int {
+		n := 0
+		for _, batch := range []float64{1, 2, 4, 8, 16, 32} {
+			for _, context := range []float64{256, 1024, 4096, 16384, 65536, 100000, 120000, 131072} {
+				s := &kerneltime.DecodeAttention{Batch: batch, Heads: 8, KVHeads: kv, HeadDim: 128, Context: context, KVDType: precision.BF16}
+				if rows = append(rows, Row{Shape: s, Seconds: m.Physics(s) * slower}); kv == 8 && n == 2 {
+					return m.Curve(s)
+				}
+				n++
+			}
+		}
+		return m.Curve(rows[len(rows)-1].Shape)
+	}
+	family := add(2, 1)
+	variant := add(8, 3)
+	if family == variant {
+		t.Fatal("grouped and ungrouped queries have one curve")
+	}
+	if err := fitCurves(t.Context(), m, rows, 60); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rows[len(rows)-3:] {
+		if got := m.Physics(r.Shape) / r.Seconds; got > 0.7 {
+			t.Errorf("a timing three times its family's is met to %.2f: a curve was fitted to three", got)
+		}
+	}
+}
+
+// Rows that are left out are not fitted to: where every timing is off by a scatter of its
+// own, fitted rows are met better than those left out.
+func TestLeaveOutLeavesOut(t *testing.T) {
+	tabs := []Table{{File: "allreduce_h200.csv", Hardware: "h200", Class: kerneltime.ClassAllReduce}}
+	i := 0
+	for _, gpus := range []float64{2, 4, 8} {
+		for e := 10.0; e < 30; e++ {
+			i++
+			s := &kerneltime.AllReduce{GPUs: gpus, Bytes: math.Exp2(e)}
+			seconds := (5e-6 + s.Bytes/200e9) * (1 + 0.4*math.Sin(float64(i)*12.9898))
+			tabs[0].Rows = append(tabs[0].Rows, Row{Line: i + 1, Shape: s, Seconds: seconds})
+		}
+	}
+	o := Options{Folds: 2, Evaluations: 60, Rounds: 1}
+	p, _, err := Fit(t.Context(), tabs, lookup(t, "h200"), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := make([]int, len(tabs[0].Rows))
+	for i := range all {
+		all[i] = i
+	}
+	errs, inside := score(p, &tabs[0], all)
+	fitted := tableError(&tabs[0], errs, inside, "")
+	out, ok, err := LeaveOut(t.Context(), &tabs[0], lookup(t, "h200"), Cells, o)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	if out.Rows != 60 || out.MAPE < 1.1*fitted.MAPE {
+		t.Errorf("%d rows are left out with an error of %.3f, fitted to they have %.3f", out.Rows, out.MAPE, fitted.MAPE)
+	}
+}

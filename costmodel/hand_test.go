@@ -6,6 +6,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/execution"
 )
 
 // The operations of recurrent layers and GMUs, counted by hand for three sequences of one
@@ -140,5 +141,96 @@ func TestPromptsRunPromptKernels(t *testing.T) {
 	}
 	if found == 0 {
 		t.Error("the model has no recurrent layers")
+	}
+}
+
+// Where engines keep windowed layers whole, a position is stored by all of them.
+func TestFullWindowStoresAll(t *testing.T) {
+	swa := arch.Attention{Heads: 4, KVHeads: 2, HeadDim: 16, Window: 32}
+	full := swa
+	full.Window = 0
+	m := layers(t, nil, swa, full, swa)
+	for cache, want := range map[execution.CacheMode]float64{execution.Ring: 1 * 64 * 2, execution.FullWindow: 3 * 64 * 2} {
+		c, err := Compile(m, testGPU(), Options{Cache: cache})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := Workload{Batch: 1, Prompt: 100, Generate: 28}
+		per, seq := c.Memory(w).CacheBytesPerToken, want*128
+		if cache == execution.Ring {
+			seq += 2 * 64 * 2 * 32 // two windows of 32 positions
+		}
+		if got := c.Memory(w).BytesPerSequence; per != want || got != seq {
+			t.Errorf("%v: %g B a position and %g a sequence, want %g and %g", cache, per, got, want, seq)
+		}
+	}
+}
+
+// Recurrences are priced by the shapes their kernels run.
+func TestRecurrentShapes(t *testing.T) {
+	m := layers(t, nil, arch.Mamba2{Heads: 6, HeadDim: 4, DState: 5, Groups: 3, DConv: 4}, arch.GatedDeltaNet{KHeads: 2, VHeads: 4, KDim: 3, VDim: 5, DConv: 4})
+	c, err := Compile(m, testGPU(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range c.decode {
+		g := &c.decode[i]
+		x := c.kernelOf(g)
+		r := x.recurrent
+		switch g.Name {
+		case "mamba2.ssd":
+			if y := x.scan; y.Heads != 6 || y.HeadDim != 4 || y.State != 5 || y.Groups != 3 || y.Chunk != ssdChunk {
+				t.Errorf("%s: %+v, want 6 heads of 4, state of 5 in 3 groups", g.Name, y)
+			}
+		case "mamba2.conv":
+			if y := x.scan; y.Heads != 54 || y.HeadDim != 1 || y.State != 4 {
+				t.Errorf("%s: %+v, want 54 channels and 4 taps", g.Name, y)
+			}
+		case "gdn.delta":
+			if r.KeyHeads != 2 || r.KeyDim != 3 || r.ValueHeads != 4 || r.ValueDim != 5 {
+				t.Errorf("%s: %+v, want 2 keys of 3 and 4 values of 5", g.Name, r)
+			}
+		}
+	}
+}
+
+// At the limit a step is charged to what binds all of it: the operations' times sum to the
+// step's, and none of the other resources has a larger sum.
+func TestLimitChargesWhatBinds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := compileRandom(t)
+		w := Workload{Prompt: rapid.IntRange(0, 300).Draw(t, "prompt"), Generate: 1, Batch: rapid.IntRange(1, 400).Draw(t, "batch")}
+		sum := 0.0
+		for _, o := range c.At(Limit).Ops(w) {
+			sum += o.Seconds
+		}
+		if step := c.At(Limit).Step(w.Batch, w.Prompt+1); !close9(sum, step) {
+			t.Fatalf("operations sum to %g s, the step takes %g", sum, step)
+		}
+		if w.Prompt == 0 {
+			return
+		}
+		sum = 0
+		for _, o := range c.At(Limit).PrefillOps(w) {
+			sum += o.Seconds
+		}
+		if prefill := c.At(Limit).Prefill(w); !close9(sum, prefill) {
+			t.Fatalf("operations of the prefill sum to %g s, it takes %g", sum, prefill)
+		}
+	})
+}
+
+// Prompt and answer together are held against the context that a model is made for.
+func TestBeyondContext(t *testing.T) {
+	m := layers(t, nil, arch.Attention{Heads: 4, KVHeads: 4, HeadDim: 16})
+	for context, want := range map[int]int{0: 0, 1000: 0, 999: 1, 100: 900} {
+		m.MaxContext = context
+		c, err := Compile(m, testGPU(), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.BeyondContext(Workload{Prompt: 700, Generate: 300, Batch: 1}); got != want {
+			t.Errorf("made for %d: 700 + 300 positions are %d beyond, want %d", context, got, want)
+		}
 	}
 }

@@ -353,3 +353,34 @@ func TestMeterByHand(t *testing.T) {
 		t.Errorf("%d operations, want %d", len(got), len(want))
 	}
 }
+
+// By hand: of three groups of two experts the two with the largest sum of scores are open,
+// or those with the best single score; the others are never picked.
+func TestGroupsByHand(t *testing.T) {
+	scores := []float32{0.5, 0.5, 0.9, 0.01, 0.6, 0.2}
+	for _, c := range []struct {
+		max  bool
+		open []bool
+	}{{false, []bool{true, true, true, true, false, false}}, {true, []bool{false, false, true, true, true, true}}} {
+		m := &moe{MoE: arch.MoE{Experts: 6, TopK: 2, Routing: arch.Routing{Groups: 3, TopGroups: 2, GroupMax: c.max}}}
+		choice := append([]float32{}, scores...)
+		m.closeGroups(choice)
+		for e, v := range choice {
+			if (v == scores[e]) != c.open[e] {
+				t.Errorf("by the best score %v: expert %d of score %g has %g", c.max, e, scores[e], v)
+			}
+		}
+	}
+}
+
+// A decode step over more keys than one piece takes is still softmax over all of them.
+func TestLongDecodeIsSoftmax(t *testing.T) {
+	in := AttentionInputs{Batch: 1, Seq: 2*coreChunk + 300, Heads: 2, KVHeads: 1, HeadDim: 4}
+	in.Q, in.K, in.V = uniform(in.Seq*8), uniform(in.Seq*4), uniform(in.Seq*4)
+	for i := range in.Q {
+		in.Q[i] *= 6
+	}
+	got := Attend(context.Background(), in, in.Seq-1) // the last position as a step of its own
+	want := plainAttention(in)
+	near(t, "the last position", got[len(got)-8:], want[len(want)-8:], 1e-5)
+}

@@ -36,3 +36,41 @@ func TestSLOMet(t *testing.T) {
 		t.Error("a request that timed out is good")
 	}
 }
+
+// Of all requests, not of those that were served, a share is good.
+func TestGoodShare(t *testing.T) {
+	l := dense(100)
+	src := &Replay{Requests: []Request{{ID: 0, Prompt: 5000, Generate: 10}, {ID: 1, Prompt: 10, Generate: 4}}}
+	m := simulate(t, l, plain, src, Options{}).Metrics(SLO{TTFT: 10}, 0)
+	if m.Completed != 1 || m.Unservable != 1 || m.GoodShare != 0.5 {
+		t.Errorf("%d done, %d refused, %g good; want one of two", m.Completed, m.Unservable, m.GoodShare)
+	}
+}
+
+// A long prompt takes at most its threshold of each step, so that others' tokens come
+// between: 100 tokens in steps of 30 are four.
+func TestLongPromptThreshold(t *testing.T) {
+	l := dense(1000)
+	l.Threshold, l.PrefixCache = 30, false
+	src := &Replay{Requests: []Request{{ID: 0, Prompt: 100, Generate: 1}}}
+	near(t, "first token", simulate(t, l, linear{step: 0.01}, src, Options{}).Requests[0].First, 0.04, 1e-9)
+}
+
+// A preempted sequence finds what nobody has taken of its own blocks: it computes less again
+// than one whose engine has no prefix cache.
+func TestPreemptedFindItsBlocks(t *testing.T) {
+	computed := map[bool]int{}
+	for _, cache := range []bool{false, true} {
+		l := dense(30)
+		l.PrefixCache = cache
+		src := &Replay{Requests: []Request{{ID: 0, Prompt: 16, Generate: 300}, {ID: 1, Arrive: 0.001, Prompt: 16, Generate: 300}}}
+		r := simulate(t, l, linear{step: 0.01}, src, Options{})
+		if r.Requests[1].Preemptions == 0 {
+			t.Fatal("nobody was preempted")
+		}
+		computed[cache] = r.Stats.ComputedTokens
+	}
+	if computed[true] >= computed[false] {
+		t.Errorf("%d tokens are computed with a prefix cache, %d without", computed[true], computed[false])
+	}
+}

@@ -68,6 +68,7 @@ func TestParseAxis(t *testing.T) {
 		{"batch=1,max", []string{"1", "max"}},
 		{"gmu_ratio=0:0.3:0.1", []string{"0", "0.1", "0.2", "0.3"}},
 		{"generate=2Ki", []string{"2048"}},
+		{"gmu_ratio=0.123456789,0.2", []string{"0.123456789", "0.2"}},
 		{"model=sambay(d=8,window=64),phi4-mini", []string{"sambay(d=8,window=64)", "phi4-mini"}},
 	} {
 		a, err := ParseAxis(c.in)

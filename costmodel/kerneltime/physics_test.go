@@ -133,3 +133,38 @@ func TestBoundsByOctave(t *testing.T) {
 		t.Errorf("without left-out errors from %g to %g, want half to twice", low, high)
 	}
 }
+
+// Blocks of a recurrent kernel walk their tokens in chunks of 64, wave after wave.
+func TestRecurrentPhysics(t *testing.T) {
+	c := recurrentCurve{Launch: 1e-6, Chunk: 1e-5, Bandwidth: 1, Peak: 1, Occupancy: 1}
+	d := endless()
+	d.Units = 4
+	s := Recurrent{Kernel: SSDContext, Batch: 1, Tokens: 200, KeyHeads: 1, KeyDim: 8, ValueHeads: 2, ValueDim: 8, Chunk: 128}
+	near(t, "four chunks of one wave", c.seconds(&d, &s), 1e-6+4*1e-5)
+	s.Batch = 6 // twelve blocks on four units
+	near(t, "four chunks of three waves", c.seconds(&d, &s), 1e-6+3*4*1e-5)
+}
+
+// Corrections come along from a GPU that is much alike, curves from any.
+func TestRelatedGPUsLendCorrections(t *testing.T) {
+	for name, want := range map[string]bool{"h100-sxm": true, "l4": false} { // beside the h200; beside the l40s, three times its bandwidth
+		p, err := For(lookup(t, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(p.prefill.get().Corrections[0].Values) > 0; got != want {
+			t.Errorf("%s has corrections of its relative: %v, want %v (distance %.2f)", name, got, want, distance(&p.device, &Embedded()[len(Embedded())-1].device))
+		}
+	}
+}
+
+// A further uncertainty is added to both bounds as an independent one.
+func TestWidening(t *testing.T) {
+	e := Estimate{Seconds: 1, Low: math.Exp(-0.3), High: math.Exp(0.3)}.widen(0.4)
+	near(t, "low", e.Low, math.Exp(-0.5))
+	near(t, "high", e.High, math.Exp(0.5))
+	s := (&Spread{Low: []float64{math.Exp(-0.3)}, High: []float64{math.Exp(0.3)}}).widen(0.4)
+	if math.Abs(s.Low[0]-math.Exp(-0.5)) > 1e-4 || math.Abs(s.High[0]-math.Exp(0.5)) > 1e-4 {
+		t.Errorf("bounds %g and %g, want e^∓0.5", s.Low[0], s.High[0])
+	}
+}
