@@ -271,7 +271,7 @@ func TestFewRowsKeepTheFamilysCurve(t *testing.T) {
 	if family == variant {
 		t.Fatal("grouped and ungrouped queries have one curve")
 	}
-	if err := fitCurves(t.Context(), m, rows, 60); err != nil {
+	if err := fitCurves(t.Context(), m, rows, 900); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range rows[len(rows)-3:] {

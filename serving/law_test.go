@@ -561,6 +561,33 @@ func TestRetraction(t *testing.T) {
 	}
 }
 
+// A retraction sets the share of their answers that running sequences are expected to still
+// make: what is made and 20 steps more, of what they may make.
+func TestRetractionSetsTheRatio(t *testing.T) {
+	l := dense(40) // 640 positions
+	l.Policy, l.PrefixCache, l.Clip = "prefill-first-chunked", false, 1
+	src := &Replay{Requests: []Request{{ID: 0, Prompt: 160, Generate: 400}, {ID: 1, Arrive: 0.5, Prompt: 160, Generate: 200}}}
+	ratio := 0.0
+	f, err := newFleet(l, pricer(linear{step: 0.01}), src, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.o.Watch = func(Event) {}
+	f.replicas[0].tell = func(Event) {
+		if r := f.replicas[0]; r.stats.Preemptions == 1 && ratio == 0 {
+			ratio = r.ratio
+		}
+	}
+	if err := f.run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	// Both prompts and answers of which one is 50 tokens longer fill the pool when that one
+	// has made 185 or so.
+	if made := ratio*400 - 20; made < 175 || made > 190 {
+		t.Errorf("a ratio of %.3f stands for %.0f tokens made, want about 185", ratio, made)
+	}
+}
+
 // A request larger than the pool, an empty one and an overload end, and are told.
 func TestRefusals(t *testing.T) {
 	l := dense(100)

@@ -434,6 +434,9 @@ func mergeCommand() *cobra.Command {
 			if out == "" {
 				return sweep.Merge(c.Context(), c.OutOrStdout(), args)
 			}
+			if _, err := sweep.FormatOf(args[0]); err != nil {
+				return fmt.Errorf("merge: %w", err)
+			}
 			if ext := filepath.Ext(args[0]); filepath.Ext(out) != ext {
 				return fmt.Errorf("-o %s: shards that end in %s merge into a file that does: rows stay as they are", out, ext)
 			}
