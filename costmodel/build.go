@@ -118,7 +118,7 @@ func buildOps(m *arch.Model, o Options, f inForce, prefill, grouped bool) ([]OpG
 		head = m.EmbeddingStored
 	}
 	b.storage = b.head(head)
-	b.linear("lm_head", m.Width, v, seqs, linearOpts{bias: m.HeadBias}).Kernel = Head
+	b.linear("lm_head", m.Width, v, seqs, linearOpts{bias: m.HeadBias, use: keptMap}).Kernel = Head
 	if m.LogitCap > 0 {
 		b.elementwise("lm_head.cap", Activation, 0, float64(v), float64(v), 3*float64(v), seqs)
 	}
@@ -239,6 +239,7 @@ type linearOpts struct {
 	bias     bool
 	residual bool // adds into the residual stream
 	keep     bool // also writes its output: a sigmoid GMU mixes it
+	use      mapUse
 }
 
 // linear is a product [r, in]×[in, out]: 2·r·in·out FLOPs, the weights read once.
@@ -246,7 +247,7 @@ func (b *builder) linear(name string, in, out, r int, lo linearOpts) *Op {
 	i, n := float64(in), float64(out)
 	o := b.op(name, Product)
 	o.Shape = Shape{In: in, Out: out, RowsAreSeqs: r == seqs}
-	o.Bytes[Weights][one], o.Weight = b.matrix(name, out, in, false)
+	o.Bytes[Weights][one], o.Weight = b.matrix(name, out, in, lo.use)
 	b.act(o, i, n, r)
 	o.FLOPs[r] = 2 * i * n
 	if lo.bias {

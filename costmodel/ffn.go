@@ -32,7 +32,7 @@ func (b *builder) mlp(m arch.MLP) {
 func (b *builder) moe(m arch.MoE) {
 	in, r, w := b.split("expert inner width", m.Inner), b.r(), b.m.Width
 	k, u := m.TopK, arch.UpRows(in, m.Gated)
-	b.linear("moe.router", w, m.Experts, r, linearOpts{bias: m.RouterBias})
+	b.linear("moe.router", w, m.Experts, r, linearOpts{bias: m.RouterBias, use: keptMap})
 	b.elementwise("moe.route", Routing, 0, float64(m.Experts), float64(2*k), float64(2*m.Experts), r)
 	at := w
 	if m.Latent > 0 {
@@ -67,7 +67,7 @@ func (b *builder) expert(name string, m arch.MoE, in, out, r int, residual float
 	i, n, k := float64(in), float64(out), float64(m.TopK)
 	o := b.op(name, ExpertProduct)
 	o.Shape = Shape{In: in, Out: out, Experts: m.Experts, TopK: m.TopK, RowsAreSeqs: r == seqs}
-	o.Bytes[Weights][hit], o.Weight = b.matrix(name, out, in, true)
+	o.Bytes[Weights][hit], o.Weight = b.matrix(name, out, in, expertMap)
 	o.FLOPs[r] = 2*k*i*n + residual
 	if m.Bias {
 		rate, _ := b.vector(name)

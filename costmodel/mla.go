@@ -105,7 +105,7 @@ func (b *builder) perHead(name string, a arch.MLA, h, in, out, r int) {
 	o := b.op(name, Product)
 	o.Shape = Shape{In: in, Out: h * out, RowsAreSeqs: r == seqs}
 	made := h * (a.NopeDim + a.ValueDim)
-	all, dtype := b.matrix("mla.kv_up", made, a.KVRank, false)
+	all, dtype := b.matrix("mla.kv_up", made, a.KVRank, layerMap)
 	o.Bytes[Weights][one], o.Weight = all/float64(made*a.KVRank)*i*n, dtype
 	b.act(o, float64(h)*i, n, r)
 	o.FLOPs[r] = 2 * i * n
@@ -118,7 +118,7 @@ func (b *builder) expanded(a arch.MLA, h, r int) {
 	up := b.op("mla.kv_up", Product)
 	up.KV = b.f.kv
 	up.Shape = Shape{In: a.KVRank, Out: made, QueryLast: r == seqs}
-	up.Bytes[Weights][one], up.Weight = b.matrix("mla.kv_up", made, a.KVRank, false)
+	up.Bytes[Weights][one], up.Weight = b.matrix("mla.kv_up", made, a.KVRank, layerMap)
 	b.act(up, 0, float64(made), kvRows)
 	up.Bytes[CacheRead][kvRows] = float64(a.KVRank) * b.f.kv.Bytes()
 	up.FLOPs[kvRows] = float64(2 * a.KVRank * made)

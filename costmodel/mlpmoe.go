@@ -20,7 +20,7 @@ func (b *builder) mlpMoE(m arch.MLPMoE) {
 	moe := m.Mixture()
 	inner := b.split("expert inner width", m.ExpertInner)
 	b.rmsNorm("moe.router_norm", w, w, r)
-	b.linear("moe.router", w, m.Experts, r, linearOpts{})
+	b.linear("moe.router", w, m.Experts, r, linearOpts{use: keptMap})
 	b.elementwise("moe.route", Routing, float64(m.Experts), float64(m.Experts), float64(2*m.TopK), float64(2*m.Experts), r)
 	b.rmsNorm("moe.norm", w, w, r)
 	b.expert("moe.up", moe, w, 2*inner, r, 0)

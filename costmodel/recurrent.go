@@ -74,7 +74,7 @@ func (b *builder) mamba1(m arch.Mamba1) {
 func (b *builder) byHead(name string, in, out, heads int) *Op {
 	o := b.op(name, Product)
 	o.Shape = Shape{In: in / heads, Out: out}
-	o.Bytes[Weights][one], o.Weight = b.matrix(name, out, in/heads, false)
+	o.Bytes[Weights][one], o.Weight = b.matrix(name, out, in/heads, layerMap)
 	b.act(o, float64(in), float64(out), rows)
 	o.FLOPs[rows] = 2 * float64(out) * float64(in/heads)
 	return o

@@ -51,7 +51,7 @@ func (b *builder) sharedBlock(s arch.SharedBlock) {
 func (b *builder) adds3(name string, low, out, r int) {
 	o := b.op(name, Product)
 	o.Shape = Shape{In: low, Out: out, RowsAreSeqs: r == seqs}
-	o.Bytes[Weights][one], o.Weight = b.matrix(name, out, low, false)
+	o.Bytes[Weights][one], o.Weight = b.matrix(name, out, low, layerMap)
 	b.act(o, float64(3*low+out), float64(out), r)
 	o.FLOPs[r] = float64(out) * float64(2*low+1)
 }

@@ -138,8 +138,17 @@ func named(op string, rates map[string]rate) (rate, bool) {
 	return r, ok
 }
 
+// mapUse says which of the formats that a user asks for reaches a map.
+type mapUse uint8
+
+const (
+	layerMap  mapUse = iota // the weights' format
+	expertMap               // the experts' format
+	keptMap                 // none that is quantised: quantisers leave heads and routers as they are
+)
+
 // matrix is the bytes of the map [in]→[out] that an operation reads, and their format.
-func (b *builder) matrix(op string, out, in int, expert bool) (float64, precision.DType) {
+func (b *builder) matrix(op string, out, in int, use mapUse) (float64, precision.DType) {
 	n := float64(out) * float64(in)
 	if r, ok := named(op, b.storage.matrices); ok {
 		return n * r.perValue, r.dtype
@@ -148,13 +157,13 @@ func (b *builder) matrix(op string, out, in int, expert bool) (float64, precisio
 		return n * r.perValue, r.dtype
 	}
 	f := b.f.weights
-	if expert {
+	if use == expertMap {
 		f = b.f.experts
 	}
 	switch {
 	case !f.Quantised():
 		return n * f.DType().Bytes(), f.DType()
-	case op == "lm_head" || strings.HasSuffix(op, ".router"):
+	case use == keptMap:
 		return n * b.f.base.Bytes(), b.f.base
 	}
 	return float64(f.Bytes(out, in)), f.DType()

@@ -73,20 +73,24 @@ func SambaForm(m *arch.Model) float64 {
 			return 0
 		}
 		n += 12 * w * w
-		switch x := l.Mixer.(type) {
-		case arch.Attention:
-			if x.Heads != d || 4*x.KVHeads != d || x.HeadDim != 128 {
-				return 0
-			}
-			n += 2.5 * w * 128 * float64(d)
-		case arch.Mamba1:
-			if x.DInner != 2*m.Width {
-				return 0
-			}
-			n += 6 * w * w
-		default:
+	}
+	counted := 0
+	for _, a := range m.Attentions() {
+		if a.Heads != d || 4*a.KVHeads != d || a.HeadDim != 128 {
 			return 0
 		}
+		n += 2.5 * w * 128 * float64(d)
+		counted++
+	}
+	for _, x := range arch.Each[arch.Mamba1](m) {
+		if x.DInner != 2*m.Width {
+			return 0
+		}
+		n += 6 * w * w
+		counted++
+	}
+	if counted != d { // a layer has another mixer, several or none
+		return 0
 	}
 	return n
 }
