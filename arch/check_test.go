@@ -73,3 +73,40 @@ func TestTooManyParameters(t *testing.T) {
 		t.Errorf("1.4e15 parameters: %v", err)
 	}
 }
+
+// What mixers and networks refuse of their own numbers.
+func TestNumbersThatDoNotFit(t *testing.T) {
+	type checked interface{ Check(int) error }
+	routed := func(groups, open int) MoE {
+		return MoE{Experts: 8, TopK: 3, Inner: 4, Routing: Routing{Groups: groups, TopGroups: open}}
+	}
+	for _, tt := range []struct {
+		part checked
+		want string // "" where it is sound
+	}{
+		{Attention{Heads: 6, KVHeads: 3, HeadDim: 4}, ""},
+		{Attention{Heads: 6, KVHeads: 4, HeadDim: 4}, "heads 6 does not divide into kv_heads 4 groups"},
+		{Attention{Heads: 6, KVHeads: 3}, "head_dim must be positive, is 0"},
+		{Attention{Heads: 6, KVHeads: 3, HeadDim: 1 << 25}, "head_dim 33554432 is more than 16777216"},
+		{Attention{Heads: 6, KVHeads: 3, HeadDim: 4, Window: -1}, "window -1 is negative"},
+		{Mamba2{Heads: 6, HeadDim: 2, DState: 5, Groups: 3, DConv: 4}, ""},
+		{Mamba2{Heads: 6, HeadDim: 2, DState: 5, Groups: 4, DConv: 4}, "heads 6 does not divide into 4 groups"},
+		{GatedDeltaNet{KHeads: 3, VHeads: 4, KDim: 2, VDim: 2, DConv: 4}, "v_heads 4 does not divide into k_heads 3 groups"},
+		{MLA{Heads: 1, KVRank: 4, NopeDim: 4, RopeDim: 3, ValueDim: 4}, "rope_dim 3 is odd"},
+		{GMU{DMem: 8, Variant: SigmoidGMU}, "sigmoid GMU mixes outputs as wide as the model: d_mem 8, width 16"},
+		{MLP{Inner: 4, Act: ClampedSwiGLU}, "activation clamped_swiglu needs a gated network"},
+		{MoE{Experts: 2, TopK: 3, Inner: 4}, "top_k 3 is more than the 2 experts"},
+		{routed(4, 2), ""}, // two groups of two hold three
+		{routed(4, 1), "8 experts in 4 groups of which 1 are open do not hold top_k 3"},
+		{routed(3, 3), "8 experts in 3 groups"},
+		{Parallel{Mixers: []Mixer{ShortConv{Channels: 4, DConv: 3}}}, "parallel needs at least two mixers, has 1"},
+	} {
+		err := tt.part.Check(16)
+		if tt.want == "" && err == nil {
+			continue
+		}
+		if tt.want == "" || err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%+v: %v, want %q", tt.part, err, tt.want)
+		}
+	}
+}

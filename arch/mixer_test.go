@@ -53,6 +53,8 @@ func TestMixersByHand(t *testing.T) {
 		{"normed", GMU{Memory: To(0), From: ScanMemory, DMem: 16, Normed: true}, 16*8 + 8*16 + 16, Storage{}, nil},
 		{"sigmoid: four maps with biases, one from both halves", GMU{Memory: To(0), From: OutputMemory, DMem: 8, Variant: SigmoidGMU},
 			64 + 64 + 8*16 + 64 + 4*8, Storage{}, nil},
+		{"recurrent ones side by side", Parallel{Mixers: []Mixer{Lightning{Heads: 2, HeadDim: 3}, Lightning{Heads: 1, HeadDim: 4}}},
+			18*8 + 6*8 + 6 + 8*6 + 12*8 + 4*8 + 4 + 8*4, Storage{StateElements: 18 + 16}, map[MemoryKind]int{ScanMemory: 6}},
 		{"side by side: both", Parallel{Mixers: []Mixer{Attention{Heads: 1, KVHeads: 1, HeadDim: 2, Window: 3}, ShortConv{Channels: 8, DConv: 3}}},
 			6*8 + 8*2 + 24*8 + 24 + 8*8, Storage{CacheElements: 4, Window: 3, ConvElements: 16}, map[MemoryKind]int{AttentionMemory: 2}},
 	} {
@@ -158,5 +160,14 @@ func TestPositionsAreParameters(t *testing.T) {
 	p := m.Params()
 	if p.Positions != 800 || p.Embedding != 80 || p.NonEmbedding != 800+80+3*8 || p.Total != 80+904 {
 		t.Errorf("%+v: want 800 of positions, 80 embedded, 904 beside: positions, network, three norms", p)
+	}
+}
+
+// Norms: how many vectors of parameters each has, and FLOPs an element.
+func TestNormKinds(t *testing.T) {
+	for norm, want := range map[NormKind][2]int{RMSNorm: {1, 4}, LayerNorm: {2, 8}, LayerNormWeight: {1, 7}, LayerNormBare: {0, 6}} {
+		if got := [2]int{norm.Vectors(), norm.FLOPs()}; got != want {
+			t.Errorf("%s: %v vectors and FLOPs, want %v", norm, got, want)
+		}
 	}
 }

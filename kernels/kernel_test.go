@@ -235,6 +235,10 @@ func TestRotaryByHand(t *testing.T) {
 	newRotary(rotaryKey{dim: 2, base: 10000}, 2).rotate(newRunner(context.Background(), 1), nil, x, 3, 0, 2)
 	want := []float32{1, 0, 5, float32(math.Cos(1)), float32(math.Sin(1)), 5}
 	near(t, "rotary", x.data, want, 1e-6)
+	// Four dims as neighbours, (1, 0) and (0, 1), turn by 1 and by 1/100.
+	x = newMat([]float32{1, 0, 0, 1}, 1, 4)
+	newRotary(rotaryKey{dim: 4, base: 10000, scaling: arch.RopeScaling{Adjacent: true}}, 2).rotate(newRunner(context.Background(), 1), nil, x, 4, 1, 1)
+	near(t, "neighbours", x.data, []float32{float32(math.Cos(1)), float32(math.Sin(1)), -float32(math.Sin(0.01)), float32(math.Cos(0.01))}, 1e-6)
 }
 
 // By hand: logits 0, ln 2, ln 6, ties to the lower expert, shares of the picked alone.

@@ -3,6 +3,7 @@ package kernels
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -141,4 +142,17 @@ func TestMixerPicks(t *testing.T) {
 		t.Fatalf("picked %v", experts)
 	}
 	near(t, "shares", shares, []float32{1 / (1 + exp32(-0.01)), 1}, 1e-6)
+}
+
+// Scores of latent attention are over the root of a whole query head, rotated part included,
+// unless the model says otherwise.
+func TestLatentScale(t *testing.T) {
+	for scale, want := range map[float64]float64{0: 0.25, 0.3: 0.3} { // 1/√(10 + 6)
+		a := smallLatent
+		a.Numerics.Scale = scale
+		m := start(t, latentModel(a), Options{Seed: 3}, 1, 4).model
+		if got := m.layers[0].mixers[0].(*mla).scale; math.Abs(float64(got)-want) > 1e-7 {
+			t.Errorf("scale %g: %g, want %g", scale, got, want)
+		}
+	}
 }

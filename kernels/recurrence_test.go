@@ -20,7 +20,7 @@ func TestSSDGroups(t *testing.T) {
 		return x
 	}
 	in := SSDInputs{Batch: 1, Seq: seq, Heads: heads, HeadDim: dim, States: states, Groups: groups,
-		X: draw(seq * heads * dim), DT: draw(seq * heads), B: draw(seq * groups * states), C: draw(seq * groups * states), A: draw(heads)}
+		X: draw(seq * heads * dim), DT: draw(seq * heads), B: draw(seq * groups * states), C: draw(seq * groups * states), A: draw(heads), D: draw(heads)}
 	for i := range in.DT {
 		in.DT[i] = float32(math.Abs(float64(in.DT[i])))
 	}
@@ -41,6 +41,7 @@ func TestSSDGroups(t *testing.T) {
 					state[d][s] = math.Exp(dt*float64(in.A[h]))*state[d][s] + dt*x*float64(b[s])
 					want += state[d][s] * float64(c[s])
 				}
+				want += float64(in.D[h]) * x // past the state
 				if v := float64(got[(i*heads+h)*dim+d]); math.Abs(v-want) > 1e-5*(1+math.Abs(want)) {
 					t.Errorf("head %d at %d: %g, want %g", h, i, v, want)
 				}
@@ -105,4 +106,31 @@ func TestDeltaRuleByHand(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What the recurrences count, by hand (docs/accounting.md): Mamba-1 7 FLOPs an element of
+// state and 8 a channel (3 for Δ and Δ·u, 2 for D·u, 3 for the gate); Mamba-2 4 a head, 3 a
+// channel and 5 an element of state; the delta rule 5 a head, 2 an element of a value and 7
+// an element of state. State is read and written once a call.
+func TestRecurrencesCountByHand(t *testing.T) {
+	const rows = 3 // one sequence
+	full := func(n int) mat { return newMat(make([]float32, rows*n), rows, n) }
+	zeros := func(n int) []float32 { return make([]float32, n) }
+	r := newRunner(context.Background(), 1)
+	check := func(what string, c Counts, flops, weights, read, written, state int64) {
+		t.Helper()
+		want := Counts{FLOPs: flops}
+		want.Read[Weights], want.Read[Activations], want.Written[Activations] = 4*weights, 4*read, 4*written
+		want.Read[State], want.Written[State] = 4*state, 4*state
+		if c != want {
+			t.Errorf("%s: %+v, want %+v", what, c, want)
+		}
+	}
+	var one, two, three tally
+	(&selectiveScan{u: full(10), delta: full(10), z: full(10), b: full(4), c: full(4), y: full(10), state: zeros(40), a: zeros(40), d: zeros(10), bias: zeros(10), states: 4, batch: 1}).run(r, &one)
+	check("Mamba-1", one.Counts, rows*10*(7*4+8), 10*(4+2), rows*(3*10+2*4), rows*10, 40)
+	(&ssd{x: full(12), dt: full(6), b: full(15), c: full(15), y: full(12), state: zeros(60), a: zeros(6), d: zeros(6), bias: zeros(6), heads: 6, headDim: 2, states: 5, groups: 3, batch: 1}).run(r, &two)
+	check("Mamba-2", two.Counts, rows*(6*4+12*3+60*5), 3*6, rows*(12+6+2*15), rows*12, 60)
+	(&deltaRule{q: full(6), k: full(6), v: full(20), b: full(4), a: full(4), o: full(20), state: zeros(60), decay: zeros(4), bias: zeros(4), kHeads: 2, vHeads: 4, kDim: 3, vDim: 5, batch: 1}).run(r, &three)
+	check("delta rule", three.Counts, rows*4*(5+2*5+7*15), 2*4, rows*(2*6+20+2*4), rows*20, 60)
 }
