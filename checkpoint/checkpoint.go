@@ -33,16 +33,6 @@ type Weight struct {
 	join joiner
 }
 
-// Modules are the modules that own the tensors, as quantisation configurations name
-// them: the tensor without its last part.
-func (w Weight) Modules() []string {
-	out := make([]string, len(w.Tensors))
-	for i, t := range w.Tensors {
-		out[i] = strings.TrimSuffix(strings.TrimSuffix(t, ".weight"), ".bias")
-	}
-	return out
-}
-
 // joiner makes a weight of the tensors it lies in. It may return one of them.
 type joiner func(parts []Tensor) []float32
 

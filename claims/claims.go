@@ -85,14 +85,6 @@ type GridRow struct {
 	Values []float64 `json:"values"`
 }
 
-// Verdict in words, with its condition.
-func (c *Claim) Says() string {
-	if c.Condition == "" {
-		return string(c.Verdict)
-	}
-	return string(c.Verdict) + " " + c.Condition
-}
-
 // Report is an audit of all claims asked for.
 type Report struct {
 	Hardware string   `json:"hardware"`

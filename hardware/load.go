@@ -215,14 +215,6 @@ func (p *Profile) check(name string, f Figure, needed bool) error {
 	return nil
 }
 
-// PeakFor returns the dense FLOP/s in a format, or an error that lists those there are.
-func (p *Profile) PeakFor(d precision.DType) (float64, error) {
-	if f, ok := p.Peak[d]; ok {
-		return f.Value, nil
-	}
-	return 0, fmt.Errorf("%s cannot compute in %s (it has %s)", p.Name, d, strings.Join(p.PeakNames(), ", "))
-}
-
 // PeakNames lists the formats the device computes in.
 func (p *Profile) PeakNames() []string {
 	var names []string

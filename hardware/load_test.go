@@ -50,10 +50,6 @@ func TestFigures(t *testing.T) {
 			t.Errorf("%s: %v, datasheet %v", name, got, want)
 		}
 	}
-	p, _ := Lookup("a100-80gb")
-	if _, err := p.PeakFor(precision.FP8); err == nil || !strings.Contains(err.Error(), "bf16") {
-		t.Errorf("fp8 on A100: %v", err)
-	}
 }
 
 func TestLookupErrors(t *testing.T) {

@@ -172,10 +172,18 @@ type Run struct {
 	Seconds         float64 // with all devices
 }
 
+// Cluster is what a model is trained on.
+type Cluster struct {
+	Devices     int
+	Peak        float64 // FLOP/s of a device
+	Utilisation float64 // the share of it that does the model's FLOPs: an assumption
+}
+
 // Plan says what training on so many tokens takes:
 //
 //	FLOPs = tokens·(forward+backward),  GPU-hours = FLOPs / (utilisation·peak) / 3600
-func (t *Training) Plan(peak, utilisation, tokens float64, devices int) (Run, error) {
+func (t *Training) Plan(on Cluster, tokens float64) (Run, error) {
+	peak, utilisation, devices := on.Peak, on.Utilisation, on.Devices
 	switch {
 	case !(utilisation > 0 && utilisation <= 1):
 		return Run{}, fmt.Errorf("utilisation %g is not above 0 and at most 1", utilisation)

@@ -56,7 +56,7 @@ func TestTrainingByHand(t *testing.T) {
 		t.Errorf("%d kinds", len(tr.Kinds))
 	}
 	// GPU-hours of 20 tokens a parameter at half an A100.
-	r, err := tr.Plan(312e12, 0.5, 3e9, 8)
+	r, err := tr.Plan(Cluster{Devices: 8, Peak: 312e12, Utilisation: 0.5}, 3e9)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestTrainingErrors(t *testing.T) {
 		gpus                int
 		want                string
 	}{{0, 1, 1, "utilisation"}, {1.1, 1, 1, "utilisation"}, {math.NaN(), 1, 1, "utilisation"}, {0.5, 0, 1, "tokens"}, {0.5, math.Inf(1), 1, "tokens"}, {0.5, 1, 0, "gpus"}} {
-		if _, err := tr.Plan(312e12, tt.utilisation, tt.tokens, tt.gpus); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := tr.Plan(Cluster{Devices: tt.gpus, Peak: 312e12, Utilisation: tt.utilisation}, tt.tokens); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%+v: %v", tt, err)
 		}
 	}

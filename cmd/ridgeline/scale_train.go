@@ -100,7 +100,7 @@ func (t *trainFlags) run(c *cobra.Command, args []string) error {
 		if n == 0 {
 			n = scaling.Optimal(m)
 		}
-		r, err := x.Plan(peak, t.utilisation, n, t.gpus)
+		r, err := x.Plan(scaling.Cluster{Devices: t.gpus, Peak: peak, Utilisation: t.utilisation}, n)
 		if err != nil {
 			return fmt.Errorf("--%w", err)
 		}

@@ -114,7 +114,6 @@ const (
 	SSDContext                     // mamba_chunk_scan_combined, over a prompt
 	SSDStep                        // selective_state_update, one token
 	kernels
-	NoKernel Kernel = 255
 )
 
 // kernelFacts say what is known of a recurrent kernel.
