@@ -11,6 +11,7 @@ type kernel struct {
 	facts    *kernelFacts
 	price    pricing
 	unpacked bool // attention that reads K and V once for each query head
+	unsplit  bool // and does not split its keys: the varlen call over pages
 	layers   float64
 	launches float64 // in each layer
 	floor    varyingOp
@@ -142,7 +143,7 @@ func (k *kernel) stepScan(b float64) kerneltime.Scan {
 // decodeAttention is attention of sequences that decode, packed or not.
 func (k *kernel) decodeAttention(p *kerneltime.Profile, s kerneltime.DecodeAttention) kerneltime.Estimate {
 	if k.unpacked {
-		return p.UnpackedAttention(kerneltime.UnpackedAttention{DecodeAttention: s, Contiguous: true})
+		return p.UnpackedAttention(kerneltime.UnpackedAttention{DecodeAttention: s, Contiguous: !k.unsplit})
 	}
 	return p.DecodeAttention(s)
 }
@@ -150,7 +151,7 @@ func (k *kernel) decodeAttention(p *kerneltime.Profile, s kerneltime.DecodeAtten
 // decodeSeconds is decodeAttention without bounds.
 func (k *kernel) decodeSeconds(p *kerneltime.Profile, s *kerneltime.DecodeAttention) float64 {
 	if k.unpacked {
-		return p.UnpackedSeconds(&kerneltime.UnpackedAttention{DecodeAttention: *s, Contiguous: true})
+		return p.UnpackedSeconds(&kerneltime.UnpackedAttention{DecodeAttention: *s, Contiguous: !k.unsplit})
 	}
 	return p.DecodeSeconds(s)
 }

@@ -382,6 +382,11 @@ func (c *calibrated) Prefill(w Workload) float64 {
 	if w.Prompt <= 0 {
 		return 0
 	}
+	return c.prompted(w).Seconds
+}
+
+// prompted is the estimated time of a workload's prompts and its 90 % bounds.
+func (c *calibrated) prompted(w Workload) kerneltime.Estimate {
 	call := w.prefill()
 	var sum kerneltime.Sum
 	sum.AddExact(c.prompts)
@@ -390,7 +395,7 @@ func (c *calibrated) Prefill(w Workload) float64 {
 		w := k.op.Work(call)
 		sum.Add(c.promptKernel(k, call, &w))
 	}
-	return sum.Estimate().Seconds
+	return sum.Estimate()
 }
 
 // promptKernel is the estimated time of all layers' launches of a kernel in a prefill.
