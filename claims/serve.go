@@ -19,8 +19,12 @@ const (
 	todayEngine = "vllm"
 )
 
-// spread is the standard deviation of the paper's lengths as a share of their mean.
-const spread = 0.3
+// spread is the standard deviation of the paper's lengths as a share of their mean. It says
+// "30 % variance": spreadIfVariance is the deviation if that is the square.
+const (
+	spread           = 0.3
+	spreadIfVariance = 0.5477
+)
 
 // Serving is a closed loop that a claim asks a Simulator to run: clients that each send a
 // request, wait for the answer and send the next. Lengths are normal, with the paper's
@@ -40,6 +44,8 @@ type Serving struct {
 	Promised bool    // a request waits until all blocks it may ever hold are there: no preemption
 	Aligned  bool    // every client begins at once and all lengths are equal
 	Host     float64 // the engine's host times are multiplied by it; 0 is 1
+	Spread   float64 // of the lengths, if not the paper's
+	Seed     uint64
 }
 
 // Served is what a run gave: times in seconds, means over its requests.
@@ -124,10 +130,14 @@ func NewSimulator() Simulator {
 			}
 		}
 		shape := serving.Lengths{Shape: serving.Normal, Spread: spread}
+		if s.Spread > 0 {
+			shape.Spread = s.Spread
+		}
 		load := serving.Load{Prompt: shape, Generate: shape, Concurrency: out.Clients, Stagger: 2e-3}
 		if s.Aligned {
 			load = serving.Load{Concurrency: out.Clients}
 		}
+		load.Seed = s.Seed
 		load.Prompt.Mean, load.Generate.Mean = float64(s.Prompt), float64(s.Generate)
 		load.Requests = min(max(requestsEach*out.Clients, 40), max(40*requestsEach, 4*out.Clients))
 		if out.Clients == 0 {

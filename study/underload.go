@@ -68,8 +68,8 @@ func (s *Setup) ask(u *UnderLoad, clients int) serving.Ask {
 	return serving.Ask{Clients: clients, Rate: u.Rate, Prompt: length(s.Load.Prompt), Generate: length(s.Load.Generate), Requests: u.Requests, SLO: u.SLO}
 }
 
-// UnderCurve is latency against throughput from a light load to the one asked for: a
-// sixteenth of it, doubled.
+// UnderCurve is latency against throughput from a light load to the one asked for: numbers
+// of clients that it halves to, rates from a sixteenth of it.
 func (s *Setup) UnderCurve(ctx context.Context, u *UnderLoad) (*Chart, error) {
 	var points []ServedPoint
 	for _, c := range s.Compiled {
@@ -81,7 +81,7 @@ func (s *Setup) UnderCurve(ctx context.Context, u *UnderLoad) (*Chart, error) {
 		if s.severalDevices() {
 			name += " on " + c.Hardware.Name
 		}
-		for div := 16; div >= 1; div /= 2 {
+		for div := 64; div >= 1; div /= 2 {
 			a := s.ask(u, u.Clients)
 			a.SLO = serving.SLO{}
 			load := ""
@@ -91,6 +91,9 @@ func (s *Setup) UnderCurve(ctx context.Context, u *UnderLoad) (*Chart, error) {
 				}
 				load = fmt.Sprintf("%d clients", a.Clients)
 			} else {
+				if div > 16 {
+					continue
+				}
 				a.Rate = u.Rate / float64(div)
 				load = fmt.Sprintf("%g requests/s", a.Rate)
 			}

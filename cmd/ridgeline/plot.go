@@ -20,7 +20,7 @@ import (
 )
 
 // plotKinds are the figures about models, the paper's own, and those of a sweep's rows.
-var plotKinds = slices.Concat(study.Kinds(), study.PaperFigures(), []string{"sweep", "pareto"})
+var plotKinds = slices.Concat(study.Kinds(), []string{"load"}, study.PaperFigures(), []string{"sweep", "pareto"})
 
 // fromRows reports whether a kind draws a sweep's file, not models.
 func fromRows(kind string) bool { return kind == "sweep" || kind == "pareto" }
@@ -31,6 +31,7 @@ func fromPaper(kind string) bool { return slices.Contains(study.PaperFigures(), 
 type plotFlags struct {
 	deploy                           deployFlags
 	load                             loadFlags
+	serve                            serveFlags
 	out, theme, format, width, title string
 	dpi                              int
 	from, x, y, by, price            string
@@ -47,6 +48,7 @@ shows: --format csv or json, or a file that ends in .csv or .json. Several devic
 model on each of them. Bands hold 90 % of measurements; what does not fit its device is drawn broken
 or hatched. cost needs --price; speedup takes two models, or one model on two devices.
 
+load simulates latency against throughput up to a load: --serve clients=64 or rate=8.
 figure-4 and figure-9 are the paper's, simulated under the engine and kernels it names and under
 today's; they take no model.
 
@@ -58,6 +60,7 @@ Past 20,000 points they are thinned evenly, and the figure says so.`,
   ridgeline plot tpot phi4-mini-flash --on a100-80gb,h200 --batch 16 --format csv
   ridgeline plot cost phi4-mini phi4-mini-flash --price 1.80 -o cost.pdf --width 89mm
   ridgeline plot roofline phi4-mini-flash --on a100-80gb,h200,b200 -o roofline.svg --theme dark
+  ridgeline plot load phi4-mini phi4-mini-flash --prompt 2k --generate 8k --serve clients=64 -o load.svg
   ridgeline plot figure-4 --on a100-80gb -o figure-4.svg
   ridgeline plot sweep --from rows.csv --x generate --y tokens_per_second --by on -o lines.svg
   ridgeline plot pareto --from rows.csv --x params --y tokens_per_second -o front.svg`,
@@ -90,6 +93,7 @@ Past 20,000 points they are thinned evenly, and the figure says so.`,
 	p.deploy.register(c)
 	p.load.register(c)
 	f := c.Flags()
+	p.serve.registerLoad(f)
 	f.StringVarP(&p.out, "output", "o", "", "file to write: a figure ("+figure.Formats+") or its numbers (.csv, .json)")
 	f.StringVar(&p.format, "format", "", "csv or json: the numbers of the figure, to stdout or the file")
 	f.StringVar(&p.theme, "theme", "light", "light or dark")
@@ -184,9 +188,21 @@ func (p *plotFlags) measure(c *cobra.Command, kind string, names []string) (*stu
 	if fromPaper(kind) {
 		return p.paper(c, kind)
 	}
+	under, err := p.serve.load()
+	switch {
+	case err != nil:
+		return nil, err
+	case under == nil && kind == "load":
+		return nil, errors.New("plot load: give the heaviest load, as in --serve clients=64")
+	case under != nil && kind != "load":
+		return nil, fmt.Errorf("plot %s: --serve is of plot load", kind)
+	}
 	f, w, cs, err := p.load.on(c, &p.deploy, names)
 	if err != nil {
 		return nil, err
+	}
+	if under != nil {
+		return (&study.Setup{Compiled: cs, Fidelity: f, Load: w}).UnderCurve(c.Context(), under)
 	}
 	prices, err := parsePrices(p.price, cs)
 	if err != nil {

@@ -15,8 +15,16 @@ import (
 // serveFlags ask for models to be simulated under load, beside their analytic figures.
 type serveFlags struct{ serve, slo string }
 
+// loadWords are what --serve takes.
+const loadWords = "clients=16 or rate=4 (requests a second), and engine=vllm-0.14, spread=normal:0.3, requests=500"
+
+// registerLoad leaves out the SLO.
+func (s *serveFlags) registerLoad(f *pflag.FlagSet) {
+	f.StringVar(&s.serve, "serve", "", "load: simulate up to "+loadWords)
+}
+
 func (s *serveFlags) register(f *pflag.FlagSet) {
-	f.StringVar(&s.serve, "serve", "", "also simulate a load: clients=16 or rate=4 (requests a second), and engine=vllm-0.14, spread=normal:0.3, requests=500")
+	f.StringVar(&s.serve, "serve", "", "also simulate a load: "+loadWords)
 	f.StringVar(&s.slo, "slo", "", "with --serve: how many users can be served so that 99 % of requests meet ttft=500ms,tpot=50ms,e2e=10s")
 }
 
