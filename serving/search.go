@@ -124,8 +124,8 @@ func (s *Search) Do(ctx context.Context) (*Capacity, error) {
 		// requests must keep up with the offered ones.
 		growing := false
 		if !s.Users && p.ok && last > 0 {
-			tail := span - last
-			growing = last/(last+max(tail-4*p.m.E2E.Mean, 0)) < keepsUpAtLeast
+			tail, service := span-last, p.m.E2E.Mean-p.m.Queue.Mean
+			growing = last/(last+max(tail-4*service, 0)) < keepsUpAtLeast
 			p.ok = !growing
 		}
 		switch {

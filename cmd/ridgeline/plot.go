@@ -60,7 +60,7 @@ Past 20,000 points they are thinned evenly, and the figure says so.`,
   ridgeline plot tpot phi4-mini-flash --on a100-80gb,h200 --batch 16 --format csv
   ridgeline plot cost phi4-mini phi4-mini-flash --price 1.80 -o cost.pdf --width 89mm
   ridgeline plot roofline phi4-mini-flash --on a100-80gb,h200,b200 -o roofline.svg --theme dark
-  ridgeline plot load phi4-mini phi4-mini-flash --prompt 2k --generate 8k --serve clients=64 -o load.svg
+  ridgeline plot load phi4-mini phi4-mini-flash --generate 8k --serve clients=64 -o load.svg
   ridgeline plot figure-4 --on a100-80gb -o figure-4.svg
   ridgeline plot sweep --from rows.csv --x generate --y tokens_per_second --by on -o lines.svg
   ridgeline plot pareto --from rows.csv --x params --y tokens_per_second -o front.svg`,

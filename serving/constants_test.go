@@ -1,0 +1,158 @@
+package serving
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/OWNER/ridgeline/costmodel"
+)
+
+// Graphs that end at a context of 100: a prompt of 90 gives the first token, and of the 29
+// that follow those at contexts 91 to 100 run in a graph, those at 101 to 119 eagerly,
+// however many steps are taken at once.
+func TestGraphsEndAtAContext(t *testing.T) {
+	l := dense(100)
+	l.Graphs = Graphs{Sizes: []int{1, 2, 4}, MaxContext: 100}
+	for _, single := range []bool{false, true} {
+		r := simulate(t, l, plain, &Replay{Requests: []Request{{Prompt: 90, Generate: 30}}}, Options{Single: single})
+		if r.Stats.EagerSteps != 19 || r.Stats.Steps != 30 {
+			t.Errorf("single %v: %d of %d steps eager, want 19 of 30", single, r.Stats.EagerSteps, r.Stats.Steps)
+		}
+	}
+}
+
+// Five sequences fill 25 blocks to the last position. One retracted frees five blocks, which
+// is enough for a step of the other four, not for the 20 that SGLang wants to be there: they
+// need two blocks each. With two gone, ten are free and six needed.
+func TestRetractionLeavesRoomForTwentySteps(t *testing.T) {
+	l := dense(25)
+	l.Policy, l.PrefixCache, l.Clip, l.Ratio = "prefill-first-chunked", false, 1, Ratio{0.01, 0.01, 1}
+	var qs []Request
+	for i := range 5 {
+		qs = append(qs, Request{ID: i, Prompt: 40, Generate: 100})
+	}
+	var running []int
+	simulate(t, l, plain, &Replay{Requests: qs}, Options{Watch: func(e Event) { running = append(running, e.Running) }})
+	i := slices.IndexFunc(running, func(n int) bool { return n < 5 })
+	if i < 0 || running[i] != 3 {
+		t.Errorf("sequences running: %v; want 5, then 3", running)
+	}
+}
+
+// SGLang's guess falls evenly, from 0.7 to 0.1 over 600 steps, and no further.
+func TestRatioFalls(t *testing.T) {
+	l := dense(10)
+	l.Ratio = Ratio{0.7, 0.1, 600}
+	r := newReplica(0, l, plain, nil)
+	for steps, want := range map[int]float64{0: 0.7, 300: 0.4, 600: 0.1, 5000: 0.1} {
+		near(t, "ratio", r.decayed(steps), want, 1e-12)
+	}
+}
+
+// Launches of an eager step run ahead of its kernels: it takes the longer of both.
+func TestEagerStepsTakeTheLonger(t *testing.T) {
+	d := deploy(t, "vllm-0.7", "phi4-mini", "h200", costmodel.Calibrated, costmodel.Options{}, Settings{})
+	p := d.Price()
+	var none, some bool
+	for _, s := range []Step{{Decodes: 1, Contexts: 100}, {Decodes: 64, Contexts: 64 * 30000}} {
+		s.Seen, s.Growing = make([]float64, len(p.Windows())), make([]float64, len(p.Windows()))
+		graph, run := p.Mixed(&s), p.Run(&s, 10)
+		s.Eager = true
+		launches := d.Limits.Kernels * 18e-6
+		near(t, "an eager step", p.Mixed(&s), math.Max(graph, launches), 1e-12)
+		near(t, "ten eager steps", p.Run(&s, 10), math.Max(run, 10*launches), 1e-12)
+		none, some = none || graph > launches, some || graph < launches
+	}
+	if !none || !some {
+		t.Error("both steps are bound by the same: the test says nothing")
+	}
+}
+
+// What is kept free on admission is no room for a request either: nine blocks of ten, two of
+// them kept, never come.
+func TestWatermarkRefuses(t *testing.T) {
+	l := dense(10)
+	l.Policy, l.Chunked, l.PrefixCache, l.Watermark = "prefill-first-whole", false, false, 2
+	for prompt, want := range map[int]string{8*16 - 1: "", 8 * 16: "longer than the cache"} {
+		r := simulate(t, l, plain, &Replay{Requests: []Request{{Prompt: prompt, Generate: 2}}}, Options{})
+		if r.Requests[0].Why != want {
+			t.Errorf("a prompt of %d: %q, want %q", prompt, r.Requests[0].Why, want)
+		}
+	}
+}
+
+// An engine that admits whole prompts only lets one of ten blocks wait while seven are free,
+// though a chunk of it would fit.
+func TestWholePromptsOnly(t *testing.T) {
+	l := dense(20)
+	l.Budget, l.PrefixCache = 64, false
+	src := func() Source {
+		return &Replay{Requests: []Request{{ID: 0, Prompt: 13 * 16, Generate: 30}, {ID: 1, Arrive: 1e-3, Prompt: 10 * 16, Generate: 2}}}
+	}
+	if r := simulate(t, l, plain, src(), Options{}); r.Requests[1].Scheduled >= r.Requests[0].End {
+		t.Error("a chunk that fits was not admitted")
+	}
+	l.ReserveFull = true
+	if r := simulate(t, l, plain, src(), Options{}); r.Requests[1].Scheduled < r.Requests[0].End-plain.step {
+		t.Errorf("admitted at %g s, the first ends at %g", r.Requests[1].Scheduled, r.Requests[0].End)
+	}
+}
+
+// Promised blocks keep every running sequence from preemption, under both of vLLM's
+// schedulers, and only they do.
+func TestPromisedIsNeverPreempted(t *testing.T) {
+	for _, policy := range []string{"budget", "prefill-first-whole"} {
+		l := dense(40)
+		l.Policy, l.PrefixCache = policy, false
+		l.Chunked = policy == "budget"
+		load := Load{Prompt: Lengths{Mean: 100}, Generate: Lengths{Mean: 150}, Requests: 40, Concurrency: 8}
+		if r := simulate(t, l, plain, load.Source(), Options{}); r.Stats.Preemptions == 0 {
+			t.Errorf("%s: nothing is preempted without promises: the test says nothing", policy)
+		}
+		l.Promised = true
+		if r := simulate(t, l, plain, load.Source(), Options{}); r.Stats.Preemptions != 0 || r.Metrics(SLO{}, 0).Completed != 40 {
+			t.Errorf("%s: %d preemptions", policy, r.Stats.Preemptions)
+		}
+	}
+}
+
+// A prompt of 1,000 tokens in pieces of 100 takes ten steps, the first piece no longer than
+// the others.
+func TestLongPrefillThreshold(t *testing.T) {
+	l := dense(100)
+	l.Threshold = 100
+	r := simulate(t, l, plain, &Replay{Requests: []Request{{Prompt: 1000, Generate: 1}}}, Options{})
+	if r.Stats.Steps != 10 {
+		t.Errorf("%d steps, want 10", r.Stats.Steps)
+	}
+}
+
+// Requests that come evenly at one seat are served at once up to one for each service time,
+// and never again beyond it: the search finds that rate within 1 %. Where the objective
+// asks nothing of a queue, it ends where requests come faster than they are served, give or
+// take the 5 % that ramp-up and drain may be.
+func TestSearchFindsTheServiceRate(t *testing.T) {
+	l := dense(100)
+	l.Seqs, l.PrefixCache = 1, false
+	p := linear{step: 7.3e-3}
+	d := &Deployment{Limits: l, Price: pricer(p)}
+	load := Load{Prompt: Lengths{Mean: 100}, Generate: Lengths{Mean: 10}, Requests: 1000, Burstiness: math.Inf(1)}
+	most := 1 / (10 * p.step)
+	for name, c := range map[string]struct {
+		slo       SLO
+		low, high float64
+		binds     string
+	}{
+		"time to first token": {SLO{TTFT: 8e-3}, 0.99, 1, "time to first token, for want of seats (max_num_seqs)"},
+		"nothing of a queue":  {SLO{E2E: 1e9}, 1, 1.07, "the queue: requests come faster than they are served"},
+	} {
+		got, err := (&Search{Deployment: d, Load: load, SLO: c.slo, Seeds: 1}).Do(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := got.Load / most; r < c.low || r > c.high || got.Binds != c.binds {
+			t.Errorf("%s: %.4f times the rate of service, bound by %q; want %g to %g, %q", name, r, got.Binds, c.low, c.high, c.binds)
+		}
+	}
+}
