@@ -1,6 +1,10 @@
 package checkpoint
 
-import "github.com/OWNER/ridgeline/arch"
+import (
+	"fmt"
+
+	"github.com/OWNER/ridgeline/arch"
+)
 
 // Verified lists the types of which whole checkpoints were loaded and gave the logits of the
 // modelling code. The tables of the others follow its names and were never held against it.
@@ -68,6 +72,7 @@ func schemes() map[string]scheme {
 		"hunyuan_v1_dense": llama(),
 		"ministral3":       llama(),
 		"minimax":          minimax(),
+		"minimax_m1":       minimaxM1(),
 		"mimo":             llama(),
 		"minicpm":          llama(),
 		"olmo":             llama(),
@@ -288,7 +293,21 @@ func kimiLinear() scheme {
 		"kda.gate_down": one("g_a_proj.weight"), "kda.gate_up": one("g_b_proj.weight"),
 		"kda.beta": one("b_proj.weight"), "kda.dt_bias": one("dt_bias"), "kda.a_log": one("A_log"),
 		"kda.norm": one("o_norm.weight"), "kda.out": one("o_proj.weight"),
+		"moe.up": {named: eachExpert("w1", "w3")}, "moe.down": {named: eachExpert("w2")},
 	})
+}
+
+// eachExpert names the modules of every expert, one expert behind the other.
+func eachExpert(modules ...string) func(place) []string {
+	return func(p place) []string {
+		var names []string
+		for e := range p.ffn.(arch.MoE).Experts {
+			for _, m := range modules {
+				names = append(names, fmt.Sprintf("experts.%d.%s.weight", e, m))
+			}
+		}
+		return names
+	}
 }
 
 // gptNeoX keeps q, k and v of each head together.
@@ -550,4 +569,15 @@ func minimax() scheme {
 	})
 	s.buffers = []string{".slope_rate", ".query_decay", ".key_decay", ".diagonal_decay"}
 	return s
+}
+
+// minimaxM1 names tensors as MiniMax' own checkpoints do (Text-01, M1): experts one by one.
+func minimaxM1() scheme {
+	return minimax().inside(map[string]string{"moe": "block_sparse_moe."}).with(map[string]entry{
+		"moe.up": {named: eachExpert("w1", "w3")},
+		"moe.down": {named: eachExpert("w2"), join: func(p place) joiner {
+			factor := residualFactor(p)
+			return func(parts []Tensor) []float32 { return factor([]Tensor{{Data: rows(parts)}}) }
+		}},
+	})
 }
