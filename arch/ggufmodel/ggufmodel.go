@@ -37,7 +37,7 @@ func kinds() map[string]kind {
 		"gpt-oss": {act: arch.ClampedSwiGLU, fullEvery: 2}, "cohere2": {fullEvery: 4}, "exaone4": {fullEvery: 4}, "olmo2": {fullEvery: 4},
 		"gemma": tanh, "gemma2": {act: arch.GELUTanh, fullEvery: 2}, "gemma3": {act: arch.GELUTanh, fullEvery: 6},
 		"nemotron_h": {act: arch.ReLU2, noRope: true}, "nemotron_h_moe": {act: arch.ReLU2, noRope: true}, "arcee": {act: arch.ReLU2},
-		"jamba": {noRope: true}, "granitehybrid": {noRope: true}, "gptneox": {act: arch.GELU, parallel: true},
+		"jamba": {noRope: true}, "granitehybrid": {noRope: true}, "kimi-linear": {noRope: true}, "gptneox": {act: arch.GELU, parallel: true},
 		"gpt2": {act: arch.GELUTanh, noRope: true}, "starcoder": {act: arch.GELUTanh, noRope: true}, "starcoder2": tanh,
 		"falcon": gelu, "phi2": tanh, "gptj": tanh,
 	}

@@ -13,13 +13,16 @@ func (r *reader) layer(m *arch.Model, i int) {
 	l := &m.Layers[i]
 	var mixers []arch.Mixer
 	var names []map[string][]string
-	latent := b.has("attn_kv_a_mqa.weight")
-	if latent {
+	kimi := b.has("ssm_f_a.weight")
+	if b.has("attn_kv_a_mqa.weight") {
 		mixers, names = append(mixers, b.latent()), append(names, latentTensors)
+	} else if kimi {
+		mixers, names = append(mixers, b.kda()), append(names, kdaTensors)
 	} else if b.has("attn_output.weight") || b.has("attn_out.weight") {
 		mixers, names = append(mixers, b.attention()), append(names, attentionTensors)
 	}
 	switch {
+	case kimi:
 	case b.has("shortconv.in_proj.weight"):
 		mixers, names = append(mixers, b.shortConv()), append(names, shortConvTensors)
 	case b.has("ssm_beta.weight") || b.has("ssm_ba.weight") || b.has("ssm_alpha.weight"):

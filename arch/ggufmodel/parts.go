@@ -30,6 +30,12 @@ var (
 		"conv": {"ssm_conv1d.weight"}, "dt_bias": {"ssm_dt.bias", "ssm_dt"}, "a_log": {"ssm_a"}, "norm": {"ssm_norm.weight"},
 		"out": {"ssm_out.weight"},
 	}
+	kdaTensors = map[string][]string{
+		"qkv":        {"attn_q.weight", "attn_k.weight", "attn_v.weight", "attn_qkv.weight"},
+		"conv":       {"ssm_conv1d_q.weight", "ssm_conv1d_k.weight", "ssm_conv1d_v.weight"},
+		"decay_down": {"ssm_f_a.weight"}, "decay_up": {"ssm_f_b.weight"}, "gate_down": {"ssm_g_a.weight"}, "gate_up": {"ssm_g_b.weight"},
+		"beta": {"ssm_beta.weight"}, "dt_bias": {"ssm_dt.bias"}, "a_log": {"ssm_a"}, "norm": {"ssm_norm.weight"}, "out": {"attn_output.weight"},
+	}
 	// Keys' and values' maps out of the latent are one tensor, or in newer files two.
 	latentTensors = map[string][]string{
 		"q": {"attn_q.weight"}, "q_down": {"attn_q_a.weight"}, "q_norm": {"attn_q_a_norm.weight"}, "q_up": {"attn_q_b.weight"},
@@ -162,11 +168,24 @@ func (b *block) latent() arch.MLA {
 	if b.has("attn_q.weight") {
 		a.QRank = 0
 	}
+	if r.kind.noRope {
+		a.Unrotated, a.RotaryBase = true, 0
+	}
 	a.NopeDim = r.size(key) - a.RopeDim
 	if a.NopeDim < 1 {
 		r.fail("%s.%s is no more than the %d that are rotated", r.arch, key, a.RopeDim)
 	}
 	return a
+}
+
+// kda has as many heads as β.
+func (b *block) kda() arch.KDA {
+	r := b.r
+	k := arch.KDA{Heads: b.rows("ssm_beta.weight"), HeadDim: r.size("kda.head_dim"), DConv: r.size("ssm.conv_kernel")}
+	if k.Heads < 1 {
+		r.fail("layer %d: tensor ssm_beta.weight is missing or no matrix", b.i)
+	}
+	return k
 }
 
 func (b *block) shortConv() arch.ShortConv {

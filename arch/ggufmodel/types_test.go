@@ -9,17 +9,18 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/OWNER/ridgeline/arch"
 	"github.com/OWNER/ridgeline/arch/hf"
 	"github.com/OWNER/ridgeline/gguf"
 )
 
-func gemma(arch string, layers int, width, inner, heads, kv, dim, vocab int64, norms bool, meta map[string]any) *gguf.File {
+func gemma(name string, layers int, width, inner, heads, kv, dim, vocab int64, norms bool, meta map[string]any) *gguf.File {
 	all := map[string]any{"block_count": layers, "embedding_length": int(width), "feed_forward_length": int(inner), "attention.head_count": int(heads),
 		"attention.head_count_kv": int(kv), "attention.key_length": int(dim), "attention.value_length": int(dim), "attention.layer_norm_rms_epsilon": 1e-6}
 	for k, v := range meta {
 		all[k] = v
 	}
-	h := newHeader(arch, all)
+	h := newHeader(name, all)
 	for i := range layers {
 		h.layer(i).v("attn_norm.weight", width)
 		h.attention(width, heads, kv, dim, norms)
@@ -184,6 +185,49 @@ func deepseek2() *gguf.File {
 	return h.ends(2048, 102400, false)
 }
 
+// kimiLinear is of the sizes that the configuration class has by default.
+func kimiLinear() *gguf.File {
+	h := newHeader("kimi-linear", map[string]any{"block_count": 27, "context_length": 1048576, "embedding_length": 2304, "feed_forward_length": 9216,
+		"attention.head_count": 32, "attention.kv_lora_rank": 512, "attention.key_length": 576, "attention.value_length": 512, "attention.key_length_mla": 192,
+		"attention.value_length_mla": 128, "attention.layer_norm_rms_epsilon": 1e-5, "rope.dimension_count": 64, "kda.head_dim": 128, "ssm.conv_kernel": 4,
+		"expert_count": 256, "expert_used_count": 8, "expert_shared_count": 1, "expert_feed_forward_length": 1024, "leading_dense_block_count": 1})
+	for i := range 27 {
+		h.layer(i).v("attn_norm.weight", 2304)
+		if i%4 == 0 && i > 0 {
+			h.m(q4k, "attn_q.weight", 2304, 32*192)
+			h.m(q4k, "attn_kv_a_mqa.weight", 2304, 576)
+			h.v("attn_kv_a_norm.weight", 512)
+			h.m(q80, "attn_k_b.weight", 128, 512, 32)
+			h.m(q80, "attn_v_b.weight", 512, 128, 32)
+		} else {
+			for _, x := range []string{"q", "k", "v"} {
+				h.m(q4k, "attn_"+x+".weight", 2304, 4096)
+				h.m(f32, "ssm_conv1d_"+x+".weight", 4, 1, 4096, 1)
+			}
+			for _, x := range []string{"f", "g"} {
+				h.m(q4k, "ssm_"+x+"_a.weight", 2304, 128)
+				h.m(q80, "ssm_"+x+"_b.weight", 128, 4096)
+			}
+			h.m(q4k, "ssm_beta.weight", 2304, 32)
+			h.m(f32, "ssm_a", 1, 32, 1, 1)
+			h.v("ssm_dt.bias", 4096)
+			h.v("ssm_norm.weight", 128)
+		}
+		h.m(q4k, "attn_output.weight", 4096, 2304)
+		h.v("ffn_norm.weight", 2304)
+		if i == 0 {
+			h.swiglu(2304, 9216)
+			continue
+		}
+		h.experts(2304, 1024, 256)
+		h.v("exp_probs_b.bias", 256)
+		h.m(q4k, "ffn_gate_shexp.weight", 2304, 1024)
+		h.m(q4k, "ffn_up_shexp.weight", 2304, 1024)
+		h.m(q4k, "ffn_down_shexp.weight", 1024, 2304)
+	}
+	return h.ends(2304, 163840, false)
+}
+
 func lfm2() *gguf.File {
 	h := newHeader("lfm2", map[string]any{"block_count": 16, "context_length": 128000, "embedding_length": 2048, "feed_forward_length": 8192,
 		"attention.head_count": 32, "attention.head_count_kv": []int{0, 0, 8, 0, 0, 8, 0, 0, 8, 0, 8, 0, 8, 0, 8, 0},
@@ -247,7 +291,8 @@ func TestOtherTypes(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := map[string]func() *gguf.File{"gemma2_2b": gemma2, "gemma3_1b_it": gemma3, "olmo2_13b": olmo2, "gpt2": gpt2, "redpajama_3b_v1": gptNeoX,
-		"phi-2": phi2, "deepseek2-16b": deepseek2, "LFM2-1.2B": lfm2, "aya-23": commandR, "EXAONE-4.0-32B": exaone4, "default glm4": glm4, "qwen2moe": qwen2MoE}
+		"phi-2": phi2, "deepseek2-16b": deepseek2, "LFM2-1.2B": lfm2, "aya-23": commandR, "EXAONE-4.0-32B": exaone4, "default glm4": glm4, "qwen2moe": qwen2MoE,
+		"default kimi_linear": kimiLinear}
 	found := 0
 	for _, c := range all {
 		file, ok := files[c.Name]
@@ -264,7 +309,13 @@ func TestOtherTypes(t *testing.T) {
 			t.Errorf("%s: %v", c.Name, err)
 			continue
 		}
-		if n := m.Params().Total; n != c.Params {
+		corrections := int64(0) // of routers, which the modelling code keeps as buffers and does not count
+		for _, l := range m.Layers {
+			if e, ok := l.FFN.(arch.MoE); ok && e.RouterBias {
+				corrections += int64(e.Experts)
+			}
+		}
+		if n := m.Params().Total - corrections; n != c.Params {
 			t.Errorf("%s: %d parameters, the modelling code has %d", c.Name, n, c.Params)
 		}
 		want, err := hf.Import(c.Name, c.Config)
