@@ -53,6 +53,7 @@ func schemes() map[string]scheme {
 		"gpt_oss":          gptOss(),
 		"qwen3_next":       qwen3Next(),
 		"rwkv":             rwkv(),
+		"rwkv5":            rwkv(),
 		"recurrent_gemma":  recurrentGemma(),
 		"qwen3_5_text":     qwen35(),
 		"mamba":            mamba(),

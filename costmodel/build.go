@@ -432,6 +432,7 @@ var partCosts = costsByType(
 	priced((*builder).sharedBlock),
 	priced((*builder).mlstm),
 	priced((*builder).rwkv4),
+	priced((*builder).rwkv5),
 	priced((*builder).rwkvChannelMix),
 	priced((*builder).shortConv),
 	priced((*builder).lightning),

@@ -58,7 +58,7 @@ func (c *Compiled) kernelOf(g *OpGroup) kernel {
 		k.attention = kerneltime.DecodeAttention{Heads: heads, KVHeads: kv, HeadDim: float64(s.HeadDim), Window: float64(s.Window), KVDType: o.KV}
 	case ScanMamba1:
 		k.scan = kerneltime.Scan{Heads: float64(s.Out), HeadDim: 1, State: float64(s.StateDim), Groups: 1, StateDType: c.f.state}
-	case ScanSSD, ScanLightning, ScanMLSTM:
+	case ScanSSD, ScanLightning, ScanMLSTM, ScanWKV5:
 		k.scan = kerneltime.Scan{Heads: float64(s.Heads), HeadDim: float64(s.HeadDim), State: float64(s.StateDim), Groups: float64(s.KVHeads),
 			Chunk: ssdChunk, StateDType: c.f.state}
 	case ScanDelta, ScanKDA:

@@ -20,6 +20,7 @@ const (
 	ScanDelta            // gated delta rule
 	ScanKDA              // delta rule with a decay for each channel
 	ScanMLSTM            // matrix memory with exponential gates
+	ScanWKV5             // RWKV-5's matrix state with fixed decays
 	ScanWKV              // RWKV-4's weighted mean, three states a channel
 	ScanRGLRU            // gated linear recurrence, one state a channel
 	ScanLightning        // linear attention with fixed decays
@@ -79,10 +80,11 @@ var kernelTable = [numKernels]kernelFacts{
 	ScanDelta:  {class: Scan, unlined: true, price: asRecurrent, step: kerneltime.DeltaStep, prompt: kerneltime.DeltaContext, timed: true},
 	// The same rule with a decay for each channel moves as much.
 	ScanKDA:   {class: Scan, unlined: true, price: asRecurrent, step: kerneltime.DeltaStep, prompt: kerneltime.DeltaContext},
+	ScanWKV5:  {class: Scan, unlined: true, price: asScan, scanStep: kerneltime.SSDHeadStep, scanPrompt: kerneltime.SSDScan},
 	ScanMLSTM: {class: Scan, unlined: true, price: asScan, scanStep: kerneltime.SSDHeadStep, scanPrompt: kerneltime.SSDScan},
 	ScanWKV:   {class: Scan, unlined: true},
 	ScanRGLRU: {class: Scan, unlined: true}, // it reads and writes little more than its rows
-	// Lightning attention and xLSTM's memory are priced by Mamba-2's kernels: nearly the same recurrence.
+	// Lightning attention, xLSTM's memory and RWKV-5 are priced by Mamba-2's kernels: nearly the same recurrence.
 	ScanLightning: {class: Scan, unlined: true, price: asScan, scanStep: kerneltime.SSDHeadStep, scanPrompt: kerneltime.SSDScan},
 	ConvMamba1:    {class: Conv, unlined: true, price: asScan, scanStep: kerneltime.ConvCachedStep, scanPrompt: kerneltime.ConvFirstScan, timed: true},
 	ConvMamba2:    {class: Conv, unlined: true, price: asScan, scanStep: kerneltime.ConvCachedStep, scanPrompt: kerneltime.ConvLastScan, timed: true},

@@ -47,7 +47,9 @@ func drawAttention(t *rapid.T) arch.Attention {
 }
 
 func drawMixer(t *rapid.T, m *arch.Model, i int) arch.Mixer {
-	switch rapid.IntRange(0, 13).Draw(t, "mixer") {
+	switch rapid.IntRange(0, 14).Draw(t, "mixer") {
+	case 14:
+		return arch.RWKV5{Heads: 4, HeadDim: rapid.IntRange(1, 8).Draw(t, "hd"), Stream: m.Width}
 	case 13:
 		return arch.MLSTM{Heads: 4, KDim: rapid.IntRange(1, 8).Draw(t, "k"), VDim: rapid.IntRange(1, 8).Draw(t, "v"), GateCap: 15}
 	case 12:

@@ -91,6 +91,7 @@ var partKernels = kernelsByType(
 	kernel((*Model).newSharedBlock),
 	kernel((*Model).newMLSTM),
 	kernel((*Model).newRWKV4),
+	kernel((*Model).newRWKV5),
 	kernel((*Model).newRWKVChannelMix),
 	kernel((*Model).newShortConv),
 	kernel((*Model).newLightning),

@@ -56,6 +56,7 @@ func harmlessFields(modelType string) map[string]bool {
 		"xlstm": `norm_reduction_force_float32 chunkwise_kernel sequence_kernel step_kernel mode chunk_size return_last_states
 			autocast_kernel_dtype eps inference_state_dtype weight_mode max_inference_chunksize`,
 		"rwkv":             `rescale_every`,
+		"rwkv5":            `rescale_every num_attention_heads`,
 		"recurrent_gemma":  `w_init_variance_scale final_w_init_variance_scale`,
 		"olmo_hybrid":      `linear_a_log_min linear_a_log_max linear_dt_min linear_dt_max linear_dt_init_floor`,
 		"granitemoe":       `embedding_multiplier logits_scaling residual_multiplier attention_multiplier logits_scale`,

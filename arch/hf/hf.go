@@ -59,6 +59,7 @@ func importers() map[string]func(*config) *arch.Model {
 		"gpt_oss":          importGptOss,
 		"qwen3_next":       importQwen3Next,
 		"rwkv":             importRWKV,
+		"rwkv5":            importRWKV5,
 		"recurrent_gemma":  importRecurrentGemma,
 		"qwen3_5_text":     importQwen35Text,
 		"qwen3_5_moe_text": importQwen35MoEText,
@@ -152,7 +153,6 @@ func Refused() map[string]string {
 		"gemma3n_text":  "several streams that a router mixes (AltUp), and a low-rank branch beside attention",
 		"llama4_text":   "attention within chunks",
 		"kimi_k3":       "its residual stream attends to blocks of layers, and its latent attention has a gate",
-		"rwkv5":         "its recurrence has no kernel here",
 	}
 }
 

@@ -52,7 +52,9 @@ func Random(n Draw) *arch.Model {
 		return a
 	}
 	recurrent := func() arch.Mixer {
-		switch n("recurrent", 0, 9) {
+		switch n("recurrent", 0, 10) {
+		case 10:
+			return arch.RWKV5{Heads: n("heads", 1, 4), HeadDim: n("head_dim", 1, 9), Stream: m.Width}
 		case 9:
 			return arch.MLSTM{Heads: n("heads", 1, 4), KDim: n("k_dim", 1, 9), VDim: n("v_dim", 1, 9), GateCap: float64(15 * n("capped", 0, 1))}
 		case 8:
