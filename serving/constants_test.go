@@ -156,3 +156,122 @@ func TestSearchFindsTheServiceRate(t *testing.T) {
 		}
 	}
 }
+
+// Defaults by device and model, from the engines' sources: an A100 is not big, V0 makes its
+// states for every seat at once, and splits prompts by itself only for long models that
+// have and declare no window.
+func TestDefaultsFollowDeviceAndModel(t *testing.T) {
+	for on, want := range map[string][2]int{"a100-80gb": {256, 2048}, "h200": {1024, 8192}, "l40s": {256, 2048}} {
+		d := deploy(t, "vllm-0.14", "llama-3.1-8b", on, costmodel.Roofline, costmodel.Options{}, Settings{})
+		if got := [2]int{d.Limits.Seqs, d.Limits.Budget}; got != want {
+			t.Errorf("%s: sequences and tokens %v, want %v", on, got, want)
+		}
+	}
+	d := deploy(t, "vllm-0.7", "phi4-mini-flash", "a100-80gb", costmodel.Roofline, costmodel.Options{}, Settings{})
+	if want := 256 * 9 * (5120*3 + 5120*16) * 2; d.StateBytes != float64(want) {
+		t.Errorf("states take %g B, want %d", d.StateBytes, want)
+	}
+	for model, want := range map[string]struct {
+		chunked bool
+		budget  int
+	}{"llama-3.1-8b": {true, 2048}, "phi4-mini": {false, 131072}} {
+		d := deploy(t, "vllm-0.7", model, "h200", costmodel.Roofline, costmodel.Options{}, Settings{})
+		if d.Limits.Chunked != want.chunked || d.Limits.Budget != want.budget {
+			t.Errorf("%s: chunked %v, %d tokens; want %+v", model, d.Limits.Chunked, d.Limits.Budget, want)
+		}
+	}
+	short := deploy(t, "vllm-0.7", "llama-3.1-8b", "h200", costmodel.Roofline, costmodel.Options{}, Settings{MaxModelLen: ptr(32768)})
+	if short.Limits.Chunked || short.Limits.Budget != 32768 {
+		t.Errorf("32,768 positions: chunked %v, %d tokens", short.Limits.Chunked, short.Limits.Budget)
+	}
+}
+
+// Batches that are captured: 1, 2, 4, every eighth to 256, every sixteenth to 512, and no
+// more than twice the seats.
+func TestCapturedBatches(t *testing.T) {
+	sizes := func(seqs int) []int {
+		return deploy(t, "vllm-0.14", "llama-3.1-8b", "a100-80gb", costmodel.Roofline, costmodel.Options{}, Settings{MaxNumSeqs: &seqs}).Limits.Graphs.Sizes
+	}
+	all := sizes(256)
+	if len(all) != 3+32+16 || all[len(all)-1] != 512 || all[3] != 8 || all[4] != 16 || all[34] != 256 || all[35] != 272 {
+		t.Errorf("%d sizes: %v", len(all), all)
+	}
+	if few := sizes(50); few[len(few)-1] != 96 {
+		t.Errorf("50 seats: batches to %d, want 96", few[len(few)-1])
+	}
+}
+
+// Clients of a closed loop begin a stagger apart; gaps of shape 4 vary half as much as their
+// mean; normal lengths end at twice the mean; each host time is where it belongs.
+func TestLoadsAndHostTimes(t *testing.T) {
+	closed := Load{Prompt: Lengths{Mean: 10}, Generate: Lengths{Mean: 300}, Requests: 3, Concurrency: 3, Stagger: 0.25}
+	r := simulate(t, dense(100), plain, closed.Source(), Options{})
+	for i, q := range r.Requests {
+		near(t, "arrival", q.Arrive, 0.25*float64(i), 1e-12)
+	}
+	open := Load{Prompt: Lengths{Mean: 10}, Generate: Lengths{Mean: 1}, Requests: 4000, Stages: []Stage{{Rate: 10}}, Burstiness: 4}
+	var sum, sq, last float64
+	for _, q := range drain(open.Source()) {
+		gap := q.Arrive - last
+		sum, sq, last = sum+gap, sq+gap*gap, q.Arrive
+	}
+	mean := sum / 4000
+	near(t, "mean gap", mean, 0.1, 0.03)
+	near(t, "deviation of gaps over their mean", math.Sqrt(sq/4000-mean*mean)/mean, 0.5, 0.05)
+	l := Lengths{Mean: 100, Spread: 1, Shape: Normal}
+	most := 0
+	for i := range 1000 {
+		most = max(most, l.draw(uniform(1, forPrompt, i)))
+	}
+	if most != 200 {
+		t.Errorf("the longest of a thousand lengths is %d, want 200", most)
+	}
+
+	base := dense(100)
+	base.Kernels = 7
+	p := linear{step: 0.01}
+	run := func(h Host) Record {
+		x := *base
+		x.Host = h
+		return simulate(t, &x, p, &Replay{Requests: []Request{{Prompt: 20, Generate: 3}}}, Options{}).Requests[0]
+	}
+	none := run(Host{})
+	near(t, "TTFT", none.First, 0.01, 1e-12)
+	near(t, "end", none.End, 0.03, 1e-12)
+	for name, c := range map[string]struct {
+		h          Host
+		first, end float64 // what it adds
+	}{
+		"a step": {Host{Step: 1e-3}, 1e-3, 3e-3}, "a kernel": {Host{Kernel: 1e-3}, 7e-3, 21e-3}, "a sequence": {Host{Sequence: 1e-3}, 1e-3, 3e-3},
+		"a prompt token": {Host{Token: 1e-4}, 2e-3, 2e-3}, "a request": {Host{Request: 5e-3}, 5e-3, 5e-3},
+		"tokenising": {Host{Tokenise: 1e-4}, 2e-3, 2e-3}, "a reply": {Host{Reply: 5e-3}, 5e-3, 5e-3},
+	} {
+		got := run(c.h)
+		near(t, name+" to the first token", got.First-none.First, c.first, 1e-9)
+		near(t, name+" to the end", got.End-none.End, c.end, 1e-9)
+	}
+}
+
+// A batch between two captured ones runs on as many rows as the larger; one without a graph
+// of its own is eager where the engine does not pad, and beyond the largest everywhere.
+func TestPadding(t *testing.T) {
+	g := Graphs{Sizes: []int{1, 2, 4, 8}}
+	for b, want := range map[int]int{1: 0, 3: 4, 4: 0, 5: 8} {
+		if rows, eager := g.pad(b, false, 0, 100); rows != want || eager {
+			t.Errorf("%d decodes run on %d rows, eager %v; want %d", b, rows, eager, want)
+		}
+	}
+	if _, eager := g.pad(9, false, 0, 100); !eager {
+		t.Error("beyond the largest batch a step is not eager")
+	}
+	g.Mixed = true
+	if rows, eager := g.pad(2, true, 3, 100); rows != 5 || eager { // 5 tokens padded to 8: three more rows beside the 2
+		t.Errorf("a mixed step of 5 tokens decodes on %d rows, eager %v; want 5", rows, eager)
+	}
+	g.Exact = true
+	for b, want := range map[int]bool{2: false, 3: true} {
+		if _, eager := g.pad(b, false, 0, 100); eager != want {
+			t.Errorf("%d decodes without padding: eager %v", b, eager)
+		}
+	}
+}
