@@ -234,3 +234,35 @@ func TestBeyondContext(t *testing.T) {
 		}
 	}
 }
+
+// An output gate of attention is made beside queries, keys and values; windows are listed
+// once each; a request is its prompt and its answer.
+func TestGatedAttentionAndRequests(t *testing.T) {
+	a := arch.Attention{Heads: 4, KVHeads: 2, HeadDim: 16, OutputGate: true, Window: 8}
+	m := layers(t, nil, a, a, arch.Attention{Heads: 4, KVHeads: 2, HeadDim: 16, Window: 4})
+	c, err := Compile(m, testGPU(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := c.Windows(); len(w) != 2 || w[0] != 4 || w[1] != 8 {
+		t.Errorf("windows %v, want 4 and 8", w)
+	}
+	ops, err := Ops(m, Options{}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 64 of queries, 64 of the gate, 32 each of keys and values, from a width of 64.
+	if got, want := opNamed(t, ops, "attn.qkv").Work(Call{Batch: 1, New: 1}).FLOPs, 2.0*64*(64+64+32+32); got != want {
+		t.Errorf("the product takes %g FLOPs, want %g", got, want)
+	}
+	for _, f := range []Fidelity{Limit, Roofline, Calibrated} {
+		w := Workload{Prompt: 100, Generate: 10, Batch: 2}
+		e, err := c.Estimate(f, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := c.At(f).Prefill(w) + c.At(f).Generation(w); e.RequestSeconds != want || e.TTFT() != c.At(f).Prefill(w) {
+			t.Errorf("%v: a request takes %g s and its first token %g, want %g and %g", f, e.RequestSeconds, e.TTFT(), want, c.At(f).Prefill(w))
+		}
+	}
+}

@@ -74,3 +74,64 @@ func TestPreemptedFindItsBlocks(t *testing.T) {
 		t.Errorf("%d tokens are computed with a prefix cache, %d without", computed[true], computed[false])
 	}
 }
+
+// The figures of a run of two requests one after the other, by hand: steps of 10 ms, four
+// tokens each, the second waits in the only seat's queue.
+func TestMetricsByHand(t *testing.T) {
+	l := dense(100)
+	l.Seqs, l.PrefixCache = 1, false
+	src := &Replay{Requests: []Request{{ID: 0, Prompt: 16, Generate: 4}, {ID: 1, Arrive: 0.01, Prompt: 16, Generate: 4}}}
+	m := simulate(t, l, linear{step: 0.01}, src, Options{}).Metrics(SLO{}, 0)
+	for what, got := range map[string][2]float64{
+		"seconds":           {m.Duration, 0.08},
+		"requests a second": {m.RequestThroughput, 2 / 0.08},
+		"tokens a second":   {m.OutputThroughput, 8 / 0.08},
+		"all tokens":        {m.TotalThroughput, 40 / 0.08},
+		"end to end":        {m.E2E.Mean, (0.04 + 0.07) / 2},
+		"queue":             {m.Queue.Mean, 0.03 / 2},
+		"share of waiting":  {m.Waiting, 0.03 / 0.11},
+	} {
+		near(t, what, got[0], got[1], 1e-9)
+	}
+	if m.MaxConcurrent != 2 || m.Completed != 2 {
+		t.Errorf("%d at once and %d done, want 2 and 2", m.MaxConcurrent, m.Completed)
+	}
+}
+
+// A prompt as long as the budget fits a step of whole prompts; one longer waits for ever
+// and is refused.
+func TestBudgetIsInclusive(t *testing.T) {
+	l := dense(1000)
+	l.Policy, l.Chunked, l.PrefixCache, l.Budget = "prefill-first-whole", false, false, 100
+	src := &Replay{Requests: []Request{{ID: 0, Prompt: 60, Generate: 2}, {ID: 1, Prompt: 40, Generate: 2}, {ID: 2, Prompt: 1, Generate: 2}}}
+	r := simulate(t, l, linear{step: 0.01}, src, Options{})
+	for i, want := range []float64{0, 0, 0.01} { // the first two fill a step
+		near(t, "scheduled", r.Requests[i].Scheduled+1, want+1, 1e-9)
+	}
+}
+
+// SGLang's share of answers still to come falls evenly from its first value to its least.
+func TestDecayedRatio(t *testing.T) {
+	r := &Replica{limits: &Limits{Ratio: Ratio{Initial: 0.7, Least: 0.1, Steps: 100}}, ratio: 0.7}
+	for steps, want := range map[int]float64{0: 0.7, 50: 0.4, 100: 0.1, 1000: 0.1} {
+		near(t, "ratio", r.decayed(steps), want, 1e-12)
+	}
+}
+
+// Where a position of the cache is two blocks, taking three of its blocks evicts two
+// positions; the fourth block is free without content.
+func TestTakingPartOfANode(t *testing.T) {
+	p := newPool(&Layout{block: 16, full: 2}, 8, true)
+	p.take(8)
+	n := &node{id: 7, named: true, refs: 1, have: 4}
+	p.index[7] = n
+	p.drop(n)
+	p.take(3)
+	free := 0
+	for x := p.queue.next; x != &p.queue; x = x.next {
+		free += p.ids(x)
+	}
+	if n.have != 2 || p.free != 5 || free != 5 {
+		t.Errorf("%d positions are left, %d blocks are counted free and %d in the queue; want 2, 5 and 5", n.have, p.free, free)
+	}
+}
