@@ -290,7 +290,7 @@ func (a *advisor) learningRate(v *Advice) error {
 
 func (a *advisor) latencyApart(v *Advice) error {
 	v.found(Note, a.e.TPOT(), "s", "a token takes %s, a request %s", units.SI(a.e.TPOT(), "s"), units.SI(a.e.RequestSeconds, "s"))
-	v.Change = "quote decode latency beside accuracy, never one for the other; on your own engine measure it, this is " + a.e.Basis
+	v.Change = "report decode latency beside accuracy, never one in place of the other; measure it on your own engine: the basis of this figure is " + a.e.Basis
 	return nil
 }
 

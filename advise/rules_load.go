@@ -93,7 +93,7 @@ func (a *advisor) batchCache(v *Advice) error {
 		return err
 	}
 	v.Severity = Note
-	v.Change = fmt.Sprintf("expect little of more sequences: twice as many make %s the tokens a second, each slower; cut cache reads first", units.Ratio(g.Factor))
+	v.Change = fmt.Sprintf("twice as many sequences make only %s the tokens per second, and each gets its tokens more slowly: reduce cache reads first", units.Ratio(g.Factor))
 	return nil
 }
 
@@ -330,7 +330,7 @@ func (a *advisor) binds(v *Advice) error {
 		}
 	}
 	if gain.Factor >= worthwhile {
-		v.Change = "of the single changes at this batch " + best.says + " gains most a device"
+		v.Change = best.says + " is the single change that gains most per device at this batch"
 		a.promise(v, best.to, best.flags, PerDevice, TPOT)
 	}
 	return nil

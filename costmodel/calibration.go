@@ -95,8 +95,8 @@ func (c *Compiled) calibrate() Pricer {
 func (c *calibrated) Fidelity() Fidelity { return Calibrated }
 
 // seconds is the time of all layers' launches of a kernel in a step of b sequences, never
-// less than their roofline: timings of one kernel repeated find in cache what a whole step
-// does not. Attention sees n positions of each, seen of them within its window.
+// less than their roofline: a benchmark that repeats one kernel finds its data in cache, a
+// whole step does not. Attention sees n positions of each, seen of them within its window.
 func (c *calibrated) seconds(k *kernel, b, n, seen float64) float64 {
 	return k.layers * max(k.launches*k.stepSeconds(c.profile, c.engine, c.tp, b, n, seen), c.least(k, b, seen))
 }

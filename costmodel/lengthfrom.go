@@ -1,8 +1,8 @@
 package costmodel
 
 // LengthFrom is the least length from 1 to longest from which ok holds, 0 where it does not
-// hold at the longest. It asks at powers of two downwards until ok fails, then bisects: a
-// property that comes and goes more often is found where it last came.
+// hold at the longest. It asks at powers of two downwards until ok fails, then bisects. If
+// ok holds, fails and holds again, one of the switches to true is returned.
 func LengthFrom(longest int, ok func(length int) bool) int {
 	if !ok(longest) {
 		return 0

@@ -45,7 +45,7 @@ type Options struct {
 	Diff    execution.DiffKernel
 	// Engine is whose per-step overhead the calibrated fidelity adds; "" is the default.
 	Engine string
-	// Calibration is a fitted profile put before those that come with ridgeline.
+	// Calibration, if set, is a fitted profile that takes precedence over the embedded ones.
 	Calibration *kerneltime.Profile
 	// MemoryFraction is the part of the device's memory that may be used; 0 is all of it.
 	MemoryFraction float64

@@ -6,7 +6,7 @@ type linear struct {
 	out, in int
 }
 
-// part is the linear map of rows from from to to of W.
+// part is the linear map made of rows [from, to) of W.
 func (l *linear) part(from, to int) linear {
 	p := linear{w: l.w[from*l.in : to*l.in], out: to - from, in: l.in}
 	if l.bias != nil {

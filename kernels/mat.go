@@ -13,7 +13,7 @@ func newMat(data []float32, rows, cols int) mat {
 
 func (m mat) row(i int) []float32 { return m.data[i*m.stride : i*m.stride+m.cols] }
 
-// part is the view of cols columns from column from on.
+// part is a view of the columns [from, from+cols).
 func (m mat) part(from, cols int) mat {
 	return mat{data: m.data[from:], rows: m.rows, cols: cols, stride: m.stride}
 }

@@ -423,8 +423,8 @@ func (c *call) residual(name string, l linear, y mat) {
 	c.op(name, func(t *tally) { c.r.linear(t, l, y, to, ep) })
 }
 
-// source is the memory this layer hands on of a kind, or nil; readerAll says that a
-// layer that runs on all rows reads it.
+// source is the memory of a kind that this layer hands on, or nil. readAll says that a layer
+// which runs on all rows reads it.
 func (c *call) source(kind arch.MemoryKind) (m *memory, readAll bool) {
 	key := memoryKey{c.layer, kind}
 	m = c.s.memories[key]
@@ -434,8 +434,8 @@ func (c *call) source(kind arch.MemoryKind) (m *memory, readAll bool) {
 	return m, !c.skip || c.s.model.memories[key] < c.s.model.skipFrom
 }
 
-// handsOn reports whether the current mixer is the part of its layer that makes the
-// memory: the first of the right kind, or every one for outputs.
+// handsOn reports whether the current mixer makes the layer's memory. Of mixers that run side
+// by side the first that can does; the output and the network's branch are the whole layer's.
 func (c *call) handsOn(kind arch.MemoryKind) bool {
 	if kind == arch.OutputMemory || kind == arch.MLPMemory {
 		return true
@@ -448,8 +448,8 @@ func (c *call) handsOn(kind arch.MemoryKind) bool {
 	return false
 }
 
-// remember is where every step-th of rows rows goes into a memory of a kind: all of
-// them, or the last of each sequence. step is 0 where no GMU reads it.
+// remember makes room for a memory of a kind: for all rows (step 1), or for the last row of
+// each sequence alone, every step-th. step is 0 where no GMU reads such a memory.
 func (c *call) remember(kind arch.MemoryKind, rows, cols int) (to mat, step int) {
 	m, readAll := c.source(kind)
 	if m == nil {
@@ -470,12 +470,12 @@ func (m *memory) sized(rows, cols int) mat {
 	return m.mat
 }
 
-// keep is a matrix for a tensor that is itself the memory where a GMU reads it.
+// keep returns a matrix for a tensor. Where a GMU reads the tensor, the matrix is the memory.
 func (c *call) keep(kind arch.MemoryKind, rows, cols int) mat {
 	return c.keepWide(kind, rows, cols, cols)
 }
 
-// keepWide is keep where only the last some columns are the memory.
+// keepWide is like keep, but only the last columns of the matrix, some of them, are the memory.
 func (c *call) keepWide(kind arch.MemoryKind, rows, cols, some int) mat {
 	m, _ := c.source(kind)
 	if m == nil {

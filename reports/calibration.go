@@ -19,7 +19,7 @@ type CheckJSON struct {
 func ErrorTable(title string, tables []calibrate.TableError) *Table {
 	t := &Table{Title: title, Columns: []Column{
 		{Name: "file", CSV: "file", Left: true}, {Name: "rows", CSV: "rows"},
-		{Name: "mean\nerror", CSV: "mape"}, {Name: "90 of\n100 below", CSV: "p90_ape"},
+		{Name: "mean\nerror", CSV: "mape"}, {Name: "90th\npercentile", CSV: "p90_ape"},
 		{Name: "inside\ninterval", CSV: "coverage"}, {Name: "roofline\nerror", CSV: "roofline_mape"}, {Name: "basis", CSV: "basis", Left: true}}}
 	for _, e := range tables {
 		inside := Txt("–")
@@ -42,7 +42,7 @@ func FitTables(r *calibrate.Report) []*Table {
 	first := ErrorTable("Fitted to "+r.Hardware+": errors of rows left out of the fit", r.Tables)
 	sizes := &Table{Title: "By measured time", Columns: []Column{
 		{Name: "class", CSV: "class", Left: true}, {Name: "from", Unit: "", CSV: "from_seconds"}, {Name: "to", CSV: "to_seconds"}, {Name: "rows", CSV: "rows"},
-		{Name: "mean\nerror", CSV: "mape"}, {Name: "90 of\n100 below", CSV: "p90_ape"}, {Name: "bias", CSV: "bias"}}}
+		{Name: "mean\nerror", CSV: "mape"}, {Name: "90th\npercentile", CSV: "p90_ape"}, {Name: "bias", CSV: "bias"}}}
 	for _, s := range r.Sizes {
 		sizes.Add(Txt(s.Class), Shown(s.From, SI(s.From, "s")), Shown(s.To, SI(s.To, "s")), Num(float64(s.Rows)), Shown(s.MAPE, percent(s.MAPE)), Shown(s.P90APE, percent(s.P90APE)), Shown(s.Bias, fmt.Sprintf("%+.1f %%", 100*s.Bias)))
 	}
@@ -60,7 +60,7 @@ func EngineTable(engines []kerneltime.Engine) *Table {
 	t := &Table{Title: "What an engine adds to the kernels of a step", Columns: []Column{
 		{Name: "engine", CSV: "engine", Left: true}, {Name: "host\nper step", Unit: "s", CSV: "host_seconds", Scale: true}, {Name: "per\nsequence", Unit: "s", CSV: "sequence_seconds", Scale: true},
 		{Name: "streaming\nkernel", Unit: "s", CSV: "stream_seconds", Scale: true}, {Name: "gap per\nkernel", Unit: "s", CSV: "gap_seconds", Scale: true},
-		{Name: "prefill\nfelt", CSV: "interleave"}, {Name: "runs", CSV: "rows"}, {Name: "mean\nerror", CSV: "mape"}}}
+		{Name: "share of\nprefills", CSV: "interleave"}, {Name: "runs", CSV: "rows"}, {Name: "mean\nerror", CSV: "mape"}}}
 	for _, e := range engines {
 		mape := Txt("–")
 		if e.Rows > 0 {

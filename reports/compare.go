@@ -108,10 +108,10 @@ func calibratedNotes(rows []costmodel.Row) []string {
 			roofs = append(roofs, name+" "+ratio(r.Roofline.Decode.TokensPerSecond/base))
 		}
 		if r.Basis != rows[0].Basis {
-			notes = append(notes, fmt.Sprintf("%s rests on: %s.", name, r.Basis))
+			notes = append(notes, fmt.Sprintf("Basis of %s: %s.", name, r.Basis))
 		}
 	}
-	first := "Nine in ten measurements of TPOT would lie in: " + strings.Join(spans, ", ") + "."
+	first := "90 % interval of TPOT: " + strings.Join(spans, ", ") + "."
 	if len(roofs) > 0 {
 		first += " Speedup at roofline: " + strings.Join(roofs, ", ") + "."
 	}

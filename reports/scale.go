@@ -76,7 +76,7 @@ func ScaleTable(j ScaleJSON, setting string) *Table {
 	if j.By != "params" {
 		t.Columns = append(t.Columns, Column{Name: measure, Unit: j.Unit, CSV: "value", Scale: true})
 	}
-	t.Columns = append(t.Columns, Column{Name: "off", CSV: "off"})
+	t.Columns = append(t.Columns, Column{Name: "from\ntarget", CSV: "off"})
 	for i, r := range append([]ScaleRowJSON{j.Reference}, j.Rows...) {
 		solved := Txt("–")
 		if r.Solved != nil {

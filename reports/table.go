@@ -167,7 +167,7 @@ func (t *Table) wrapped(over int) *Table {
 	return &out
 }
 
-// slice is the table with its first column and those from from to before to.
+// slice is the table with its first column and the columns [from, to).
 func (t *Table) slice(from, to int) *Table {
 	return &Table{Columns: append([]Column{t.Columns[0]}, t.Columns[from:to]...)}
 }

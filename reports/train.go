@@ -136,7 +136,7 @@ func SpeedsTable(j SpeedsJSON) *Table {
 	col := func(name, csv string) Column { return Column{Name: name, CSV: csv, Scale: true} }
 	t := &Table{Title: "Training speed, tokens per second on 64 A100-80GB, ~1B models, 32K sequences", Columns: []Column{
 		{Name: "table", CSV: "table"}, {Name: "model", CSV: "model", Left: true}, col("measured", "measured_tokens_per_second"),
-		col("FLOPs\nalone", "flops_tokens_per_second"), col("roofline", "roofline_tokens_per_second"), col("FLOPs\nand scan", "with_scan_tokens_per_second"), {Name: "off", CSV: "with_scan_off"}}}
+		col("FLOPs\nalone", "flops_tokens_per_second"), col("roofline", "roofline_tokens_per_second"), col("FLOPs\nand scan", "with_scan_tokens_per_second"), {Name: "error", CSV: "with_scan_off"}}}
 	for _, r := range j.Rows {
 		off := signed(r.Off, 1)
 		if r.Fitted {

@@ -130,7 +130,7 @@ func speedupTable(s *crosscheck.SpeedupResult) *Table {
 	t := &Table{Title: "Speedup: decoding for real, caches filled to the context", Columns: []Column{
 		{Name: "baseline", CSV: "baseline", Left: true}, {Name: "model", CSV: "model", Left: true}, {Name: "context", CSV: "context"},
 		{Name: "baseline", Unit: "tok/s", CSV: "baseline_tokens_per_second", Scale: true}, {Name: "model", Unit: "tok/s", CSV: "model_tokens_per_second", Scale: true},
-		{Name: "measured", CSV: "measured"}, {Name: "predicted", CSV: "predicted"}, {Name: "off", CSV: "error"},
+		{Name: "measured", CSV: "measured"}, {Name: "predicted", CSV: "predicted"}, {Name: "error", CSV: "error"},
 	}}
 	rows := slices.Clone(s.Rows)
 	slices.SortStableFunc(rows, func(a, b crosscheck.SpeedupRow) int {

@@ -8,7 +8,7 @@ type model[S any] interface {
 	curves() int
 	curve(*S) int         // which curve a shape uses
 	family(curve int) int // the curve that a curve is a variant of
-	donor(family int) int // whose curves a family without timings borrows
+	donor(family int) int // the family to borrow curves from when this one has no timings
 	params(curve int) []Param
 	inherit(curve, from int)
 	physics(*Device, *S) float64
@@ -26,7 +26,7 @@ type Fitting interface {
 	Curves() int
 	Curve(shape any) int       // which curve a shape uses
 	Family(curve int) int      // the curve that a curve is a variant of
-	Donor(family int) int      // whose curves a family without timings borrows
+	Donor(family int) int      // the family to borrow curves from when this one has no timings
 	Params(curve int) []Param  // to be moved
 	Inherit(curve, from int)   // copies a curve's parameters
 	Physics(shape any) float64 // seconds without corrections

@@ -38,12 +38,12 @@ func (s *Spread) widen(by float64) Spread {
 	return w
 }
 
-// unseen is how much wider, in the logarithm, attention of a head dimension is that the
-// fit never saw; from leaving each dimension out.
+// unseen widens the interval of attention whose head dimension was not in the fit. It is a
+// difference of log times, and comes from refitting without each dimension in turn.
 const unseen = 0.25
 
-// unmeasured is how much wider an estimate is in a number format that the GPU's own
-// timings do not have: its curve is that of the other format.
+// unmeasured widens the interval, in log time, of a number format that nobody timed on the
+// GPU: the curve of the other format stands in. It is a guess.
 const unmeasured = 0.4
 
 // widen adds an independent uncertainty, in the logarithm.

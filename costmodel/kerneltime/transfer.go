@@ -33,13 +33,13 @@ func (b Basis) String() string {
 	}
 }
 
-// related is the distance within which a relative's corrections come along with its
-// curves: the same architecture, not much more of anything.
+// related is the distance below which a donor GPU's tables of corrections are used as well
+// as its curves: GPUs of one architecture that differ by less than e in bandwidth, peak and
+// units together.
 const related = 1
 
-// drift is how much wider, in the logarithm of time, the 90 % interval of a transferred
-// prediction is for each unit of distance; from predicting every measured GPU by every
-// other.
+// drift widens the 90 % interval of a transferred prediction by so much, in log time, for
+// each unit of distance. It comes from predicting every measured GPU by every other.
 const drift = 0.3
 
 // distance is how unlike two devices are: the logarithms of what their datasheets
