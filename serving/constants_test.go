@@ -275,3 +275,85 @@ func TestPadding(t *testing.T) {
 		}
 	}
 }
+
+// V0 takes as many whole prompts into a step as its budget has tokens for.
+func TestWholePromptsShareABudget(t *testing.T) {
+	for budget, want := range map[int]int{299: 2, 300: 1} {
+		l := dense(100)
+		l.Policy, l.Chunked, l.PrefixCache, l.Budget = "prefill-first-whole", false, false, budget
+		r := simulate(t, l, plain, &Replay{Requests: []Request{{ID: 0, Prompt: 150, Generate: 1}, {ID: 1, Prompt: 150, Generate: 1}}}, Options{})
+		if r.Stats.Steps != want {
+			t.Errorf("a budget of %d: %d steps, want %d", budget, r.Stats.Steps, want)
+		}
+	}
+}
+
+// In the step in which a prompt under way loses its blocks nothing is admitted, though its
+// first piece would fit again.
+func TestNothingIsAdmittedBesideAPreemption(t *testing.T) {
+	for _, policy := range []string{"budget", "max-utilization"} {
+		l := dense(8)
+		l.Policy, l.PrefixCache, l.Budget = policy, false, 17
+		var both, alone bool
+		src := &Replay{Requests: []Request{{ID: 0, Prompt: 63, Generate: 40}, {ID: 1, Prompt: 96, Generate: 2}}}
+		r := simulate(t, l, plain, src, Options{Watch: func(e Event) {
+			both = both || e.Running == 2
+			alone = alone || both && e.Running == 1 && e.Waiting == 1
+		}})
+		if r.Requests[1].Preemptions == 0 || !alone {
+			t.Errorf("%s: %d preemptions, and none of them left the first request alone for a step", policy, r.Requests[1].Preemptions)
+		}
+	}
+}
+
+// TensorRT-LLM takes its share of what weights and the rest leave, vLLM of the whole device.
+func TestShareOfMemory(t *testing.T) {
+	for engine, ofFree := range map[string]bool{"trtllm": true, "vllm-0.14": false} {
+		d := deploy(t, engine, "llama-3.1-8b", "h200", costmodel.Roofline, costmodel.Options{}, Settings{})
+		rest := d.WeightBytes + d.PeakBytes + d.OverheadBytes + d.StateBytes
+		want := 0.9*d.DeviceBytes - rest
+		if ofFree {
+			want = 0.9 * (d.DeviceBytes - rest)
+		}
+		near(t, engine+": cache", d.CacheBytes, want, 1e-12)
+	}
+}
+
+// An Ask is 20 requests a client, at least 100, or 1,000 in an open loop; users are found by
+// the search over clients.
+func TestServed(t *testing.T) {
+	l := dense(1000)
+	d := &Deployment{Limits: l, Price: pricer(linear{step: 0.01, row: 1e-3})}
+	ask := Ask{Prompt: Lengths{Mean: 50}, Generate: Lengths{Mean: 20}}
+	for want, change := range map[int]func(*Ask){100: func(a *Ask) { a.Clients = 2 }, 200: func(a *Ask) { a.Clients = 10 }, 1000: func(a *Ask) { a.Rate = 5 }, 7: func(a *Ask) { a.Rate, a.Requests = 5, 7 }} {
+		a := ask
+		change(&a)
+		s, err := d.Served(t.Context(), a)
+		if err != nil || s.Completed != want || s.Users != -1 || s.Why == "" {
+			t.Errorf("%+v: %d requests, %d users, %v; want %d", a, s.Completed, s.Users, err, want)
+		}
+	}
+	ask.Clients, ask.SLO = 1, SLO{TPOT: 0.0185} // a step of 8 takes 18 ms, of 9 19 ms
+	s, err := d.Served(t.Context(), ask)
+	if err != nil || s.Users != 8 || s.Binds != "time per output token" {
+		t.Errorf("%d users, bound by %q, %v; want 8", s.Users, s.Binds, err)
+	}
+	for _, bad := range []Ask{{}, {Clients: 1, Rate: 1}} {
+		if _, err := d.Served(t.Context(), bad); err == nil {
+			t.Errorf("%+v is served", bad)
+		}
+	}
+}
+
+// SGLang takes prompts into a step until their whole lengths pass max_prefill_tokens,
+// whatever its chunk has room for.
+func TestMostPromptTokensOfAStep(t *testing.T) {
+	for most, want := range map[int]int{299: 2, 300: 1} {
+		l := dense(100)
+		l.Policy, l.PrefixCache, l.Budget, l.PromptMost = "prefill-first-chunked", false, 1000, most
+		r := simulate(t, l, plain, &Replay{Requests: []Request{{ID: 0, Prompt: 150, Generate: 1}, {ID: 1, Prompt: 150, Generate: 1}}}, Options{})
+		if r.Stats.Steps != want {
+			t.Errorf("at most %d: %d steps, want %d", most, r.Stats.Steps, want)
+		}
+	}
+}
