@@ -357,3 +357,29 @@ func TestMostPromptTokensOfAStep(t *testing.T) {
 		}
 	}
 }
+
+// Times between tokens add up to the time from the first token to the last, preempted or
+// not, under every scheduler.
+func TestTimesBetweenTokensAddUp(t *testing.T) {
+	for _, policy := range []string{"budget", "prefill-first-whole", "prefill-first-chunked", "no-evict", "max-utilization"} {
+		preempted := 0
+		for seed := range uint64(6) {
+			l := dense(40)
+			l.Policy, l.PrefixCache = policy, false
+			l.Chunked = policy != "prefill-first-whole"
+			load := Load{Prompt: Lengths{Mean: 100, Spread: 0.4, Shape: Normal}, Generate: Lengths{Mean: 120, Spread: 0.5, Shape: Normal}, Requests: 60, Stages: []Stage{{Rate: 4}}, Seed: seed}
+			r := simulate(t, l, plain, load.Source(), Options{})
+			want := 0.0
+			for i := range r.Requests {
+				if q := &r.Requests[i]; q.Status == Done {
+					want += q.End - q.First
+				}
+			}
+			near(t, policy+": sum of times between tokens", r.Stats.ITL.sum, want, 1e-9)
+			preempted += r.Stats.Preemptions
+		}
+		if preempted == 0 && policy != "no-evict" {
+			t.Errorf("%s: nothing was preempted: the test says less than it should", policy)
+		}
+	}
+}
