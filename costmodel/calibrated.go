@@ -21,8 +21,10 @@ type kernel struct {
 	attention kerneltime.DecodeAttention
 	recurrent kerneltime.Recurrent
 	scan      kerneltime.Scan
+	stream    kerneltime.Stream
 	perRow    float64 // elements to reduce or gather, or bytes to stream
 	fixed     float64 // bytes to stream whatever the rows
+	also      float64 // bytes of a row that the kernel moves beyond the operation's
 }
 
 // kernelOf maps an operation to the measured kernel that runs it, or to the one that
@@ -39,7 +41,8 @@ type kernel struct {
 //   - Latent attention was not timed: of a step, attention with one KV head that reads as many
 //     bytes stands in; of a prompt, attention whose heads are as wide as key and value in the
 //     mean; its products for each head are one of the same size. An indexer is attention too.
-//   - Gates, norms, rotary and embedding stream.
+//   - Gates, norms, rotary and embedding stream. The norm in front of a mixer or a feed-forward
+//     network also adds to the residual stream: two tensors in, two out.
 func (c *Compiled) kernelOf(g *OpGroup) kernel {
 	o, s := &g.Op, &g.Op.Shape
 	facts := &kernelTable[o.Kernel]
@@ -73,13 +76,28 @@ func (c *Compiled) kernelOf(g *OpGroup) kernel {
 	case AllGather: // half of what a reduction of as much sends
 		k.perRow = float64(s.Out) * c.f.act.Bytes() / 2
 	default:
+		k.stream = kerneltime.Stream{Kernel: facts.stream, Width: float64(s.Out)}
 		for i := range o.Bytes {
 			a0, a1, _, _ := decodeCoef(&o.Bytes[i])
 			k.fixed += a0
 			k.perRow += a1
 		}
+		switch out := float64(s.Out) * c.f.act.Bytes(); {
+		case o.Kernel == BlockNorm:
+			k.also = max(0, 4*out-k.perRow)
+			k.perRow += k.also
+		case o.Kernel == Activation && k.perRow < 2.5*out: // one tensor in, no gate
+			k.stream.Kernel = kerneltime.StreamReLU2
+		}
 	}
 	return k
+}
+
+// streamed is the stream of so many bytes.
+func (k *kernel) streamed(bytes float64) kerneltime.Stream {
+	s := k.stream
+	s.Bytes = bytes
+	return s
 }
 
 // step is the estimated time of one launch in a decode step of b sequences that see n
@@ -106,7 +124,7 @@ func (k *kernel) step(p *kerneltime.Profile, e *kerneltime.Engine, tp, b, n floa
 	case asReduce:
 		return p.AllReduce(kerneltime.AllReduce{GPUs: tp, Bytes: k.perRow * b})
 	}
-	return p.Stream(k.fixed+k.perRow*b, e.Stream)
+	return p.Stream(k.streamed(k.fixed+k.perRow*b), e.Stream)
 }
 
 // stepSeconds is step without bounds, of attention that sees so many positions.
@@ -128,7 +146,8 @@ func (k *kernel) stepSeconds(p *kerneltime.Profile, e *kerneltime.Engine, tp, b,
 		s := k.stepScan(b)
 		return p.ScanSeconds(&s)
 	case asStream:
-		return p.StreamSeconds(k.fixed+k.perRow*b, e.Stream)
+		s := k.streamed(k.fixed + k.perRow*b)
+		return p.StreamSeconds(&s, e.Stream)
 	}
 	return k.step(p, e, tp, b, n).Seconds
 }
@@ -201,7 +220,7 @@ func (k *kernel) prompt(p *kerneltime.Profile, e *kerneltime.Engine, tp float64,
 	case asReduce:
 		return p.AllReduce(kerneltime.AllReduce{GPUs: tp, Bytes: k.perRow * rows})
 	}
-	return p.Stream(w.Total(), e.Stream)
+	return p.Stream(k.streamed(w.Total()+k.also*rows), e.Stream)
 }
 
 // prefillAttention is attention over a piece of a prompt.

@@ -45,9 +45,8 @@ type calibrated struct {
 	fixed   []kernel // whose time does not depend on the context
 	vary    []kernel // attention
 	streams []kernel // streaming kernels, which sum up to:
-	launch  float64  // launches
-	stream0 float64  // bytes
-	stream1 float64  // bytes per sequence
+	stream0 float64  // seconds
+	stream1 float64  // seconds per sequence
 	prefill []kernel
 	mixed   []kernel // of a step with pieces of prompts
 	tp      float64
@@ -73,9 +72,11 @@ func (c *Compiled) calibrate() Pricer {
 			k.vary = append(k.vary, x)
 		case x.price == asStream && x.floor.c1 <= x.floor.m1:
 			k.streams = append(k.streams, x)
-			k.launch += x.layers
-			k.stream0 += x.layers * x.fixed
-			k.stream1 += x.layers * x.perRow
+			s := x.streamed(x.fixed)
+			k.stream0 += x.layers * k.profile.StreamSeconds(&s, k.engine.Stream)
+			s.Bytes = x.perRow
+			_, moved := k.profile.StreamParts(&s, 0)
+			k.stream1 += x.layers * moved
 		default:
 			k.fixed = append(k.fixed, x)
 		}
@@ -125,7 +126,7 @@ func (c *calibrated) Step(batch, context int) float64 {
 // steady is the part of a step of b sequences, computed as so many rows, that does not
 // depend on the context.
 func (c *calibrated) steady(b, rows float64) float64 {
-	t := c.perStep + c.engine.Sequence*b + c.profile.StreamSeconds(c.stream0+c.stream1*rows, c.launch*c.engine.Stream)
+	t := c.perStep + c.engine.Sequence*b + c.stream0 + c.stream1*rows
 	for i := range c.fixed {
 		k := &c.fixed[i]
 		r := rows
@@ -316,7 +317,8 @@ func (k *kernel) mixed(c *calibrated, m *Mix, w *Work) (seconds, launches float6
 	case asReduce:
 		return p.AllReduce(kerneltime.AllReduce{GPUs: c.tp, Bytes: k.perRow * rows}).Seconds, 1
 	}
-	return p.StreamSeconds(w.Total(), c.engine.Stream), 1
+	stream := k.streamed(w.Total() + k.also*rows)
+	return p.StreamSeconds(&stream, c.engine.Stream), 1
 }
 
 // onePhase is mixed for an operation that only the pieces of prompts have, or only the

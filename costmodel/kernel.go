@@ -46,7 +46,7 @@ const (
 type pricing uint8
 
 const (
-	asStream    pricing = iota // bytes at the bandwidth, and a launch
+	asStream    pricing = iota // a kernel that only streams
 	asProduct                  // a matrix product
 	asExperts                  // one product with the columns of all experts hit
 	asAttention                // decode attention, or that of a prompt
@@ -66,10 +66,12 @@ type kernelFacts struct {
 	step, prompt         kerneltime.Kernel
 	scanStep, scanPrompt kerneltime.ScanKernel
 	timed                bool
+
+	stream kerneltime.StreamKernel // of what only streams; a sum where none is like it
 }
 
 var kernelTable = [numKernels]kernelFacts{
-	Embedding:     {class: Lookup},
+	Embedding:     {class: Lookup, stream: kerneltime.StreamLookup},
 	Product:       {class: GEMM, tensor: true, price: asProduct},
 	Head:          {class: GEMM, tensor: true, price: asProduct},
 	ExpertProduct: {class: ExpertGEMM, tensor: true, price: asExperts},
@@ -90,15 +92,15 @@ var kernelTable = [numKernels]kernelFacts{
 	ConvMamba2:    {class: Conv, unlined: true, price: asScan, scanStep: kerneltime.ConvCachedStep, scanPrompt: kerneltime.ConvLastScan, timed: true},
 	ConvDelta:     {class: Conv, unlined: true, price: asRecurrent, step: kerneltime.DeltaConvStep, prompt: kerneltime.DeltaConvContext, timed: true},
 	ConvShort:     {class: Conv, unlined: true, price: asScan, scanStep: kerneltime.ConvCachedStep, scanPrompt: kerneltime.ConvLastScan, timed: true},
-	BlockNorm:     {class: Norm},
-	InnerNorm:     {class: Norm},
-	Activation:    {class: Elementwise},
-	Gate:          {class: Elementwise},
-	Rotary:        {class: Elementwise},
-	CacheStore:    {class: Elementwise},
-	Combine:       {class: Elementwise},
-	Unit:          {class: Elementwise},
-	Routing:       {class: Elementwise},
+	BlockNorm:     {class: Norm, stream: kerneltime.StreamNormAdd},
+	InnerNorm:     {class: Norm, stream: kerneltime.StreamNorm},
+	Activation:    {class: Elementwise, stream: kerneltime.StreamGatedSiLU},
+	Gate:          {class: Elementwise, stream: kerneltime.StreamGate},
+	Rotary:        {class: Elementwise, stream: kerneltime.StreamRotary},
+	CacheStore:    {class: Elementwise, stream: kerneltime.StreamCacheWrite},
+	Combine:       {class: Elementwise, stream: kerneltime.StreamNorm}, // it norms what it subtracts
+	Unit:          {class: Elementwise, stream: kerneltime.StreamNorm},
+	Routing:       {class: Elementwise, stream: kerneltime.StreamNorm}, // a reduction of short rows
 	AllReduce:     {class: Collective, price: asReduce},
 	AllGather:     {class: Collective, price: asReduce},
 }

@@ -23,6 +23,7 @@ const (
 	ClassSSD      // Mamba-2's scan and step, as its authors' kernels run them
 	ClassConv     // causal convolutions
 	ClassUnpacked // decode attention that reads its cache once per query head
+	ClassStream   // norms, gates, rotary embedding and whatever else only streams
 	classes
 )
 
@@ -38,10 +39,11 @@ var registry = [classes]Facts{
 	ClassSSD:       ssdFacts,
 	ClassConv:      convFacts,
 	ClassUnpacked:  unpackedFacts,
+	ClassStream:    streamFacts,
 }
 
 // Facts are everything that differs from class to class. A shape is a pointer to the class's
-// own type: *GEMM, *DecodeAttention, *PrefillAttention, *Recurrent, *Scan, *UnpackedAttention or *AllReduce.
+// own type: *GEMM, *DecodeAttention, *PrefillAttention, *Recurrent, *Scan, *UnpackedAttention, *Stream or *AllReduce.
 type Facts interface {
 	// Read reads a shape from a line of the class's CSV tables.
 	Read(r *records.Record) (shape any)
@@ -114,7 +116,7 @@ func (c Class) Facts() Facts { return registry[c] }
 
 var classNames = [classes]string{
 	"gemm", "decode_attention", "prefill_attention", "gated_deltanet", "mamba2", "allreduce",
-	"mamba1", "ssd", "conv", "unpacked_attention",
+	"mamba1", "ssd", "conv", "unpacked_attention", "stream",
 }
 
 // String returns the class's name, which is also how its files begin.

@@ -39,7 +39,7 @@ func Pack(ps []*Profile) (map[string][]byte, error) {
 		d := p.document()
 		index = append(index, header{d.Hardware, d.Device, d.Provenance})
 		for name, m := range map[string]any{"gemm": d.GEMM, "decode": d.Decode, "prefill": d.Prefill, "recurrent": d.Recurrent, "allreduce": d.AllReduce,
-			"mamba1": d.Mamba1, "ssd": d.SSD, "conv": d.Conv, "unpacked": d.Unpacked} {
+			"mamba1": d.Mamba1, "ssd": d.SSD, "conv": d.Conv, "unpacked": d.Unpacked, "stream": d.Stream} {
 			if reflect.ValueOf(m).IsNil() {
 				continue
 			}
@@ -72,6 +72,7 @@ var embedded = sync.OnceValue(func() []*Profile {
 		p.ssd = packed(h.Hardware, "ssd", newScanModel)
 		p.conv = packed(h.Hardware, "conv", newScanModel)
 		p.unpacked = packed(h.Hardware, "unpacked", newUnpackedModel)
+		p.stream = packed(h.Hardware, "stream", newStreamModel)
 		out = append(out, p)
 	}
 	return out

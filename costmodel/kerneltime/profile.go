@@ -41,6 +41,7 @@ type Profile struct {
 	ssd       *drawer[scanModel]
 	conv      *drawer[scanModel]
 	unpacked  *drawer[unpackedModel]
+	stream    *drawer[streamModel]
 }
 
 // Provenance says what a class of a profile was fitted from and how well it does.
@@ -73,6 +74,7 @@ type document struct {
 	SSD        *scanModel            `yaml:"ssd,omitempty"`
 	Conv       *scanModel            `yaml:"conv,omitempty"`
 	Unpacked   *unpackedModel        `yaml:"unpacked_attention,omitempty"`
+	Stream     *streamModel          `yaml:"stream,omitempty"`
 }
 
 // newProfile returns unfitted curves on a device.
@@ -82,6 +84,7 @@ func newProfile(name string, d Device) *Profile {
 		gemm: filled(newGEMMModel()), decode: filled(newDecodeModel()), prefill: filled(newPrefillModel()),
 		recurrent: filled(newRecurrentModel()), allReduce: filled(newAllReduceModel()),
 		mamba1: filled(newScanModel()), ssd: filled(newScanModel()), conv: filled(newScanModel()), unpacked: filled(newUnpackedModel()),
+		stream: filled(newStreamModel()),
 	}
 }
 
@@ -177,27 +180,6 @@ func (p *Profile) AllReduce(s AllReduce) Estimate {
 	return m.Spread.estimate(m.physics(&p.device, &s) * math.Exp(m.correct(&s)))
 }
 
-// Stream predicts a kernel that only streams: norms, activations, rotary, embedding. None
-// were measured: it costs what a launch costs the engine, and its bytes at the bandwidth
-// that large matrix products reach,
-//
-//	t = launch + bytes / (bandwidth_fraction · BW)
-func (p *Profile) Stream(bytes, launch float64) Estimate {
-	t := p.StreamSeconds(bytes, launch)
-	return Estimate{t, t * streamLow, t * streamHigh}
-}
-
-// StreamSeconds is Stream without bounds.
-func (p *Profile) StreamSeconds(bytes, launch float64) float64 {
-	return launch + bytes/(p.gemm.get().Curves[0].Bandwidth*p.device.Bandwidth)
-}
-
-// Streaming kernels are unmeasured; a third either way is our guess, not a figure.
-const (
-	streamLow  = 0.67
-	streamHigh = 1.5
-)
-
 func (s *Spread) estimate(seconds float64) Estimate {
 	low, high := s.Bounds(seconds)
 	return Estimate{seconds, low, high}
@@ -241,6 +223,8 @@ func (p *Profile) document() document {
 			d.Conv = p.conv.get()
 		case ClassUnpacked:
 			d.Unpacked = p.unpacked.get()
+		case ClassStream:
+			d.Stream = p.stream.get()
 		}
 	}
 	return d
@@ -276,6 +260,7 @@ func Parse(name string, data []byte) (*Profile, error) {
 	set(p.ssd.get(), d.SSD)
 	set(p.conv.get(), d.Conv)
 	set(p.unpacked.get(), d.Unpacked)
+	set(p.stream.get(), d.Stream)
 	if err := p.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -310,6 +295,7 @@ func (p *Profile) check() error {
 		checkModel("ssd", p.ssd.get(), fresh.ssd.get()),
 		checkModel("conv", p.conv.get(), fresh.conv.get()),
 		checkModel("unpacked_attention", p.unpacked.get(), fresh.unpacked.get()),
+		checkModel("stream", p.stream.get(), fresh.stream.get()),
 	}
 	for _, err := range check {
 		if err != nil {

@@ -142,6 +142,13 @@ func (p *Profile) take(donors *[classes]*Profile) {
 			return m
 		})
 	}
+	if q := donors[ClassStream]; q != nil {
+		p.stream = closed(func() streamModel {
+			m := *q.stream.get()
+			m.Spread = m.Spread.widen(p.drift(q))
+			return m
+		})
+	}
 	if q := donors[ClassAllReduce]; q != nil {
 		p.allReduce = closed(func() allReduceModel {
 			m := *q.allReduce.get()
