@@ -103,6 +103,7 @@ func (b *builder) core(a arch.Attention, h, k int) {
 		QueryLast: r == seqs, RowsAreSeqs: r == seqs, Passes: passes, Out: int(out), Windowed: a.Window > 0 || a.DeclaredWindow > 0}
 	if b.o.KVRead.PerQueryHead(o.Shape.Windowed) {
 		reads *= float64(h) / float64(k)
+		o.Shape.Again = float64(h) / float64(k)
 	}
 	if a.Sinks {
 		b.weights(o, float64(h))

@@ -52,6 +52,7 @@ type Compiled struct {
 	mixed           []OpGroup // of a step with pieces of prompts: prefill, and what of decode is not in it
 
 	bw, link float64 // bytes/s
+	cacheBW  float64 // of the last-level cache; 0 where it is not known
 	fixed    fixedOps
 	vary     []varyingOp // grow with the context
 	experts  []expertOp  // weights depend on how many experts the batch hits
@@ -105,7 +106,7 @@ func Compile(m *arch.Model, hw *hardware.Profile, o Options) (*Compiled, error) 
 		return nil, err
 	}
 	c := &Compiled{Model: m, Hardware: hw, Options: o, f: f, tp: max(o.TP, 1),
-		bw: hw.MemoryBandwidth.Value, link: hw.LinkBandwidth.Value}
+		bw: hw.MemoryBandwidth.Value, link: hw.LinkBandwidth.Value, cacheBW: hw.CacheBandwidth.Value}
 	if c.engine, err = kerneltime.EngineNamed(o.Engine); err != nil {
 		return nil, err
 	}

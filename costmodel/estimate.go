@@ -249,7 +249,7 @@ func (c *Compiled) finish(oc OpCost, o *Op) OpCost {
 			oc.Bound = Bound(k)
 		}
 	}
-	if oc.Intensity > oc.Ridge {
+	if oc.FLOPs/c.peak(o) > c.memorySeconds(o, &oc.Work) {
 		oc.Bound = BoundCompute
 	}
 	if oc.Link > 0 {
@@ -294,7 +294,11 @@ func (c *Compiled) varying(o *Op) varyingOp {
 	v.c1, v.cL = v.c1/p, v.cL/p
 	for k := range o.Bytes {
 		a0, a1, aL, _ := decodeCoef(&o.Bytes[k])
-		v.m0, v.m1, v.mL = v.m0+a0/c.bw, v.m1+a1/c.bw, v.mL+aL/c.bw
+		bytes := 1 / c.bw
+		if k == int(CacheRead) {
+			bytes = c.perCacheByte(o)
+		}
+		v.m0, v.m1, v.mL = v.m0+a0*bytes, v.m1+a1*bytes, v.mL+aL*bytes
 	}
 	return v
 }

@@ -45,7 +45,7 @@ func byOperation(c *Compiled, f Fidelity, ops []OpGroup, call Call) float64 {
 	for i := range ops {
 		g := &ops[i]
 		w, n := g.Op.Work(call), float64(g.Count)
-		a, b, l := w.FLOPs/c.peak(&g.Op), w.Total()/c.bw, 0.0
+		a, b, l := w.FLOPs/c.peak(&g.Op), c.memorySeconds(&g.Op, &w), 0.0
 		if w.Link > 0 {
 			l = w.Link / c.link
 		}

@@ -67,47 +67,48 @@ func (l *limit) Prefill(w Workload) float64 {
 	}
 	c := (*Compiled)(l)
 	call := w.prefill()
-	var sum Work
-	compute := 0.0
+	var sum threeSeconds
 	for i := range c.prefill {
 		g := &c.prefill[i]
 		work := g.Op.Work(call)
-		sum.add(work, float64(g.Count))
-		compute += float64(g.Count) * work.FLOPs / c.peak(&g.Op)
+		sum.add(c, &g.Op, &work, float64(g.Count))
 	}
-	return c.limitSeconds(compute, &sum)
+	return sum.longest()
 }
 
-// limitSeconds is the longest of the seconds of arithmetic, memory and link.
-func (c *Compiled) limitSeconds(compute float64, w *Work) float64 {
-	t := max(compute, w.Total()/c.bw)
+// threeSeconds are the seconds of arithmetic, memory and link of some operations.
+type threeSeconds struct{ compute, memory, link float64 }
+
+func (s *threeSeconds) add(c *Compiled, o *Op, w *Work, times float64) {
+	s.compute += times * w.FLOPs / c.peak(o)
+	s.memory += times * c.memorySeconds(o, w)
 	if w.Link > 0 {
-		t = max(t, w.Link/c.link)
+		s.link += times * w.Link / c.link
 	}
-	return t
 }
+
+func (s *threeSeconds) longest() float64 { return max(s.compute, s.memory, s.link) }
 
 func (l *limit) Mixed(m *Mix) float64 {
 	if len(m.Chunks) == 0 {
 		return l.Run(m, 1)
 	}
 	c := (*Compiled)(l)
-	compute, w := c.mixedSum(c.mixed, m, true)
-	return c.limitSeconds(compute, &w)
+	sum := c.mixedSum(c.mixed, m, true)
+	return sum.longest()
 }
 
-// mixedSum adds up a step's seconds of arithmetic and its work, attention included or not.
-func (c *Compiled) mixedSum(ops []OpGroup, m *Mix, attention bool) (compute float64, sum Work) {
+// mixedSum adds up a step, attention included or not.
+func (c *Compiled) mixedSum(ops []OpGroup, m *Mix, attention bool) (sum threeSeconds) {
 	for i := range ops {
 		g := &ops[i]
 		if g.Kernel == Attention && !attention {
 			continue
 		}
 		w := c.mixedWork(&g.Op, m)
-		sum.add(w, float64(g.Count))
-		compute += float64(g.Count) * w.FLOPs / c.peak(&g.Op)
+		sum.add(c, &g.Op, &w, float64(g.Count))
 	}
-	return compute, sum
+	return sum
 }
 
 func (l *limit) Run(m *Mix, steps int) float64 {
@@ -117,11 +118,8 @@ func (l *limit) Run(m *Mix, steps int) float64 {
 	c, b := (*Compiled)(l), float64(m.Decodes)
 	var p, q, r line
 	if m.Padded > m.Decodes {
-		compute, w := c.mixedSum(c.decode, m, false)
-		p.a, q.a = compute, w.Total()/c.bw
-		if w.Link > 0 {
-			r.a = w.Link / c.link
-		}
+		sum := c.mixedSum(c.decode, m, false)
+		p.a, q.a, r.a = sum.compute, sum.memory, sum.link
 		for i := range c.vary { // what attention does whatever the contexts
 			v := &c.vary[i]
 			p.a += v.count * v.c1 * b
@@ -158,7 +156,7 @@ func (l *limit) PrefillOps(w Workload) []OpCost {
 func (c *Compiled) charge(ops []OpCost, groups []OpGroup) []OpCost {
 	var sum [3]float64
 	seconds := func(i int) [3]float64 {
-		s := [3]float64{ops[i].FLOPs / c.peak(&groups[i].Op), ops[i].Total() / c.bw, 0}
+		s := [3]float64{ops[i].FLOPs / c.peak(&groups[i].Op), c.memorySeconds(&groups[i].Op, &ops[i].Work), 0}
 		if ops[i].Link > 0 {
 			s[2] = ops[i].Link / c.link
 		}

@@ -89,7 +89,7 @@ func TestMixedSteps(t *testing.T) {
 				}
 				w, n := g.Op.work(&v), float64(g.Count)
 				sum += n * c.opSeconds(&g.Op, &w)
-				compute, memory, link = compute+n*w.FLOPs/c.peak(&g.Op), memory+n*w.Total()/c.bw, link+n*w.Link/max(c.link, 1)
+				compute, memory, link = compute+n*w.FLOPs/c.peak(&g.Op), memory+n*c.memorySeconds(&g.Op, &w), link+n*w.Link/max(c.link, 1)
 			}
 			want := sum
 			if f == Limit {

@@ -122,11 +122,12 @@ type Shape struct {
 	Window                  int // attention; 0 none
 	QueryLast               bool
 	Differential            bool
-	RowsAreSeqs             bool // runs on the last position of each sequence only
-	WritesMemory            bool // scan whose output a GMU reads
-	Passes                  int  // plain attention passes the operation is run as
-	Latent                  bool // attention over latents: how caches of keys and values are read says nothing of it
-	Windowed                bool // attention whose layer has a window or declares one
+	RowsAreSeqs             bool    // runs on the last position of each sequence only
+	WritesMemory            bool    // scan whose output a GMU reads
+	Passes                  int     // plain attention passes the operation is run as
+	Latent                  bool    // attention over latents: how caches of keys and values are read says nothing of it
+	Again                   float64 // attention: times that each byte of the cache is read; 0 is once
+	Windowed                bool    // attention whose layer has a window or declares one
 
 	Table int // rows of the table that rows are gathered from; all of them are stored
 

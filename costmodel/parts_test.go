@@ -41,7 +41,7 @@ func TestWhatBindsAnOperation(t *testing.T) {
 		c := compileRandom(t)
 		w := Workload{Prompt: rapid.IntRange(0, 300).Draw(t, "prompt"), Generate: 1, Batch: rapid.IntRange(1, 400).Draw(t, "batch")}
 		for i, o := range c.At(Roofline).Ops(w) {
-			arithmetic, bytes := o.FLOPs/c.peak(&c.decode[i].Op), o.Total()/c.bw
+			arithmetic, bytes := o.FLOPs/c.peak(&c.decode[i].Op), c.memorySeconds(&c.decode[i].Op, &o.Work)
 			if math.Abs(arithmetic-bytes) < 1e-9*bytes || o.Link > 0 {
 				continue
 			}

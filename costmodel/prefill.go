@@ -2,11 +2,29 @@ package costmodel
 
 // opSeconds is the roofline time of work w of operation o.
 func (c *Compiled) opSeconds(o *Op, w *Work) float64 {
-	t := max(w.FLOPs/c.peak(o), w.Total()/c.bw)
+	t := max(w.FLOPs/c.peak(o), c.memorySeconds(o, w))
 	if w.Link > 0 {
 		t = max(t, w.Link/c.link)
 	}
 	return t
+}
+
+// memorySeconds is the time of the bytes that operation o moves.
+func (c *Compiled) memorySeconds(o *Op, w *Work) float64 {
+	if o.Shape.Again <= 1 {
+		return w.Total() / c.bw
+	}
+	return (w.Total()-w.Bytes[CacheRead])/c.bw + w.Bytes[CacheRead]*c.perCacheByte(o)
+}
+
+// perCacheByte is the seconds that a byte of K and V takes each time a kernel reads it. What is
+// read several times comes from memory once and from the last-level cache every time, and the
+// slower of both counts; where nobody says how fast that cache is, all of it from memory.
+func (c *Compiled) perCacheByte(o *Op) float64 {
+	if o.Shape.Again <= 1 || c.cacheBW <= 0 {
+		return 1 / c.bw
+	}
+	return max(1/(o.Shape.Again*c.bw), 1/c.cacheBW)
 }
 
 // work sums operations over a call.

@@ -29,7 +29,10 @@ type Profile struct {
 	MemoryBandwidth Figure `yaml:"memory_bandwidth" json:"memory_bandwidth"` // bytes/s
 	MemoryCapacity  Figure `yaml:"memory_capacity" json:"memory_capacity"`   // bytes
 	Cache           Figure `yaml:"cache" json:"cache"`                       // last-level cache, bytes
-	Units           Figure `yaml:"units" json:"units"`                       // SMs, CUs, cores
+	// CacheBandwidth is what all units together read from the last-level cache, bytes/s; zero
+	// where nobody says. What a kernel reads again comes from there.
+	CacheBandwidth Figure `yaml:"cache_bandwidth,omitempty" json:"cache_bandwidth,omitzero"`
+	Units          Figure `yaml:"units" json:"units"` // SMs, CUs, cores
 
 	// LinkBandwidth is what one device sends to its peers, bytes/s in one direction;
 	// zero where the device has no fabric of its own.

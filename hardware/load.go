@@ -198,7 +198,7 @@ type named struct {
 func (p *Profile) figures() []named {
 	return []named{
 		{"memory_bandwidth", &p.MemoryBandwidth, true}, {"memory_capacity", &p.MemoryCapacity, true},
-		{"cache", &p.Cache, false}, {"units", &p.Units, false}, {"link_bandwidth", &p.LinkBandwidth, false},
+		{"cache", &p.Cache, false}, {"cache_bandwidth", &p.CacheBandwidth, false}, {"units", &p.Units, false}, {"link_bandwidth", &p.LinkBandwidth, false},
 		{"max_linked", &p.MaxLinked, false}, {"tdp", &p.TDP, false}, {"call_seconds", &p.CallSeconds, false},
 	}
 }

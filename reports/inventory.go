@@ -200,6 +200,7 @@ func ProfileTable(p *hardware.Profile) *Table {
 	add("memory bandwidth", "B/s", p.MemoryBandwidth)
 	add("memory capacity", "B", p.MemoryCapacity)
 	add("last-level cache", "B", p.Cache)
+	add("last-level cache reads", "B/s", p.CacheBandwidth)
 	add("SMs, CUs or cores", "", p.Units)
 	add("link, one direction", "B/s", p.LinkBandwidth)
 	add("devices in one fabric", "", p.MaxLinked)
