@@ -2,7 +2,7 @@ package arch
 
 import "fmt"
 
-// Attention is softmax attention with grouped queries: full, windowed, cross
+// Attention is softmax attention with grouped queries: full, windowed, within chunks, cross
 // (reading another layer's cache) and differential.
 //
 // Weights: qkv [heads·head_dim + kv_heads·(head_dim + value_dim), width] (cross: q only; an
@@ -17,6 +17,9 @@ type Attention struct {
 
 	// Window is how many positions a query sees, itself included; 0 is all.
 	Window int
+	// Chunked: positions are cut into chunks of Window, and a query sees those of its own chunk
+	// up to itself (Llama 4): one more each, then one again.
+	Chunked bool
 	// DeclaredWindow is a window in the config that has no effect: it is switched off, or
 	// at least as long as the longest context. Some attention kernels read the cache
 	// once per query head on layers for which a window is set at all, and so look at it.
@@ -27,10 +30,21 @@ type Attention struct {
 	OutBias      bool
 	QKNorm       bool // RMSNorm over head_dim on each query and key head
 	QKNormWide   bool // with QKNorm: one norm over all query heads, one over all key heads (OLMo 2)
+	QKNormHeads  bool // with QKNorm: each head has weights of its own (StableLM)
+	QKNormBare   bool // with QKNorm: the norms have no weights (Llama 4)
+	QKLayerNorm  bool // with QKNorm: LayerNorm instead of RMSNorm (Phi)
+	QKNormBias   bool // with QKNorm: the norms have biases (Phi)
 	ValueNorm    bool // RMSNorm without weights over each value head (Gemma 3n, Gemma 4)
 	KeysAsValues bool // values are the keys as they were before norm and rotation; needs ValueNorm (Gemma 4)
 	OutputGate   bool // sigmoid gate on the inner output (Qwen3-Next)
 	Sinks        bool // one learned logit per head (gpt-oss)
+	// Alibi: the scores of a head fall with the distance of query and key, by a slope that follows
+	// from the head's number (Press et al., arXiv:2108.12409).
+	Alibi bool
+	// DiffNormBare: the norm of differential attention has no weights (DiffLlama).
+	DiffNormBare bool
+	// InnerNorm is an RMSNorm over the inner output, in front of the map out (BitNet).
+	InnerNorm bool
 
 	// LogitCap bounds the scores to ±LogitCap by a tanh before the softmax (Gemma 2); 0 is none.
 	LogitCap float64
@@ -49,16 +63,25 @@ type AttentionNumerics struct {
 	Scale      float64     // factor of the scores; 0 is 1/√head_dim
 	ValueScale float64     // factor of the values; 0 is 1
 	Rope       RopeScaling // how the rotary frequencies are stretched
+	// NormBehindRope: queries and keys are rotated before they are normed.
+	NormBehindRope bool
+	// The query at position p is scaled by 1 + Temperature·ln(1 + ⌊(p+1)/TemperatureFloor⌋) (Llama
+	// 4); 0 is no such scale.
+	Temperature, TemperatureFloor float64
+	// ALiBi's slopes are 2^(−AlibiMax·i/heads); 0 is 8. AlibiScale is a factor of theirs; 0 is 1.
+	AlibiMax, AlibiScale float64
 }
 
 // Kind returns "attention".
 func (a Attention) Kind() string { return "attention" }
 
-// Name returns "full", "swa" (with a window) or "cross" (of another layer's cache).
+// Name returns "full", "swa" (with a window), "chunked" or "cross" (of another layer's cache).
 func (a Attention) Name() string {
 	switch {
 	case a.Cross():
 		return "cross"
+	case a.Chunked:
+		return "chunked"
 	case a.Window > 0:
 		return "swa"
 	}
@@ -71,7 +94,9 @@ func (a Attention) Shape() string {
 	if a.ValueDim > 0 {
 		s += fmt.Sprintf(" (values %d)", a.ValueDim)
 	}
-	if a.Window > 0 {
+	if a.Chunked {
+		s += fmt.Sprintf(", chunks of %d", a.Window)
+	} else if a.Window > 0 {
 		s += fmt.Sprintf(", window %d", a.Window)
 	}
 	if a.DeclaredWindow > 0 {
@@ -116,6 +141,26 @@ func (a Attention) NormWidths() (q, k int) {
 	return a.HeadDim, a.HeadDim
 }
 
+// NormVectors is how many vectors of parameters the norms of queries and keys have each.
+func (a Attention) NormVectors() int {
+	n := 1
+	if a.QKNormBare {
+		n = 0
+	}
+	if a.QKNormBias {
+		n++
+	}
+	return n
+}
+
+// NormFLOPs is the arithmetic of the norms of queries and keys on one element.
+func (a Attention) NormFLOPs() int {
+	if a.QKLayerNorm {
+		return LayerNormBare.FLOPs() + a.NormVectors()
+	}
+	return 3 + a.NormVectors()
+}
+
 // Inner is the width of the attention's inner output, heads·value_dim.
 func (a Attention) Inner() int { return a.Heads * a.Values() }
 
@@ -134,17 +179,33 @@ func (a Attention) Weights(width int) []Weight {
 	}
 	if a.QKNorm {
 		q, k := a.NormWidths()
-		w = append(w, Weight{Name: "q_norm", Shape: []int{q}, Role: Vector})
+		if a.QKNormHeads {
+			q, k = a.Queries(), a.KVHeads*a.HeadDim
+		}
+		norm := func(name string, n int) {
+			if !a.QKNormBare {
+				w = append(w, Weight{Name: name, Shape: []int{n}, Role: Vector})
+			}
+			if a.QKNormBias {
+				w = append(w, Weight{Name: name + "_bias", Shape: []int{n}, Role: Vector})
+			}
+		}
+		norm("q_norm", q)
 		if !a.Cross() {
-			w = append(w, Weight{Name: "k_norm", Shape: []int{k}, Role: Vector})
+			norm("k_norm", k)
 		}
 	}
 	if a.Sinks {
 		w = append(w, Weight{Name: "sinks", Shape: []int{a.Heads}, Role: Vector})
 	}
 	if a.Differential {
-		w = append(w, Weight{Name: "lambda", Shape: []int{4, a.HeadDim}, Role: Vector},
-			Weight{Name: "diff_norm", Shape: []int{2 * a.HeadDim}, Role: Vector})
+		w = append(w, Weight{Name: "lambda", Shape: []int{4, a.HeadDim}, Role: Vector})
+		if !a.DiffNormBare {
+			w = append(w, Weight{Name: "diff_norm", Shape: []int{2 * a.HeadDim}, Role: Vector})
+		}
+	}
+	if a.InnerNorm {
+		w = append(w, Weight{Name: "inner_norm", Shape: []int{a.Inner()}, Role: Vector})
 	}
 	w = append(w, Weight{Name: "out", Shape: []int{width, a.Inner()}})
 	if a.OutBias {
@@ -169,17 +230,25 @@ func (a *Attention) fields() []Field {
 			Doc: "elements of a head"},
 		{Key: "value_dim", Value: &a.ValueDim, AllowZero: true, Default: always(0), Doc: "elements of a value head; 0: head_dim"},
 		window,
+		flag("chunked", &a.Chunked, "window is the length of chunks: a query sees those of its own up to itself"),
 		{Key: "declared_window", Value: &a.DeclaredWindow, AllowZero: true, Default: always(0), Doc: "window without effect"},
 		flag("differential", &a.Differential, "differential attention"),
 		flag("qkv_bias", &a.QKVBias, "bias on queries, keys and values"),
 		flag("out_bias", &a.OutBias, "bias on the output projection"),
 		flag("qk_norm", &a.QKNorm, "norm over each query and key head"),
 		flag("qk_norm_wide", &a.QKNormWide, "with qk_norm: one norm over all query heads and one over all key heads"),
+		flag("qk_norm_heads", &a.QKNormHeads, "with qk_norm: each head has weights of its own"),
+		flag("qk_norm_bare", &a.QKNormBare, "with qk_norm: no weights"),
+		flag("qk_layer_norm", &a.QKLayerNorm, "with qk_norm: LayerNorm instead of RMSNorm"),
+		flag("qk_norm_bias", &a.QKNormBias, "with qk_norm: biases"),
 		flag("value_norm", &a.ValueNorm, "norm without weights over each value head"),
 		flag("keys_as_values", &a.KeysAsValues, "with value_norm: values are the keys before norm and rotation"),
 		{Key: "logit_cap", Value: &a.LogitCap, Default: always(0.0), Doc: "bound of the scores, by a tanh"},
 		flag("output_gate", &a.OutputGate, "sigmoid gate on the inner output"),
 		flag("sinks", &a.Sinks, "a learned logit per head"),
+		flag("alibi", &a.Alibi, "scores fall with the distance of query and key"),
+		flag("diff_norm_bare", &a.DiffNormBare, "with differential: its norm has no weights"),
+		flag("inner_norm", &a.InnerNorm, "norm in front of the output projection"),
 		{Key: "rotary_dim", Value: &a.RotaryDim, AllowZero: true, Default: always(0), Doc: "rotated elements of a head"},
 		{Key: "rotary_base", Value: &a.RotaryBase, Default: always(0.0), Doc: "base of the rotary embedding"},
 	}
@@ -229,6 +298,8 @@ func (a Attention) fitsCache(owner Mixer) error {
 	case o.KVHeads != a.KVHeads || o.HeadDim != a.HeadDim || o.Values() != a.Values() || o.Differential != a.Differential:
 		return fmt.Errorf("has kv_heads %d × head_dim %d, the cache of its owner %d × %d (value_dim and differential must agree too)",
 			a.KVHeads, a.HeadDim, o.KVHeads, o.HeadDim)
+	case o.Chunked && (!a.Chunked || a.Window != o.Window):
+		return fmt.Errorf("does not see the chunks of %d that the owner of its cache keeps", o.Window)
 	case o.Window > 0 && (a.Window == 0 || a.Window > o.Window):
 		return fmt.Errorf("sees further than the window of %d that the owner of its cache keeps", o.Window)
 	}
@@ -258,8 +329,21 @@ func (a Attention) Check(int) error {
 	if !(a.LogitCap >= 0) {
 		return fmt.Errorf("logit_cap %g is not 0 or more", a.LogitCap)
 	}
-	if a.QKNormWide && !a.QKNorm {
-		return fmt.Errorf("qk_norm_wide says how qk_norm runs, which is off")
+	for _, f := range []struct {
+		name   string
+		on, of bool
+		whose  string
+	}{
+		{"qk_norm_wide", a.QKNormWide, a.QKNorm, "qk_norm"}, {"qk_norm_heads", a.QKNormHeads, a.QKNorm, "qk_norm"},
+		{"qk_norm_bare", a.QKNormBare, a.QKNorm, "qk_norm"}, {"qk_layer_norm", a.QKLayerNorm, a.QKNorm, "qk_norm"},
+		{"qk_norm_bias", a.QKNormBias, a.QKNorm, "qk_norm"}, {"diff_norm_bare", a.DiffNormBare, a.Differential, "differential"},
+	} {
+		if f.on && !f.of {
+			return fmt.Errorf("%s says how %s runs, which is off", f.name, f.whose)
+		}
+	}
+	if a.Chunked && a.Window == 0 {
+		return fmt.Errorf("chunked needs a window, the length of its chunks")
 	}
 	if a.KeysAsValues && a.Values() != a.HeadDim {
 		return fmt.Errorf("keys_as_values needs values as wide as keys, head_dim %d", a.HeadDim)

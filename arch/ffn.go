@@ -142,6 +142,8 @@ type Routing struct {
 	// arXiv:2409.12136).
 	Mixer  bool
 	Jitter float64
+	// ScaleInput: the share of an expert scales what goes into it, not what comes out (Llama 4).
+	ScaleInput bool
 }
 
 // Kind returns "moe".

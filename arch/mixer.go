@@ -14,7 +14,7 @@ type Mixer interface {
 	// Kind is the name that parameter counts and model files use: "attention", "mamba1", …
 	Kind() string
 	// Name is the name in layouts and reports, which tells apart how a kind is used:
-	// attention is "full", "swa" or "cross".
+	// attention is "full", "swa", "chunked" or "cross".
 	Name() string
 	// Shape says how large the mixer is, in a few words for people.
 	Shape() string

@@ -11,7 +11,7 @@ import (
 func Verified() []string {
 	return []string{
 		"bamba", "cohere2", "deepseek_v2", "deepseek_v3", "ernie4_5_moe", "exaone4", "falcon_h1", "gemma2", "gemma3_text", "gemma4_text", "glm4_moe", "gpt_neox", "gpt_oss", "granitemoehybrid", "jamba",
-		"lfm2", "llama", "mamba", "mamba2", "minimax", "minimax_m2", "mistral", "mixtral", "nemotron_h", "olmo3", "phi3", "qwen2", "qwen2_moe", "qwen3", "qwen3_5_text",
+		"lfm2", "llama", "llama4_text", "mamba", "mamba2", "minimax", "minimax_m2", "mistral", "mixtral", "nemotron_h", "olmo3", "phi3", "qwen2", "qwen2_moe", "qwen3", "qwen3_5_text",
 		"qwen3_moe", "qwen3_next", "smollm3", "starcoder2", "zamba2",
 	}
 }
@@ -20,6 +20,11 @@ func Verified() []string {
 func schemes() map[string]scheme {
 	return map[string]scheme{
 		"llama":            llama(),
+		"llama4_text":      llama4(),
+		"persimmon":        persimmon(),
+		"mpt":              mpt(),
+		"bloom":            bloom(),
+		"diffllama":        diffLlama(),
 		"afmoe":            afmoe(),
 		"deepseek":         deepSeek(),
 		"dots1":            deepSeek(),
@@ -70,7 +75,7 @@ func schemes() map[string]scheme {
 		"ernie4_5":         llama(),
 		"granite":          llama(),
 		"helium":           llama(),
-		"hunyuan_v1_dense": llama(),
+		"hunyuan_v1_dense": llama().with(map[string]entry{"attention.q_norm": one("query_layernorm.weight"), "attention.k_norm": one("key_layernorm.weight")}),
 		"ministral3":       llama(),
 		"minimax":          minimax(),
 		"minimax_m1":       minimaxM1(),
@@ -80,7 +85,7 @@ func schemes() map[string]scheme {
 		"orion":            llama(),
 		"seed_oss":         llama(),
 		"smollm3":          llama(),
-		"stablelm":         llama(),
+		"stablelm":         stableLM(),
 		"gemma":            onePlusNorms(llama(), "mixer_norm", "ffn_norm", "final_norm"),
 		"gemma2":           gemma2(),
 		"gemma3_text":      gemma2(),
@@ -334,7 +339,7 @@ func starcoder2() scheme {
 }
 
 func phi() scheme {
-	return llama().with(map[string]entry{
+	return headNorms(llama()).with(map[string]entry{
 		"final_norm": one("/model.final_layernorm.weight"), "final_norm_bias": one("/model.final_layernorm.bias"),
 		"attention.out": one("dense.weight"), "attention.out_bias": one("dense.bias"),
 		"mlp.up": one("fc1.weight"), "mlp.up_bias": one("fc1.bias"),

@@ -54,15 +54,16 @@ func (b *builder) heads(a arch.Attention, h, k, r, kv int) {
 	}
 	if a.QKNorm {
 		weights, wk := a.NormWidths()
-		if a.QKNormWide { // each rank norms the heads it has
+		if a.QKNormWide || a.QKNormHeads { // each rank norms the heads it has
 			weights, wk = q, k*hd
 		}
 		if !a.Cross() {
 			weights += wk
 		}
-		o := b.rmsNorm("attn.qk_norm", weights, q, r)
+		flops := float64(a.NormFLOPs())
+		o := b.elementwise("attn.qk_norm", InnerNorm, float64(weights*a.NormVectors()), float64(q), float64(q), flops*float64(q), r)
 		b.act(o, ownK, ownK, kv)
-		o.FLOPs[kv] += 4 * ownK
+		o.FLOPs[kv] += flops * ownK
 	}
 	if a.RotaryDim > 0 {
 		part := float64(a.RotaryDim) / float64(hd)
@@ -74,16 +75,23 @@ func (b *builder) heads(a arch.Attention, h, k, r, kv int) {
 	if !a.Cross() {
 		o := b.elementwise("attn.kv_write", CacheStore, 0, float64(kvElems), 0, 0, kv)
 		o.KV = b.f.kv
-		o.Shape.Window = a.Window
+		o.Shape.Window, o.Shape.Chunked = a.Window, a.Chunked
 		o.Shape.Out = kvElems
 		o.Bytes[CacheWrite][ring] = float64(kvElems) * b.f.kv.Bytes()
 	}
 	b.core(a, h, k)
 	if a.Differential {
-		b.elementwise("attn.combine", Combine, 2*float64(hd), 2*float64(q), float64(q), 7*float64(q), r)
+		weights, flops := 2*float64(hd), 7.0
+		if a.DiffNormBare {
+			weights, flops = 0, 6
+		}
+		b.elementwise("attn.combine", Combine, weights, 2*float64(q), float64(q), flops*float64(q), r)
 	}
 	if a.OutputGate {
 		b.elementwise("attn.gate", Gate, 0, 2*float64(inner), float64(inner), 2*float64(inner), r)
+	}
+	if a.InnerNorm {
+		b.rmsNorm("attn.inner_norm", inner, inner, r)
 	}
 }
 
@@ -99,7 +107,7 @@ func (b *builder) core(a arch.Attention, h, k int) {
 	}
 	o := b.op("attn.core", Attention)
 	o.KV = b.f.kv
-	o.Shape = Shape{Heads: h, KVHeads: k, HeadDim: (hd + vd + 1) / 2, Window: a.Window, Differential: a.Differential,
+	o.Shape = Shape{Heads: h, KVHeads: k, HeadDim: (hd + vd + 1) / 2, Window: a.Window, Chunked: a.Chunked, Differential: a.Differential,
 		QueryLast: r == seqs, RowsAreSeqs: r == seqs, Passes: passes, Out: int(out), Windowed: a.Window > 0 || a.DeclaredWindow > 0}
 	if b.o.KVRead.PerQueryHead(o.Shape.Windowed) {
 		reads *= float64(h) / float64(k)
@@ -113,6 +121,9 @@ func (b *builder) core(a arch.Attention, h, k int) {
 	o.FLOPs[pairs] = flops
 	if a.LogitCap > 0 {
 		o.FLOPs[pairs] += 3 * maps * float64(h)
+	}
+	if a.Alibi {
+		o.FLOPs[pairs] += 2 * maps * float64(h)
 	}
 }
 

@@ -33,6 +33,8 @@ type kernel struct {
 //   - Grouped products of experts are one product with the columns of the experts hit.
 //   - Fused differential attention is plain attention over the same heads; as four
 //     passes it is four of half the heads.
+//   - Attention within chunks is attention over as many positions, of a prompt one call for all its
+//     chunks, as vLLM runs it.
 //   - Attention that reads the cache per query head was timed as such, by the call that splits
 //     its keys over the GPU (fwd_kvcache, as vLLM's V0 engine decodes). The varlen call of V1
 //     does not, and takes several times as long at few long sequences.
@@ -59,6 +61,9 @@ func (c *Compiled) kernelOf(g *OpGroup) kernel {
 		}
 		k.unpacked = kv < heads && !s.Latent && c.Options.KVRead.PerQueryHead(s.Windowed)
 		k.attention = kerneltime.DecodeAttention{Heads: heads, KVHeads: kv, HeadDim: float64(s.HeadDim), Window: float64(s.Window), KVDType: o.KV}
+		if s.Chunked {
+			k.attention.Window = 0
+		}
 	case ScanMamba1:
 		k.scan = kerneltime.Scan{Heads: float64(s.Out), HeadDim: 1, State: float64(s.StateDim), Groups: 1, StateDType: c.f.state}
 	case ScanSSD, ScanLightning, ScanMLSTM, ScanWKV5:
@@ -113,6 +118,9 @@ func (k *kernel) step(p *kerneltime.Profile, e *kerneltime.Engine, tp, b, n floa
 	case asAttention:
 		s := k.attention
 		s.Batch, s.Context = b, n
+		if k.floor.chunked {
+			s.Context = k.floor.at(n)
+		}
 		return k.decodeAttention(p, s)
 	case asRecurrent:
 		s := k.recurrent
@@ -137,6 +145,9 @@ func (k *kernel) stepSeconds(p *kerneltime.Profile, e *kerneltime.Engine, tp, b,
 	case asAttention:
 		s := k.attention
 		s.Batch, s.Context, s.Seen = b, n, seen
+		if k.floor.chunked {
+			s.Context = seen
+		}
 		return k.decodeSeconds(p, &s)
 	case asRecurrent:
 		s := k.recurrent
@@ -205,9 +216,18 @@ func (k *kernel) prompt(p *kerneltime.Profile, e *kerneltime.Engine, tp float64,
 		a := k.attention
 		if k.op.Shape.QueryLast {
 			a.Batch, a.Context = float64(c.Batch), float64(c.Context())
+			if k.floor.chunked {
+				a.Context = k.floor.at(a.Context)
+			}
 			return k.decodeAttention(p, a)
 		}
-		return p.PrefillAttention(k.prefillAttention(c))
+		var sum kerneltime.Sum
+		for _, a := range k.prefillAttention(c) {
+			if a.times > 0 {
+				sum.Add(p.PrefillAttention(a.PrefillAttention).Times(a.times))
+			}
+		}
+		return sum.Estimate()
 	case asRecurrent:
 		s := k.recurrent
 		s.Batch, s.Tokens = float64(c.Batch), float64(c.New)
@@ -223,9 +243,27 @@ func (k *kernel) prompt(p *kerneltime.Profile, e *kerneltime.Engine, tp float64,
 	return p.Stream(k.streamed(w.Total()+k.also*rows), e.Stream)
 }
 
-// prefillAttention is attention over a piece of a prompt.
-func (k *kernel) prefillAttention(c Call) kerneltime.PrefillAttention {
+// promptAttention is attention of a prompt, several times.
+type promptAttention struct {
+	kerneltime.PrefillAttention
+	times float64
+}
+
+// prefillAttention is attention over a piece of a prompt: one call, or where it works in chunks
+// the rest of one, whole ones and the beginning of one.
+func (k *kernel) prefillAttention(c Call) (calls [3]promptAttention) {
 	a := &k.attention
-	return kerneltime.PrefillAttention{Batch: float64(c.Batch), Heads: a.Heads, KVHeads: a.KVHeads, HeadDim: a.HeadDim,
+	one := kerneltime.PrefillAttention{Batch: float64(c.Batch), Heads: a.Heads, KVHeads: a.KVHeads, HeadDim: a.HeadDim,
 		Window: a.Window, Prompt: float64(c.New), Past: float64(c.Past)}
+	if !k.floor.chunked {
+		calls[0] = promptAttention{one, 1}
+		return calls
+	}
+	i := 0
+	k.floor.teeth(float64(c.Past+1), float64(c.Past+c.New), func(first, last, times float64) {
+		calls[i] = promptAttention{one, times}
+		calls[i].Past, calls[i].Prompt = first-1, last-first+1
+		i++
+	})
+	return calls
 }

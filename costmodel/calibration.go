@@ -118,7 +118,7 @@ func (c *calibrated) Step(batch, context int) float64 {
 	t := c.steady(b, b)
 	for i := range c.vary {
 		k := &c.vary[i]
-		t += c.seconds(k, b, n, min(n, k.floor.window))
+		t += c.seconds(k, b, n, k.floor.at(n))
 	}
 	return t
 }
@@ -139,7 +139,7 @@ func (c *calibrated) steady(b, rows float64) float64 {
 }
 
 // span is a row of steps that see lo, lo+1, … hi positions, in the mean over their
-// sequences. Sequences that are alike see min(context, window) of them; unlike ones see
+// sequences. Sequences that are alike see what their window or chunk has of them; unlike ones see
 // seen at first and slope more from step to step.
 type span struct {
 	lo, hi      float64
@@ -147,10 +147,10 @@ type span struct {
 	seen, slope float64
 }
 
-// at is how many positions attention of a window sees at a context.
-func (s *span) at(n, window float64) float64 {
+// at is how many positions attention sees at a context.
+func (s *span) at(n float64, r reach) float64 {
 	if s.alike {
-		return min(n, window)
+		return r.at(n)
 	}
 	return s.seen + s.slope*(n-s.lo)
 }
@@ -181,6 +181,17 @@ func (c *calibrated) Generation(w Workload) float64 {
 
 // grow sums a kernel over a span.
 func (c *calibrated) grow(k *kernel, b float64, s span) (t float64) {
+	if k.floor.chunked && s.alike { // attention of a chunk is that of as many positions
+		k.floor.teeth(s.lo, s.hi, func(first, last, times float64) {
+			t += times * c.between(k, b, span{lo: first, hi: last, alike: true})
+		})
+		return t
+	}
+	return c.between(k, b, s)
+}
+
+// between is grow where no chunk ends.
+func (c *calibrated) between(k *kernel, b float64, s span) (t float64) {
 	for start := s.lo; start <= s.hi; {
 		// The steps before the next doubling, and up to the window.
 		end := min(s.hi, start+math.Ceil(math.Exp2(math.Floor(math.Log2(start))+1)-start)-1)
@@ -197,14 +208,14 @@ func (c *calibrated) piece(k *kernel, b, lo, hi float64, s *span) (sum float64) 
 	n := hi - lo + 1
 	if n <= shortest {
 		for x := lo; x < hi+0.5; x++ {
-			sum += c.seconds(k, b, x, s.at(x, k.floor.window))
+			sum += c.seconds(k, b, x, s.at(x, k.floor.reach))
 		}
 		return sum
 	}
 	mid, half := (lo+hi)/2, n/2
 	for i, g := range gaussX {
 		x := mid + half*g
-		sum += gaussW[i] * c.seconds(k, b, x, s.at(x, k.floor.window))
+		sum += gaussW[i] * c.seconds(k, b, x, s.at(x, k.floor.reach))
 	}
 	return half * sum
 }
@@ -287,11 +298,14 @@ func (k *kernel) mixed(c *calibrated, m *Mix, w *Work) (seconds, launches float6
 			if s.QueryLast {
 				x := float64(call.Context())
 				contexts += float64(call.Batch) * x
-				seen += float64(call.Batch) * min(x, k.floor.window)
+				seen += float64(call.Batch) * k.floor.at(x)
 				continue
 			}
-			a := k.prefillAttention(call)
-			seconds += p.PrefillSeconds(&a)
+			for _, a := range k.prefillAttention(call) {
+				if a.times > 0 {
+					seconds += a.times * p.PrefillSeconds(&a.PrefillAttention)
+				}
+			}
 			launches++
 		}
 		if !s.QueryLast {
@@ -300,6 +314,9 @@ func (k *kernel) mixed(c *calibrated, m *Mix, w *Work) (seconds, launches float6
 		if n > 0 {
 			a := k.attention
 			a.Batch, a.Context, a.Seen = n, contexts/n, seen/n
+			if k.floor.chunked {
+				a.Context = a.Seen
+			}
 			seconds += k.decodeSeconds(p, &a)
 			launches++
 		}
@@ -412,7 +429,7 @@ func (c *calibrated) interval(b, n float64) kerneltime.Estimate {
 	for _, ks := range [][]kernel{c.fixed, c.streams, c.vary} {
 		for i := range ks {
 			k := &ks[i]
-			sum.Add(k.step(c.profile, c.engine, c.tp, b, n).AtLeast(c.least(k, b, min(n, k.floor.window)) / k.launches).Times(k.layers * k.launches))
+			sum.Add(k.step(c.profile, c.engine, c.tp, b, n).AtLeast(c.least(k, b, k.floor.at(n)) / k.launches).Times(k.layers * k.launches))
 		}
 	}
 	return sum.Estimate()

@@ -82,8 +82,8 @@ type varyingOp struct {
 	count          float64
 	c1, cL, m1, mL float64 // seconds per sequence, and per sequence and visible position
 	m0             float64
-	window         float64
-	seen           int // where the window is among Compiled.Windows
+	reach
+	seen int // where the window is among Compiled.Windows
 }
 
 type expertOp struct {
@@ -93,7 +93,8 @@ type expertOp struct {
 }
 
 type windowSum struct {
-	window, cL, mL float64
+	reach
+	cL, mL float64
 }
 
 // Compile checks the model, lists its operations and reduces them for hw.
@@ -181,7 +182,7 @@ func decodeCoef(k *Coef) (c0, c1, cL, ch float64) {
 
 func (c *Compiled) reduce() {
 	for i := range c.decode {
-		if w := c.decode[i].Shape.Window; w > 0 && c.windowIndex(w) < 0 {
+		if w := c.decode[i].Shape.span(); w != 0 && c.windowIndex(w) < 0 {
 			c.finite = append(c.finite, w)
 		}
 	}
@@ -223,10 +224,10 @@ func (c *Compiled) reduce() {
 	}
 	x.sumC, x.sumM0, x.sumM1 = x.c[n], x.m0[0], x.m1[0]
 	for _, v := range c.vary {
-		i := slices.IndexFunc(c.windows, func(w windowSum) bool { return w.window == v.window })
+		i := slices.IndexFunc(c.windows, func(w windowSum) bool { return w.reach == v.reach })
 		if i < 0 {
 			i = len(c.windows)
-			c.windows = append(c.windows, windowSum{window: v.window})
+			c.windows = append(c.windows, windowSum{reach: v.reach})
 		}
 		c.windows[i].cL += v.count * v.cL
 		c.windows[i].mL += v.count * v.mL

@@ -2,7 +2,6 @@ package costmodel
 
 import (
 	"fmt"
-	"math"
 )
 
 // MaxLength and MaxBatchSize bound a workload: past them a number is a typing error.
@@ -219,6 +218,8 @@ func (c *Compiled) prefillBreakdown(w Workload) []OpCost {
 // detail tells operations of one name apart.
 func (o *Op) detail(prefill bool) string {
 	switch {
+	case o.Shape.Chunked:
+		return fmt.Sprintf("chunks of %d", o.Shape.Window)
 	case o.Shape.Window > 0:
 		return fmt.Sprintf("window %d", o.Shape.Window)
 	case o.Shape.WritesMemory:
@@ -274,21 +275,15 @@ func shares(ops []OpCost) []OpCost {
 // meanWork is the mean of an operation's work over the contexts lo … hi.
 func (c *Compiled) meanWork(o *Op, batch int, lo, hi float64) Work {
 	v := o.basis(Call{Batch: batch, New: 1, Past: int(lo) - 1})
-	w := math.Inf(1)
-	if o.Shape.Window > 0 {
-		w = float64(o.Shape.Window)
-	}
-	l := (visible(hi, w) - visible(lo-1, w)) / (hi - lo + 1)
+	w := o.Shape.reach()
+	l := (w.sum(hi) - w.sum(lo-1)) / (hi - lo + 1)
 	v[pairs], v[kvRows] = float64(batch)*l, float64(batch)*l
 	return o.work(&v)
 }
 
 // varying reduces one operation as reduce does.
 func (c *Compiled) varying(o *Op) varyingOp {
-	v := varyingOp{count: 1, window: math.Inf(1), seen: c.windowIndex(o.Shape.Window)}
-	if o.Shape.Window > 0 {
-		v.window = float64(o.Shape.Window)
-	}
+	v := varyingOp{count: 1, reach: o.Shape.reach(), seen: c.windowIndex(o.Shape.span())}
 	_, v.c1, v.cL, _ = decodeCoef(&o.FLOPs)
 	p := c.peak(o)
 	v.c1, v.cL = v.c1/p, v.cL/p

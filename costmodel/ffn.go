@@ -39,9 +39,15 @@ func (b *builder) moe(m arch.MoE) {
 		at = m.Latent
 		b.linear("moe.latent_down", w, at, r, linearOpts{})
 	}
-	b.expert("moe.up", m, at, u, r, 0)
+	joined := float64(k * at) // each expert's output is added; scaled by its share here or there
+	up := b.expert("moe.up", m, at, u, r, 0)
+	if m.Routing.ScaleInput {
+		up.FLOPs[r] += joined
+	} else {
+		joined *= 2
+	}
 	b.activation("moe.act", in, k, m.Gated, m.Act, r)
-	b.expert("moe.down", m, in, at, r, 2*float64(k*at))
+	b.expert("moe.down", m, in, at, r, joined)
 	if m.Latent > 0 { // each rank maps its part of the sum
 		b.linear("moe.latent_up", at, w, r, linearOpts{residual: true})
 	}
@@ -63,7 +69,7 @@ func (b *builder) moe(m arch.MoE) {
 
 // expert is the grouped product of the rows' top_k experts; residual FLOPs scale and add
 // each expert's output into the stream.
-func (b *builder) expert(name string, m arch.MoE, in, out, r int, residual float64) {
+func (b *builder) expert(name string, m arch.MoE, in, out, r int, residual float64) *Op {
 	i, n, k := float64(in), float64(out), float64(m.TopK)
 	o := b.op(name, ExpertProduct)
 	o.Shape = Shape{In: in, Out: out, Experts: m.Experts, TopK: m.TopK, RowsAreSeqs: r == seqs}
@@ -78,4 +84,5 @@ func (b *builder) expert(name string, m arch.MoE, in, out, r int, residual float
 	if residual > 0 {
 		b.act(o, k*n, 0, r)
 	}
+	return o
 }

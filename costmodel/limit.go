@@ -25,14 +25,14 @@ func (l *limit) Step(batch, context int) float64 {
 	ct, mt, lt := l.fixedSeconds(b)
 	for i := range l.windows {
 		w := &l.windows[i]
-		seen := b * min(n, w.window)
+		seen := b * w.at(n)
 		ct += w.cL * seen
 		mt += w.mL * seen
 	}
 	return max(ct, mt, lt)
 }
 
-// Generation is a closed form: between two contexts at which a window fills, compute,
+// Generation is a closed form: between two contexts at which a window fills or a chunk ends, compute,
 // memory and link are three lines.
 func (l *limit) Generation(w Workload) float64 {
 	if w.Generate <= 0 {
@@ -46,6 +46,13 @@ func (l *limit) Generation(w Workload) float64 {
 		p, q := line{a: ct}, line{a: mt}
 		for i := range l.windows {
 			w := &l.windows[i]
+			if w.chunked {
+				begun := w.begun(start)
+				end = min(end, begun+w.window)
+				p.a, p.b = p.a-b*w.cL*begun, p.b+b*w.cL
+				q.a, q.b = q.a-b*w.mL*begun, q.b+b*w.mL
+				continue
+			}
 			if w.window < start { // full
 				p.a += b * w.cL * w.window
 				q.a += b * w.mL * w.window

@@ -13,8 +13,8 @@ func mixOf(c *Compiled, contexts []int, chunks ...Call) *Mix {
 	for _, w := range c.Windows() {
 		seen, growing := 0.0, 0.0
 		for _, n := range contexts {
-			seen += float64(min(n, w))
-			if n < w {
+			seen += float64(Seen(w, n))
+			if more, ok := Grows(w, n); ok && more > 1 {
 				growing++
 			}
 		}
@@ -35,12 +35,12 @@ func grown(contexts []int, steps int) []int {
 	return out
 }
 
-// unfilled returns steps, or fewer where a window fills, after which no window has filled in between.
+// unfilled returns steps, or fewer where a window fills or a chunk ends, after which neither has happened in between.
 func unfilled(c *Compiled, contexts []int, steps int) int {
 	for _, w := range c.Windows() {
 		for _, n := range contexts {
-			if n < w {
-				steps = min(steps, w-n+1)
+			if more, ok := Grows(w, n); ok {
+				steps = min(steps, more)
 			}
 		}
 	}
@@ -110,10 +110,14 @@ func TestMixedSteps(t *testing.T) {
 	})
 }
 
-// More of anything costs no less, and padding costs what its rows do.
+// More of anything costs no less, and padding costs what its rows do. Chunks are left out: behind
+// the end of one a query sees less.
 func TestMixedStepsGrow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := compileRandom(t)
+		if w := c.Windows(); len(w) > 0 && w[0] < 0 {
+			t.Skip("attention within chunks")
+		}
 		contexts := rapid.SliceOfN(rapid.IntRange(1, 300), 1, 20).Draw(t, "contexts")
 		call := Call{Batch: 1, New: rapid.IntRange(1, 200).Draw(t, "new"), Past: rapid.IntRange(0, 300).Draw(t, "past")}
 		for _, f := range []Fidelity{Limit, Roofline} {

@@ -118,8 +118,9 @@ const (
 type Shape struct {
 	In, Out int // matrix product [rows, In]×[In, Out]; other classes: width in Out
 
-	Heads, KVHeads, HeadDim int // attention, scans
-	Window                  int // attention; 0 none
+	Heads, KVHeads, HeadDim int  // attention, scans
+	Window                  int  // attention; 0 none
+	Chunked                 bool // Window is the length of chunks of which a query sees its own
 	QueryLast               bool
 	Differential            bool
 	RowsAreSeqs             bool    // runs on the last position of each sequence only
@@ -181,17 +182,14 @@ func ExpectedHits(experts, topK int, r float64) float64 {
 // basis evaluates the basis of the operation for a call.
 func (o *Op) basis(c Call) Coef {
 	b, t, n := float64(c.Batch), float64(c.New), float64(c.Context())
-	w := math.Inf(1)
-	if o.Shape.Window > 0 {
-		w = float64(o.Shape.Window)
-	}
-	v := Coef{one: 1, rows: b * t, seqs: b, ring: b * min(t, w)}
+	w := o.Shape.reach()
+	v := Coef{one: 1, rows: b * t, seqs: b, ring: b * min(t, w.window)}
 	if o.Shape.QueryLast {
-		v[pairs] = b * min(n, w)
-		v[kvRows] = b * min(n, w)
+		v[pairs] = b * w.at(n)
+		v[kvRows] = b * w.at(n)
 	} else {
-		v[pairs] = b * (visible(n, w) - visible(float64(c.Past), w))
-		v[kvRows] = b * (min(float64(c.Past), w-1) + t)
+		v[pairs] = b * (w.sum(n) - w.sum(float64(c.Past)))
+		v[kvRows] = b * w.rows(float64(c.Past), t)
 	}
 	if o.Shape.Experts > 0 {
 		v[hit] = ExpectedHits(o.Shape.Experts, o.Shape.TopK, v[o.rowBasis()])

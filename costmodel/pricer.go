@@ -27,7 +27,8 @@ type Pricer interface {
 	Mixed(m *Mix) float64
 
 	// Run is a number of steps in a row that only decode: from one to the next, Contexts
-	// grows by Decodes and each of Seen by its Growing. It ends before a window fills.
+	// grows by Decodes and each of Seen by its Growing. It ends before a window fills or a chunk
+	// ends.
 	Run(m *Mix, steps int) float64
 
 	// Ops is the mean decode step of a workload by operation, PrefillOps its prefill, in
@@ -56,8 +57,8 @@ func (c *Compiled) At(f Fidelity) Pricer {
 type Mix struct {
 	Decodes  int       // sequences that decode one token each
 	Contexts float64   // Σ over them of the positions each sees, its new one included
-	Seen     []float64 // for each of Compiled.Windows, Σ over them of min(context, window)
-	Growing  []float64 // for each of Compiled.Windows, how many of their windows are not full
+	Seen     []float64 // for each of Compiled.Windows, Σ over them of Seen(window, context)
+	Growing  []float64 // for each of Compiled.Windows, how many see one position more in the next step
 
 	// Chunks are pieces of prompts: New positions of Batch sequences each, after Past
 	// earlier ones. Of each, the last position passes the output head.
@@ -85,8 +86,8 @@ func (m *Mix) seen(window int) (now, more float64) {
 // rows are the rows that are computed for the sequences that decode.
 func (m *Mix) rows() float64 { return float64(max(m.Decodes, m.Padded)) }
 
-// Windows are the different windows of the model's attention layers, ascending. A Mix has a
-// sum for each.
+// Windows are the different windows of the model's attention layers, ascending; chunks are
+// among them as minus their length (see Seen). A Mix has a sum for each.
 func (c *Compiled) Windows() []int { return slices.Clone(c.finite) }
 
 // windowIndex is where a window is among Windows, −1 for none.
@@ -102,7 +103,7 @@ func (c *Compiled) windowIndex(window int) int {
 // mixedWork is what an operation does in a mixed step.
 func (c *Compiled) mixedWork(o *Op, m *Mix) Work {
 	d := float64(m.Decodes)
-	seen, _ := m.seen(c.windowIndex(o.Shape.Window))
+	seen, _ := m.seen(c.windowIndex(o.Shape.span()))
 	v := Coef{one: 1, rows: d, seqs: d, ring: d, pairs: seen, kvRows: seen}
 	switch o.Only {
 	case PromptOnly:

@@ -39,11 +39,13 @@ func drawModel(t *rapid.T) *arch.Model {
 func drawAttention(t *rapid.T) arch.Attention {
 	kv := 4 * rapid.IntRange(1, 2).Draw(t, "kv")
 	hd := rapid.SampledFrom([]int{4, 8, 16}).Draw(t, "head_dim")
-	return arch.Attention{Heads: 2 * kv * rapid.IntRange(1, 3).Draw(t, "group"), KVHeads: kv, HeadDim: hd,
+	a := arch.Attention{Heads: 2 * kv * rapid.IntRange(1, 3).Draw(t, "group"), KVHeads: kv, HeadDim: hd,
 		Window: rapid.SampledFrom([]int{0, 0, 5, 16, 64}).Draw(t, "window"), Differential: rapid.Bool().Draw(t, "diff"),
 		QKVBias: rapid.Bool().Draw(t, "bias"), OutBias: rapid.Bool().Draw(t, "obias"), QKNorm: rapid.Bool().Draw(t, "qknorm"),
 		OutputGate: rapid.Bool().Draw(t, "gate"), Sinks: rapid.Bool().Draw(t, "sinks"),
 		RotaryDim: rapid.SampledFrom([]int{0, hd / 2, hd}).Draw(t, "rotary"), RotaryBase: 10000}
+	a.Chunked = a.Window > 0 && rapid.Bool().Draw(t, "chunked")
+	return a
 }
 
 func drawMixer(t *rapid.T, m *arch.Model, i int) arch.Mixer {

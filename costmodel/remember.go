@@ -20,7 +20,7 @@ func Remember(p Pricer) Pricer {
 	}
 	r.window = 1 << 62
 	for _, w := range c.of.finite {
-		r.window = min(r.window, w)
+		r.window = min(r.window, max(w, -w))
 	}
 	return r
 }
@@ -30,7 +30,7 @@ type remembering struct {
 	decodes      map[[2]float64]float64
 	mixed        map[flatStep]float64
 	varies, flat []*kernel
-	window       int // smallest
+	window       int // smallest, of windows and chunks
 }
 
 // flatStep is what all but attention and recurrences of a mixed step depends on, as long as

@@ -30,7 +30,7 @@ func (r *roofline) Step(batch, context int) float64 {
 	t := r.fixed.seconds(b)
 	for i := range r.vary {
 		v := &r.vary[i]
-		l := b * min(n, v.window)
+		l := b * v.at(n)
 		t += v.count * max(v.c1*b+v.cL*l, v.m0+v.m1*b+v.mL*l)
 	}
 	for i := range r.experts {
@@ -51,7 +51,8 @@ func (r *roofline) steady(b float64) float64 {
 }
 
 // Generation is a closed form: every operation's time is a maximum of lines in the number
-// of visible positions, so the sum splits where they cross and where a window fills.
+// of visible positions, so the sum splits where they cross, where a window fills and where
+// chunks end.
 func (r *roofline) Generation(w Workload) float64 {
 	if w.Generate <= 0 {
 		return 0
@@ -74,6 +75,10 @@ func (r *roofline) Generation(w Workload) float64 {
 func (v *varyingOp) generation(b, lo, hi float64) float64 {
 	c, m := line{v.c1 * b, v.cL * b}, line{v.m0 + v.m1*b, v.mL * b}
 	t := 0.0
+	if v.chunked {
+		v.teeth(lo, hi, func(first, last, times float64) { t += times * sumMax2(c, m, first, last) })
+		return t
+	}
 	if lo <= v.window { // growing part
 		end := min(hi, v.window)
 		t = sumMax2(c, m, lo, end)

@@ -13,6 +13,8 @@ type attention struct {
 	// qkv rows: q, then the output gate if there is one, then k, then v.
 	qkv, out     linear
 	qNorm, kNorm *norm
+	innerNorm    *norm
+	slopes       []float64 // ALiBi's, by head
 	sinks        []float32
 	eps          float32 // of norms without weights
 	lambda       float32 // differential: λ of the layer
@@ -40,15 +42,21 @@ func (m *Model) newAttention(mx arch.Attention, p string, layer int) *attention 
 			m.opts.DiffKernel == execution.FourPass, m.opts.KVRead.PerQueryHead(mx.Window > 0 || mx.DeclaredWindow > 0)),
 	}
 	if mx.QKNorm {
-		out.qNorm = m.bare(p + "q_norm")
-		if !mx.Cross() {
-			out.kNorm = m.bare(p + "k_norm")
+		of := func(name string) *norm {
+			return &norm{w: w[p+name], b: w[p+name+"_bias"], eps: float32(m.opts.NormEps), centre: mx.QKLayerNorm}
 		}
+		out.qNorm, out.kNorm = of("q_norm"), of("k_norm")
+	}
+	if mx.InnerNorm {
+		out.innerNorm = m.bare(p + "inner_norm")
+	}
+	if mx.Alibi {
+		out.slopes = alibiSlopes(mx.Heads, mx.Numerics)
 	}
 	if mx.Differential {
 		init := lambdaInit(layer)
 		out.lambda, out.lambdaInit = float32(diffLambda(w[p+"lambda"], init)), float32(init)
-		out.diffNorm = *m.bare(p + "diff_norm")
+		out.diffNorm = *m.bare(p + "diff_norm") // without weights where it is bare
 	}
 	return out
 }
@@ -210,7 +218,10 @@ func (m *attention) heads(c *call, q, k, v, gate mat) mat {
 		}
 		c.op("attn.v_norm", func(t *tally) { bareNorm(t, from, v, m.Values(), m.eps) })
 	}
-	if m.QKNorm {
+	normed := func() {
+		if !m.QKNorm {
+			return
+		}
 		c.op("attn.qk_norm", func(t *tally) {
 			wideQ, wideK := m.NormWidths()
 			headNorm(r, t, q, m.qNorm, wideQ)
@@ -220,6 +231,9 @@ func (m *attention) heads(c *call, q, k, v, gate mat) mat {
 		})
 	}
 	nq := q.rows / s.batch
+	if !m.Numerics.NormBehindRope {
+		normed()
+	}
 	if m.RotaryDim > 0 {
 		rot := s.rotary(m.RotaryDim, m.RotaryBase, m.Numerics.Rope)
 		c.op("attn.rope", func(t *tally) {
@@ -229,6 +243,10 @@ func (m *attention) heads(c *call, q, k, v, gate mat) mat {
 			}
 		})
 	}
+	if m.Numerics.NormBehindRope {
+		normed()
+	}
+	m.temper(q, c.n0+c.T-nq, nq)
 	cache := s.layers[c.layer].mixers[c.mixer].cache
 	if !m.Cross() {
 		c.op("attn.kv_write", func(t *tally) { cache.append(t, k, v, c.n0, c.T) })
@@ -239,7 +257,55 @@ func (m *attention) heads(c *call, q, k, v, gate mat) mat {
 		c.op("attn.gate", func(t *tally) { r.outputGate(t, gate, o, gated) })
 		o = gated
 	}
+	if m.InnerNorm {
+		normed := c.mat(o.rows, inner)
+		c.op("attn.inner_norm", func(t *tally) { m.innerNorm.rows(r, t, o, normed) })
+		o = normed
+	}
 	return o
+}
+
+// temper scales the queries of each position (arch.AttentionNumerics.Temperature): a factor of
+// the scores, which costs nothing more than the one they have.
+func (m *attention) temper(q mat, from, T int) {
+	n := &m.Numerics
+	if n.Temperature == 0 || n.TemperatureFloor <= 0 {
+		return
+	}
+	for i := range q.rows {
+		at := float64(from + i%T + 1)
+		f := float32(1 + n.Temperature*math.Log1p(math.Floor(at/n.TemperatureFloor)))
+		row := q.row(i)
+		for j := range row {
+			row[j] *= f
+		}
+	}
+}
+
+// alibiSlopes are the slopes of ALiBi by head: 2^(−max·i/n), i from 1, for n heads, a power of
+// two. Where it is none, the heads past the largest power of two below take every other slope
+// of twice as many.
+func alibiSlopes(heads int, n arch.AttentionNumerics) []float64 {
+	most, factor := n.AlibiMax, n.AlibiScale
+	if most == 0 {
+		most = 8
+	}
+	if factor == 0 {
+		factor = 1
+	}
+	whole := 1
+	for 2*whole <= heads {
+		whole *= 2
+	}
+	slopes := make([]float64, heads)
+	for h := range slopes {
+		i := float64(h + 1)
+		if h >= whole {
+			i = float64(h-whole) + 0.5
+		}
+		slopes[h] = factor * math.Exp2(-most*i/float64(whole))
+	}
+	return slopes
 }
 
 // keysValues cuts the map to keys and values. Values that are keys have a place of their own,
@@ -286,6 +352,7 @@ func (m *attention) core(c *call, q mat, cache *kvCache, n, nq int) mat {
 	c.op("attn.core", func(t *tally) {
 		core := attentionCore{
 			q: q, out: maps, cache: cache, passes: m.passes, sinks: m.sinks, batch: c.s.batch,
+			slopes: m.slopes, chunked: m.Chunked,
 			heads: m.Heads, dim: m.HeadDim, vdim: m.Values(), width: width, window: m.Window, n: n, nq: nq, scale: float32(m.Numerics.Scale), cap: m.LogitCap,
 		}
 		core.run(r, t)
@@ -306,7 +373,8 @@ func (m *attention) core(c *call, q mat, cache *kvCache, n, nq int) mat {
 	return o
 }
 
-// combine joins the two maps of each pair: RMSNorm(a1 − λ·a2)·(1−λ_init).
+// combine joins the two maps of each pair: RMSNorm(a1 − λ·a2)·(1−λ_init), the norm with weights
+// or without.
 func (m *attention) combine(r *runner, t *tally, maps, o mat) {
 	t.read(Weights, len(m.diffNorm.w))
 	pair := 2 * m.HeadDim
@@ -324,23 +392,35 @@ func (m *attention) combine(r *runner, t *tally, maps, o mat) {
 				_, sq := moments(to, 0)
 				s := rsqrtMean(sq, pair, m.diffNorm.eps)
 				for e := range to {
-					to[e] = to[e] * s * m.diffNorm.w[e] * (1 - m.lambdaInit)
+					to[e] = to[e] * s * (1 - m.lambdaInit)
 				}
-				t.flops((2 + 4 + 1) * len(to))
+				t.flops((2 + 3 + 1) * len(to))
+				for e, w := range m.diffNorm.w {
+					to[e] *= w
+					t.flops(1)
+				}
 				t.write(Activations, len(to))
 			}
 		}
 	})
 }
 
-// headNorm normalises each head of the rows of x in place.
+// headNorm normalises each head of the rows of x in place. Weights longer than a head are those
+// of all heads, one behind the other.
 func headNorm(r *runner, t *tally, x mat, n *norm, dim int) {
-	t.read(Weights, len(n.w))
+	t.read(Weights, len(n.w)+len(n.b))
 	count, rows := pieces(x.rows, 8*x.cols, 1)
+	own := func(v []float32, at int) []float32 {
+		if len(v) > dim {
+			return v[at : at+dim]
+		}
+		return v
+	}
 	r.split(count, t, func(p int, t *tally) {
 		for i := p * rows; i < min(x.rows, (p+1)*rows); i++ {
-			for h := x.row(i); len(h) > 0; h = h[dim:] {
-				n.row(t, h[:dim], h[:dim])
+			for at, row := 0, x.row(i); at < len(row); at += dim {
+				of := norm{w: own(n.w, at), b: own(n.b, at), eps: n.eps, centre: n.centre}
+				of.row(t, row[at:at+dim], row[at:at+dim])
 			}
 		}
 	})

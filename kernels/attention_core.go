@@ -7,21 +7,23 @@ import "math"
 // sum (Milakov & Gimelshein, arXiv:1805.02867), so that a pass streams K and V once
 // whatever the number of queries.
 type attentionCore struct {
-	q, out mat // q: heads·dim a row; out: heads·width·vdim
-	cache  *kvCache
-	passes []pass
-	sinks  []float32
-	batch  int
-	heads  int
-	dim    int     // of a key
-	vdim   int     // of a value
-	latent bool    // values are the first vdim elements of their keys
-	width  int     // heads of V side by side: 2 for differential
-	window int     // 0 is all
-	n      int     // positions in the cache
-	nq     int     // the last nq of them ask
-	scale  float32 // of the scores; 0 is 1/√dim
-	cap    float64 // bound of the scores; 0 is none
+	q, out  mat // q: heads·dim a row; out: heads·width·vdim
+	cache   *kvCache
+	passes  []pass
+	sinks   []float32
+	batch   int
+	heads   int
+	dim     int       // of a key
+	vdim    int       // of a value
+	latent  bool      // values are the first vdim elements of their keys
+	width   int       // heads of V side by side: 2 for differential
+	window  int       // 0 is all
+	chunked bool      // window is the length of chunks
+	slopes  []float64 // by head, of what scores lose with each position of distance; nil for none
+	n       int       // positions in the cache
+	nq      int       // the last nq of them ask
+	scale   float32   // of the scores; 0 is 1/√dim
+	cap     float64   // bound of the scores; 0 is none
 
 	// reads counts what a pass reads of some rows of keys and values; nil counts all of
 	// them as read from the cache.
@@ -72,6 +74,9 @@ func (a *attentionCore) run(r *runner, t *tally) {
 
 // first is the first position that the query at position p sees.
 func (a *attentionCore) first(p int) int {
+	if a.chunked {
+		return p - p%a.window
+	}
 	if a.window > 0 {
 		return max(0, p-a.window+1)
 	}
@@ -142,7 +147,7 @@ func (a *attentionCore) sweep(t *tally, b int, p *pass, lo, hi int) *partial {
 			pos := a.n - a.nq + i
 			from, to := max(at, a.first(pos)), min(at+n, pos+1)
 			if from < to {
-				a.visit(t, p, s, i, &ks, &vs, scores, from-at, to-at, next)
+				a.visit(t, p, s, i, &ks, &vs, scores, from-at, to-at, at-pos, next)
 			}
 		}
 		at += n
@@ -150,8 +155,9 @@ func (a *attentionCore) sweep(t *tally, b int, p *pass, lo, hi int) *partial {
 	return s
 }
 
-// visit lets query i use rows from to to of a block.
-func (a *attentionCore) visit(t *tally, p *pass, s *partial, i int, ks, vs *[2][]float32, scores []float32, from, to int, next ahead) {
+// visit lets query i use rows from to to of a block, whose first row is that many positions from
+// the query's.
+func (a *attentionCore) visit(t *tally, p *pass, s *partial, i int, ks, vs *[2][]float32, scores []float32, from, to, away int, next ahead) {
 	n, heads := to-from, len(p.heads)
 	h0 := 0
 	for j, k := range p.keys {
@@ -177,6 +183,13 @@ func (a *attentionCore) visit(t *tally, p *pass, s *partial, i int, ks, vs *[2][
 		if a.cap > 0 {
 			capScores(sc, a.cap)
 			t.flops(3 * n)
+		}
+		if a.slopes != nil {
+			slope := a.slopes[p.heads[h]]
+			for j := range sc {
+				sc[j] += float32(slope * float64(away+from+j))
+			}
+			t.flops(2 * n)
 		}
 		e := i*heads + h
 		if m := maximum(sc); m > s.max[e] {

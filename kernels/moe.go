@@ -277,7 +277,14 @@ func (m *moe) routed(c *call, routing, x mat, sum func() mat, scale []float32, b
 	up := c.mat(x.rows*m.TopK, m.up[0].out)
 	c.op("moe.up", func(t *tally) {
 		for i, row := range rt.rows {
-			copy(picked.row(i), x.row(int(row)))
+			to := picked.row(i)
+			copy(to, x.row(int(row)))
+			if m.Routing.ScaleInput {
+				for j := range to {
+					to[j] *= rt.shares[i]
+				}
+				t.flops(len(to))
+			}
 		}
 		for _, e := range hit {
 			r.linear(t, m.up[e], rt.of(picked, e), rt.of(up, e), epilogue{})
@@ -288,7 +295,11 @@ func (m *moe) routed(c *call, routing, x mat, sum func() mat, scale []float32, b
 	c.op("moe.down", func(t *tally) {
 		for _, e := range hit {
 			from, end := rt.start[e], rt.start[e+1]
-			r.linear(t, m.down[e], rt.of(y, e), into, epilogue{add: true, rows: rt.rows[from:end], scale: rt.shares[from:end]})
+			out := epilogue{add: true, rows: rt.rows[from:end], scale: rt.shares[from:end]}
+			if m.Routing.ScaleInput {
+				out.scale = nil
+			}
+			r.linear(t, m.down[e], rt.of(y, e), into, out)
 		}
 	})
 	return result, true

@@ -26,7 +26,15 @@ func (n *norm) rows(r *runner, t *tally, x, dst mat) {
 func (n *norm) row(t *tally, x, y []float32) {
 	t.read(Activations, len(x))
 	y = y[:len(x)]
-	if !n.centre {
+	if !n.centre && n.w == nil {
+		_, sq := moments(x, 0)
+		s := rsqrtMean(sq, len(x), n.eps)
+		for i, v := range x {
+			y[i] = v * s
+		}
+		t.flops(3 * len(x))
+		n.addBias(t, y)
+	} else if !n.centre {
 		w := n.w[:len(x)]
 		_, sq := moments(x, 0)
 		t.flops(2 * len(x))
@@ -39,10 +47,19 @@ func (n *norm) row(t *tally, x, y []float32) {
 			y[i] = x[i] * s * w[i]
 		}
 		t.flops(2 * len(x))
+		n.addBias(t, y)
 	} else {
 		n.layerNorm(t, x, y)
 	}
 	t.write(Activations, len(y))
+}
+
+// addBias adds the bias that an RMSNorm seldom has.
+func (n *norm) addBias(t *tally, y []float32) {
+	for i, b := range n.b {
+		y[i] += b
+	}
+	t.flops(len(n.b))
 }
 
 func (n *norm) layerNorm(t *tally, x, y []float32) {

@@ -1,6 +1,10 @@
 package serving
 
-import "math"
+import (
+	"math"
+
+	"github.com/OWNER/ridgeline/costmodel"
+)
 
 // seq is a request inside a replica.
 type seq struct {
@@ -250,8 +254,8 @@ func (r *Replica) fill() {
 		seen, growing := 0, 0
 		for _, q := range p.decodes {
 			n := q.computed + 1
-			seen += min(n, w)
-			if n < w {
+			seen += costmodel.Seen(w, n)
+			if more, ok := costmodel.Grows(w, n); ok && more > 1 {
 				growing++
 			}
 		}
@@ -285,8 +289,8 @@ func (r *Replica) reach() int {
 		k = min(k, q.left())
 		n := q.computed + 1
 		for _, w := range r.windows {
-			if n < w {
-				k = min(k, w-n+1)
+			if more, ok := costmodel.Grows(w, n); ok {
+				k = min(k, more)
 			}
 		}
 	}

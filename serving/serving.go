@@ -20,8 +20,8 @@ package serving
 type Step struct {
 	Decodes  int       // sequences that make one token each
 	Contexts float64   // Σ over them of the positions each sees, its new one included
-	Seen     []float64 // for each window of the pricer: Σ over them of min(context, window)
-	Growing  []float64 // for each window: those whose window is not full; only Run reads it
+	Seen     []float64 // for each window of the pricer: Σ over them of costmodel.Seen
+	Growing  []float64 // for each window: those that see one position more in the next step; only Run reads it
 	Chunks   []Chunk   // pieces of prompts
 	Padded   int       // rows that a CUDA graph pads the decodes to; 0: none
 	Eager    bool      // launched kernel by kernel, outside any graph
@@ -32,7 +32,7 @@ type Chunk struct{ New, Past int }
 
 // A Pricer says what steps cost, in seconds. It is used by one goroutine at a time.
 type Pricer interface {
-	// Windows are the finite attention windows of the model, ascending.
+	// Windows are the finite attention windows of the model, ascending; chunks as minus their length.
 	Windows() []int
 	// Mixed is the time of one step.
 	Mixed(*Step) float64

@@ -1,6 +1,10 @@
 package hf
 
-import "github.com/OWNER/ridgeline/arch"
+import (
+	"math"
+
+	"github.com/OWNER/ridgeline/arch"
+)
 
 // gptSizes reads the sizes under the names of GPT-2's configuration class, with its
 // defaults where the class has them.
@@ -105,15 +109,16 @@ func importPhi(c *config) *arch.Model {
 	a := c.attention(m, d)
 	a.QKVBias, a.OutBias = true, true
 	c.rotary(&a, d.ropeTheta, 0.5)
-	c.plainHeads("qk_layernorm")
+	c.headLayerNorm("qk_layernorm", false, false, &a)
 	f := arch.MLP{Inner: c.size("intermediate_size"), Act: c.activation("hidden_act", arch.GELUTanh), Bias: true}
 	return blocks(decoder(m, n, a, same(f), nil), arch.ParallelNorm)
 }
 
-// plainHeads refuses a LayerNorm over heads, which is not modelled.
-func (c *config) plainHeads(name string) {
-	if c.boolOr(name, false) {
-		c.fail("%s%s is not modelled: LayerNorm over query and key heads", c.prefix, name)
+// headLayerNorm reads whether a LayerNorm stands over each query and key head: one with a bias
+// for all heads, or without a bias one for each.
+func (c *config) headLayerNorm(name string, def, each bool, a *arch.Attention) {
+	if c.boolOr(name, def) {
+		a.QKNorm, a.QKLayerNorm, a.QKNormHeads, a.QKNormBias = true, true, each, !each
 	}
 }
 
@@ -160,7 +165,7 @@ func importStableLM(c *config) *arch.Model {
 	a := c.attention(m, d)
 	a.QKVBias = c.boolOr("use_qkv_bias", false)
 	c.rotary(&a, d.ropeTheta, 0.25)
-	c.plainHeads("qk_layernorm")
+	c.headLayerNorm("qk_layernorm", false, true, &a)
 	out := decoder(m, n, a, same(c.swiglu("intermediate_size")), nil)
 	if c.boolOr("use_parallel_residual", false) {
 		return blocks(out, arch.ParallelNorm)
@@ -177,7 +182,7 @@ func importCohere(c *config) *arch.Model {
 	m.Numerics.LogitScale = c.looseOr("logit_scale", 0.0625)
 	a := c.attention(m, d)
 	c.biased(&a, false)
-	c.plainHeads("use_qk_norm")
+	c.headLayerNorm("use_qk_norm", false, true, &a)
 	c.rotary(&a, d.ropeTheta, 1)
 	a.Numerics.Rope.Adjacent = true
 	return blocks(decoder(m, n, a, same(c.swiglu("intermediate_size")), nil), arch.ParallelNorm)
@@ -223,10 +228,10 @@ func importFalcon(c *config) *arch.Model {
 	}
 	bias := c.boolOr("bias", false)
 	a.QKVBias, a.OutBias = bias, bias
-	if c.boolOr("alibi", false) {
-		c.fail("%salibi is not modelled", c.prefix)
-	}
 	c.rotary(&a, d.ropeTheta, 1)
+	if c.boolOr("alibi", false) { // scaled as the scores are
+		a.RotaryDim, a.Alibi, a.Numerics.AlibiScale = 0, true, 1/math.Sqrt(float64(a.HeadDim))
+	}
 	f := arch.MLP{Inner: c.countOr("ffn_hidden_size", 0), Act: c.activation("activation", arch.GELU), Bias: bias}
 	if f.Inner == 0 {
 		f.Inner = 4 * m.Width

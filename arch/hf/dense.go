@@ -258,6 +258,7 @@ func importHunyuan(c *config) *arch.Model {
 	a := c.attention(m, d)
 	c.biased(&a, false)
 	a.QKNorm = c.boolOr("use_qk_norm", true)
+	a.Numerics.NormBehindRope = a.QKNorm
 	c.rotary(&a, d.ropeTheta, 1)
 	if c.boolOr("use_cla", false) {
 		c.fail("%suse_cla is not modelled: layers that share one cache", c.prefix)
@@ -295,15 +296,16 @@ func importMiniCPM(c *config) *arch.Model {
 	return decoder(m, n, a, same(f), nil)
 }
 
-// importBaichuan: the configuration of Baichuan's own code, 7B: no biases, rotated. The 13B
-// models have ALiBi, which is not modelled.
+// importBaichuan: the configuration of Baichuan's own code: no biases; 7B rotated, the 13B models
+// with ALiBi, which their code tells from the files alone.
 func importBaichuan(c *config) *arch.Model {
 	d := hfDefaults{maxContext: 4096, ropeTheta: 10000}
 	m, n := c.model(d)
 	a := c.attention(m, d)
 	c.rotary(&a, d.ropeTheta, 1)
 	if m.Width == 5120 {
-		c.fail("%shidden_size 5120 is a Baichuan 13B, whose ALiBi is not modelled", c.prefix)
+		c.note("%shidden_size 5120: a Baichuan 13B, whose code has ALiBi and no rotation", c.prefix)
+		a.RotaryDim, a.Alibi = 0, true
 	}
 	return decoder(m, n, a, same(c.swiglu("intermediate_size")), nil)
 }

@@ -62,6 +62,9 @@ func harmlessFields(modelType string) map[string]bool {
 		"granitemoe":       `embedding_multiplier logits_scaling residual_multiplier attention_multiplier logits_scale`,
 		"granitemoeshared": `embedding_multiplier logits_scaling residual_multiplier attention_multiplier`,
 		"minicpm3":         `rope_interleave`,
+		"mpt":              `emb_pdrop learned_pos_emb init_device embedding_fraction verbose`,
+		"bloom":            `n_positions slow_but_exact masked_softmax_fusion offset_alibi skip_bias_add skip_bias_add_qkv bias_dropout_fusion`,
+		"diffllama":        `lambda_std_dev`,
 		"ernie4_5_moe": `
 			moe_norm_min moe_capacity moe_layer_end_index moe_gate moe_use_aux_free moe_group fuse_rope`,
 		"phimoe":      `input_jitter_noise`,

@@ -20,6 +20,11 @@ const (
 func importers() map[string]func(*config) *arch.Model {
 	return map[string]func(*config) *arch.Model{
 		"llama":            importLlama,
+		"llama4_text":      importLlama4,
+		"persimmon":        importPersimmon,
+		"mpt":              importMPT,
+		"bloom":            importBLOOM,
+		"diffllama":        importDiffLlama,
 		"afmoe":            importAFMoE,
 		"deepseek":         importDeepSeek,
 		"dots1":            importDots1,
@@ -144,14 +149,9 @@ func Refused() map[string]string {
 		"deepseek_v4":   "its caches are compressed along the sequence",
 		"jetmoe":        "the heads of its attention are experts that a router picks",
 		"longcat_flash": "its mixture of experts stands across two attention layers, and some experts pass their input on",
-		"diffllama":     "it norms pairs of heads without weights and repeats values",
 		"bitnet":        "its norms inside attention and MLP and its ternary products",
 		"apertus":       "its activation has parameters of its own",
-		"persimmon":     "LayerNorm over query and key heads",
-		"mpt":           "ALiBi",
-		"bloom":         "ALiBi",
 		"gemma3n_text":  "several streams that a router mixes (AltUp), and a low-rank branch beside attention",
-		"llama4_text":   "attention within chunks",
 		"kimi_k3":       "its residual stream attends to blocks of layers, and its latent attention has a gate",
 	}
 }

@@ -69,7 +69,8 @@ func Each() ([]*arch.Model, error) {
 	return all, nil
 }
 
-// fill gives every field its default, those without one 4, and turns over the flags.
+// fill gives every field its default, those without one 4, and turns over the flags; those that
+// say how a window works need one.
 func fill(fields []arch.Field, width int, flags bool) {
 	for _, f := range fields {
 		if f.Default == nil {
@@ -85,6 +86,9 @@ func fill(fields []arch.Field, width int, flags bool) {
 		}
 		if b, ok := f.Value.(*bool); ok && flags {
 			*b = !*b
+		}
+		if f.Key == "window" && flags {
+			f.Set(4)
 		}
 	}
 }

@@ -34,7 +34,22 @@ func Random(n Draw) *arch.Model {
 		a.Heads = a.KVHeads * n("group", 1, 4)
 		a.QKVBias, a.OutBias, a.QKNorm = yes("qkv_bias"), yes("out_bias"), yes("qk_norm")
 		a.OutputGate, a.Sinks = yes("output_gate"), yes("sinks")
-		a.QKNormWide = a.QKNorm && yes("qk_norm_wide")
+		if a.QKNorm {
+			switch n("qk_norm weights", 0, 3) {
+			case 1:
+				a.QKNormWide = true
+			case 2:
+				a.QKNormHeads = true
+			case 3:
+				a.QKNormBare = true
+			}
+			a.QKLayerNorm = yes("qk_layer_norm")
+			a.QKNormBias = yes("qk_norm_bias")
+			a.Numerics.NormBehindRope = yes("norm_behind_rope")
+		}
+		a.DiffNormBare = a.Differential && yes("diff_norm_bare")
+		a.InnerNorm = yes("inner_norm")
+		a.Alibi = yes("alibi")
 		if !a.Differential && yes("value_dim") {
 			a.ValueDim = n("vd", 1, 9)
 		}
@@ -45,6 +60,7 @@ func Random(n Draw) *arch.Model {
 		}
 		if yes("windowed") {
 			a.Window = n("window", 1, 9)
+			a.Chunked = yes("chunked")
 		}
 		if yes("rope") {
 			a.RotaryDim, a.RotaryBase = 2*n("rotary/2", 1, a.HeadDim/2), 10000
@@ -147,7 +163,7 @@ func Random(n Draw) *arch.Model {
 				a.KVSource = arch.To(s)
 				a.Heads = a.KVHeads * n("group", 1, 3)
 				a.OutputGate, a.Sinks, a.QKVBias = yes("output_gate"), yes("sinks"), yes("qkv_bias")
-				if a.Window > 1 && yes("narrower") {
+				if a.Window > 1 && !a.Chunked && yes("narrower") {
 					a.Window = n("narrow", 1, a.Window)
 				}
 				return a
@@ -183,6 +199,7 @@ func Random(n Draw) *arch.Model {
 			f := arch.MoE{
 				Experts: e, TopK: n("top_k", 1, e), Inner: n("inner", 1, 20), Gated: yes("gated"), Act: act, Bias: yes("bias"), RouterBias: yes("router_bias"),
 			}
+			f.Routing.ScaleInput = yes("scale_input")
 			if yes("latent") {
 				f.Latent = n("latent width", 1, 20)
 			}
