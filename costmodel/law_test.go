@@ -101,7 +101,8 @@ func TestLimitBelowRooflineAndPartsSum(t *testing.T) {
 	})
 }
 
-// Cost never falls when batch, context or bytes per element grow.
+// Cost never falls when batch, context or bytes per element grow; but behind the end of a chunk a
+// step sees less.
 func TestMonotone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m, o := drawModel(t), drawOptions(t)
@@ -117,10 +118,12 @@ func TestMonotone(t *testing.T) {
 		}
 		b, n := rapid.IntRange(1, 300).Draw(t, "batch"), rapid.IntRange(1, 3000).Draw(t, "context")
 		db, dn := rapid.IntRange(0, 50).Draw(t, "db"), rapid.IntRange(0, 500).Draw(t, "dn")
+		windows := c.Windows()
+		chunks := len(windows) > 0 && windows[0] < 0
 		for _, f := range []Fidelity{Limit, Roofline} {
 			base := c.At(f).Step(b, n)
 			for name, more := range map[string]float64{"batch": c.At(f).Step(b+db, n), "context": c.At(f).Step(b, n+dn), "bytes": wide.At(f).Step(b, n)} {
-				if more < base*(1-1e-12) {
+				if more < base*(1-1e-12) && (!chunks || name != "context") {
 					t.Fatalf("%v: more %s costs less: %g < %g", f, name, more, base)
 				}
 			}
