@@ -23,6 +23,17 @@ var repositories = map[string][]string{
 	"nemotron-3-nano-30b-a3b": {"nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16"},
 }
 
+// Repository is the name under which a model's checkpoint is published on Hugging Face, where
+// the model is a preset that has one; else the name it was given.
+func Repository(name string) string {
+	for _, p := range presets() {
+		if all := repositories[p.Name]; strings.EqualFold(p.Name, name) && len(all) > 0 {
+			return all[0]
+		}
+	}
+	return name
+}
+
 // find looks up a preset by its own name or by that of its checkpoint on Hugging Face,
 // with or without the organisation, in either case. A file or folder of the checkpoint's
 // name comes first: it is the user's own copy.

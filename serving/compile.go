@@ -301,11 +301,13 @@ const eagerLaunch = 18e-6
 // pricerOf prices a model's steps without any engine: what one adds is this room's. It also
 // returns the kernels of a step.
 func pricerOf(c *costmodel.Compiled, f costmodel.Fidelity) (func() Pricer, float64, error) {
-	o := c.Options
-	o.Engine = "ideal"
-	x, err := costmodel.Compile(c.Model, c.Hardware, o)
-	if err != nil {
-		return nil, 0, err
+	x := c
+	if o := c.Options; o.Engine != "ideal" {
+		o.Engine = "ideal"
+		var err error
+		if x, err = costmodel.Compile(c.Model, c.Hardware, o); err != nil {
+			return nil, 0, err
+		}
 	}
 	p := x.At(f)
 	launches := 0.0

@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "rewrite the outputs shown in README.md 
 var blocks = regexp.MustCompile("(?s)```(sh|text|yaml)\n(.*?)```")
 
 // documents are those whose commands are executed: README.md, and the guides it leads to.
-var documents = []string{"README.md", "docs/guide.md", "docs/models.md"}
+var documents = []string{"README.md", "docs/guide.md", "docs/models.md", "docs/planning.md"}
 
 // Every command of the documents runs, and outputs they show are what it prints.
 func TestReadme(t *testing.T) {

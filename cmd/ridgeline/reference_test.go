@@ -46,6 +46,7 @@ var outputs = []struct{ verb, args string }{
 	{"scale", "sambay(d=16) --match transformer++(d=16)"},
 	{"scale mup", "sambay(d=16)"},
 	{"scale train", "sambay(d=16) --tokens 100B --gpus 64"},
+	{"plan", "llama-3.1-8b --on h200:1 --prompt 100 --generate 16 --rate 2 --tpot 50ms --vary tp=1 --price examples --seeds 1 --num-prompts 50"},
 	{"plot", "throughput phi4-mini --on h200"},
 }
 

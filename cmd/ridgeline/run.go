@@ -118,7 +118,7 @@ layout or a Hugging Face config.json.`,
 	c.SetVersionTemplate("{{.Version}}\n")
 	c.SetUsageTemplate(strings.ReplaceAll(c.UsageTemplate(), ".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", reports.Width)))
 	c.AddCommand(modelsCommand(), hardwareCommand(), estimateCommand(), compareCommand(), sweepCommand(), scaleCommand(), plotCommand(), reportCommand(), exploreCommand(), validateCommand(), calibrateCommand(), claimsCommand(), adviseCommand())
-	c.AddCommand(simulateCommand())
+	c.AddCommand(simulateCommand(), planCommand())
 	c.SetOut(stdout) // the completion command keeps the output there is when it is made
 	c.InitDefaultCompletionCmd()
 	c.SetHelpCommand(helpCommand(c))

@@ -1,0 +1,318 @@
+package plan
+
+import (
+	"context"
+	"math"
+	"sort"
+
+	"golang.org/x/sync/errgroup"
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/serving"
+)
+
+// keepsUp is the share of the time from the first arrival to the last end, drain aside, that
+// arrivals must take: else a queue grew that a longer run would not bear.
+const keepsUp = 0.95
+
+// run is one simulated run of a deployment with n replicas.
+type run struct {
+	limits       []float64 // figures of the objective, in its order, then goodput
+	ttft, tpot   float64
+	rate         float64
+	input        float64 // tokens a second
+	output       float64
+	busy, prompt float64
+	keeps        bool
+}
+
+// slower is a pricer whose steps take a factor as long.
+type slower struct {
+	serving.Pricer
+	by float64
+}
+
+func (s slower) Mixed(x *serving.Step) float64      { return s.by * s.Pricer.Mixed(x) }
+func (s slower) Run(x *serving.Step, k int) float64 { return s.by * s.Pricer.Run(x, k) }
+
+// source is the load of the part of the fleet that is simulated, and of how many replicas
+// that is. Of replicas that take requests in turn each sees every n-th of them, whose gaps
+// are n gaps of the whole load: gamma distributed of n times the shape. One replica stands
+// for all of them, exactly.
+//
+// A run is long beside the time a request takes: at least ten times the requests that the
+// estimate has running at once. The first of them, a tenth and at least as many again as
+// half of what runs, do not count.
+func (p *Problem) source(n int, seed uint64, batch float64) (src serving.Source, replicas, skip int) {
+	if p.Trace != nil {
+		return &serving.Replay{Requests: p.Trace.Requests, Speed: p.Speed}, n, 0
+	}
+	l := p.Load
+	l.Seed = seed
+	l.Requests = p.Requests
+	if l.Requests == 0 {
+		l.Requests = 400
+	}
+	if p.Users > 0 {
+		l.Concurrency, l.Stages = (p.Users+n-1)/n, nil
+		l.Requests = max(l.Requests, 5*l.Concurrency)
+		return l.Source(), 1, max(l.Requests/10, l.Concurrency)
+	}
+	l.Requests = max(l.Requests, int(10*batch))
+	shape := l.Burstiness
+	if shape <= 0 {
+		shape = 1
+	}
+	l.Concurrency, l.Burstiness, l.Stages = 0, shape*float64(n), []serving.Stage{{Rate: p.Rate / float64(n)}}
+	return l.Source(), 1, max(l.Requests/10, int(1.5*batch))
+}
+
+// simulate makes one run.
+func (p *Problem) simulate(ctx context.Context, d *serving.Deployment, n int, batch float64, seed uint64, by float64) (*run, error) {
+	src, replicas, skip := p.source(n, seed, batch)
+	price := d.Price
+	if by != 1 {
+		price = func() serving.Pricer { return slower{d.Price(), by} }
+	}
+	r, err := serving.Run(ctx, d.Limits, price, src, serving.Options{Replicas: replicas})
+	if err != nil {
+		return nil, err
+	}
+	slo := p.Objective.slo()
+	times := map[string][]float64{}
+	sum := map[string]float64{}
+	good, all, lost := 0, 0, 0
+	var last, input, output float64
+	for i := range r.Requests {
+		q := &r.Requests[i]
+		last = math.Max(last, q.Arrive)
+		if q.Status == serving.Done {
+			input += float64(q.Prompt)
+			output += float64(q.Generate)
+		}
+		if i < skip {
+			continue
+		}
+		all++
+		if q.Status != serving.Done {
+			lost++
+			continue
+		}
+		if slo.Met(q) {
+			good++
+		}
+		add := func(figure string, v float64) {
+			times[figure] = append(times[figure], v)
+			sum[figure] += v
+		}
+		add("ttft", q.TTFT())
+		add("e2e", q.E2E())
+		if t, ok := q.TPOT(); ok {
+			add("tpot", t)
+		}
+	}
+	mean := func(f string) float64 { return sum[f] / math.Max(float64(len(times[f])), 1) }
+	for _, v := range times {
+		sort.Float64s(v)
+	}
+	out := &run{ttft: mean("ttft"), tpot: mean("tpot"), keeps: true}
+	for _, l := range p.Objective.Limits {
+		v := mean(l.Figure)
+		switch {
+		case lost > 0: // what is never served is no better than slow
+			v = math.Inf(1)
+		case l.Percentile > 0 && len(times[l.Figure]) > 0:
+			v = serving.Percentile(times[l.Figure], l.Percentile)
+		}
+		out.limits = append(out.limits, v)
+	}
+	if p.Objective.Goodput > 0 {
+		out.limits = append(out.limits, float64(good)/math.Max(float64(all), 1))
+	}
+	if p.Users == 0 && last > 0 {
+		tail := r.Duration - last
+		out.keeps = last/(last+math.Max(tail-4*mean("e2e"), 0)) >= keepsUp
+	}
+	share := float64(n) / float64(replicas)
+	span := r.Duration
+	if p.Users == 0 && p.Trace == nil { // the load goes on: without ramp-up and drain
+		span = float64(len(r.Requests)) / (p.Rate / float64(n))
+	}
+	out.rate = share * float64(len(r.Requests)-lost) / span
+	out.input, out.output = share*input/span, share*output/span
+	if b := r.Stats.Busy(); b > 0 {
+		out.busy = math.Min(b/(span*float64(replicas)), 1)
+		out.prompt = r.Stats.Prefill / b
+	}
+	return out, nil
+}
+
+// measure simulates a candidate with n replicas: Seeds runs, and one with the kernels at the
+// slow bound of their calibration.
+func (p *Problem) measure(ctx context.Context, c *Candidate, d *serving.Deployment, n int, slow float64) (*Confirmed, error) {
+	seeds := max(p.Seeds, 0)
+	if seeds == 0 {
+		seeds = 3
+	}
+	if p.Trace != nil {
+		seeds = 1
+	}
+	batch := newServer(c.at.t, d.Limits).under(n).batch
+	runs := make([]*run, seeds)
+	var last *run
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(2)
+	for i := range runs {
+		g.Go(func() (err error) {
+			runs[i], err = p.simulate(gctx, d, n, batch, p.Seed+uint64(i), 1)
+			return err
+		})
+	}
+	if slow > 1 {
+		g.Go(func() (err error) {
+			last, err = p.simulate(gctx, d, n, batch, p.Seed, slow)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	o := &Confirmed{Candidate: c, Replicas: n, Meets: true}
+	over := func(of func(*run) float64) (mean, half float64) {
+		for _, r := range runs {
+			mean += of(r) / float64(seeds)
+		}
+		if seeds < 2 {
+			return mean, 0
+		}
+		sq := 0.0
+		for _, r := range runs {
+			sq += (of(r) - mean) * (of(r) - mean)
+		}
+		t := distuv.StudentsT{Sigma: 1, Nu: float64(seeds - 1)}.Quantile(0.95)
+		return mean, t * math.Sqrt(sq/float64(seeds-1)/float64(seeds))
+	}
+	limits := append([]Limit(nil), p.Objective.Limits...)
+	if p.Objective.Goodput > 0 {
+		limits = append(limits, Limit{Figure: goodput, Seconds: p.Objective.Goodput})
+	}
+	for i, l := range limits {
+		v, half := over(func(r *run) float64 { return r.limits[i] })
+		if math.IsNaN(half) {
+			half = 0
+		}
+		o.Measured = append(o.Measured, Measured{l, v, math.Max(v-half, 0), v + half})
+		if last != nil {
+			o.Slow = append(o.Slow, Measured{l, last.limits[i], last.limits[i], last.limits[i]})
+		}
+	}
+	o.Meets = meets(o.Measured)
+	for _, r := range runs {
+		o.Meets = o.Meets && r.keeps
+	}
+	o.Binds, _ = worst(o.Measured)
+	o.Rate, _ = over(func(r *run) float64 { return r.rate })
+	o.InputTokens, _ = over(func(r *run) float64 { return r.input })
+	o.OutputTokens, _ = over(func(r *run) float64 { return r.output })
+	o.TTFT, _ = over(func(r *run) float64 { return r.ttft })
+	o.TPOT, _ = over(func(r *run) float64 { return r.tpot })
+	o.Busy, _ = over(func(r *run) float64 { return r.busy })
+	o.PromptShare, _ = over(func(r *run) float64 { return r.prompt })
+	o.price(p)
+	return o, nil
+}
+
+// price works out what a confirmed deployment costs. Time spent on prompts is the input
+// tokens', the rest the output tokens'; idle time is shared alike.
+func (o *Confirmed) price(p *Problem) {
+	gpus := float64(o.GPUsInAll())
+	o.Cost = gpus * p.hour(o.at.device)
+	o.InputCost, o.OutputCost = math.NaN(), math.NaN()
+	if p.priced() {
+		o.InputCost = 1e6 * o.Cost / 3600 * o.PromptShare / o.InputTokens
+		o.OutputCost = 1e6 * o.Cost / 3600 * (1 - o.PromptShare) / o.OutputTokens
+	}
+	o.Watts = gpus * p.Devices[o.at.device].Profile.TDP.Value * o.Busy
+	o.Joules = o.Watts / (o.InputTokens + o.OutputTokens)
+	o.Command = Command(o.Candidate, p.Models[o.at.model].Name)
+}
+
+// confirm finds the fewest replicas with which the simulator meets the objective, from the
+// bound to what there is, starting at the estimate. Latencies fall with replicas: between
+// one that is too few and one that is enough the interval is halved.
+func (p *Problem) confirm(ctx context.Context, c *Candidate) (*Confirmed, error) {
+	d, err := serving.Deploy(c.profile, c.at.c, p.Fidelity, c.settings)
+	if err != nil {
+		return nil, err
+	}
+	slow := 0.0
+	w := p.mean()
+	at := c.at.c.At(p.Fidelity)
+	load := costmodel.Workload{Prompt: int(w.prompt), Generate: max(int(w.generate), 1), Batch: max(int(c.Batch), 1)}
+	if _, hi, ok := at.Interval(load); ok && at.Basis() != costmodel.DatasheetOnly {
+		slow = hi / (at.Generation(load) / float64(load.Generate))
+	}
+	n := c.Replicas
+	if n == 0 {
+		n = c.most
+	}
+	least := min(max(c.least, 1), c.most)
+	n = min(max(n, least), c.most)
+	at1 := map[int]*Confirmed{}
+	try := func(n int) (*Confirmed, error) {
+		if o := at1[n]; o != nil {
+			return o, nil
+		}
+		o, err := p.measure(ctx, c, d, n, slow)
+		at1[n] = o
+		return o, err
+	}
+	o, err := try(n)
+	if err != nil {
+		return nil, err
+	}
+	lo, hi := least-1, n // lo is too few, hi is enough
+	if !o.Meets {
+		best := o
+		for step := 1; !o.Meets; step *= 2 {
+			if n == c.most {
+				return best, nil
+			}
+			lo = n
+			n = min(n+step, c.most)
+			if o, err = try(n); err != nil {
+				return nil, err
+			}
+			if best = o; o.Meets {
+				hi = n
+			}
+		}
+	} else {
+		for step := 1; hi > least; step *= 2 {
+			m := max(hi-step, least)
+			x, err := try(m)
+			if err != nil {
+				return nil, err
+			}
+			if !x.Meets {
+				lo = m
+				break
+			}
+			hi = m
+		}
+	}
+	for hi-lo > 1 {
+		mid := (lo + hi) / 2
+		x, err := try(mid)
+		if err != nil {
+			return nil, err
+		}
+		if x.Meets {
+			hi = mid
+		} else {
+			lo = mid
+		}
+	}
+	return at1[hi], nil
+}

@@ -1,0 +1,443 @@
+package plan
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/serving"
+)
+
+// offered is a load in the mean.
+type offered struct {
+	prompt, generate float64 // tokens
+	rate             float64 // requests a second; 0 in a closed loop
+	users            float64
+	think            float64 // seconds
+}
+
+func (p *Problem) mean() offered {
+	w := offered{prompt: p.Load.Prompt.MeanTokens() + float64(p.Load.Prefix), generate: p.Load.Generate.MeanTokens(), rate: p.Rate, users: float64(p.Users), think: p.Load.Think}
+	if t := p.Trace; t != nil {
+		w.prompt, w.generate = 0, 0
+		last := 0.0
+		for _, q := range t.Requests {
+			w.prompt += float64(q.Prompt)
+			w.generate += float64(q.Generate)
+			last = max(last, q.Arrive)
+		}
+		n := max(float64(len(t.Requests)), 1)
+		w.prompt, w.generate = w.prompt/n, w.generate/n
+		w.rate = n / max(last, 1e-9)
+		if p.Speed > 0 {
+			w.rate *= p.Speed
+		}
+	}
+	w.prompt, w.generate = max(w.prompt, 1), max(w.generate, 1)
+	return w
+}
+
+// tables are a base's times under a load of mean lengths, from which any number of
+// deployments is estimated. They are of one goroutine.
+type tables struct {
+	w      offered
+	at     costmodel.Pricer
+	c      *costmodel.Compiled
+	batch  []float64
+	step   []float64            // decode steps of these batches, seconds
+	prompt map[int]*promptTable // by the most tokens of a step
+}
+
+// promptTable is what a prompt adds to the decode steps that it shares, by their batch.
+type promptTable struct {
+	batch, added []float64
+	alone        float64 // beside no other sequence
+	pieces       float64
+}
+
+func newTables(c *costmodel.Compiled, f costmodel.Fidelity, w offered) *tables {
+	t := &tables{w: w, at: c.At(f), c: c, prompt: map[int]*promptTable{}}
+	context := int(math.Round(w.prompt + w.generate/2))
+	for b := 1.0; b <= 8192; b = math.Max(b+1, math.Round(b*1.25)) {
+		t.batch = append(t.batch, b)
+		t.step = append(t.step, t.at.Step(int(b), context))
+	}
+	return t
+}
+
+// between interpolates linearly; outside the ends it takes the ends' value below and goes on
+// in proportion above.
+func between(xs, ys []float64, x float64) float64 {
+	n := len(xs)
+	if x <= xs[0] {
+		return ys[0]
+	}
+	if x >= xs[n-1] {
+		return ys[n-1] * x / xs[n-1]
+	}
+	lo, hi := 0, n-1
+	for hi-lo > 1 {
+		if mid := (lo + hi) / 2; xs[mid] <= x {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	f := (x - xs[lo]) / (xs[hi] - xs[lo])
+	return ys[lo] + f*(ys[hi]-ys[lo])
+}
+
+// prompts prices a mean prompt in pieces of at most budget tokens beside decoding sequences.
+// Of many pieces the first, the middle and the last stand for all (trapezoids).
+func (t *tables) prompts(budget int) *promptTable {
+	n := int(math.Round(t.w.prompt))
+	budget = min(max(budget, 1), n)
+	if p := t.prompt[budget]; p != nil {
+		return p
+	}
+	pieces := (n + budget - 1) / budget
+	size := (n + pieces - 1) / pieces
+	at := []int{0}
+	weight := []float64{float64(pieces)}
+	switch {
+	case pieces == 2:
+		at, weight = []int{0, 1}, []float64{1, 1}
+	case pieces > 2:
+		h := float64(pieces) / 4
+		at, weight = []int{0, pieces / 2, pieces - 1}, []float64{h, 2 * h, h}
+	}
+	p := &promptTable{pieces: float64(pieces)}
+	context := t.w.prompt + t.w.generate/2
+	windows := t.c.Windows()
+	for _, b := range []int{0, 4, 32, 256} {
+		m := costmodel.Mix{Decodes: b, Contexts: float64(b) * context, Seen: make([]float64, len(windows)), Growing: make([]float64, len(windows))}
+		for i, w := range windows {
+			m.Seen[i] = float64(b) * math.Min(context, float64(w))
+		}
+		base := 0.0
+		if b > 0 {
+			base = t.at.Run(&m, 1)
+		}
+		sum := 0.0
+		for i, piece := range at {
+			m.Chunks = []costmodel.Call{{Batch: 1, New: min(size, n-piece*size), Past: piece * size}}
+			sum += weight[i] * math.Max(t.at.Mixed(&m)-base, 0)
+		}
+		if b == 0 {
+			p.alone = sum
+		}
+		p.batch, p.added = append(p.batch, float64(b)), append(p.added, sum)
+	}
+	t.prompt[budget] = p
+	return p
+}
+
+// slack is by how much a bound is more optimistic than the estimate: steps and prompts are
+// taken to be a fifth shorter. It covers runs that are short (their mean rate is off by
+// 1/√requests), queues that a run of finite length never pays for, and batches that cost
+// less than the sum of their parts.
+const slack = 0.8
+
+// server is a deployment's replica in closed form.
+//
+//	T(B)  a decode step of B sequences, host included
+//	S(B)  what a prompt adds to the steps it shares
+//	λ(B) = B / (G·T(B) + B·S(B))        requests a second with B running
+//	TPOT  = T(B) / (1 − λ·S(B))         Little's law: B = λ·G·TPOT
+type server struct {
+	t       *tables
+	prompt  *promptTable
+	l       *serving.Limits
+	most    float64 // sequences that run at once
+	shorter float64 // factor on T and S
+}
+
+// newServer is a replica under an engine's limits: of its cache a sequence holds what it does
+// half-way through its answer, or all of it where the engine promises that on admission.
+func newServer(t *tables, l *serving.Limits) *server {
+	budget := l.Budget
+	if !l.Chunked {
+		budget = int(t.w.prompt)
+	}
+	s := &server{t: t, prompt: t.prompts(budget), l: l, most: float64(l.Seqs), shorter: 1}
+	length := t.w.prompt + t.w.generate/2
+	if l.Policy == "no-evict" {
+		length = t.w.prompt + t.w.generate
+	}
+	if held := l.Layout.Need(int(length)); held > 0 {
+		s.most = math.Min(s.most, math.Max(float64(l.Blocks-l.Watermark)/float64(held), 1))
+	}
+	return s
+}
+
+func (s *server) step(b float64) float64 {
+	h := &s.l.Host
+	return s.shorter * (between(s.t.batch, s.t.step, b) + h.Step + h.Kernel*s.l.Kernels + h.Sequence*b)
+}
+
+func (s *server) added(b float64) float64 {
+	x := s.prompt.added[len(s.prompt.added)-1]
+	if b < s.prompt.batch[len(s.prompt.batch)-1] {
+		x = between(s.prompt.batch, s.prompt.added, b)
+	}
+	return s.shorter * (x + s.l.Host.Token*s.t.w.prompt)
+}
+
+// rate is λ(B).
+func (s *server) rate(b float64) float64 {
+	return b / (s.t.w.generate*s.step(b) + b*s.added(b))
+}
+
+// batchAt is the sequences that run at a rate; ok is false where it is too much.
+func (s *server) batchAt(rate float64) (b float64, ok bool) {
+	if rate > s.rate(s.most) {
+		return s.most, false
+	}
+	lo, hi := 0.0, s.most
+	for range 40 {
+		mid := (lo + hi) / 2
+		if s.rate(mid) < rate {
+			lo = mid
+		} else {
+			hi = mid
+		}
+		if hi-lo < 1e-3*hi {
+			break
+		}
+	}
+	return hi, true
+}
+
+// quick is a replica's estimated figures under its share of the load.
+type quick struct {
+	ok         bool // keeps up
+	batch      float64
+	rate       float64
+	ttft, tpot float64 // means
+	use        float64
+	wait       func(q float64) float64
+	s          *server
+}
+
+// under estimates a replica that has one n-th of the load.
+func (s *server) under(n int) quick {
+	w := &s.t.w
+	q := quick{s: s, ok: true}
+	extra := 0.0 // seconds that a closed loop's clients wait for a seat
+	if w.users > 0 {
+		clients := math.Ceil(w.users / float64(n))
+		q.batch = math.Min(clients, s.most)
+		for range 8 { // clients that think do not run
+			if w.think <= 0 {
+				break
+			}
+			r := s.rate(q.batch)
+			q.batch = math.Min(math.Max(clients-r*w.think, 1), s.most)
+		}
+		q.rate = s.rate(q.batch)
+		extra = math.Max(clients-q.rate*w.think-s.most, 0) / q.rate
+	} else {
+		q.rate = w.rate / float64(n)
+		q.batch, q.ok = s.batchAt(q.rate)
+	}
+	add := s.added(q.batch)
+	load := math.Min(q.rate*add, 0.999)
+	if w.users > 0 { // B clients have at most B prompts waiting
+		load = math.Min(load, q.batch/(q.batch+1))
+	}
+	t := s.step(q.batch)
+	q.tpot = t / (1 - load)
+	h := &s.l.Host
+	own := s.prompt.alone*s.shorter + s.prompt.pieces*t + h.Request + h.Reply + h.Tokenise*w.prompt + extra
+	mean := load * add / (2 * (1 - load)) // M/D/1
+	q.ttft = own + mean + t/2
+	q.wait = func(p float64) float64 {
+		tail := 0.0
+		if load > 1-p {
+			tail = mean / load * math.Log(load/(1-p))
+		}
+		return own + tail + p*t
+	}
+	q.use = math.Min(1, q.rate*(add+w.generate*t/math.Max(q.batch, 1)))
+	return q
+}
+
+// measured are the figures of an objective, estimated. The batch that a request meets is
+// Poisson distributed about its mean.
+func (q *quick) measured(o *Objective) []Measured {
+	var out []Measured
+	w := &q.s.t.w
+	tpot := func(p float64) float64 {
+		if p == 0 || w.users > 0 {
+			return q.tpot
+		}
+		z := distuv.UnitNormal.Quantile(p)
+		b := math.Min(math.Max(q.batch+z*math.Sqrt(q.batch), 1), q.s.most)
+		return q.tpot * q.s.step(b) / q.s.step(q.batch)
+	}
+	ttft := func(p float64) float64 {
+		if p == 0 {
+			return q.ttft
+		}
+		return q.wait(p)
+	}
+	for _, l := range o.Limits {
+		m := Measured{Limit: l}
+		switch l.Figure {
+		case "ttft":
+			m.Value = ttft(l.Percentile)
+		case "tpot":
+			m.Value = tpot(l.Percentile)
+		default:
+			m.Value = ttft(l.Percentile) + (w.generate-1)*tpot(l.Percentile)
+		}
+		m.Low, m.High = m.Value, m.Value
+		out = append(out, m)
+	}
+	return out
+}
+
+func meets(ms []Measured) bool {
+	_, r := worst(ms)
+	return r <= 1
+}
+
+// candidate estimates one deployment.
+func (p *Problem) candidate(b *base, e *serving.Profile, batch, chunk int) *Candidate {
+	c := &Candidate{Model: p.Models[b.model].Model.Name, Device: p.Devices[b.device].Profile.Name, TP: b.tp, PP: b.pp, EP: b.ep, DP: b.dp, GPUs: b.gpus,
+		Weights: b.weight, KV: b.kv, Engine: e.Name, MaxBatch: batch, Chunk: chunk, at: b, settings: p.Settings, profile: e, Bound: math.Inf(1)}
+	if batch > 0 {
+		c.settings.MaxNumSeqs = &c.MaxBatch
+	}
+	if chunk > 0 {
+		c.settings.MaxNumBatchedTokens = &c.Chunk
+	}
+	c.most = p.Devices[b.device].Count / b.gpus
+	d, err := serving.Deploy(e, b.c, p.Fidelity, c.settings)
+	if err != nil {
+		c.Why = err.Error()
+		return c
+	}
+	l := d.Limits
+	c.Seqs, c.Budget = l.Seqs, l.Budget
+	w := &b.t.w
+	full := l.Layout.Need(int(w.prompt + w.generate))
+	if full > l.Blocks-l.Watermark {
+		c.Why = fmt.Sprintf("a request of %.0f tokens needs %d blocks of the cache, and there are %d", w.prompt+w.generate, full, l.Blocks)
+		return c
+	}
+	if l.MaxLen > 0 && int(w.prompt+w.generate) > l.MaxLen {
+		c.Why = fmt.Sprintf("a request of %.0f tokens is longer than max_model_len %d", w.prompt+w.generate, l.MaxLen)
+		return c
+	}
+	if !l.Chunked && int(w.prompt) > l.Budget {
+		c.Why = fmt.Sprintf("a prompt of %.0f tokens is longer than max_num_batched_tokens %d, without chunked prefill", w.prompt, l.Budget)
+		return c
+	}
+	s := newServer(b.t, l)
+	hour := p.hour(b.device)
+	c.least = p.bound(s)
+	if c.least > 0 {
+		c.Bound = float64(c.least*b.gpus) * hour
+	}
+	n := p.fewest(s, c.most)
+	c.Replicas = n
+	if n == 0 {
+		n = c.most
+	}
+	q := s.under(n)
+	c.TTFT, c.TPOT, c.Batch, c.Use = q.ttft, q.tpot, q.batch, q.use
+	c.Measured = q.measured(&p.Objective)
+	c.Cost = float64(n*b.gpus) * hour
+	if c.least > c.most {
+		c.Bound = math.Inf(1)
+	}
+	_, c.Missing = worst(c.Measured)
+	if !q.ok {
+		c.Missing = math.Max(c.Missing, q.rate/s.rate(s.most))
+	}
+	return c
+}
+
+// fewest is the least number of replicas whose estimate meets the objective, 0 where the
+// most do not.
+func (p *Problem) fewest(s *server, most int) int {
+	good := func(n int) bool {
+		q := s.under(n)
+		return q.ok && meets(q.measured(&p.Objective))
+	}
+	if !good(most) {
+		return 0
+	}
+	lo, hi := 0, most
+	for hi-lo > 1 {
+		if mid := (lo + hi) / 2; good(mid) {
+			hi = mid
+		} else {
+			lo = mid
+		}
+	}
+	return hi
+}
+
+// bound is a number of replicas below which the objective cannot be met, 0 where no number
+// is enough. Steps and prompts are as much shorter as slack says, nothing waits, and the
+// time per token is that of the mean batch.
+func (p *Problem) bound(s *server) int {
+	x := *s
+	x.shorter = slack
+	w := &s.t.w
+	most := x.most
+	h := &s.l.Host
+	for _, l := range p.Objective.Limits {
+		if l.Percentile > 0 && l.Percentile < 0.5 {
+			continue // says nothing of the mean
+		}
+		switch l.Figure {
+		case "ttft":
+			if slack*(s.prompt.alone+h.Request+h.Reply) > l.Seconds {
+				return 0
+			}
+		case "tpot", "e2e":
+			limit := l.Seconds
+			if l.Figure == "e2e" {
+				limit /= math.Max(w.generate-1, 1)
+			}
+			if w.generate < 2 {
+				continue
+			}
+			if x.step(1) > limit {
+				return 0
+			}
+			lo, hi := 1.0, most
+			if x.step(hi) <= limit {
+				continue
+			}
+			for range 40 {
+				if mid := (lo + hi) / 2; x.step(mid) <= limit {
+					lo = mid
+				} else {
+					hi = mid
+				}
+			}
+			most = math.Min(most, lo)
+		}
+	}
+	if w.users > 0 {
+		// Of the clients at most so many decode, and the others wait for a first token: no
+		// longer than its limit, twice over in the mean.
+		wait := math.Inf(1)
+		for _, l := range p.Objective.Limits {
+			if l.Figure != "tpot" && (l.Percentile == 0 || l.Percentile >= 0.5) {
+				wait = math.Min(wait, 2*l.Seconds)
+			}
+		}
+		if math.IsInf(wait, 1) {
+			return 1
+		}
+		return max(int(math.Ceil(slack*w.users/(most+x.rate(most)*(wait+w.think)))), 1)
+	}
+	return max(int(math.Ceil(w.rate/x.rate(most))), 1)
+}

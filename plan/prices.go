@@ -1,0 +1,57 @@
+package plan
+
+import (
+	_ "embed"
+	"fmt"
+	"math"
+	"sync"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Quote is a price of one device, in USD an hour.
+type Quote struct {
+	Device string  `yaml:"device"`
+	Price  float64 `yaml:"usd_per_hour"`
+	Date   string  `yaml:"date"`   // of what it is from
+	Source string  `yaml:"source"` // what it is of, and where it stands
+}
+
+//go:embed prices.yaml
+var prices []byte
+
+// ParsePrices reads a file of prices: a list of device, usd_per_hour, date and source.
+// A device without a price is left for the reader to fill and is passed over.
+func ParsePrices(file string, data []byte) (map[string]Quote, error) {
+	var list []Quote
+	if err := yaml.UnmarshalWithOptions(data, &list, yaml.Strict()); err != nil {
+		return nil, fmt.Errorf("%s: not a list of device, usd_per_hour, date and source: %s", file, yaml.FormatError(err, false, false))
+	}
+	out, seen := map[string]Quote{}, map[string]bool{}
+	for i, q := range list {
+		switch {
+		case q.Device == "":
+			return nil, fmt.Errorf("%s: entry %d has no device", file, i+1)
+		case !(q.Price >= 0) || math.IsInf(q.Price, 0):
+			return nil, fmt.Errorf("%s: %s: usd_per_hour %g must be positive", file, q.Device, q.Price)
+		}
+		if seen[q.Device] {
+			return nil, fmt.Errorf("%s: %s is given twice", file, q.Device)
+		}
+		seen[q.Device] = true
+		if q.Price > 0 {
+			out[q.Device] = q
+		}
+	}
+	return out, nil
+}
+
+// ExamplePrices are the prices that come with ridgeline, by device: dated, each with its
+// source, and nothing to buy by.
+var ExamplePrices = sync.OnceValue(func() map[string]Quote {
+	out, err := ParsePrices("prices.yaml", prices)
+	if err != nil {
+		panic("plan: " + err.Error()) // a test reads it
+	}
+	return out
+})

@@ -1,0 +1,343 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/OWNER/ridgeline/plan"
+)
+
+// PlanRow is a deployment of a plan as the command line prints it: fields are added, never
+// renamed. Figures of the objective are of the simulator.
+type PlanRow struct {
+	Model    string `json:"model"`
+	Hardware string `json:"hardware"`
+	TP       int    `json:"tp"`
+	PP       int    `json:"pp"`
+	EP       int    `json:"ep"`
+	DP       int    `json:"dp"`
+	Replicas int    `json:"replicas"`
+	// GPUs are the devices of all replicas.
+	GPUs            int    `json:"gpus"`
+	Weights         string `json:"weights"` // their format; "" is as the checkpoint has them
+	KV              string `json:"kv"`      // the cache's format; "" is the activations'
+	Engine          string `json:"engine"`
+	Seqs            int    `json:"max_num_seqs"`           // most sequences of a replica at once
+	Budget          int    `json:"max_num_batched_tokens"` // most tokens of a step
+	MaxBatch, Chunk int    `json:"-"`                      // the last two as they were varied, 0: not
+	Meets           bool   `json:"meets"`                  // whether the objective is met
+	Front           bool   `json:"front"`                  // whether no other meets it at no higher cost and no longer times
+
+	Objective []PlanFigure `json:"objective"` // the figures that the objective limits
+	Binds     string       `json:"binds"`     // which of them is nearest to its limit
+	Margin    float64      `json:"margin"`    // by which part of the limit that one stays below it; negative beyond
+
+	MeanTTFT float64 `json:"mean_ttft_seconds"`
+	MeanTPOT float64 `json:"mean_tpot_seconds"`
+	Rate     float64 `json:"request_rate"`  // requests a second, all replicas
+	Input    float64 `json:"input_tokens"`  // a second
+	Output   float64 `json:"output_tokens"` // a second
+	Busy     float64 `json:"busy"`          // share of the time in which replicas compute
+
+	USDPerHour   *float64 `json:"usd_per_hour"`             // null without prices
+	USDPerInput  *float64 `json:"usd_per_million_input"`    // the part of the cost that prompts take the time of
+	USDPerOutput *float64 `json:"usd_per_million_output"`   // the rest
+	GPUHours     float64  `json:"gpu_hours_per_million"`    // per million tokens, input and output
+	Watts        float64  `json:"watts_at_most"`            // devices at their TDP while they compute; idle draw and hosts are not in it
+	Joules       float64  `json:"joules_per_token_at_most"` // the same over input and output tokens
+	Command      string   `json:"command"`                  // that starts one replica
+}
+
+// PlanFigure is a figure that an objective limits.
+type PlanFigure struct {
+	Name  string  `json:"name"`  // and its limit
+	Limit float64 `json:"limit"` // seconds, or for goodput a share
+	Value float64 `json:"value"` // mean over seeds
+	Low   float64 `json:"low"`   // of its 90 % interval over seeds
+	High  float64 `json:"high"`
+	// Slow is the same with every kernel at the slow bound of its calibration, null where
+	// nothing was measured.
+	Slow *float64 `json:"slow"`
+}
+
+// PlanJSON is a plan.
+type PlanJSON struct {
+	Verdict     string     `json:"verdict"`
+	Deployments int        `json:"deployments"` // estimated
+	Impossible  int        `json:"impossible"`  // of those: they do not fit, or cannot serve such requests
+	Unseen      int        `json:"unseen"`      // not simulated, and by their bound not dearer than the best
+	Proven      bool       `json:"proven"`      // that nothing of the space is cheaper
+	Stopped     bool       `json:"stopped"`     // before all finalists were simulated
+	Best        *PlanRow   `json:"best"`        // null where nothing meets the objective
+	Rows        []*PlanRow `json:"rows"`        // the finalists
+	Prices      []string   `json:"prices"`      // where prices are from
+}
+
+// Plan makes a plan's rows. prices say where prices are from.
+func Plan(p *plan.Plan, prices []string) *PlanJSON {
+	j := &PlanJSON{Deployments: p.Deployments, Impossible: p.Impossible, Unseen: p.Unseen, Proven: p.Proven, Stopped: p.Stopped, Prices: prices}
+	for _, o := range p.Finalists {
+		r := &PlanRow{Model: o.Model, Hardware: o.Device, TP: o.TP, PP: o.PP, EP: o.EP, DP: o.DP, Replicas: o.Replicas, GPUs: o.GPUsInAll(),
+			Weights: o.Weights, KV: o.KV, Engine: o.Engine, Seqs: o.Seqs, Budget: o.Budget, MaxBatch: o.MaxBatch, Chunk: o.Chunk, Meets: o.Meets,
+			Binds: o.Binds.Limit.String(), Margin: 1 - o.Binds.Ratio(),
+			MeanTTFT: o.TTFT, MeanTPOT: o.TPOT, Rate: o.Rate, Input: o.InputTokens, Output: o.OutputTokens, Busy: o.Busy,
+			GPUHours: float64(o.GPUsInAll()) / 3600 / (o.InputTokens + o.OutputTokens) * 1e6, Watts: o.Watts, Joules: o.Joules, Command: o.Command}
+		for _, f := range p.Front {
+			r.Front = r.Front || f == o
+		}
+		for i, m := range o.Measured {
+			f := PlanFigure{Name: m.Limit.String(), Limit: m.Limit.Seconds, Value: bounded(m.Value), Low: bounded(m.Low), High: bounded(m.High)}
+			if o.Slow != nil {
+				v := bounded(o.Slow[i].Value)
+				f.Slow = &v
+			}
+			r.Objective = append(r.Objective, f)
+		}
+		for _, x := range []struct {
+			v  float64
+			to **float64
+		}{{o.Cost, &r.USDPerHour}, {o.InputCost, &r.USDPerInput}, {o.OutputCost, &r.USDPerOutput}} {
+			if p.Priced && finite(x.v) {
+				*x.to = &x.v
+			}
+		}
+		for _, v := range []*float64{&r.Margin, &r.GPUHours, &r.Joules, &r.MeanTTFT, &r.MeanTPOT} {
+			*v = bounded(*v)
+		}
+		j.Rows = append(j.Rows, r)
+		if o == p.Best {
+			j.Best = r
+		}
+	}
+	j.Verdict = planVerdict(p, j)
+	return j
+}
+
+// bounded keeps what machine formats can hold.
+func bounded(v float64) float64 {
+	switch {
+	case math.IsNaN(v):
+		return 0
+	case math.IsInf(v, 0):
+		return math.Copysign(math.MaxFloat64, v)
+	}
+	return v
+}
+
+func given(name string, n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s %d", name, n)
+}
+
+// short names a row by what tells it from the others.
+func (j *PlanJSON) short(r *PlanRow) string {
+	differ := func(of func(*PlanRow) string) bool {
+		for _, x := range j.Rows {
+			if of(x) != of(j.Rows[0]) {
+				return true
+			}
+		}
+		return false
+	}
+	var parts []string
+	for _, x := range []struct {
+		of     func(*PlanRow) string
+		always bool
+	}{{func(r *PlanRow) string { return r.Model }, false}, {func(r *PlanRow) string { return r.Hardware }, true}, {(*PlanRow).split, false},
+		{func(r *PlanRow) string { return strings.TrimSpace("W " + r.Weights) }, false}, {func(r *PlanRow) string { return strings.TrimSpace("KV " + r.KV) }, false}, {func(r *PlanRow) string { return r.Engine }, false},
+		{func(r *PlanRow) string { return given("seqs", r.MaxBatch) }, false}, {func(r *PlanRow) string { return given("chunk", r.Chunk) }, false}} {
+		if s := x.of(r); s != "" && (x.always || differ(x.of)) {
+			parts = append(parts, s)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// Deployed names a row's deployment.
+func (r *PlanRow) Deployed() string {
+	s := fmt.Sprintf("%s on %s", r.Model, r.Hardware)
+	if split := r.split(); split != "" {
+		s += ", " + split
+	}
+	if r.Weights != "" {
+		s += ", weights " + r.Weights
+	}
+	if r.KV != "" {
+		s += ", KV " + r.KV
+	}
+	return s + ", " + r.Engine
+}
+
+func (r *PlanRow) split() string {
+	var parts []string
+	for _, x := range []struct {
+		name string
+		n    int
+	}{{"tp", r.TP}, {"pp", r.PP}, {"ep", r.EP}, {"dp", r.DP}} {
+		if x.n > 1 {
+			parts = append(parts, fmt.Sprintf("%s %d", x.name, x.n))
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+func several(n int, one, many string) string {
+	if n == 1 {
+		return "one " + one
+	}
+	return Int(float64(n)) + " " + many
+}
+
+// planFigure is a figure and its limit in words.
+func planFigure(m plan.Measured) string {
+	if m.Limit.Figure == "goodput" {
+		return fmt.Sprintf("goodput is %.4g %% of the requests, %.4g %% are asked for", 100*m.Value, 100*m.Limit.Seconds)
+	}
+	name := strings.ToUpper(m.Limit.Figure)
+	if m.Limit.Figure == "e2e" {
+		name = "end-to-end time"
+	}
+	_, which, _ := strings.Cut(m.Limit.String(), " ")
+	which, _, _ = strings.Cut(which, "<")
+	value := "never ends"
+	if finite(m.Value) {
+		value = "is " + SI(m.Value, "s")
+	}
+	return fmt.Sprintf("%s %s %s, at most %s are asked for", which, name, value, SI(m.Limit.Seconds, "s"))
+}
+
+// planVerdict says what to do in sentences.
+func planVerdict(p *plan.Plan, j *PlanJSON) string {
+	if len(p.Finalists) == 0 {
+		if p.Stopped {
+			return "Stopped before a deployment was simulated."
+		}
+		if c := p.Nearest; c != nil {
+			return fmt.Sprintf("None of %s can serve the load; the first: %s on %s, tp %d: %s.", several(p.Deployments, "deployment", "deployments"), c.Model, c.Device, c.TP, c.Why)
+		}
+		return "There is nothing to choose from."
+	}
+	o, r := p.Finalists[0], j.Rows[0]
+	if p.Best == nil {
+		s := fmt.Sprintf("Nothing meets the objective. Nearest comes %s in %s (%s): %s, %.3g times what is allowed.", r.Deployed(), several(o.Replicas, "replica", "replicas"), several(o.GPUsInAll(), "GPU", "GPUs"), planFigure(o.Binds), o.Binds.Ratio())
+		if !finite(o.Binds.Ratio()) || o.Binds.Ratio() <= 1 {
+			s = fmt.Sprintf("Nothing meets the objective. Nearest comes %s in %s (%s): requests come faster than they are served; more devices, or a smaller load.", r.Deployed(), several(o.Replicas, "replica", "replicas"), several(o.GPUsInAll(), "GPU", "GPUs"))
+		}
+		return s + rest(p)
+	}
+	s := fmt.Sprintf("Cheapest that meets the objective: %s, %s, %s in all", r.Deployed(), several(o.Replicas, "replica", "replicas"), several(o.GPUsInAll(), "GPU", "GPUs"))
+	if p.Priced {
+		s += fmt.Sprintf(", %s USD an hour (%s a million input tokens, %s a million output tokens)", Digits(o.Cost), Digits(o.InputCost), Digits(o.OutputCost))
+	} else {
+		s += fmt.Sprintf(", %s GPU-hours a million tokens", Digits(r.GPUHours))
+	}
+	s += fmt.Sprintf(". What binds: %s (a margin of %.0f %%).", planFigure(o.Binds), 100*r.Margin)
+	if o.Slow != nil {
+		worst, ratio := o.Slow[0], 0.0
+		for _, m := range o.Slow {
+			if x := m.Ratio(); x >= ratio {
+				worst, ratio = m, x
+			}
+		}
+		if ratio > 1 {
+			s += fmt.Sprintf(" With kernels as slow as one in twenty measurements would be, it is missed: %s.", planFigure(worst))
+		} else {
+			s += " It is met with kernels at the slow bound of their calibration too."
+		}
+	}
+	return s + rest(p)
+}
+
+// rest says what the answer is worth.
+func rest(p *plan.Plan) string {
+	seen := several(len(p.Finalists), "of them was simulated", "of them were simulated")
+	s := fmt.Sprintf(" %s estimated, %s", several(p.Deployments, "deployment was", "deployments were"), seen)
+	if p.Impossible > 0 {
+		s += fmt.Sprintf(", %s cannot serve the load at all", Int(float64(p.Impossible)))
+	}
+	switch {
+	case p.Stopped:
+		return s + "; stopped before the rest."
+	case p.Best == nil && p.Unseen == 0:
+		return s + "."
+	case p.Best == nil:
+		return s + fmt.Sprintf("; of %s nothing says that they do not meet it (--finalists).", Int(float64(p.Unseen)))
+	case p.Proven:
+		return s + "; the bounds of the others say that none is cheaper."
+	}
+	return s + fmt.Sprintf("; %s may be cheaper by their bounds (--finalists).", Int(float64(p.Unseen)))
+}
+
+// PlanTable shows the finalists, those that meet the objective first.
+func PlanTable(title string, p *plan.Plan, j *PlanJSON) *Table {
+	t := &Table{Title: title, Turn: true}
+	add := func(c Column) { t.Columns = append(t.Columns, c) }
+	add(Column{Name: "deployment", CSV: "deployment", Left: true})
+	add(Column{Name: "replicas", CSV: "replicas"})
+	add(Column{Name: "GPUs", CSV: "gpus"})
+	if p.Priced {
+		add(Column{Name: "cost", Unit: "USD/h", CSV: "usd_per_hour", Plain: true})
+		add(Column{Name: "input", Unit: "USD/Mtok", CSV: "usd_per_million_input", Plain: true})
+		add(Column{Name: "output", Unit: "USD/Mtok", CSV: "usd_per_million_output", Plain: true})
+	}
+	add(Column{Name: "GPU-hours", Unit: "1/Mtok", CSV: "gpu_hours_per_million", Plain: true})
+	var limits []PlanFigure
+	if len(j.Rows) > 0 {
+		limits = j.Rows[0].Objective
+	}
+	for _, l := range limits {
+		name, rest, _ := strings.Cut(l.Name, " ")
+		which, _, _ := strings.Cut(rest, "<")
+		if name == "goodput" {
+			add(Column{Name: "goodput", Unit: "%", CSV: "goodput_percent", Plain: true})
+			continue
+		}
+		add(Column{Name: strings.ToUpper(name) + "\n" + which, Unit: "s", CSV: strings.ReplaceAll(which, ".", "_") + "_" + name + "_seconds", Scale: true})
+		add(Column{Name: "90 %\nof it", Unit: "s", CSV: strings.ReplaceAll(which, ".", "_") + "_" + name + "_interval"})
+	}
+	add(Column{Name: "margin", Unit: "%", CSV: "margin_percent", Plain: true})
+	add(Column{Name: "output", Unit: "tok/s", CSV: "output_tokens", Plain: true})
+	add(Column{Name: "busy", Unit: "%", CSV: "busy_percent", Plain: true})
+	add(Column{Name: "energy\nat most", Unit: "J/tok", CSV: "joules_per_token_at_most", Plain: true})
+	add(Column{Name: "meets", CSV: "meets", Left: true})
+	for _, r := range j.Rows {
+		cells := []Cell{Txt(j.short(r)), Num(float64(r.Replicas)), Num(float64(r.GPUs))}
+		if p.Priced {
+			cells = append(cells, orDash(r.USDPerHour, 1), orDash(r.USDPerInput, 1), orDash(r.USDPerOutput, 1))
+		}
+		cells = append(cells, Num(r.GPUHours))
+		for _, f := range r.Objective {
+			if strings.HasPrefix(f.Name, "goodput") {
+				cells = append(cells, Num(100*f.Value))
+				continue
+			}
+			v := Num(f.Value)
+			if f.Value == math.MaxFloat64 {
+				v = Txt("never")
+			}
+			cells = append(cells, v, Txt(Span(f.Low, f.High, "s")))
+		}
+		meets := "no"
+		switch {
+		case r.Meets && r.Front:
+			meets = "yes, unbeaten"
+		case r.Meets:
+			meets = "yes"
+		}
+		t.Add(append(cells, Num(100*r.Margin), Num(r.Output), Num(100*r.Busy), Num(r.Joules), Txt(meets))...)
+	}
+	t.Notes = append(t.Notes, j.Verdict)
+	if j.Best != nil {
+		t.Notes = append(t.Notes, "Each replica: "+j.Best.Command)
+	}
+	if len(j.Prices) > 0 {
+		t.Notes = append(t.Notes, "Prices: "+strings.Join(j.Prices, "; ")+".")
+	} else {
+		t.Notes = append(t.Notes, "No prices were given (--price DEVICE=USD an hour), so the plan is in GPUs and GPU-hours, one counting as much as another.")
+	}
+	t.Notes = append(t.Notes, "Unbeaten: no other finalist that meets the objective costs no more and takes no longer. Energy: devices at their TDP while they compute, so at most; idle draw, hosts and cooling are not in it.")
+	return t
+}
