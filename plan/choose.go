@@ -23,7 +23,7 @@ func (p *Problem) Plan(ctx context.Context) (*Plan, error) {
 		}
 	}
 	if len(possible) == 0 {
-		out.Nearest = all[0]
+		out.Nearest = slices.MaxFunc(all, func(a, b *Candidate) int { return cmp(p.memory(a), p.memory(b)) })
 		return out, nil
 	}
 	budget := p.Finalists
@@ -87,6 +87,11 @@ func (p *Problem) Plan(ctx context.Context) (*Plan, error) {
 		p.Progress(Simulating, budget, budget)
 	}
 	return out, err
+}
+
+// memory is what the devices of a candidate's replica hold together, in bytes.
+func (p *Problem) memory(c *Candidate) float64 {
+	return float64(c.GPUs) * p.Devices[c.at.device].Profile.MemoryCapacity.Value
 }
 
 // order is in which candidates are simulated: by bound, those that the estimate says meet

@@ -33,12 +33,12 @@ type PlanRow struct {
 	Binds     string       `json:"binds"`     // which of them is nearest to its limit
 	Margin    float64      `json:"margin"`    // by which part of the limit that one stays below it; negative beyond
 
-	MeanTTFT float64 `json:"mean_ttft_seconds"`
-	MeanTPOT float64 `json:"mean_tpot_seconds"`
-	Rate     float64 `json:"request_rate"`  // requests a second, all replicas
-	Input    float64 `json:"input_tokens"`  // a second
-	Output   float64 `json:"output_tokens"` // a second
-	Busy     float64 `json:"busy"`          // share of the time in which replicas compute
+	MeanTTFT float64 `json:"mean_ttft_seconds"` // time to first token
+	MeanTPOT float64 `json:"mean_tpot_seconds"` // time per output token after it
+	Rate     float64 `json:"request_rate"`      // requests a second, all replicas
+	Input    float64 `json:"input_tokens"`      // a second
+	Output   float64 `json:"output_tokens"`     // a second
+	Busy     float64 `json:"busy"`              // share of the time in which replicas compute
 
 	USDPerHour   *float64 `json:"usd_per_hour"`             // null without prices
 	USDPerInput  *float64 `json:"usd_per_million_input"`    // the part of the cost that prompts take the time of
@@ -216,7 +216,11 @@ func planVerdict(p *plan.Plan, j *PlanJSON) string {
 			return "Stopped before a deployment was simulated."
 		}
 		if c := p.Nearest; c != nil {
-			return fmt.Sprintf("None of %s can serve the load; the first: %s on %s, tp %d: %s.", several(p.Deployments, "deployment", "deployments"), c.Model, c.Device, c.TP, c.Why)
+			lead := "No deployment can serve the load"
+			if p.Deployments > 1 {
+				lead = fmt.Sprintf("None of %s deployments can serve the load; the largest", Int(float64(p.Deployments)))
+			}
+			return fmt.Sprintf("%s: tp %d: %s.", lead, c.TP, c.Why)
 		}
 		return "There is nothing to choose from."
 	}
@@ -254,7 +258,7 @@ func planVerdict(p *plan.Plan, j *PlanJSON) string {
 // rest says what the answer is worth.
 func rest(p *plan.Plan) string {
 	seen := several(len(p.Finalists), "of them was simulated", "of them were simulated")
-	s := fmt.Sprintf(" %s estimated, %s", several(p.Deployments, "deployment was", "deployments were"), seen)
+	s := fmt.Sprintf(" %s estimated, %s", strings.Replace(several(p.Deployments, "deployment was", "deployments were"), "one", "One", 1), seen)
 	if p.Impossible > 0 {
 		s += fmt.Sprintf(", %s cannot serve the load at all", Int(float64(p.Impossible)))
 	}
