@@ -53,8 +53,8 @@ without --price the plan counts GPUs.
 chunk (tokens of a step). tp is 1,2,4,8 where nothing is said, the others as simulate has them.`,
 		Example: `  ridgeline plan llama-3.1-8b --on h100-sxm:8,a100-80gb:8 --prompt 1k --generate 256 --rate 20 \
       --ttft 'p95<500ms' --tpot 'p95<20ms' --price h100-sxm=3 --price a100-80gb=1.8
-  ridgeline plan phi4-mini phi4-mini-flash --on h200:4 --users 100 --tpot 'p99<30ms' --vary kv=bf16,fp8
-  ridgeline plan qwen3-32b --on h100-sxm:16 --trace trace.jsonl --ttft 2s --goodput 95% --price examples`,
+  ridgeline plan phi4-mini phi4-mini-flash --on h200:4 --users 100 --tpot 'p99<30ms' --vary tp=1
+  ridgeline plan qwen3-32b --on h200:16 --trace trace.jsonl --ttft 2s --price examples`,
 		Args:              needArgs(1, -1, "at least one model"),
 		ValidArgsFunction: modelNames,
 		RunE:              func(c *cobra.Command, args []string) error { return p.run(c, args) },
