@@ -6,7 +6,7 @@ import (
 	"math"
 	"sync"
 
-	"github.com/goccy/go-yaml"
+	"github.com/OWNER/ridgeline/internal/input"
 )
 
 // Quote is a price of one device, in USD an hour.
@@ -24,8 +24,8 @@ var prices []byte
 // A device without a price is left for the reader to fill and is passed over.
 func ParsePrices(file string, data []byte) (map[string]Quote, error) {
 	var list []Quote
-	if err := yaml.UnmarshalWithOptions(data, &list, yaml.Strict()); err != nil {
-		return nil, fmt.Errorf("%s: not a list of device, usd_per_hour, date and source: %s", file, yaml.FormatError(err, false, false))
+	if err := input.Decode(file, data, &list); err != nil {
+		return nil, err
 	}
 	out, seen := map[string]Quote{}, map[string]bool{}
 	for i, q := range list {
