@@ -98,10 +98,8 @@ type base struct {
 	weight string
 	kv     string
 
-	once sync.Once
-	c    *costmodel.Compiled
-	err  error
-	t    *tables
+	c *costmodel.Compiled
+	t *tables
 }
 
 // Candidate is a deployment, estimated.
