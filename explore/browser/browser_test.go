@@ -239,7 +239,7 @@ func TestExplorer(t *testing.T) {
 	t.Run("what a stranger asks", func(t *testing.T) {
 		p := &page{t, ctx}
 		verdict := p.text(`document.getElementById('verdict').textContent`)
-		for _, say := range []string{"phi4-mini-flash decodes", "as fast as phi4-mini", "cache reads", "from a context of"} {
+		for _, say := range []string{"phi4-mini-flash decodes", "as fast as phi4-mini", "cache reads", "at every context"} {
 			if !strings.Contains(verdict, say) {
 				t.Errorf("the verdict does not say %q: %s", say, verdict)
 			}
