@@ -25,7 +25,7 @@ func Compare(cs []*Compiled, f Fidelity, w Workload) ([]Row, error) {
 			return nil, err
 		}
 		r := Row{Compiled: c, Estimate: e, Speedup: 1}
-		if f == Calibrated {
+		if e.Fidelity == Calibrated {
 			roofline, err := c.Estimate(Roofline, load)
 			if err != nil {
 				return nil, err

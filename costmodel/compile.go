@@ -20,11 +20,20 @@ const (
 	Limit Fidelity = iota
 	Roofline
 	Calibrated
+
+	// Usual is no fidelity of its own but each device's: see UsualOn. Results never say it,
+	// they name the one that it came to.
+	Usual
 )
 
 var fidelityNames = []string{"limit", "roofline", "calibrated"}
 
-func (f Fidelity) String() string { return fidelityNames[f] }
+func (f Fidelity) String() string {
+	if f == Usual {
+		return "usual"
+	}
+	return fidelityNames[f]
+}
 
 // ParseFidelity reads limit, roofline or calibrated.
 func ParseFidelity(s string) (Fidelity, error) {

@@ -108,6 +108,7 @@ func (c *Compiled) Estimate(f Fidelity, w Workload) (Estimate, error) {
 	if err := w.Check(); err != nil {
 		return Estimate{}, err
 	}
+	f = c.Fidelity(f)
 	p, tp := c.At(f), float64(c.tp)
 	e := Estimate{Workload: w, Fidelity: f, Basis: p.Basis(), Memory: c.Memory(w), BeyondContext: c.BeyondContext(w)}
 	var flops, bytes float64

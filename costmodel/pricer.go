@@ -43,7 +43,7 @@ type Pricer interface {
 
 // At returns how a fidelity prices the model.
 func (c *Compiled) At(f Fidelity) Pricer {
-	switch f {
+	switch c.Fidelity(f) {
 	case Limit:
 		return (*limit)(c)
 	case Calibrated:

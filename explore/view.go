@@ -76,7 +76,7 @@ func kinds(s *study.Setup) []string {
 		out = append(out, "roofline")
 	}
 	out = append(out, "ttft")
-	if s.Fidelity == costmodel.Calibrated {
+	if slices.Equal(s.Fidelities(), []costmodel.Fidelity{costmodel.Calibrated}) {
 		out = append(out, "served")
 	}
 	return out

@@ -93,21 +93,24 @@ func CompareSetting(rows []costmodel.Row) string {
 // calibratedNotes say how sure calibrated rows are, what the datasheet alone would say,
 // and where a row rests on something else than the baseline does.
 func calibratedNotes(rows []costmodel.Row) []string {
-	if rows[0].Roofline == nil {
+	if !slices.ContainsFunc(rows, func(r costmodel.Row) bool { return r.Roofline != nil }) {
 		return nil
 	}
 	var spans, roofs, notes []string
-	base := rows[0].Roofline.Decode.TokensPerSecond
+	base := atRoofline(&rows[0])
 	for i := range rows {
 		r := &rows[i]
 		name := rowName(rows, i)
 		if r.Interval.Low != nil {
 			spans = append(spans, name+" "+Span(*r.Interval.Low, *r.Interval.High, "s"))
 		}
-		if i > 0 && r.Roofline != nil {
-			roofs = append(roofs, name+" "+ratio(r.Roofline.Decode.TokensPerSecond/base))
+		if i > 0 {
+			roofs = append(roofs, name+" "+ratio(atRoofline(r)/base))
 		}
-		if r.Basis != rows[0].Basis {
+		switch {
+		case r.Fidelity != rows[0].Fidelity:
+			notes = append(notes, fmt.Sprintf("Fidelity of %s: %s, basis: %s. Its speedup sets times of two fidelities against each other; those at roofline do not.", name, r.Fidelity, r.Basis))
+		case r.Basis != rows[0].Basis:
 			notes = append(notes, fmt.Sprintf("Basis of %s: %s.", name, r.Basis))
 		}
 	}
@@ -116,6 +119,14 @@ func calibratedNotes(rows []costmodel.Row) []string {
 		first += " Speedup at roofline: " + strings.Join(roofs, ", ") + "."
 	}
 	return append([]string{first}, notes...)
+}
+
+// atRoofline is a row's throughput at roofline: its own where it is not calibrated.
+func atRoofline(r *costmodel.Row) float64 {
+	if r.Roofline != nil {
+		return r.Roofline.Decode.TokensPerSecond
+	}
+	return r.Decode.TokensPerSecond
 }
 
 func ratio(v float64) string { return units.Ratio(v) }
@@ -183,6 +194,9 @@ func Verdict(rows []costmodel.Row) string {
 	if math.Abs(other.Speedup-1) < 0.005 {
 		lead = fmt.Sprintf("%s and %s decode equally fast %s", on, bn, where)
 	}
+	if base.Fidelity != other.Fidelity {
+		lead += fmt.Sprintf(" by times of two fidelities, %s against %s (%s with both at roofline)", other.Fidelity, base.Fidelity, ratio(atRoofline(&other)/atRoofline(&base)))
+	}
 	// What changed most in time per token, in the direction of the whole, and what a step
 	// spends most on now.
 	perToken := func(r costmodel.Row, b costmodel.Bound) float64 { return r.Time[b] / float64(r.Workload.Batch) }
@@ -216,9 +230,13 @@ func Verdict(rows []costmodel.Row) string {
 	}
 	rest, share := largest(other.Time)
 	tail := fmt.Sprintf("%s now take %.0f %% of its step", noun(rest), 100*share)
+	mixed := ""
+	if base.Fidelity != other.Fidelity {
+		mixed = ", by the same two fidelities"
+	}
 	atMax := base.Workload.Batch == base.Memory.MaxBatch && other.Workload.Batch == other.Memory.MaxBatch
 	if !atMax && base.TokensPerSecondAtMax > 0 && other.TokensPerSecondAtMax > 0 {
-		tail += fmt.Sprintf(", and at each one's largest batch (%s against %s) it makes %s the tokens per second",
+		tail += fmt.Sprintf(", and at each one's largest batch (%s against %s) it makes %s the tokens per second"+mixed,
 			Int(float64(other.Memory.MaxBatch)), Int(float64(base.Memory.MaxBatch)), ratio(other.TokensPerSecondAtMax/base.TokensPerSecondAtMax))
 	}
 	return lead + ": " + why + "; " + tail + "."

@@ -80,6 +80,7 @@ const profilePeak = 1.3
 
 // Deploy sets an engine up for a compiled model.
 func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings) (*Deployment, error) {
+	f = c.Fidelity(f)
 	d := &Deployment{Profile: p}
 	tp := c.TP()
 	device, known := engineTable().Devices[c.Hardware.Name]

@@ -104,7 +104,7 @@ func (s *Setup) Throughput() *Chart {
 
 // chart puts panels under a title.
 func (s *Setup) chart(kind, title string, setting []string, alt string, panels ...Panel) *Chart {
-	return finish(&Chart{Kind: kind, Title: title, Setting: setting, Alt: alt, Fidelity: s.Fidelity.String(), Panels: panels})
+	return finish(&Chart{Kind: kind, Title: title, Setting: setting, Alt: alt, Fidelity: s.fidelities(), Panels: panels})
 }
 
 // TPOT measures the time of a decode step against the context it sees.
@@ -179,6 +179,7 @@ func (s *Setup) Memory() *Chart {
 			continue
 		}
 		seen[k] = len(p.Series)
+		line.Fidelity = "" // counted
 		if s.severalDevices() {
 			line.Name = c.Model.Name
 		}
@@ -200,7 +201,7 @@ var ErrNotCalibrated = errors.New("only a fitted engine says how prompts delay r
 // Served measures the mean time per token against how many requests are always in flight
 // (continuous batching): the step of all of them and the prompts worked in between.
 func (s *Setup) Served() (*Chart, error) {
-	if s.Fidelity != costmodel.Calibrated {
+	if !slices.Equal(s.Fidelities(), []costmodel.Fidelity{costmodel.Calibrated}) {
 		return nil, ErrNotCalibrated
 	}
 	p := Panel{Form: Curves, X: Axis{Label: "requests in flight", Scale: Log2}, Y: Axis{Label: "time per output token", Unit: "s", FromZero: true}}

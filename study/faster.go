@@ -2,6 +2,7 @@ package study
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/OWNER/ridgeline/costmodel"
 	"github.com/OWNER/ridgeline/units"
@@ -12,6 +13,11 @@ import (
 // sequence.
 func (s *Setup) Faster(i int) string {
 	base, other := s.Compiled[0], s.Compiled[i]
+	if base.Fidelity(s.Fidelity) != other.Fidelity(s.Fidelity) {
+		t := *s // like with like: roofline is the one that every device has
+		t.Fidelity = costmodel.Roofline
+		return "At roofline: at" + strings.TrimPrefix(t.Faster(i), "At")
+	}
 	batch := max(s.Load.Batch, 1)
 	longest := 4 * s.longest()
 	from := costmodel.LengthFrom(longest, func(n int) bool {

@@ -139,9 +139,14 @@ func (s *Setup) Roofline() (*Chart, error) {
 	}
 	t := *s
 	about := "each operation at the rate its kernel reaches"
-	if s.Fidelity != costmodel.Calibrated {
-		t.Fidelity = costmodel.Roofline // a limit has no operations
+	switch fs := s.Fidelities(); {
+	case fs[0] == costmodel.Limit: // it has no operations
+		t.Fidelity = costmodel.Roofline
+		fallthrough
+	case fs[len(fs)-1] == costmodel.Roofline:
 		about = "each operation at what its roof allows"
+	case len(fs) > 1:
+		about = "each operation at the rate its kernel reaches, or at what its roof allows where none was measured"
 	}
 	lowest, highest := math.Inf(1), 0.0
 	var panels []Panel
@@ -192,7 +197,7 @@ func (s *Setup) Speedup() (*Chart, error) {
 	base, other := s.Compiled[0], s.Compiled[1]
 	p := Panel{Form: Grid, X: Axis{Label: "context", Unit: "tokens", Scale: Log2}, Y: Axis{Label: "batch", Scale: Log2}}
 	for _, b := range doubled(1, 128) {
-		row := Series{Name: fmt.Sprintf("batch %d", b), Model: other.Model.Name, Device: other.Hardware.Name, Basis: s.basis(other)}
+		row := Series{Name: fmt.Sprintf("batch %d", b), Model: other.Model.Name, Device: other.Hardware.Name, Fidelity: s.fidelities(), Basis: s.basis(other)}
 		for _, n := range doubled(1024, max(1<<17, s.longest())) {
 			w := costmodel.Workload{Generate: n, Batch: b}
 			row.Points = append(row.Points, Point{X: float64(n), Y: float64(b), Batch: b,

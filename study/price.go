@@ -80,7 +80,7 @@ func (s *Setup) batch(c *costmodel.Compiled, prompt, generate int) (batch int, f
 
 // measured reports whether times are of kernels that were measured.
 func (s *Setup) measured(c *costmodel.Compiled) bool {
-	return s.Fidelity == costmodel.Calibrated && s.basis(c) != costmodel.DatasheetOnly
+	return c.Fidelity(s.Fidelity) == costmodel.Calibrated && s.basis(c) != costmodel.DatasheetOnly
 }
 
 // WithRatio is a compiled model with another GMU ratio; the ratio it gets is the nearest

@@ -125,11 +125,7 @@ func Sweep(path string, r Rows) (*Chart, error) {
 	}
 	title := a.Y.Label + " against " + a.X.Label
 	c := &Chart{Kind: kind, Title: strings.ToUpper(title[:1]) + title[1:], Setting: p.setting(r), Alt: "Rows of a sweep, " + a.Y.Label + " over " + a.X.Label, Panels: []Panel{a}}
-	for i, name := range p.columns {
-		if name == "fidelity" {
-			c.Fidelity = p.same[i]
-		}
-	}
+	c.Fidelity = strings.Join(p.fidelities, ", ")
 	return c, nil
 }
 
@@ -187,7 +183,9 @@ type points struct {
 	dropped int
 	merged  bool // some x had several rows
 	columns []string
-	same    []string // the value all rows have in a column, "" if they differ
+	// fidelities are those that rows have, sorted.
+	fidelities []string
+	same       []string // the value all rows have in a column, "" if they differ
 }
 
 func (r Rows) read(path string) (Rows, *points, error) {
@@ -208,6 +206,11 @@ func (r Rows) read(path string) (Rows, *points, error) {
 		for i, v := range p.same {
 			if v != "" && (i >= len(row.Values) || v != row.Values[i]) {
 				p.same[i] = ""
+			}
+		}
+		if f := row.Get("fidelity"); f != "" {
+			if i, ok := slices.BinarySearch(p.fidelities, f); !ok {
+				p.fidelities = slices.Insert(p.fidelities, i, f)
 			}
 		}
 		if row.Get("status") != "ok" {
@@ -307,6 +310,9 @@ func (p *points) setting(r Rows) []string {
 		if p.same[i] != "" && c != "row" && c != r.X && c != r.By {
 			out = append(out, words(c)+" "+p.same[i])
 		}
+	}
+	if len(p.fidelities) > 1 && r.By != "fidelity" && r.X != "fidelity" {
+		out = append(out, "fidelities "+strings.Join(p.fidelities, " and "))
 	}
 	out = append(out, units.Int(float64(p.rows))+" rows of a sweep")
 	if p.unfit > 0 {

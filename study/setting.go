@@ -38,17 +38,32 @@ func (s *Setup) setting(parts ...string) []string {
 	return append(out, s.fidelity())
 }
 
-// fidelity names the fidelity and what it rests on.
+// fidelity names the fidelity and what it rests on; where devices are priced at several,
+// each with the devices that it is of.
 func (s *Setup) fidelity() string {
-	var all []string
-	for _, c := range s.Compiled {
-		b, _, _ := strings.Cut(s.basis(c), " (")
-		if !slices.Contains(all, b) {
-			all = append(all, b)
+	fs := s.Fidelities()
+	var parts []string
+	for _, f := range fs {
+		var bases, on []string
+		for _, c := range s.Compiled {
+			if c.Fidelity(s.Fidelity) != f {
+				continue
+			}
+			if b, _, _ := strings.Cut(s.basis(c), " ("); !slices.Contains(bases, b) {
+				bases = append(bases, b)
+			}
+			if !slices.Contains(on, c.Hardware.Name) {
+				on = append(on, c.Hardware.Name)
+			}
 		}
+		part := f.String()
+		if len(fs) > 1 {
+			part += " on " + strings.Join(on, ", ")
+		}
+		parts = append(parts, fmt.Sprintf("%s (%s)", part, strings.Join(bases, "; ")))
 	}
-	out := fmt.Sprintf("fidelity %s (%s)", s.Fidelity, strings.Join(all, "; "))
-	if s.Fidelity == costmodel.Calibrated && s.Compiled[0].Options.Engine != "" {
+	out := "fidelity " + strings.Join(parts, " and ")
+	if slices.Contains(fs, costmodel.Calibrated) && s.Compiled[0].Options.Engine != "" {
 		out = fmt.Sprintf("engine %s · %s", s.Compiled[0].Options.Engine, out)
 	}
 	return out
@@ -142,7 +157,7 @@ func (s *Setup) name(c *costmodel.Compiled) string {
 
 // series begins the series of a model on a device.
 func (s *Setup) series(c *costmodel.Compiled) Series {
-	return Series{Name: s.name(c), Model: c.Model.Name, Device: c.Hardware.Name, Basis: s.basis(c)}
+	return Series{Name: s.name(c), Model: c.Model.Name, Device: c.Hardware.Name, Fidelity: c.Fidelity(s.Fidelity).String(), Basis: s.basis(c)}
 }
 
 // of names the only model in a title.

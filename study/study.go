@@ -6,7 +6,9 @@
 package study
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/OWNER/ridgeline/costmodel"
@@ -67,6 +69,8 @@ type Series struct {
 	Model  string `json:"model,omitempty"`
 	Device string `json:"device,omitempty"`
 	Basis  string `json:"basis,omitempty"`
+	// Fidelity is that of its times where it may be another than other series have.
+	Fidelity string `json:"fidelity,omitempty"`
 	// Cloud says that points are not to be joined, Bare that a line has no markers.
 	Cloud bool `json:"cloud,omitempty"`
 	Bare  bool `json:"bare,omitempty"`
@@ -126,10 +130,14 @@ func (c *Chart) Rows() []Row {
 	var out []Row
 	for _, p := range c.Panels {
 		for _, s := range p.Series {
+			f := cmp.Or(s.Fidelity, c.Fidelity)
+			if c.Fidelity == "" {
+				f = "" // counted, not timed
+			}
 			for _, q := range s.Points {
 				out = append(out, Row{Figure: c.Kind, Panel: p.Heading, Series: s.Name, Model: s.Model, Device: s.Device, Point: q.Name,
 					XName: p.X.Label, X: q.X, XUnit: p.X.Unit, YName: p.Y.Label, Y: q.Y, YUnit: p.Y.Unit, Low: q.Low, High: q.High,
-					Value: q.Value, Share: q.Share, Batch: q.Batch, Fits: q.Fits, Fidelity: c.Fidelity, Basis: s.Basis})
+					Value: q.Value, Share: q.Share, Batch: q.Batch, Fits: q.Fits, Fidelity: f, Basis: s.Basis})
 			}
 		}
 	}
@@ -191,6 +199,28 @@ type Setup struct {
 	Price map[string]float64
 	// Serve is a load to simulate the models under; nil for none.
 	Serve *UnderLoad
+}
+
+// Fidelities lists the fidelities that models are priced at, coarsest first: one, or where
+// nobody asked for one and devices differ, each device's.
+func (s *Setup) Fidelities() []costmodel.Fidelity {
+	var out []costmodel.Fidelity
+	for _, c := range s.Compiled {
+		if f := c.Fidelity(s.Fidelity); !slices.Contains(out, f) {
+			out = append(out, f)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// fidelities is Fidelities in words.
+func (s *Setup) fidelities() string {
+	var names []string
+	for _, f := range s.Fidelities() {
+		names = append(names, f.String())
+	}
+	return strings.Join(names, ", ")
 }
 
 // Kinds lists the figures about models.

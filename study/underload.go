@@ -110,7 +110,7 @@ func (s *Setup) UnderCurve(ctx context.Context, u *UnderLoad) (*Chart, error) {
 			setting[i] = after // the engine of the analytic figures, not this one
 		}
 	}
-	ch := Served(points, s.Fidelity.String(), append(setting, "to "+u.String()))
+	ch := Served(points, s.fidelities(), append(setting, "to "+u.String()))
 	ch.Kind = "under-load"
 	return ch, nil
 }

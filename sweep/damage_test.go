@@ -169,7 +169,7 @@ func TestShardsWithoutRows(t *testing.T) {
 			}
 			return paths, whole
 		}
-		paths, whole := make("tpot<12ms")
+		paths, whole := make("tpot<30ms")
 		var out strings.Builder
 		if err := Merge(t.Context(), &out, paths); err != nil || out.String() != whole || strings.Count(whole, "a100-80gb") != 1 {
 			t.Errorf("%s: %v\n%s\nwant\n%s", ext, err, out.String(), whole)

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/OWNER/ridgeline/costmodel"
 	"github.com/OWNER/ridgeline/internal/plain"
 )
 
@@ -85,6 +86,10 @@ type encoder struct {
 	names [][]byte   // JSON keys, quoted, with their colon
 	vals  [][][]byte // axis values as the format writes them
 	fixed [][]byte   // values of the fixed columns
+	// usual is, where the grid names no fidelity, that of each device of the axis on, and of
+	// the only device where it does not vary: a column after the fixed ones.
+	usual [][]byte
+	on    int // the axis of devices, -1 where there is one device
 	num   []byte
 	col   int // of the row being written
 }
@@ -103,9 +108,26 @@ func (f Format) encoder(g *Grid) *encoder {
 		e.vals = append(e.vals, vs)
 	}
 	for _, n := range shown {
-		if !g.varies(n) {
+		if !g.varies(n) && n != "fidelity" {
 			e.fixed = append(e.fixed, f.value(n, g.Fixed[n]))
 		}
+	}
+	if g.varies("fidelity") {
+		return e
+	}
+	devices := []set{g.fixed["on"]}
+	e.on = slices.IndexFunc(g.Axes, func(a Axis) bool { return a.Name == "on" })
+	if e.on >= 0 {
+		devices = g.varied[e.on]
+	}
+	for _, to := range devices {
+		name := g.Fixed["fidelity"]
+		if name == "" {
+			var p point
+			to(&p)
+			name = costmodel.UsualOn(p.device, nil).String()
+		}
+		e.usual = append(e.usual, f.value("fidelity", name))
 	}
 	return e
 }
@@ -159,6 +181,13 @@ func (e *encoder) setting(b *bytes.Buffer, i int, at []int) {
 	}
 	for _, v := range e.fixed {
 		e.put(b, v)
+	}
+	switch {
+	case len(e.usual) == 0: // it varies
+	case e.on >= 0:
+		e.put(b, e.usual[at[e.on]])
+	default:
+		e.put(b, e.usual[0])
 	}
 }
 

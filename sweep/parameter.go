@@ -111,7 +111,7 @@ var parameters = []parameter{
 		tokens(func(w *costmodel.Workload, n int) { w.Generate = n })},
 	{"batch", []string{"concurrency"}, loadParam, whole, "1", "sequences, or max",
 		tokens(func(w *costmodel.Workload, n int) { w.Batch = n })},
-	{"fidelity", nil, loadParam, text, "roofline", "limit, roofline, calibrated",
+	{"fidelity", nil, loadParam, text, "", "limit, roofline, calibrated; else calibrated where a GPU of the device's architecture was measured, roofline where none was",
 		named(costmodel.ParseFidelity, func(p *point, f costmodel.Fidelity) { p.fidelity = f })},
 	{"simulate", nil, loadParam, text, "", "an engine: the simulate.… figures of batch clients served by it", readEngine},
 	{"spread", nil, loadParam, number, "", "simulated: standard deviation of lengths over their mean, normal",

@@ -54,7 +54,7 @@ const maxEntries = 4096
 
 // newEngine makes the engine of a normalised grid.
 func newEngine(g *Grid) *engine {
-	e := &engine{g: g, cache: map[string]*entry{}}
+	e := &engine{g: g, cache: map[string]*entry{}, fixed: point{fidelity: costmodel.Usual}}
 	for i, a := range g.Axes {
 		if p, _ := parameterOf(a.Name); p.role == loadParam {
 			e.load = append(e.load, i)

@@ -325,7 +325,7 @@ func (l *loadFlags) bind(c *cobra.Command) {
 	f.Var(&l.generate, "generate", "tokens to generate")
 	f.Var(&l.batch, "batch", "sequences at once, or max: the largest that fits")
 	f.StringVar(&l.fidelity, "fidelity", "", strings.Join(costmodel.Fidelities(), ", "))
-	f.Lookup("fidelity").DefValue = "calibrated where the device was measured, else roofline"
+	f.Lookup("fidelity").DefValue = "calibrated where a GPU of the architecture was measured, else roofline"
 }
 
 // workload reads the flags; batch 0 is max.
@@ -340,7 +340,7 @@ func (l *loadFlags) workload() (costmodel.Fidelity, costmodel.Workload, error) {
 			return f, w, fmt.Errorf("--%w", err)
 		}
 	}
-	if e := l.flags.Lookup("engine"); e != nil && e.Changed && f != costmodel.Calibrated {
+	if e := l.flags.Lookup("engine"); e != nil && e.Changed && f < costmodel.Calibrated {
 		warn(l.errs(), "--engine %s changes nothing at fidelity %s: only calibrated times include an engine", e.Value, f)
 	}
 	if w.Generate < 1 {
@@ -370,8 +370,8 @@ func (l *loadFlags) of(c *cobra.Command, d *deployFlags, models []string) (costm
 	return f, w, cs, err
 }
 
-// usual is the fidelity where none is asked for: calibrated if every device was measured
-// or a calibration is given, else roofline.
+// usual is the fidelity where none is asked for: that of the device, and each device's own
+// where several differ. A calibration that is given makes all of them calibrated.
 func (l *loadFlags) usual() costmodel.Fidelity {
 	if f := l.flags.Lookup("calibration"); f != nil && f.Value.String() != "" {
 		return costmodel.Calibrated
@@ -380,14 +380,19 @@ func (l *loadFlags) usual() costmodel.Fidelity {
 	if on == nil {
 		return costmodel.Roofline
 	}
-	for _, n := range strings.Split(on.Value.String(), ",") {
-		// A name that opens nothing is reported when it is compiled for.
+	usual := costmodel.Roofline
+	for i, n := range strings.Split(on.Value.String(), ",") {
 		hw, err := hardware.Open(strings.TrimSpace(n))
-		if err != nil || !kerneltime.IsFitted(hw) {
-			return costmodel.Roofline
+		if err != nil {
+			return costmodel.Roofline // reported when it is compiled for
 		}
+		f := costmodel.UsualOn(hw, nil)
+		if i > 0 && f != usual {
+			return costmodel.Usual
+		}
+		usual = f
 	}
-	return costmodel.Calibrated
+	return usual
 }
 
 // outFlags say how a result is written.

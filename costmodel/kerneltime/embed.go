@@ -162,6 +162,22 @@ func Without(name string) *Profile {
 	return compose(name, own.device, rest)
 }
 
+// HasRelative reports whether products and attention were measured on the device or on a GPU
+// of its architecture, so that For's times are worth more than a datasheet's.
+func HasRelative(hw *hardware.Profile) bool {
+	if !gpu(hw) || hw.Arch == "" {
+		return false
+	}
+	var product, attention bool
+	for _, p := range embedded() {
+		if p.device.Arch == hw.Arch {
+			product = product || p.basis[ClassGEMM].Kind == Fitted
+			attention = attention || p.basis[ClassDecode].Kind == Fitted
+		}
+	}
+	return product && attention
+}
+
 // IsFitted reports whether a device's products and attention were measured.
 func IsFitted(hw *hardware.Profile) bool {
 	if !gpu(hw) {

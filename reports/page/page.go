@@ -251,10 +251,16 @@ var fidelities = map[costmodel.Fidelity]string{
 func method(s *study.Setup) Section {
 	c := s.Compiled[0]
 	x := Section{ID: "method", Heading: "How these figures were made", Text: []string{
-		fmt.Sprintf("Fidelity: %s. %s", s.Fidelity, fidelities[s.Fidelity]),
+		"",
 		"Formats: " + c.Formats() + ". Kernels read K and V " + c.Options.KVRead.String() + "; differential attention runs " + c.Options.Diff.String() + "; prefill " + c.Options.Prefill.String() + ".",
 		"What is counted, operation by operation, is a written convention; reference kernels count the same bytes and FLOPs while they run, and tests hold the two equal, integer for integer.",
 	}}
+	for i, f := range s.Fidelities() {
+		if i > 0 {
+			x.Text[0] += " "
+		}
+		x.Text[0] += fmt.Sprintf("Fidelity: %s. %s", f, fidelities[f])
+	}
 	t := &reports.Table{Title: "Layouts", Columns: []reports.Column{{Name: "model", Left: true}, {Name: "layout", Left: true}}}
 	var models, devices []string
 	var profiles []*reports.Table
