@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
@@ -52,6 +53,7 @@ type calibrated struct {
 	tp      float64
 	perStep float64 // seconds of the engine: host, and gaps between kernels
 	prompts float64 // the same for a prefill
+	tables  [1 << tableBits]atomic.Pointer[batchTable]
 }
 
 func (c *Compiled) calibrate() Pricer {
@@ -115,17 +117,63 @@ func (c *calibrated) least(k *kernel, b, seen float64) float64 {
 
 func (c *calibrated) Step(batch, context int) float64 {
 	b, n := float64(batch), float64(context)
-	t := c.steady(b, b)
+	table := c.at(b)
+	t := table.steady
 	for i := range c.vary {
 		k := &c.vary[i]
-		t += c.seconds(k, b, n, k.floor.at(n))
+		t += c.attend(k, &table.over[i], b, n, k.floor.at(n))
 	}
 	return t
+}
+
+// tableBits is the logarithm of how many batches a compiled model keeps tables of. They bound
+// its memory: a table is about a kilobyte.
+const tableBits = 5
+
+// batchTable is what of a step depends on the batch alone.
+type batchTable struct {
+	b      float64
+	steady float64                 // of b sequences, computed as so many rows
+	over   []kerneltime.DecodeOver // for each of vary; empty for attention that is not packed
+}
+
+// at is the table of a batch. It is made when first asked for, and again where another batch
+// has taken its place since: what it says does not depend on that.
+func (c *calibrated) at(b float64) *batchTable {
+	slot := &c.tables[uint64(b)*0x9e3779b97f4a7c15>>(64-tableBits)]
+	if t := slot.Load(); t != nil && t.b == b {
+		return t
+	}
+	t := &batchTable{b: b, steady: c.sumSteady(b, b), over: make([]kerneltime.DecodeOver, len(c.vary))}
+	for i := range c.vary {
+		if k := &c.vary[i]; !k.unpacked {
+			s := k.attention
+			s.Batch = b
+			t.over[i] = c.profile.DecodeOver(s)
+		}
+	}
+	slot.Store(t)
+	return t
+}
+
+// attend is seconds of attention.
+func (c *calibrated) attend(k *kernel, o *kerneltime.DecodeOver, b, n, seen float64) float64 {
+	if k.unpacked {
+		return c.seconds(k, b, n, seen)
+	}
+	return k.layers * max(k.launches*o.Seconds(n, seen), c.least(k, b, seen))
 }
 
 // steady is the part of a step of b sequences, computed as so many rows, that does not
 // depend on the context.
 func (c *calibrated) steady(b, rows float64) float64 {
+	if rows == b {
+		return c.at(b).steady
+	}
+	return c.sumSteady(b, rows)
+}
+
+func (c *calibrated) sumSteady(b, rows float64) float64 {
 	t := c.perStep + c.engine.Sequence*b + c.stream0 + c.stream1*rows
 	for i := range c.fixed {
 		k := &c.fixed[i]
@@ -172,50 +220,51 @@ func (c *calibrated) Generation(w Workload) float64 {
 		return 0
 	}
 	b, n := float64(w.Batch), float64(w.Generate)
-	t := c.steady(b, b) * n
+	table := c.at(b)
+	t := table.steady * n
 	for i := range c.vary {
-		t += c.grow(&c.vary[i], b, span{lo: float64(w.Prompt + 1), hi: float64(w.Prompt + w.Generate), alike: true})
+		t += c.grow(&c.vary[i], &table.over[i], b, span{lo: float64(w.Prompt + 1), hi: float64(w.Prompt + w.Generate), alike: true})
 	}
 	return t
 }
 
 // grow sums a kernel over a span.
-func (c *calibrated) grow(k *kernel, b float64, s span) (t float64) {
+func (c *calibrated) grow(k *kernel, o *kerneltime.DecodeOver, b float64, s span) (t float64) {
 	if k.floor.chunked && s.alike { // attention of a chunk is that of as many positions
 		k.floor.teeth(s.lo, s.hi, func(first, last, times float64) {
-			t += times * c.between(k, b, span{lo: first, hi: last, alike: true})
+			t += times * c.between(k, o, b, span{lo: first, hi: last, alike: true})
 		})
 		return t
 	}
-	return c.between(k, b, s)
+	return c.between(k, o, b, s)
 }
 
 // between is grow where no chunk ends.
-func (c *calibrated) between(k *kernel, b float64, s span) (t float64) {
+func (c *calibrated) between(k *kernel, o *kerneltime.DecodeOver, b float64, s span) (t float64) {
 	for start := s.lo; start <= s.hi; {
 		// The steps before the next doubling, and up to the window.
 		end := min(s.hi, start+math.Ceil(math.Exp2(math.Floor(math.Log2(start))+1)-start)-1)
 		if w := k.floor.window; start <= w {
 			end = min(end, start+math.Floor(w-start))
 		}
-		t += c.piece(k, b, start, end, &s)
+		t += c.piece(k, o, b, start, end, &s)
 		start = end + 1
 	}
 	return t
 }
 
-func (c *calibrated) piece(k *kernel, b, lo, hi float64, s *span) (sum float64) {
+func (c *calibrated) piece(k *kernel, o *kerneltime.DecodeOver, b, lo, hi float64, s *span) (sum float64) {
 	n := hi - lo + 1
 	if n <= shortest {
 		for x := lo; x < hi+0.5; x++ {
-			sum += c.seconds(k, b, x, s.at(x, k.floor.reach))
+			sum += c.attend(k, o, b, x, s.at(x, k.floor.reach))
 		}
 		return sum
 	}
 	mid, half := (lo+hi)/2, n/2
 	for i, g := range gaussX {
 		x := mid + half*g
-		sum += gaussW[i] * c.seconds(k, b, x, s.at(x, k.floor.reach))
+		sum += gaussW[i] * c.attend(k, o, b, x, s.at(x, k.floor.reach))
 	}
 	return half * sum
 }
@@ -231,10 +280,11 @@ func (c *calibrated) Run(m *Mix, steps int) float64 {
 func (c *calibrated) attention(m *Mix, steps int) (t float64) {
 	b := float64(m.Decodes)
 	lo := m.Contexts / b
+	table := c.at(b)
 	for i := range c.vary {
 		k := &c.vary[i]
 		seen, more := m.seen(k.floor.seen)
-		t += c.grow(k, b, span{lo: lo, hi: lo + float64(steps-1), seen: seen / b, slope: more / b})
+		t += c.grow(k, &table.over[i], b, span{lo: lo, hi: lo + float64(steps-1), seen: seen / b, slope: more / b})
 	}
 	return t
 }
@@ -382,7 +432,10 @@ func (c *calibrated) op(g *OpGroup, w Workload) float64 {
 	x := c.of.kernelOf(g)
 	n := float64(w.Generate)
 	if x.price == asAttention {
-		return c.grow(&x, float64(w.Batch), span{lo: float64(w.Prompt + 1), hi: float64(w.Prompt + w.Generate), alike: true}) / n
+		s := x.attention
+		s.Batch = float64(w.Batch)
+		over := c.profile.DecodeOver(s) // of attention that is not packed it goes unread
+		return c.grow(&x, &over, s.Batch, span{lo: float64(w.Prompt + 1), hi: float64(w.Prompt + w.Generate), alike: true}) / n
 	}
 	return c.seconds(&x, float64(w.Batch), 1, 1)
 }
