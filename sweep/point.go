@@ -77,6 +77,32 @@ type worker struct {
 	key  []byte
 	last string
 	ent  *entry
+
+	prefills [1 << prefillBits]prefill
+}
+
+// prefill is what the prompts of a compiled point took: the same ones come again with every
+// number of tokens generated, and take longer to price than all else of a row.
+type prefill struct {
+	ent           *entry
+	fidelity      costmodel.Fidelity
+	batch, prompt int
+	seconds       float64
+}
+
+// prefillBits is the logarithm of how many prefills a worker keeps.
+const prefillBits = 8
+
+// prefill is the time of the prompts of a row.
+func (w *worker) prefill(p costmodel.Pricer, f costmodel.Fidelity, load costmodel.Workload) float64 {
+	k := prefill{ent: w.ent, fidelity: f, batch: load.Batch, prompt: load.Prompt}
+	slot := &w.prefills[(uint64(load.Batch)<<32^uint64(load.Prompt))*0x9e3779b97f4a7c15>>(64-prefillBits)]
+	k.seconds = slot.seconds
+	if *slot != k {
+		k.seconds = p.Prefill(load)
+		*slot = k
+	}
+	return k.seconds
 }
 
 func (e *engine) worker() *worker { return &worker{e: e, at: make([]int, len(e.g.Axes))} }
@@ -102,7 +128,7 @@ func (w *worker) row(ctx context.Context, i int) result {
 	for _, a := range e.load {
 		e.g.varied[a][w.at[a]](&p)
 	}
-	return price(ctx, w.ent, &p)
+	return w.price(ctx, &p)
 }
 
 func (e *engine) entry(key string) *entry {
@@ -120,7 +146,8 @@ func (e *engine) entry(key string) *entry {
 }
 
 // price evaluates a compiled point for a workload; batch 0 is the largest that fits.
-func price(ctx context.Context, n *entry, pt *point) result {
+func (w *worker) price(ctx context.Context, pt *point) result {
+	n := w.ent
 	load := pt.load
 	p := priced{at: n.c.At(pt.fidelity), params: n.params}
 	r := result{priced: true}
@@ -140,7 +167,7 @@ func price(ctx context.Context, n *entry, pt *point) result {
 			r.reason = "beyond the context: " + r.beyond
 		}
 	}
-	p.prefill, p.decode = p.at.Prefill(p.load), p.at.Generation(p.load)
+	p.prefill, p.decode = w.prefill(p.at, pt.fidelity, p.load), p.at.Generation(p.load)
 	asked := figures[:analytic]
 	if pt.ask.engine != nil {
 		var err error
