@@ -158,7 +158,7 @@ func (c *calibrated) at(b float64) *batchTable {
 
 // attend is seconds of attention.
 func (c *calibrated) attend(k *kernel, o *kerneltime.DecodeOver, b, n, seen float64) float64 {
-	if k.unpacked {
+	if k.unpacked || k.floor.chunked { // no table is made of these
 		return c.seconds(k, b, n, seen)
 	}
 	return k.layers * max(k.launches*o.Seconds(n, seen), c.least(k, b, seen))

@@ -15,7 +15,7 @@ func (c *calibrated) directStep(b, n float64) float64 {
 	t := c.sumSteady(b, b)
 	for i := range c.vary {
 		k := &c.vary[i]
-		t += c.seconds(k, b, n, min(n, k.floor.window))
+		t += c.seconds(k, b, n, k.floor.at(n))
 	}
 	return t
 }
