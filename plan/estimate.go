@@ -114,7 +114,7 @@ func (t *tables) prompts(budget int) *promptTable {
 	for _, b := range []int{0, 4, 32, 256} {
 		m := costmodel.Mix{Decodes: b, Contexts: float64(b) * context, Seen: make([]float64, len(windows)), Growing: make([]float64, len(windows))}
 		for i, w := range windows {
-			m.Seen[i] = float64(b) * math.Min(context, float64(w))
+			m.Seen[i] = float64(b * costmodel.Seen(w, int(math.Round(context))))
 		}
 		base := 0.0
 		if b > 0 {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/OWNER/ridgeline/arch"
 	"github.com/OWNER/ridgeline/costmodel"
 	"github.com/OWNER/ridgeline/hardware"
 	"github.com/OWNER/ridgeline/models"
@@ -342,5 +343,40 @@ func BenchmarkEstimates(b *testing.B) {
 		}
 		b.ReportMetric(float64(len(all))/time.Since(start).Seconds(), "deployments/s")
 		b.ReportMetric(float64(len(all)), "deployments")
+	}
+}
+
+// Attention within chunks sees what its chunk has of the context, in the tables of prompts too.
+// Seven tokens past two chunks of 8,192 a sequence sees seven positions in such layers; a prompt
+// beside it costs more where it sees all of a chunk.
+func TestPromptsBesideChunks(t *testing.T) {
+	m := model(t, "llama-3.1-8b")
+	m.Model = m.Model.Clone()
+	m.Model.MapMixers(func(_ int, x arch.Mixer) arch.Mixer {
+		a := x.(arch.Attention)
+		a.Window, a.Chunked = 8192, true
+		return a
+	})
+	at := func(generate float64) float64 {
+		b := &base{tp: 1, pp: 1, ep: 1, dp: 1}
+		p := &Problem{Models: []Model{m}, Devices: []Device{device(t, "h200", 8, 0)}}
+		if err := p.compile(b); err != nil {
+			t.Fatal(err)
+		}
+		x := newTables(b.c, costmodel.Roofline, offered{prompt: 16000, generate: generate})
+		context := 16000 + generate/2
+		mix := costmodel.Mix{Decodes: 4, Contexts: 4 * context, Seen: make([]float64, len(b.c.Windows())), Growing: make([]float64, len(b.c.Windows()))}
+		for i, w := range b.c.Windows() {
+			mix.Seen[i] = 4 * float64(costmodel.Seen(w, int(context)))
+		}
+		base := x.at.Run(&mix, 1)
+		mix.Chunks = []costmodel.Call{{Batch: 1, New: 16000}}
+		if got, want := x.prompts(16000).added[1], x.at.Mixed(&mix)-base; math.Abs(got/want-1) > 1e-9 {
+			t.Errorf("a prompt beside contexts of %.0f adds %g s, want %g", context, got, want)
+		}
+		return base
+	}
+	if short, long := at(782), at(600); short >= long { // 16,391 positions, 16,300
+		t.Errorf("seven positions into a chunk a step takes %g s, near the end of one %g", short, long)
 	}
 }
