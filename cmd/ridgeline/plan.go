@@ -140,7 +140,7 @@ func (p *planFlags) problem(c *cobra.Command, args []string) (*plan.Problem, []s
 		return nil, nil, err
 	}
 	if p.s.load.fidelity == "" {
-		out.Fidelity = p.usual(out.Devices)
+		out.Fidelity = usual(out.Devices, out.Options.Calibration)
 	}
 	if p.s.trace != "" {
 		if out.Trace, err = p.s.readTrace(c, "trace", p.s.trace); err != nil {
@@ -179,13 +179,10 @@ func (p *planFlags) base(c *cobra.Command, w costmodel.Workload) (serving.Load, 
 	return l, err
 }
 
-// usual is calibrated if all devices were measured.
-func (p *planFlags) usual(devices []plan.Device) costmodel.Fidelity {
-	if p.s.deploy.calibration != "" {
-		return costmodel.Calibrated
-	}
+// usual is calibrated if that is usual on all devices: costs are held against each other.
+func usual(devices []plan.Device, own *kerneltime.Profile) costmodel.Fidelity {
 	for _, d := range devices {
-		if !kerneltime.IsFitted(d.Profile) {
+		if costmodel.UsualOn(d.Profile, own) != costmodel.Calibrated {
 			return costmodel.Roofline
 		}
 	}

@@ -178,19 +178,5 @@ func HasRelative(hw *hardware.Profile) bool {
 	return product && attention
 }
 
-// IsFitted reports whether a device's products and attention were measured.
-func IsFitted(hw *hardware.Profile) bool {
-	if !gpu(hw) {
-		return false
-	}
-	d := NewDevice(hw)
-	for _, p := range embedded() {
-		if p.hardware == hw.Name && p.device == d {
-			return p.basis[ClassGEMM].Kind == Fitted && p.basis[ClassDecode].Kind == Fitted
-		}
-	}
-	return false
-}
-
 // gpu reports whether a device is one that GPU kernels run on.
 func gpu(hw *hardware.Profile) bool { return hw.Vendor == "NVIDIA" || hw.Vendor == "AMD" }

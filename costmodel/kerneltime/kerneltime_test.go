@@ -32,7 +32,7 @@ func TestEmbeddedProfiles(t *testing.T) {
 		if d := NewDevice(hw); d != p.device {
 			t.Errorf("%s was fitted on %+v, its datasheet is now %+v: fit it anew", p.Hardware(), p.device, d)
 		}
-		if IsFitted(hw) != (p.Hardware() != "h100-sxm") { // its products and packed attention are transferred
+		if fitted := p.Basis(ClassGEMM).Kind == Fitted && p.Basis(ClassDecode).Kind == Fitted; fitted != (p.Hardware() != "h100-sxm") { // its products and packed attention are transferred
 			t.Errorf("%s is embedded but not fitted", p.Hardware())
 		}
 		for c := range classes {
