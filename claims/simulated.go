@@ -40,6 +40,8 @@ func (a *auditor) serveAll(runs []run) error {
 			todo = append(todo, r)
 		}
 	}
+	uncached := *a.hw // what is read again comes from memory
+	uncached.CacheBandwidth = hardware.Figure{}
 	got := make([]Served, len(todo))
 	g, ctx := errgroup.WithContext(a.ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
@@ -51,10 +53,7 @@ func (a *auditor) serveAll(runs []run) error {
 		f := a.finest()
 		hw := a.hw
 		if r.datasheet {
-			f = costmodel.Roofline
-			slow := *a.hw // what is read again comes from memory
-			slow.CacheBandwidth = hardware.Figure{}
-			hw = &slow
+			f, hw = costmodel.Roofline, &uncached
 		}
 		g.Go(func() (err error) {
 			got[i], err = a.serve(ctx, Serving{Model: m, Hardware: hw, Deploy: r.deploy, Fidelity: f, Engine: r.engine,
