@@ -6,7 +6,6 @@ import (
 	"sort"
 
 	"golang.org/x/sync/errgroup"
-	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/OWNER/ridgeline/costmodel"
 	"github.com/OWNER/ridgeline/serving"
@@ -26,15 +25,6 @@ type run struct {
 	busy, prompt float64
 	keeps        bool
 }
-
-// slower is a pricer whose steps take a factor as long.
-type slower struct {
-	serving.Pricer
-	by float64
-}
-
-func (s slower) Mixed(x *serving.Step) float64      { return s.by * s.Pricer.Mixed(x) }
-func (s slower) Run(x *serving.Step, k int) float64 { return s.by * s.Pricer.Run(x, k) }
 
 // source is the load of the part of the fleet that is simulated, and of how many replicas
 // that is. Of replicas that take requests in turn each sees every n-th of them, whose gaps
@@ -73,7 +63,7 @@ func (p *Problem) simulate(ctx context.Context, d *serving.Deployment, n int, ba
 	src, replicas, skip := p.source(n, seed, batch)
 	price := d.Price
 	if by != 1 {
-		price = func() serving.Pricer { return slower{d.Price(), by} }
+		price = serving.Scaled(d.Price, by)
 	}
 	r, err := serving.Run(ctx, d.Limits, price, src, serving.Options{Replicas: replicas})
 	if err != nil {
@@ -180,18 +170,11 @@ func (p *Problem) measure(ctx context.Context, c *Candidate, d *serving.Deployme
 	}
 	o := &Confirmed{Candidate: c, Replicas: n, Meets: true}
 	over := func(of func(*run) float64) (mean, half float64) {
-		for _, r := range runs {
-			mean += of(r) / float64(seeds)
+		vs := make([]float64, seeds)
+		for i, r := range runs {
+			vs[i] = of(r)
 		}
-		if seeds < 2 {
-			return mean, 0
-		}
-		sq := 0.0
-		for _, r := range runs {
-			sq += (of(r) - mean) * (of(r) - mean)
-		}
-		t := distuv.StudentsT{Sigma: 1, Nu: float64(seeds - 1)}.Quantile(0.95)
-		return mean, t * math.Sqrt(sq/float64(seeds-1)/float64(seeds))
+		return serving.MeanOver(vs)
 	}
 	limits := append([]Limit(nil), p.Objective.Limits...)
 	if p.Objective.Goodput > 0 {
@@ -199,7 +182,7 @@ func (p *Problem) measure(ctx context.Context, c *Candidate, d *serving.Deployme
 	}
 	for i, l := range limits {
 		v, half := over(func(r *run) float64 { return r.limits[i] })
-		if math.IsNaN(half) {
+		if math.IsNaN(half) { // of one run, or of runs that never end
 			half = 0
 		}
 		o.Measured = append(o.Measured, Measured{l, v, math.Max(v-half, 0), v + half})

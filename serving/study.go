@@ -7,6 +7,7 @@ import (
 	"runtime"
 
 	"golang.org/x/sync/errgroup"
+	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
@@ -73,8 +74,7 @@ func (s *Study) Do(ctx context.Context) (*Outcome, error) {
 		g.Go(func() error {
 			o := s.Options
 			o.Quick, o.Progress = true, nil
-			price := func() Pricer { return scaled{s.Deployment.Price(), b.factor} }
-			r, err := Run(ctx, s.Deployment.Limits, price, s.Source(s.Seed), o)
+			r, err := Run(ctx, s.Deployment.Limits, Scaled(s.Deployment.Price, b.factor), s.Source(s.Seed), o)
 			if err != nil {
 				return err
 			}
@@ -87,24 +87,25 @@ func (s *Study) Do(ctx context.Context) (*Outcome, error) {
 		return nil, err
 	}
 	out.Metrics = runs[0]
-	t := math.NaN()
-	if n > 1 {
-		t = distuv.StudentsT{Sigma: 1, Nu: float64(n - 1)}.Quantile(0.95) / math.Sqrt(float64(n))
-	}
 	for i, f := range figures(&out.Metrics) {
-		sum, sq := 0.0, 0.0
+		vs := make([]float64, n)
 		for j := range runs {
-			sum += *figures(&runs[j])[i]
+			vs[j] = *figures(&runs[j])[i]
 		}
-		mean := sum / float64(n)
-		for j := range runs {
-			d := *figures(&runs[j])[i] - mean
-			sq += d * d
-		}
-		*f = mean
-		*figures(&out.Seed)[i] = t * math.Sqrt(sq/float64(max(n-1, 1)))
+		*f, *figures(&out.Seed)[i] = MeanOver(vs)
 	}
 	return out, nil
+}
+
+// MeanOver is the mean of a figure over runs with different seeds, and the half width of its
+// 90 % interval (Student's t): NaN for one run.
+func MeanOver(runs []float64) (mean, half float64) {
+	n := float64(len(runs))
+	mean, sd := stat.MeanStdDev(runs, nil)
+	if n < 2 {
+		return mean, math.NaN()
+	}
+	return mean, distuv.StudentsT{Sigma: 1, Nu: n - 1}.Quantile(0.95) * sd / math.Sqrt(n)
 }
 
 // figures are the figures of a run that are averaged over seeds.
@@ -114,6 +115,11 @@ func figures(m *Metrics) []*float64 {
 		out = append(out, &s.Mean, &s.Median, &s.Std, &s.P90, &s.P99)
 	}
 	return out
+}
+
+// Scaled makes pricers whose steps take a factor as long.
+func Scaled(price func() Pricer, by float64) func() Pricer {
+	return func() Pricer { return scaled{price(), by} }
 }
 
 // scaled is a pricer whose steps take a factor as long.
