@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -23,7 +24,7 @@ func (p *Problem) Plan(ctx context.Context) (*Plan, error) {
 		}
 	}
 	if len(possible) == 0 {
-		out.Nearest = slices.MaxFunc(all, func(a, b *Candidate) int { return cmp(p.memory(a), p.memory(b)) })
+		out.Nearest = slices.MaxFunc(all, func(a, b *Candidate) int { return cmp.Compare(p.memory(a), p.memory(b)) })
 		return out, nil
 	}
 	budget := p.Finalists
@@ -102,16 +103,16 @@ func (p *Problem) order(possible []*Candidate) []*Candidate {
 	slices.SortStableFunc(out, func(a, b *Candidate) int {
 		switch {
 		case a.Bound != b.Bound:
-			return cmp(a.Bound, b.Bound)
+			return cmp.Compare(a.Bound, b.Bound)
 		case math.IsInf(a.Bound, 1):
-			return cmp(a.Missing, b.Missing)
+			return cmp.Compare(a.Missing, b.Missing)
 		case (a.Replicas > 0) != (b.Replicas > 0):
 			if a.Replicas > 0 {
 				return -1
 			}
 			return 1
 		}
-		return cmp(a.Cost, b.Cost)
+		return cmp.Compare(a.Cost, b.Cost)
 	})
 	return out
 }
@@ -134,7 +135,7 @@ func (out *Plan) finish(possible []*Candidate, seen map[*Candidate]bool) {
 			}
 			return 1
 		case !a.Meets:
-			return cmp(a.Binds.Ratio(), b.Binds.Ratio())
+			return cmp.Compare(a.Binds.Ratio(), b.Binds.Ratio())
 		case better(a, b):
 			return -1
 		case better(b, a):
@@ -186,9 +187,9 @@ func estimatedFront(all []*Candidate) []*Candidate {
 	}
 	slices.SortStableFunc(in, func(a, b *Candidate) int {
 		if a.Cost != b.Cost {
-			return cmp(a.Cost, b.Cost)
+			return cmp.Compare(a.Cost, b.Cost)
 		}
-		return cmp(a.TPOT, b.TPOT)
+		return cmp.Compare(a.TPOT, b.TPOT)
 	})
 	for _, c := range in {
 		if !slices.ContainsFunc(out, func(o *Candidate) bool { return o.TTFT <= c.TTFT && o.TPOT <= c.TPOT }) {

@@ -12,12 +12,14 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"runtime"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -245,65 +247,92 @@ func (p *Problem) space() Space {
 	return s
 }
 
+// each makes every base once with each value of an axis.
+func each[T any](bases []base, values []T, set func(*base, T)) []base {
+	var out []base
+	for _, b := range bases {
+		for _, v := range values {
+			set(&b, v)
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// upTo is 0, 1, … n−1.
+func upTo(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
+// axis is one thing in which bases differ: what it is of a base, and the values asked for.
+type axis struct {
+	name  string
+	of    func(*base) string
+	given []string
+}
+
+func numbers(name string, of func(*base) int, given []int) axis {
+	a := axis{name: name, of: func(b *base) string { return strconv.Itoa(of(b)) }}
+	for _, n := range given {
+		a.given = append(a.given, strconv.Itoa(n))
+	}
+	return a
+}
+
 // bases lists the ways to split and store each model on each device. A value that was given
 // and that no model and device takes is an error, with the first reason.
 func (p *Problem) bases(ctx context.Context) ([]*base, error) {
 	s := p.space()
+	all := each([]base{{}}, upTo(len(p.Models)), func(b *base, v int) { b.model = v })
+	all = each(all, upTo(len(p.Devices)), func(b *base, v int) { b.device = v })
+	all = each(all, s.TP, func(b *base, v int) { b.tp = v })
+	all = each(all, s.PP, func(b *base, v int) { b.pp = v })
+	all = each(all, s.EP, func(b *base, v int) { b.ep = v })
+	all = each(all, s.DP, func(b *base, v int) { b.dp = v })
+	all = each(all, s.Weights, func(b *base, v string) { b.weight = v })
+	all = each(all, s.KV, func(b *base, v string) { b.kv = v })
+	axes := []axis{
+		numbers("tp", func(b *base) int { return b.tp }, p.Space.TP),
+		numbers("pp", func(b *base) int { return b.pp }, p.Space.PP),
+		numbers("ep", func(b *base) int { return b.ep }, p.Space.EP),
+		numbers("dp", func(b *base) int { return b.dp }, p.Space.DP),
+		{"weights", func(b *base) string { return b.weight }, p.Space.Weights},
+		{"kv", func(b *base) string { return b.kv }, p.Space.KV},
+	}
+	type value struct{ axis, value string }
+	possible, reason := map[value]bool{}, map[value]error{}
 	var out []*base
 	var firstErr error
-	possible := map[string]bool{} // axis=value that some base has
-	reason := map[string]error{}
-	for m := range p.Models {
-		for d := range p.Devices {
-			for _, tp := range s.TP {
-				for _, pp := range s.PP {
-					for _, ep := range s.EP {
-						for _, dp := range s.DP {
-							for _, w := range s.Weights {
-								for _, kv := range s.KV {
-									if err := ctx.Err(); err != nil {
-										return nil, err
-									}
-									b := &base{model: m, device: d, tp: tp, pp: pp, ep: ep, dp: dp, gpus: tp * pp * dp, weight: w, kv: kv}
-									err := p.compile(b)
-									for axis, v := range map[string]string{"tp": fmt.Sprint(tp), "pp": fmt.Sprint(pp), "ep": fmt.Sprint(ep), "dp": fmt.Sprint(dp), "weights": w, "kv": kv} {
-										k := axis + " " + v
-										if err == nil {
-											possible[k] = true
-										} else if reason[k] == nil {
-											reason[k] = err
-										}
-									}
-									if err == nil {
-										out = append(out, b)
-									} else if firstErr == nil {
-										firstErr = err
-									}
-								}
-							}
-						}
-					}
-				}
-			}
-		}
-	}
-	given := func(axis string, vs []string) error {
-		for _, v := range vs {
-			if k := axis + " " + v; !possible[k] {
-				return fmt.Errorf("--vary %s=%s: %w", axis, v, reason[k])
-			}
-		}
-		return nil
-	}
-	words := func(v []int) (out []string) {
-		for _, n := range v {
-			out = append(out, fmt.Sprint(n))
-		}
-		return out
-	}
-	for _, err := range []error{given("tp", words(p.Space.TP)), given("pp", words(p.Space.PP)), given("ep", words(p.Space.EP)), given("dp", words(p.Space.DP)), given("weights", p.Space.Weights), given("kv", p.Space.KV)} {
-		if err != nil {
+	for i := range all {
+		if err := ctx.Err(); err != nil {
 			return nil, err
+		}
+		b := &all[i]
+		b.gpus = b.tp * b.pp * b.dp
+		err := p.compile(b)
+		for _, a := range axes {
+			v := value{a.name, a.of(b)}
+			if err == nil {
+				possible[v] = true
+			} else if reason[v] == nil {
+				reason[v] = err
+			}
+		}
+		if err == nil {
+			out = append(out, b)
+		} else if firstErr == nil {
+			firstErr = err
+		}
+	}
+	for _, a := range axes {
+		for _, g := range a.given {
+			if v := (value{a.name, g}); !possible[v] {
+				return nil, fmt.Errorf("--vary %s=%s: %w", a.name, g, reason[v])
+			}
 		}
 	}
 	if len(out) == 0 {
@@ -410,19 +439,9 @@ func byBound(a, b *Candidate) int {
 		}
 		return 1
 	case a.Bound != b.Bound:
-		return cmp(a.Bound, b.Bound)
+		return cmp.Compare(a.Bound, b.Bound)
 	case a.Cost != b.Cost:
-		return cmp(a.Cost, b.Cost)
+		return cmp.Compare(a.Cost, b.Cost)
 	}
-	return cmp(a.TPOT, b.TPOT)
-}
-
-func cmp(a, b float64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
+	return cmp.Compare(a.TPOT, b.TPOT)
 }
