@@ -59,7 +59,7 @@ func (c *Compiled) kernelOf(g *OpGroup) kernel {
 			heads, kv = heads/2, kv/2
 			k.launches = 4
 		}
-		k.unpacked = kv < heads && !s.Latent && c.Options.KVRead.PerQueryHead(s.Windowed)
+		k.unpacked = s.Again > 1
 		k.attention = kerneltime.DecodeAttention{Heads: heads, KVHeads: kv, HeadDim: float64(s.HeadDim), Window: float64(s.Window), KVDType: o.KV}
 		if s.Chunked {
 			k.attention.Window = 0
@@ -116,12 +116,7 @@ func (k *kernel) step(p *kerneltime.Profile, e *kerneltime.Engine, tp, b, n floa
 	case asExperts:
 		return k.experts(p, b)
 	case asAttention:
-		s := k.attention
-		s.Batch, s.Context = b, n
-		if k.floor.chunked {
-			s.Context = k.floor.at(n)
-		}
-		return k.decodeAttention(p, s)
+		return k.decodeAttention(p, k.decoding(b, n, k.floor.at(n)))
 	case asRecurrent:
 		s := k.recurrent
 		s.Batch, s.Tokens = b, 1
@@ -143,11 +138,7 @@ func (k *kernel) stepSeconds(p *kerneltime.Profile, e *kerneltime.Engine, tp, b,
 		s.M = b
 		return p.GEMMSeconds(&s)
 	case asAttention:
-		s := k.attention
-		s.Batch, s.Context, s.Seen = b, n, seen
-		if k.floor.chunked {
-			s.Context = seen
-		}
+		s := k.decoding(b, n, seen)
 		return k.decodeSeconds(p, &s)
 	case asRecurrent:
 		s := k.recurrent
@@ -167,6 +158,17 @@ func (k *kernel) stepSeconds(p *kerneltime.Profile, e *kerneltime.Engine, tp, b,
 func (k *kernel) stepScan(b float64) kerneltime.Scan {
 	s := k.scan
 	s.Kernel, s.Batch, s.Tokens, s.Chunk = k.facts.scanStep, b, 1, 0
+	return s
+}
+
+// decoding is attention of b sequences that decode at a context of n positions and see so many
+// of them: of chunks, as if their own chunk were all there is.
+func (k *kernel) decoding(b, n, seen float64) kerneltime.DecodeAttention {
+	s := k.attention
+	s.Batch, s.Context, s.Seen = b, n, seen
+	if k.floor.chunked {
+		s.Context = seen
+	}
 	return s
 }
 
@@ -213,13 +215,9 @@ func (k *kernel) prompt(p *kerneltime.Profile, e *kerneltime.Engine, tp float64,
 	case asExperts:
 		return k.experts(p, rows)
 	case asAttention:
-		a := k.attention
 		if k.op.Shape.QueryLast {
-			a.Batch, a.Context = float64(c.Batch), float64(c.Context())
-			if k.floor.chunked {
-				a.Context = k.floor.at(a.Context)
-			}
-			return k.decodeAttention(p, a)
+			n := float64(c.Context())
+			return k.decodeAttention(p, k.decoding(float64(c.Batch), n, k.floor.at(n)))
 		}
 		var sum kerneltime.Sum
 		for _, a := range k.prefillAttention(c) {

@@ -134,7 +134,7 @@ const tableBits = 5
 type batchTable struct {
 	b      float64
 	steady float64                 // of b sequences, computed as so many rows
-	over   []kerneltime.DecodeOver // for each of vary; empty for attention that is not packed
+	over   []kerneltime.DecodeOver // for each of vary; empty where it is not tabled
 }
 
 // at is the table of a batch. It is made when first asked for, and again where another batch
@@ -146,7 +146,7 @@ func (c *calibrated) at(b float64) *batchTable {
 	}
 	t := &batchTable{b: b, steady: c.sumSteady(b, b), over: make([]kerneltime.DecodeOver, len(c.vary))}
 	for i := range c.vary {
-		if k := &c.vary[i]; !k.unpacked {
+		if k := &c.vary[i]; k.tabled() {
 			s := k.attention
 			s.Batch = b
 			t.over[i] = c.profile.DecodeOver(s)
@@ -156,9 +156,12 @@ func (c *calibrated) at(b float64) *batchTable {
 	return t
 }
 
+// tabled reports whether tables are made of an attention: packed, and not within chunks.
+func (k *kernel) tabled() bool { return !k.unpacked && !k.floor.chunked }
+
 // attend is seconds of attention.
 func (c *calibrated) attend(k *kernel, o *kerneltime.DecodeOver, b, n, seen float64) float64 {
-	if k.unpacked || k.floor.chunked { // no table is made of these
+	if !k.tabled() {
 		return c.seconds(k, b, n, seen)
 	}
 	return k.layers * max(k.launches*o.Seconds(n, seen), c.least(k, b, seen))
@@ -362,11 +365,7 @@ func (k *kernel) mixed(c *calibrated, m *Mix, w *Work) (seconds, launches float6
 			n = d
 		}
 		if n > 0 {
-			a := k.attention
-			a.Batch, a.Context, a.Seen = n, contexts/n, seen/n
-			if k.floor.chunked {
-				a.Context = a.Seen
-			}
+			a := k.decoding(n, contexts/n, seen/n)
 			seconds += k.decodeSeconds(p, &a)
 			launches++
 		}
@@ -434,7 +433,7 @@ func (c *calibrated) op(g *OpGroup, w Workload) float64 {
 	if x.price == asAttention {
 		s := x.attention
 		s.Batch = float64(w.Batch)
-		over := c.profile.DecodeOver(s) // of attention that is not packed it goes unread
+		over := c.profile.DecodeOver(s) // where the kernel is not tabled it goes unread
 		return c.grow(&x, &over, s.Batch, span{lo: float64(w.Prompt + 1), hi: float64(w.Prompt + w.Generate), alike: true}) / n
 	}
 	return c.seconds(&x, float64(w.Batch), 1, 1)
@@ -552,7 +551,7 @@ func (c *calibrated) measured(o *Op) (kerneltime.Class, bool) {
 		return kerneltime.ClassGEMM, false
 	case asAttention:
 		class := kerneltime.ClassDecode
-		if c.of.kernelOf(&OpGroup{Op: *o}).unpacked {
+		if o.Shape.Again > 1 {
 			class = kerneltime.ClassUnpacked
 		}
 		return class, c.profile.MeasuredIn(kerneltime.ClassDecode, o.KV)

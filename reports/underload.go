@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/OWNER/ridgeline/serving"
 	"github.com/OWNER/ridgeline/study"
@@ -21,7 +22,7 @@ func AddServed(t *Table, u *study.UnderLoad, xs []*serving.Served, names []strin
 	}
 	for i, x := range xs {
 		p99 := Num(x.TPOT.P99)
-		if x.TPOT.P99 != x.TPOT.P99 { // answers of one token have none
+		if math.IsNaN(x.TPOT.P99) { // answers of one token have none
 			p99 = Txt("–")
 		}
 		cells := []Cell{Num(x.OutputThroughput), Num(x.TTFT.Mean), p99}
