@@ -24,7 +24,6 @@ func TestWholeModels(t *testing.T) {
 var wholeModelsMiss = map[string]float64{
 	"nemotron-h-8b prefill":              6.5,
 	"qwen3.5-27b prefill":                8,
-	"phi4-mini decode per_query_head":    9,
 	"phi4-mini-flash decode four_passes": 8,
 }
 

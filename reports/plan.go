@@ -299,8 +299,10 @@ func PlanTable(title string, p *plan.Plan, j *PlanJSON) *Table {
 			add(Column{Name: "goodput", Unit: "%", CSV: "goodput_percent", Plain: true})
 			continue
 		}
-		add(Column{Name: strings.ToUpper(name) + "\n" + which, Unit: "s", CSV: strings.ReplaceAll(which, ".", "_") + "_" + name + "_seconds", Scale: true})
-		add(Column{Name: "90 %\nof it", Unit: "s", CSV: strings.ReplaceAll(which, ".", "_") + "_" + name + "_interval"})
+		csv := strings.ReplaceAll(which, ".", "_") + "_" + name
+		add(Column{Name: strings.ToUpper(name) + "\n" + which, Unit: "s", CSV: csv + "_seconds", Scale: true})
+		add(Column{Name: "90 %\nfrom", Unit: "s", CSV: csv + "_low_seconds", Scale: true})
+		add(Column{Name: "90 %\nto", Unit: "s", CSV: csv + "_high_seconds", Scale: true})
 	}
 	add(Column{Name: "margin", Unit: "%", CSV: "margin_percent", Plain: true})
 	add(Column{Name: "output", Unit: "tok/s", CSV: "output_tokens", Plain: true})
@@ -318,11 +320,13 @@ func PlanTable(title string, p *plan.Plan, j *PlanJSON) *Table {
 				cells = append(cells, Num(100*f.Value))
 				continue
 			}
-			v := Num(f.Value)
-			if f.Value == math.MaxFloat64 {
-				v = Txt("never")
+			for _, v := range []float64{f.Value, f.Low, f.High} {
+				cell := Num(v)
+				if v == math.MaxFloat64 {
+					cell = Txt("never")
+				}
+				cells = append(cells, cell)
 			}
-			cells = append(cells, v, Txt(Span(f.Low, f.High, "s")))
 		}
 		meets := "no"
 		switch {
@@ -341,6 +345,9 @@ func PlanTable(title string, p *plan.Plan, j *PlanJSON) *Table {
 		t.Notes = append(t.Notes, "Prices: "+strings.Join(j.Prices, "; ")+".")
 	} else {
 		t.Notes = append(t.Notes, "No prices were given (--price DEVICE=USD an hour), so the plan is in GPUs and GPU-hours, one counting as much as another.")
+	}
+	if len(j.Rows) == 0 {
+		return t
 	}
 	t.Notes = append(t.Notes, "Unbeaten: no other finalist that meets the objective costs no more and takes no longer. Energy: devices at their TDP while they compute, so at most; idle draw, hosts and cooling are not in it.")
 	return t

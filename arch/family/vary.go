@@ -27,12 +27,12 @@ func Adjust(m *arch.Model, name, value string) (*arch.Model, error) {
 		}
 		return WithGMURatio(m, r)
 	}
-	n, err := strconv.Atoi(value)
-	if err != nil {
-		return nil, fmt.Errorf("%s %s: only family specs take it", name, value)
-	}
 	if !slices.Contains(sizesOfLayers, name) {
 		return nil, fmt.Errorf("%s: only family specs take it (%s is none)", name, m.Name)
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil {
+		return nil, fmt.Errorf("%s %q: want a whole number", name, value)
 	}
 	out := m.Clone()
 	touched := false

@@ -20,6 +20,7 @@ import (
 	"github.com/OWNER/ridgeline/plan"
 	"github.com/OWNER/ridgeline/reports"
 	"github.com/OWNER/ridgeline/serving"
+	"github.com/OWNER/ridgeline/units"
 )
 
 // planFlags say what is planned. The load is simulate's, read by its flags.
@@ -333,7 +334,7 @@ func (p *planFlags) asked(q *plan.Problem) string {
 	case q.Trace != nil:
 		parts = append(parts, fmt.Sprintf("%s trace of %d requests", q.Trace.Format, len(q.Trace.Requests)))
 	default:
-		parts = append(parts, fmt.Sprintf("%.0f + %.0f tokens", q.Load.Prompt.MeanTokens(), q.Load.Generate.MeanTokens()))
+		parts = append(parts, fmt.Sprintf("%s + %s tokens", units.Int(q.Load.Prompt.MeanTokens()), units.Int(q.Load.Generate.MeanTokens())))
 		if q.Rate > 0 {
 			parts = append(parts, fmt.Sprintf("%g requests/s", q.Rate))
 		} else {
