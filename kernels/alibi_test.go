@@ -86,7 +86,7 @@ func TestAlibiByHand(t *testing.T) {
 // A norm whose weights are those of all heads norms each head by itself with its own.
 func TestNormsOfEachHead(t *testing.T) {
 	x := newMat([]float32{3, 1, -2, 6}, 1, 4)
-	headNorm(newRunner(context.Background(), 1), nil, x, &norm{w: []float32{1, 2, 3, 4}, b: []float32{0, 0, 10, 20}, centre: true}, 2)
+	headNorm(newRunner(context.Background(), 1), nil, x, x, &norm{w: []float32{1, 2, 3, 4}, b: []float32{0, 0, 10, 20}, centre: true}, 2)
 	for i, want := range []float64{1, -2, 10 - 3, 20 + 4} { // (3,1) is ±1 around 2; (−2,6) ∓1 around 2
 		if got := float64(x.row(0)[i]); math.Abs(got-want) > 1e-5 {
 			t.Errorf("element %d: %g, want %g", i, got, want)

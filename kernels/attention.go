@@ -224,9 +224,9 @@ func (m *attention) heads(c *call, q, k, v, gate mat) mat {
 		}
 		c.op("attn.qk_norm", func(t *tally) {
 			wideQ, wideK := m.NormWidths()
-			headNorm(r, t, q, m.qNorm, wideQ)
+			headNorm(r, t, q, q, m.qNorm, wideQ)
 			if !m.Cross() {
-				headNorm(r, t, k, m.kNorm, wideK)
+				headNorm(r, t, k, k, m.kNorm, wideK)
 			}
 		})
 	}
@@ -405,9 +405,9 @@ func (m *attention) combine(r *runner, t *tally, maps, o mat) {
 	})
 }
 
-// headNorm normalises each head of the rows of x in place. Weights longer than a head are those
-// of all heads, one behind the other.
-func headNorm(r *runner, t *tally, x mat, n *norm, dim int) {
+// headNorm normalises each head of the rows of x into dst, which may be x. Weights longer than a
+// head are those of all heads, one behind the other.
+func headNorm(r *runner, t *tally, x, dst mat, n *norm, dim int) {
 	t.read(Weights, len(n.w)+len(n.b))
 	count, rows := pieces(x.rows, 8*x.cols, 1)
 	own := func(v []float32, at int) []float32 {
@@ -418,9 +418,10 @@ func headNorm(r *runner, t *tally, x mat, n *norm, dim int) {
 	}
 	r.split(count, t, func(p int, t *tally) {
 		for i := p * rows; i < min(x.rows, (p+1)*rows); i++ {
-			for at, row := 0, x.row(i); at < len(row); at += dim {
+			row, to := x.row(i), dst.row(i)
+			for at := 0; at < len(row); at += dim {
 				of := norm{w: own(n.w, at), b: own(n.b, at), eps: n.eps, centre: n.centre}
-				of.row(t, row[at:at+dim], row[at:at+dim])
+				of.row(t, row[at:at+dim], to[at:at+dim])
 			}
 		}
 	})

@@ -165,7 +165,7 @@ func (m *deltanet) run(c *call, x mat) {
 	})
 	gated := c.mat(x.rows, dv)
 	c.op("gdn.gate", func(t *tally) {
-		gatedNorm(r, t, o, qkvz.part(2*dk+dv, dv), gated, m.norm, m.VDim, true)
+		gatedNorm(r, t, o, qkvz.part(2*dk+dv, dv), gated, m.norm, m.VDim, true, siluGate)
 	})
 	c.residual("gdn.out", m.out, gated)
 }

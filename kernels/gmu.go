@@ -33,7 +33,7 @@ func (m *sigmoidGMU) newState(*Session) mixerState { return mixerState{} }
 
 // gmuGate sets dst = memory·silu(pre), normalised where there is a norm.
 func gmuGate(r *runner, t *tally, pre, memory, dst mat, n *norm) {
-	gatedNorm(r, t, memory, pre, dst, n, dst.cols, false)
+	gatedNorm(r, t, memory, pre, dst, n, dst.cols, false, siluGate)
 }
 
 func (m *gmu) run(c *call, x mat) {

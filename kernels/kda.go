@@ -45,7 +45,7 @@ func (m *kda) run(c *call, x mat) {
 	c.op("kda.delta", func(t *tally) { m.scan(r, t, q, k, qkv.part(2*d, d), decay, beta, o, st.state, s.batch) })
 	gate := made("kda.gate_up", m.gateUp, made("kda.gate_down", m.gateDown, x))
 	gated := c.mat(x.rows, d)
-	c.op("kda.gate", func(t *tally) { m.gate(r, t, o, gate, gated) })
+	c.op("kda.gate", func(t *tally) { gatedNorm(r, t, o, gate, gated, m.norm, m.HeadDim, true, sigmoidGate) })
 	c.residual("kda.out", m.out, gated)
 }
 
@@ -90,26 +90,5 @@ func (m *kda) scan(r *runner, t *tally, q, k, v, g, beta, o mat, state []float32
 			t.write(Activations, len(to))
 		}
 		t.write(State, len(S))
-	})
-}
-
-// gate is out = norm(y)·sigmoid(gate), the norm over each head.
-func (m *kda) gate(r *runner, t *tally, y, gate, out mat) {
-	t.read(Weights, len(m.norm.w))
-	count, rows := pieces(y.rows, 16*y.cols, 1)
-	r.split(count, t, func(p int, t *tally) {
-		for i := p * rows; i < min(y.rows, (p+1)*rows); i++ {
-			in, z, to := y.row(i), gate.row(i), out.row(i)
-			t.read(Activations, len(in)+len(z))
-			for at := 0; at < len(in); at += m.HeadDim {
-				_, sq := moments(in[at:at+m.HeadDim], 0)
-				s := rsqrtMean(sq, m.HeadDim, m.norm.eps)
-				for j := range m.HeadDim {
-					to[at+j] = in[at+j] * s * m.norm.w[j] * sigmoid32(z[at+j])
-				}
-			}
-			t.flops(6 * len(in))
-			t.write(Activations, len(to))
-		}
 	})
 }

@@ -104,29 +104,37 @@ func ssdStep(h, b, c, x, y []float32, decay float32) {
 	}
 }
 
+// gating is the function of a gate, times what it gates, and its FLOPs an element.
+type gating struct {
+	times func(dst, gate, x []float32)
+	flops int
+}
+
+var siluGate, sigmoidGate = gating{siluMuls, 3}, gating{sigmoidMuls, 2}
+
 // gatedNorm gates the rows of y with z and normalises groups of columns with w where
-// there is a norm. Mamba-2 gates first; Gated DeltaNet normalises first:
+// there is a norm. Mamba-2 gates first; the delta rules normalise first:
 //
-//	gate first   out = norm(y·silu(z))
-//	norm first   out = norm(y)·silu(z)
-func gatedNorm(r *runner, t *tally, y, z, out mat, n *norm, group int, normFirst bool) {
+//	gate first   out = norm(y·gate(z))
+//	norm first   out = norm(y)·gate(z)
+func gatedNorm(r *runner, t *tally, y, z, out mat, n *norm, group int, normFirst bool, g gating) {
 	if n != nil {
 		t.read(Weights, len(n.w))
 	}
 	count, rows := pieces(y.rows, 16*y.cols, 1)
 	r.split(count, t, func(p int, t *tally) {
 		for i := p * rows; i < min(y.rows, (p+1)*rows); i++ {
-			gatedNormRow(t, y.row(i), z.row(i), out.row(i), n, group, normFirst)
+			gatedNormRow(t, y.row(i), z.row(i), out.row(i), n, group, normFirst, g)
 		}
 	})
 }
 
-func gatedNormRow(t *tally, y, z, out []float32, n *norm, group int, normFirst bool) {
+func gatedNormRow(t *tally, y, z, out []float32, n *norm, group int, normFirst bool, gate gating) {
 	t.read(Activations, len(y)+len(z))
 	in := y
 	if !normFirst {
-		siluMuls(out, z, y)
-		t.flops(3 * len(y))
+		gate.times(out, z, y)
+		t.flops(gate.flops * len(y))
 		in = out
 	}
 	if n != nil {
@@ -146,8 +154,8 @@ func gatedNormRow(t *tally, y, z, out []float32, n *norm, group int, normFirst b
 		in = out
 	}
 	if normFirst {
-		siluMuls(out, z, in)
-		t.flops(3 * len(y))
+		gate.times(out, z, in)
+		t.flops(gate.flops * len(y))
 	}
 	t.write(Activations, len(out))
 }
@@ -172,7 +180,7 @@ func (m *mamba2) run(c *call, x mat) {
 	})
 	gated := c.mat(x.rows, inner)
 	c.op("mamba2.gate", func(t *tally) {
-		gatedNorm(r, t, y, proj.part(0, inner), gated, m.norm, inner/max(m.Numerics.NormGroups, 1), m.Numerics.NormFirst)
+		gatedNorm(r, t, y, proj.part(0, inner), gated, m.norm, inner/max(m.Numerics.NormGroups, 1), m.Numerics.NormFirst, siluGate)
 	})
 	c.residual("mamba2.out", m.out, gated)
 }

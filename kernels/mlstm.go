@@ -39,7 +39,7 @@ func (m *mlstm) run(c *call, x mat) {
 		m.cell(r, t, qkvo.part(0, dk), qkvo.part(dk, dk), qkvo.part(2*dk, dv), gates, h, st.state, s.batch)
 	})
 	normed := c.mat(x.rows, dv)
-	c.op("mlstm.norm", func(t *tally) { headLayerNorms(r, t, m.norm, m.VDim, h, normed) })
+	c.op("mlstm.norm", func(t *tally) { headNorm(r, t, h, normed, &m.norm, m.VDim) })
 	c.op("mlstm.gate", func(t *tally) { r.outputGate(t, qkvo.part(2*dk+dv, dv), normed, normed) })
 	c.residual("mlstm.out", m.out, normed)
 }
@@ -93,23 +93,5 @@ func (m *mlstm) cell(r *runner, t *tally, q, k, v, gates, h mat, state []float32
 			t.write(Activations, len(to))
 		}
 		t.write(State, len(st))
-	})
-}
-
-// headLayerNorms is a LayerNorm over each head of n elements, its weights by head.
-func headLayerNorms(r *runner, t *tally, of norm, n int, x, dst mat) {
-	t.read(Weights, len(of.w)+len(of.b))
-	count, rows := pieces(x.rows, 8*x.cols, 1)
-	r.split(count, t, func(p int, t *tally) {
-		for i := p * rows; i < min(x.rows, (p+1)*rows); i++ {
-			for at := 0; at < x.cols; at += n {
-				head := of
-				head.w = of.w[at : at+n]
-				if of.b != nil {
-					head.b = of.b[at : at+n]
-				}
-				head.row(t, x.row(i)[at:at+n], dst.row(i)[at:at+n])
-			}
-		}
 	})
 }

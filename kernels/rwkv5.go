@@ -46,7 +46,7 @@ func (m *rwkv5) run(c *call, x mat) {
 	y := c.keep(arch.ScanMemory, x.rows, n)
 	c.op("rwkv5.scan", func(t *tally) { m.scan(r, t, kvrg, y, st.state, s.batch) })
 	normed := c.mat(x.rows, n)
-	c.op("rwkv5.norm", func(t *tally) { headLayerNorms(r, t, m.norm, m.HeadDim, y, normed) })
+	c.op("rwkv5.norm", func(t *tally) { headNorm(r, t, y, normed, &m.norm, m.HeadDim) })
 	c.op("rwkv5.gate", func(t *tally) {
 		for i := range normed.rows {
 			y, g := normed.row(i), kvrg.part(3*n, n).row(i)
