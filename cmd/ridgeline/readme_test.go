@@ -18,6 +18,9 @@ var blocks = regexp.MustCompile("(?s)```(sh|text|yaml)\n(.*?)```")
 // documents are those whose commands are executed: README.md, and the guides it leads to.
 var documents = []string{"README.md", "docs/guide.md", "docs/models.md", "docs/planning.md"}
 
+// slow are the commands that measure or simulate much: go test -short leaves them out.
+var slow = regexp.MustCompile(`^(claims$|validate|hardware measure|sweep .*--simulate)`)
+
 // Every command of the documents runs, and outputs they show are what it prints.
 func TestReadme(t *testing.T) {
 	t.Chdir("../..")
@@ -35,9 +38,13 @@ func runDocument(t *testing.T, name string) {
 		t.Fatal(err)
 	}
 	document, last, found := string(b), "", 0
+	skipped := false // the last command was left out of a short run: so is what it prints
 	for _, m := range blocks.FindAllStringSubmatch(document, -1) {
 		switch m[1] {
 		case "text":
+			if skipped {
+				continue
+			}
 			if last != m[2] && *update {
 				document = strings.Replace(document, m[2], last, 1)
 			} else if last != m[2] {
@@ -60,6 +67,9 @@ func runDocument(t *testing.T, name string) {
 				continue
 			}
 			found++
+			if skipped = testing.Short() && slow.MatchString(args); skipped {
+				continue
+			}
 			out, ran := ranBefore[args]
 			if !ran {
 				out = runLine(t, args)

@@ -19,6 +19,9 @@ import (
 // Everything people read fits 100 columns: help, lists, and the tables of every model and
 // device there is.
 func TestWidth(t *testing.T) {
+	if testing.Short() {
+		t.Skip("every verb over every preset takes long")
+	}
 	var lines [][]string
 	for _, c := range rootCommand(io.Discard).Commands() {
 		lines = append(lines, []string{c.Name(), "--help"})
