@@ -49,6 +49,9 @@ func (m *Model) Check() error {
 	if err := m.LayerInput.check(); err != nil {
 		return err
 	}
+	if err := m.checkStreams(); err != nil {
+		return err
+	}
 	if len(m.Layers) == 0 {
 		return fmt.Errorf("the model has no layers")
 	}

@@ -33,6 +33,10 @@ type MLP struct {
 	Gated bool
 	Act   Activation
 	Bias  bool
+	// Sparsity is the share of a token's inner values that is switched off in front of the
+	// activation: those below mean + z·deviation of the token's own, z the quantile of the normal
+	// distribution (Gemma 3n); from what is left the threshold is taken off. 0 switches off none.
+	Sparsity float64
 }
 
 // Kind returns "swiglu" (gated) or "mlp".
@@ -64,6 +68,7 @@ func (m *MLP) fields() []Field {
 		{Key: "inner", Value: &m.Inner, Doc: "inner width"},
 		{Key: "activation", Value: &m.Act, Default: always(act), Shown: !m.Gated, Doc: "silu, relu, relu2, gelu, gelu_tanh or clamped_swiglu"},
 		flag("bias", &m.Bias, "bias on both maps"),
+		{Key: "sparsity", Value: &m.Sparsity, Default: always(0.0), Doc: "share of the inner values that is switched off, by a threshold of the normal distribution"},
 	}
 }
 
@@ -95,6 +100,9 @@ func (m MLP) Weights(width int) []Weight {
 func (m MLP) Check(int) error {
 	if err := checkActivation(m.Act, m.Gated); err != nil {
 		return err
+	}
+	if !(m.Sparsity >= 0 && m.Sparsity < 1) {
+		return fmt.Errorf("sparsity %g is not from 0 to below 1", m.Sparsity)
 	}
 	return positive("inner", m.Inner)
 }

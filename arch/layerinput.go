@@ -41,28 +41,21 @@ func (m *Model) LayerEmbedding() (w Weight, ok bool) {
 // OuterWeights lists the parameter tensors that stand outside the layers beside embeddings,
 // norms and head.
 func (m *Model) OuterWeights() []Weight {
-	p := m.LayerInput.Width
-	if p == 0 {
-		return nil
+	w := m.AltUp.outerWeights(m.Width)
+	if p := m.LayerInput.Width; p > 0 {
+		w = append(w, Weight{Name: "layer_proj", Shape: []int{len(m.Layers) * p, m.Width}},
+			Weight{Name: "layer_proj_norm", Shape: []int{p}, Role: Vector})
 	}
-	return []Weight{
-		{Name: "layer_proj", Shape: []int{len(m.Layers) * p, m.Width}},
-		{Name: "layer_proj_norm", Shape: []int{p}, Role: Vector},
-	}
+	return w
 }
 
 // LayerWeights lists the parameter tensors that every layer has beside its mixer, its FFN and
 // the norms around them.
 func (m *Model) LayerWeights() []Weight {
-	var w []Weight
+	w := append(m.AltUp.layerWeights(m.Width, m.LayerInput.Width > 0), m.laurelWeights()...)
 	if p := m.LayerInput.Width; p > 0 {
 		w = append(w, Weight{Name: "input.gate", Shape: []int{p, m.Width}}, Weight{Name: "input.out", Shape: []int{m.Width, p}})
-		if m.Norm.Vectors() > 0 {
-			w = append(w, Weight{Name: "input_post_norm", Shape: []int{m.Width}, Role: Vector})
-		}
-		if m.Norm.Bias() {
-			w = append(w, Weight{Name: "input_post_norm_bias", Shape: []int{m.Width}, Role: Vector})
-		}
+		w = append(w, m.normWeights("input_post_norm")...)
 	}
 	if m.LayerScales {
 		w = append(w, Weight{Name: "scale", Shape: []int{1}, Role: Vector})

@@ -110,6 +110,13 @@ func TestParamsAroundLayers(t *testing.T) {
 	if want := int64(9*4 + 3 + 3*(3*4+4*3+4+1)); p.Other != want {
 		t.Errorf("%d parameters around the layers, want %d", p.Other, want)
 	}
+	// three streams for one: two maps in and two out; in each layer a norm, a router of three,
+	// its coefficients there and back, a scale; a branch of rank 2 with its norm
+	before := p.Other
+	m.LayerScales, m.AltUp, m.LaurelRank = false, AltUp{Streams: 3}, 2
+	if want := before - 3 + 2*2*4*4 + 3*(4+3*4+9*3+3*3+4) + 3*(2*4+4*2+4); m.Params().Other != want {
+		t.Errorf("%d parameters around the layers of three streams, want %d", m.Params().Other, want)
+	}
 }
 
 // Networks by hand at a width of 8: parameters, and those that one token uses.

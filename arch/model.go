@@ -64,6 +64,16 @@ type Model struct {
 
 	// LayerInput is an embedding that every layer has of its own (Gemma 3n, Gemma 4).
 	LayerInput LayerInput
+	// AltUp keeps several residual streams, of which each layer works on one (Gemma 3n).
+	AltUp AltUp
+	// LaurelRank is the rank of a branch beside each mixer that reads what the mixer reads, x
+	// (LAuReL, arXiv:2411.07501; Gemma 3n): the stream becomes
+	//
+	//	(stream + mixer(x) + x + norm(right·left·x))/√2
+	//
+	// 0 is none. Weights: in each layer laurel.left [rank, width], laurel.right [width,
+	// rank] and laurel.norm.
+	LaurelRank int
 	// LayerScales: behind every layer the stream is scaled by a learned number (Gemma 4).
 	LayerScales bool
 

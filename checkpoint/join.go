@@ -179,6 +179,10 @@ func residualFactor(p place) joiner {
 	return times(f)
 }
 
+// streamNorm is the weight of the norm in front of a router of streams, whose result the
+// modelling code divides by the width.
+func streamNorm(p place) joiner { return times(1 / float64(p.m.Width)) }
+
 func times(f float64) joiner {
 	return func(parts []Tensor) []float32 {
 		d := make([]float32, len(parts[0].Data))

@@ -10,7 +10,7 @@ import (
 // modelling code. The tables of the others follow its names and were never held against it.
 func Verified() []string {
 	return []string{
-		"bamba", "cohere2", "deepseek_v2", "deepseek_v3", "ernie4_5_moe", "exaone4", "falcon_h1", "gemma2", "gemma3_text", "gemma4_text", "glm4_moe", "gpt_neox", "gpt_oss", "granitemoehybrid", "jamba",
+		"bamba", "cohere2", "deepseek_v2", "deepseek_v3", "ernie4_5_moe", "exaone4", "falcon_h1", "gemma2", "gemma3_text", "gemma3n_text", "gemma4_text", "glm4_moe", "gpt_neox", "gpt_oss", "granitemoehybrid", "jamba",
 		"lfm2", "llama", "llama4_text", "mamba", "mamba2", "minimax", "minimax_m2", "mistral", "mixtral", "nemotron_h", "olmo3", "phi3", "qwen2", "qwen2_moe", "qwen3", "qwen3_5_text",
 		"qwen3_moe", "qwen3_next", "smollm3", "starcoder2", "zamba2",
 	}
@@ -89,6 +89,7 @@ func schemes() map[string]scheme {
 		"gemma":            onePlusNorms(llama(), "mixer_norm", "ffn_norm", "final_norm"),
 		"gemma2":           gemma2(),
 		"gemma3_text":      gemma2(),
+		"gemma3n_text":     gemma3n(),
 		"gemma4_text":      gemma4(),
 		"xlstm":            xlstm(),
 		"zamba":            zamba(),
@@ -545,6 +546,30 @@ func gemma4() scheme {
 		"mlp_moe.expert_norm":  one("pre_feedforward_layernorm_2.weight"),
 		"mlp_moe.router_norm":  joined(routerNorm, "router.scale"),
 		"mlp_moe.expert_scale": one("router.per_expert_scale"),
+	})
+	s.at = partQKV
+	return s
+}
+
+// gemma3n keeps the maps of its streams one by one.
+func gemma3n() scheme {
+	each := func(name string) entry {
+		return entry{named: func(p place) []string {
+			var out []string
+			for i := range p.m.AltUp.Streams - 1 {
+				out = append(out, fmt.Sprintf("/model.%s.%d.weight", name, i))
+			}
+			return out
+		}}
+	}
+	s := layerInput(sandwich(llama())).with(map[string]entry{
+		"attention.q": one("q_proj.weight"),
+		"altup_in":    each("altup_projections"), "altup_out": each("altup_unembed_projections"),
+		"altup.norm": joined(streamNorm, "altup.router_norm.weight"), "altup.router": one("altup.modality_router.weight"),
+		"altup.predict": one("altup.prediction_coefs.weight"), "altup.correct": one("altup.correction_coefs.weight"),
+		"altup.scale": one("altup.correct_output_scale"),
+		"laurel.left": one("laurel.linear_left.weight"), "laurel.right": one("laurel.linear_right.weight"),
+		"laurel.norm": one("laurel.post_laurel_norm.weight"),
 	})
 	s.at = partQKV
 	return s

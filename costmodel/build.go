@@ -98,19 +98,22 @@ func buildOps(m *arch.Model, o Options, f inForce, prefill, grouped bool) ([]OpG
 	if m.EmbedNorm {
 		b.norm("embed.norm", m.Width, rows)
 	}
+	b.altUpIn()
 	b.layerInputs()
 	for i, l := range m.Layers {
 		b.layer, b.last = i, i >= from
 		owner := b.skip && i == from-1 && l.LastQuery()
 		b.part = InMixer
+		b.once(b.aroundBlock(b.m.AltUp, l), func() { b.altUpPredict(l) })
 		b.once(b.mixerBlock(l, owner), func() { b.mixerOps(l, owner) })
 		b.part = InFFN
 		b.last = b.last || owner
 		b.once(b.ffnBlock(l, b.last), func() { b.ffnOps(l) })
-		b.once(tailBlock(m.LayerInput, b.last), b.layerTail)
+		b.once(b.aroundBlock(m.LayerInput, l), func() { b.layerTail(l) })
 	}
 	b.storage = b.finalNorm(m.FinalNormStored)
 	b.layer, b.part, b.last = -1, InEnds, true
+	b.altUpOut()
 	b.norm("final_norm", m.Width, seqs)
 	v := (m.Vocab + b.tp - 1) / b.tp // ranks pad the vocabulary
 	head := m.HeadStored
@@ -394,6 +397,7 @@ func (b *builder) mixerOps(l arch.Layer, owner bool) {
 		b.storage = b.normStorage(l)
 		b.postNorm("mixer_post_norm")
 	}
+	b.laurel(l)
 }
 
 func (b *builder) ffnOps(l arch.Layer) {

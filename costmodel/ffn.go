@@ -11,19 +11,22 @@ func activationFLOPs(a arch.Activation) float64 {
 }
 
 // activation is the non-linearity between up and down, on copies·row rows of inner.
-func (b *builder) activation(name string, inner, copies int, gated bool, a arch.Activation, r int) {
+func (b *builder) activation(name string, inner, copies int, gated bool, a arch.Activation, r int) *Op {
 	n := float64(inner * copies)
 	read, flops := n, n*activationFLOPs(a)
 	if gated {
 		read, flops = 2*n, flops+n
 	}
-	b.elementwise(name, Activation, 0, read, n, flops, r)
+	return b.elementwise(name, Activation, 0, read, n, flops, r)
 }
 
 func (b *builder) mlp(m arch.MLP) {
 	in, r := b.split("mlp inner width", m.Inner), b.r()
 	b.linear("mlp.up", b.m.Width, arch.UpRows(in, m.Gated), r, linearOpts{bias: m.Bias})
-	b.activation("mlp.act", in, 1, m.Gated, m.Act, r)
+	act := b.activation("mlp.act", in, 1, m.Gated, m.Act, r)
+	if m.Sparsity > 0 { // mean, deviation, threshold
+		act.FLOPs[r] += 6 * float64(in)
+	}
 	b.outLinear("mlp.down", in, m.Bias)
 }
 

@@ -21,22 +21,26 @@ func (b *builder) layerInputs() {
 }
 
 // layerTail prices what stands behind a layer's FFN: its own embedding, its scale.
-func (b *builder) layerTail() {
-	b.storage = storage{}
+func (b *builder) layerTail(l arch.Layer) {
+	b.altUpCorrect(l)
+	b.storage = b.aroundStorage(l)
 	w, r := b.m.Width, b.r()
 	if p := b.m.LayerInput.Width; p > 0 {
 		b.linear("layer_input.gate", w, p, r, linearOpts{})
 		n := float64(p)
 		b.elementwise("layer_input.act", Activation, 0, 2*n, n, n*(activationFLOPs(b.m.LayerInput.Act)+1), r)
 		b.linear("layer_input.out", p, w, r, linearOpts{})
-		b.postNorm("layer_input.post_norm")
+		o := b.norm("layer_input.post_norm", w, r)
+		to := float64(max(b.m.AltUp.Streams-1, 1) * w) // every stream but the first, or the only one
+		b.act(o, to, to-float64(w), r)
+		o.FLOPs[r] += to
 	}
 	if b.m.LayerScales {
 		b.elementwise("layer_scale", Gate, 1, float64(w), float64(w), float64(w), r)
 	}
 }
 
-// tailBlock identifies the operations behind the FFN of a layer.
-func tailBlock(in arch.LayerInput, last bool) block {
-	return block{part: in, last: last}
+// aroundBlock identifies operations of a layer that follow from a part of the model.
+func (b *builder) aroundBlock(of any, l arch.Layer) block {
+	return block{part: of, last: b.last, stored: b.storedIn(l)}
 }

@@ -128,14 +128,21 @@ func (b *builder) outside(x arch.Stored) (float64, precision.DType) {
 // merged are the weights that operations name by a part of them.
 var merged = map[string]string{"q": "qkv", "kv": "qkv"}
 
+// around are the weights that a layer has beside its mixer and its FFN, by the operations that
+// read them, where those have another name.
+var around = map[string]string{
+	"layer_input.gate": "input.gate", "layer_input.out": "input.out", "layer_input.post_norm": "input_post_norm", "layer_scale": "scale",
+}
+
 // named is the rate of the weight an operation is named for: "mlp.up" reads "up".
 func named(op string, rates map[string]rate) (rate, bool) {
-	name := op[strings.LastIndexByte(op, '.')+1:]
-	if r, ok := rates[name]; ok {
-		return r, true
+	last := op[strings.LastIndexByte(op, '.')+1:]
+	for _, name := range []string{last, merged[last], op, around[op]} {
+		if r, ok := rates[name]; ok {
+			return r, true
+		}
 	}
-	r, ok := rates[merged[name]]
-	return r, ok
+	return rate{}, false
 }
 
 // mapUse says which of the formats that a user asks for reaches a map.

@@ -10,11 +10,12 @@ import (
 type mlp struct {
 	arch.MLP
 	up, down linear
+	z        float64 // deviations from the mean up to which values are switched off
 }
 
 func (m *Model) newMLP(f arch.MLP, p string, _ int) *mlp {
 	width := m.arch.Width
-	return &mlp{MLP: f, up: m.linear(p+"up", arch.UpRows(f.Inner, f.Gated), width), down: m.linear(p+"down", width, f.Inner)}
+	return &mlp{MLP: f, z: math.Sqrt2 * math.Erfinv(2*f.Sparsity-1), up: m.linear(p+"up", arch.UpRows(f.Inner, f.Gated), width), down: m.linear(p+"down", width, f.Inner)}
 }
 
 // activationFLOPs is the cost of an activation on one element (docs/accounting.md).
@@ -61,6 +62,23 @@ func clampedSwiGLU(y, g, u []float32) {
 	}
 }
 
+// switchOff takes mean + z·deviation off the values of each row, and leaves none below 0. It
+// returns its arithmetic: the rows are read and written with the activation behind it.
+func switchOff(x mat, z float64) (flops int) {
+	for i := range x.rows {
+		row := x.row(i)
+		sum, _ := moments(row, 0)
+		mean := sum / float32(len(row))
+		_, sq := moments(row, mean)
+		least := mean + float32(z*math.Sqrt(float64(sq)/float64(len(row))))
+		for j, v := range row {
+			row[j] = max(v-least, 0)
+		}
+		flops += 6 * len(row)
+	}
+	return flops
+}
+
 func activateRow(y, x []float32, act arch.Activation) {
 	switch act {
 	case arch.SiLU:
@@ -96,7 +114,12 @@ func (m *mlp) run(c *call, x mat) {
 	}
 	c.op("mlp.up", func(t *tally) { r.linear(t, m.up, x, up, epilogue{}) })
 	y := c.mat(x.rows, m.Inner)
-	c.op("mlp.act", func(t *tally) { activate(r, t, up, y, m.Act, m.Gated) })
+	c.op("mlp.act", func(t *tally) {
+		if m.Sparsity > 0 {
+			t.flops(switchOff(up.part(0, m.Inner), m.z))
+		}
+		activate(r, t, up, y, m.Act, m.Gated)
+	})
 	to, add := c.sink()
 	c.op("mlp.down", func(t *tally) { r.linear(t, m.down, y, to, epilogue{add: add}) })
 }

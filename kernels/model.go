@@ -40,6 +40,7 @@ type Model struct {
 	layers    []layer
 	finalNorm norm
 	inputs    layerInputs
+	altUp     altUpEnds
 	head      linear
 
 	// skipFrom is the first layer that a skipping prefill runs for the last position
@@ -64,6 +65,8 @@ type layer struct {
 	ffn                ffn
 	input              layerInput
 	scale              []float32 // nil without
+	altUp              altUp
+	laurel             laurel
 }
 
 // ffn runs on the normed input and adds into the call's residual stream.
@@ -198,13 +201,14 @@ func (m *Model) build() {
 		head = "embed"
 	}
 	m.head = linear{w: m.weights[head], bias: m.weights["lm_head_bias"], out: a.Vocab, in: a.Width}
-	m.inputs = m.newLayerInputs()
+	m.inputs, m.altUp = m.newLayerInputs(), m.newAltUpEnds()
 	m.layers = make([]layer, len(a.Layers))
 	for i, l := range a.Layers {
 		p := "layers." + strconv.Itoa(i) + "."
 		out := &m.layers[i]
 		out.block = l.Block
 		out.input, out.scale = m.newLayerInput(p), m.weights[p+"scale"]
+		out.altUp, out.laurel = m.newAltUp(p), m.newLaurel(p)
 		out.mixerPost, out.ffnPost = m.norm(p+"mixer_post_norm"), m.norm(p+"ffn_post_norm")
 		if l.Mixer != nil {
 			out.mixerNorm = m.norm(p + "mixer_norm")

@@ -136,6 +136,7 @@ type call struct {
 	into         *mat // where a mixer or FFN adds its result; nil is the residual stream
 	fresh        bool // nothing is in into yet
 	trace        *Trace
+	streams      streams
 	inputs       mat // the embeddings that layers have of their own, side by side
 	first        mat // the stream as the first layer read it, where a shared block reads it too
 }
@@ -201,6 +202,7 @@ func (s *Session) forward(ctx context.Context, c *call, tokens [][]int) ([][]flo
 		// The embedding stays where it was written and the stream moves on: no bytes more.
 		c.first = newMat(append([]float32(nil), c.x.data[:rows*w]...), rows, w)
 	}
+	m.altUp.split(c)
 	m.inputs.run(c, tokens)
 	for i := range m.layers {
 		s.scratch.reset()
@@ -220,6 +222,7 @@ func (s *Session) forward(ctx context.Context, c *call, tokens [][]int) ([][]flo
 	if per := x.rows / s.batch; per > 1 && c.trace == nil {
 		x = x.last(per)
 	}
+	x = m.altUp.join(c, x)
 	normed := c.mat(x.rows, w)
 	c.op("final_norm", func(t *tally) { m.finalNorm.rows(c.r, t, x, normed) })
 	logits := newMat(make([]float32, x.rows*m.arch.Vocab), x.rows, m.arch.Vocab)
@@ -248,6 +251,7 @@ func (c *call) runLayer(l *layer) {
 	if c.skip && c.layer == c.s.model.skipFrom && c.x.rows > c.s.batch {
 		c.x = c.x.last(c.T)
 	}
+	l.altUp.before(c)
 	before, beforeFFN := l.block.Before()
 	var shared mat // the FFN's input where it does not wait for the mixer
 	if len(l.mixers) > 0 {
@@ -273,6 +277,7 @@ func (c *call) runLayer(l *layer) {
 			mx.run(c, x)
 		}
 		done()
+		l.laurel.run(c, x)
 	}
 	if l.ffn != nil {
 		x := shared
@@ -284,7 +289,7 @@ func (c *call) runLayer(l *layer) {
 		l.ffn.run(c, x)
 		done()
 	}
-	l.input.run(c, c.x, func(t *tally, y mat) { l.input.norm.add(c.r, t, y, c.x) })
+	l.input.run(c, l.altUp.after(c), func(t *tally, y mat) { c.addToStreams(t, &l.input.norm, y) })
 	c.scaleStream(l.scale)
 }
 

@@ -73,17 +73,19 @@ func harmlessFields(modelType string) map[string]bool {
 		"granite":     `embedding_multiplier logits_scaling residual_multiplier attention_multiplier`,
 		"gemma2":      `query_pre_attn_scalar`,
 		"vaultgemma":  `query_pre_attn_scalar`,
-		"gemma3_text": `query_pre_attn_scalar`,
-		"cohere":      `logit_scale`,
-		"cohere2":     `logit_scale`,
-		"ministral3":  `llama_4_scaling_beta`,
-		"opt":         `_remove_final_layer_norm init_std`,
-		"gpt_neox":    `num_key_value_heads`,
-		"gpt2":        `n_ctx predict_special_tokens`, // the context again
-		"gpt_bigcode": `n_ctx runner_max_sequence_length`,
-		"phi-msft":    `flash_attn flash_rotary fused_dense img_processor`,
-		"minicpm":     `scale_emb dim_model_base scale_depth`,
-		"baichuan":    `z_loss_weight`,
+		// The clip bounds coefficients while training; trained ones are below it.
+		"gemma3n_text": `query_pre_attn_scalar altup_coef_clip altup_lr_multiplier`,
+		"gemma3_text":  `query_pre_attn_scalar`,
+		"cohere":       `logit_scale`,
+		"cohere2":      `logit_scale`,
+		"ministral3":   `llama_4_scaling_beta`,
+		"opt":          `_remove_final_layer_norm init_std`,
+		"gpt_neox":     `num_key_value_heads`,
+		"gpt2":         `n_ctx predict_special_tokens`, // the context again
+		"gpt_bigcode":  `n_ctx runner_max_sequence_length`,
+		"phi-msft":     `flash_attn flash_rotary fused_dense img_processor`,
+		"minicpm":      `scale_emb dim_model_base scale_depth`,
+		"baichuan":     `z_loss_weight`,
 		"hunyuan_v1_dense": `
 			add_classification_head class_num dense_list im_end_id im_newline_id im_start_id mask_init_id
 			norm_type org_vocab_size pad_id pool_type text_end_id text_start_id use_rotary_pos_emb`,

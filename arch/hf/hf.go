@@ -88,6 +88,7 @@ func importers() map[string]func(*config) *arch.Model {
 		"gemma":            importGemma,
 		"gemma2":           importGemma2,
 		"gemma3_text":      importGemma3,
+		"gemma3n_text":     importGemma3n,
 		"gemma4_text":      importGemma4,
 		"vaultgemma":       importVaultGemma,
 		"xlstm":            importXLSTM,
@@ -151,7 +152,6 @@ func Refused() map[string]string {
 		"longcat_flash": "its mixture of experts stands across two attention layers, and some experts pass their input on",
 		"bitnet":        "its norms inside attention and MLP and its ternary products",
 		"apertus":       "its activation has parameters of its own",
-		"gemma3n_text":  "several streams that a router mixes (AltUp), and a low-rank branch beside attention",
 		"kimi_k3":       "its residual stream attends to blocks of layers, and its latent attention has a gate",
 	}
 }

@@ -86,6 +86,9 @@ func readHeader(top *yamlMap, m *arch.Model) {
 		top.size("layer_input_vocab", &m.LayerInput.Vocab, 0)
 		optional(top, "layer_input_activation", arch.Activations(), &m.LayerInput.Act)
 	}
+	top.size("altup_streams", &m.AltUp.Streams, 0)
+	top.size("altup_active", &m.AltUp.Active, 0)
+	top.size("laurel_rank", &m.LaurelRank, 0)
 	top.boolean("layer_scales", &m.LayerScales)
 	top.size("max_context", &m.MaxContext, 0)
 	for _, d := range dtypes(m) {

@@ -87,6 +87,12 @@ func (y *yamlWriter) header(b *bufio.Writer) {
 	if in := m.LayerInput; in.Width != 0 {
 		fmt.Fprintf(b, "layer_input: %d\nlayer_input_vocab: %d\nlayer_input_activation: %s\n", in.Width, in.Vocab, in.Act)
 	}
+	if s := m.AltUp; s.There() {
+		fmt.Fprintf(b, "altup_streams: %d\naltup_active: %d\n", s.Streams, s.Active)
+	}
+	if m.LaurelRank != 0 {
+		fmt.Fprintf(b, "laurel_rank: %d\n", m.LaurelRank)
+	}
 	if m.LayerScales {
 		b.WriteString("layer_scales: true\n")
 	}

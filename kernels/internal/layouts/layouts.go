@@ -25,7 +25,11 @@ func Random(n Draw) *arch.Model {
 	if rarely("layer_input") {
 		m.LayerInput = arch.LayerInput{Width: n("layer_input", 1, 9), Vocab: m.Vocab, Act: arch.Activation(n("layer_input_act", 0, 4))}
 	}
-	m.LayerScales = rarely("layer_scales")
+	if rarely("altup") {
+		m.AltUp.Streams = n("streams", 2, 4)
+		m.AltUp.Active = n("active", 0, m.AltUp.Streams-1)
+	}
+	m.LayerScales = !m.AltUp.There() && rarely("layer_scales")
 	attention := func(i int) arch.Attention {
 		a := arch.Attention{KVHeads: n("kv", 1, 3), HeadDim: 2 * n("hd/2", 1, 9), Differential: yes("diff")}
 		if a.Differential {
@@ -208,7 +212,14 @@ func Random(n Draw) *arch.Model {
 			}
 			return f
 		}
-		return arch.MLP{Inner: n("inner", 1, 40), Gated: yes("gated"), Act: act, Bias: yes("bias")}
+		f := arch.MLP{Inner: n("inner", 1, 40), Gated: yes("gated"), Act: act, Bias: yes("bias")}
+		if yes("sparse") {
+			f.Sparsity = 0.3
+		}
+		return f
+	}
+	if rarely("laurel") {
+		m.LaurelRank = n("laurel_rank", 1, 5)
 	}
 	layers, tail := n("layers", 1, 4), n("cross layers", 0, 3)
 	for i := range layers + tail {
@@ -240,6 +251,12 @@ func Random(n Draw) *arch.Model {
 		block := arch.Blocks()[n("block", 0, len(arch.Blocks())-1)]
 		if block == arch.SideInput && len(arch.Parts(mx)) < 2 {
 			block = arch.PreNorm
+		}
+		if m.LaurelRank > 0 { // the branch stands beside a mixer, behind its norm
+			block = []arch.Block{arch.PreNorm, arch.SandwichNorm}[i%2]
+			if mx == nil {
+				mx = attention(i)
+			}
 		}
 		l := arch.Layer{Mixer: mx, FFN: ffn(), Block: block}
 		if l.Mixer == nil && l.FFN == nil {
