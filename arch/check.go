@@ -43,6 +43,9 @@ func (m *Model) Check() error {
 	if m.Positions < 0 || m.Positions > MaxDimension {
 		return fmt.Errorf("positions %d is not from 0 to %d", m.Positions, MaxDimension)
 	}
+	if m.MTP < 0 || m.MTP > MaxLayers {
+		return fmt.Errorf("mtp %d is not from 0 to %d", m.MTP, MaxLayers)
+	}
 	if !(m.LogitCap >= 0) {
 		return fmt.Errorf("logit_cap %g is not 0 or more", m.LogitCap)
 	}

@@ -60,7 +60,10 @@ type Model struct {
 	// LogitCap bounds the logits to ±LogitCap by a tanh (Gemma 2); 0 is none.
 	LogitCap   float64
 	MaxContext int // longest context it is made for; 0 unknown
-	Layers     []Layer
+	// MTP is how many blocks of multi-token prediction the checkpoint has behind the layers. They
+	// draft tokens for the model to verify, and are no part of its layers and parameters.
+	MTP    int
+	Layers []Layer
 
 	// LayerInput is an embedding that every layer has of its own (Gemma 3n, Gemma 4).
 	LayerInput LayerInput

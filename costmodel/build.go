@@ -100,6 +100,7 @@ func buildOps(m *arch.Model, o Options, f inForce, prefill, grouped bool) ([]OpG
 	}
 	b.altUpIn()
 	b.layerInputs()
+	b.predictor()
 	for i, l := range m.Layers {
 		b.layer, b.last = i, i >= from
 		owner := b.skip && i == from-1 && l.LastQuery()

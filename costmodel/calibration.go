@@ -54,6 +54,8 @@ type calibrated struct {
 	perStep float64 // seconds of the engine: host, and gaps between kernels
 	prompts float64 // the same for a prefill
 	tables  [1 << tableBits]atomic.Pointer[batchTable]
+	// verified are tables of steps that verify drafts.
+	verified [1 << tableBits]atomic.Pointer[batchTable]
 }
 
 func (c *Compiled) calibrate() Pricer {
@@ -132,9 +134,10 @@ const tableBits = 5
 
 // batchTable is what of a step depends on the batch alone.
 type batchTable struct {
-	b      float64
-	steady float64                 // of b sequences, computed as so many rows
-	over   []kerneltime.DecodeOver // for each of vary; empty where it is not tabled
+	b       float64
+	queries float64                 // tokens of a sequence, of a step that verifies drafts
+	steady  float64                 // of b sequences, computed as so many rows
+	over    []kerneltime.DecodeOver // for each of vary; empty where it is not tabled
 }
 
 // at is the table of a batch. It is made when first asked for, and again where another batch
@@ -276,6 +279,9 @@ func (c *calibrated) Run(m *Mix, steps int) float64 {
 	if m.Decodes <= 0 || steps <= 0 {
 		return 0
 	}
+	if m.Drafts > 0 {
+		return c.verify(m, steps)
+	}
 	return c.steady(float64(m.Decodes), m.rows())*float64(steps) + c.attention(m, steps)
 }
 
@@ -332,7 +338,7 @@ func (k *kernel) mixed(c *calibrated, m *Mix, w *Work) (seconds, launches float6
 		rows += float64(call.Batch * call.New)
 	}
 	if s.RowsAreSeqs {
-		rows = n
+		rows = n + d*float64(m.Drafts)
 	}
 	if k.op.Only != EveryPhase {
 		return k.onePhase(c, m, w)
@@ -365,14 +371,14 @@ func (k *kernel) mixed(c *calibrated, m *Mix, w *Work) (seconds, launches float6
 			n = d
 		}
 		if n > 0 {
-			a := k.decoding(n, contexts/n, seen/n)
+			a := k.verifying(m, n, contexts/n, seen/n)
 			seconds += k.decodeSeconds(p, &a)
 			launches++
 		}
 		return seconds, launches
 	case asRecurrent, asScan:
 		if d > 0 {
-			seconds, launches = k.stepSeconds(p, c.engine, c.tp, d, 1, 1), 1
+			seconds, launches = k.stepSeconds(p, c.engine, c.tp, d, 1, 1)*k.op.lengthened(m), 1
 		}
 		for _, call := range m.Chunks {
 			wc := k.op.Work(call)
@@ -392,6 +398,9 @@ func (k *kernel) mixed(c *calibrated, m *Mix, w *Work) (seconds, launches float6
 func (k *kernel) onePhase(c *calibrated, m *Mix, w *Work) (seconds, launches float64) {
 	if k.op.Only == StepOnly {
 		d := float64(m.Decodes)
+		if m.Drafts > 0 {
+			return c.verifyStep(k, m, w), 1
+		}
 		return k.stepSeconds(c.profile, c.engine, c.tp, d, m.Contexts/d, m.Contexts/d), 1
 	}
 	for _, call := range m.Chunks {

@@ -7,6 +7,8 @@ type Row struct {
 	// Roofline is the same workload without measurements, nil unless the estimate is
 	// calibrated.
 	Roofline *Estimate
+	// Speculative is the same workload with speculative decoding, where that was asked for.
+	Speculative *Speculative
 	// TokensPerSecondAtMax is the decode throughput of the largest batch that fits, 0
 	// where none does.
 	TokensPerSecondAtMax float64

@@ -16,6 +16,12 @@ type Workload struct {
 	Prompt   int `json:"prompt"`
 	Generate int `json:"generate"`
 	Batch    int `json:"batch"`
+
+	// PrefixShare is the share of each prompt that is in the cache already.
+	PrefixShare float64 `json:"prefix_share,omitempty"`
+	// Cached is how many tokens of each prompt need not be computed for it (see
+	// Compiled.Reusable): Estimate fills it in.
+	Cached int `json:"cached_tokens,omitempty"`
 }
 
 // WithBatch is the workload with another batch.
@@ -34,6 +40,12 @@ func (w Workload) Check() error {
 		if n.v < n.low || n.v > n.high {
 			return fmt.Errorf("%s %d is not from %d to %d", n.name, n.v, n.low, n.high)
 		}
+	}
+	if !(w.PrefixShare >= 0 && w.PrefixShare <= 1) {
+		return fmt.Errorf("prefix share %g is not from 0 to 1", w.PrefixShare)
+	}
+	if w.Cached < 0 || w.Cached > 0 && w.Cached >= w.Prompt {
+		return fmt.Errorf("%d cached tokens are not fewer than the %d of the prompt", w.Cached, w.Prompt)
 	}
 	return nil
 }
@@ -69,6 +81,7 @@ type Estimate struct {
 	Fidelity       Fidelity
 	Basis          string
 	Memory         Memory
+	Transfer       Transfer
 	Prefill        PrefillSummary
 	Decode         Decode
 	RequestSeconds float64
@@ -108,9 +121,9 @@ func (c *Compiled) Estimate(f Fidelity, w Workload) (Estimate, error) {
 	if err := w.Check(); err != nil {
 		return Estimate{}, err
 	}
-	f = c.Fidelity(f)
+	f, w = c.Fidelity(f), c.withPrefix(w)
 	p, tp := c.At(f), float64(c.tp)
-	e := Estimate{Workload: w, Fidelity: f, Basis: p.Basis(), Memory: c.Memory(w), BeyondContext: c.BeyondContext(w)}
+	e := Estimate{Workload: w, Fidelity: f, Basis: p.Basis(), Memory: c.Memory(w), Transfer: c.Transfer(w.Prompt), BeyondContext: c.BeyondContext(w)}
 	var flops, bytes float64
 	for _, o := range c.breakdown(w) {
 		flops += o.FLOPs
@@ -209,7 +222,7 @@ func (c *Compiled) prefillBreakdown(w Workload) []OpCost {
 	out := make([]OpCost, 0, len(c.prefill))
 	for i := range c.prefill {
 		o := &c.prefill[i]
-		work := o.Op.Work(Call{Batch: w.Batch, New: w.Prompt})
+		work := o.Op.Work(w.prefill())
 		oc := OpCost{Name: o.Name, Detail: o.detail(true), Kernel: o.Kernel, Class: o.Kernel.Class(), Layers: o.Count, Work: work, Seconds: c.opSeconds(&o.Op, &work)}
 		out = append(out, c.finish(oc, &o.Op))
 	}

@@ -122,6 +122,9 @@ func (l *limit) Run(m *Mix, steps int) float64 {
 	if m.Decodes <= 0 || steps <= 0 {
 		return 0
 	}
+	if m.Drafts > 0 {
+		return l.verify(m, steps)
+	}
 	c, b := (*Compiled)(l), float64(m.Decodes)
 	var p, q, r line
 	if m.Padded > m.Decodes {

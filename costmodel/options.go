@@ -49,6 +49,8 @@ type Options struct {
 	Calibration *kerneltime.Profile
 	// MemoryFraction is the part of the device's memory that may be used; 0 is all of it.
 	MemoryFraction float64
+
+	mtp bool // a block of multi-token prediction, which begins with a projection of its own
 }
 
 // inForce are the options with every default filled in.

@@ -36,7 +36,9 @@ func (c *Compiled) work(ops []OpGroup, call Call) (sum Work) {
 }
 
 // prefill is the call that works the prompts.
-func (w Workload) prefill() Call { return Call{Batch: w.Batch, New: w.Prompt} }
+func (w Workload) prefill() Call {
+	return Call{Batch: w.Batch, New: w.Prompt - w.Cached, Past: w.Cached}
+}
 
 // PrefillWork is what the workload's prompts take, on one device of the group.
 func (c *Compiled) PrefillWork(w Workload) Work {

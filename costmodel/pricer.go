@@ -66,8 +66,16 @@ type Mix struct {
 
 	// Padded is how many rows a CUDA graph computes for the sequences that decode; up to
 	// Decodes it adds none. Products, norms, gates and reductions run on the padded rows;
-	// attention, recurrences and the output head do not.
+	// attention, recurrences and the output head do not. With drafts each row stands for all
+	// tokens of a sequence.
 	Padded int
+
+	// Drafts is how many drafted tokens each sequence that decodes verifies beside its next
+	// one; see Speculation. Contexts and Seen are those of the first of the Drafts+1.
+	Drafts int
+	// Advance is how many tokens a sequence goes forward from one step of a Run to the next in
+	// the mean; 0 is 1.
+	Advance float64
 }
 
 // seen is how many positions attention of a window sees in all, and how many more it does
@@ -84,7 +92,7 @@ func (m *Mix) seen(window int) (now, more float64) {
 }
 
 // rows are the rows that are computed for the sequences that decode.
-func (m *Mix) rows() float64 { return float64(max(m.Decodes, m.Padded)) }
+func (m *Mix) rows() float64 { return float64(max(m.Decodes, m.Padded)) * m.queries() }
 
 // Windows are the different windows of the model's attention layers, ascending; chunks are
 // among them as minus their length (see Seen). A Mix has a sum for each.
@@ -102,9 +110,7 @@ func (c *Compiled) windowIndex(window int) int {
 
 // mixedWork is what an operation does in a mixed step.
 func (c *Compiled) mixedWork(o *Op, m *Mix) Work {
-	d := float64(m.Decodes)
-	seen, _ := m.seen(c.windowIndex(o.Shape.span()))
-	v := Coef{one: 1, rows: d, seqs: d, ring: d, pairs: seen, kvRows: seen}
+	v := c.decodeBasis(o, m)
 	switch o.Only {
 	case PromptOnly:
 		v = Coef{one: 1}
@@ -119,7 +125,7 @@ func (c *Compiled) mixedWork(o *Op, m *Mix) Work {
 		if m.Decodes == 0 {
 			return Work{}
 		}
-		return o.work(&v)
+		return o.snapshots(o.work(&v), m)
 	}
 	if !kernelTable[o.Kernel].unlined {
 		v[rows] = m.rows()
@@ -133,5 +139,5 @@ func (c *Compiled) mixedWork(o *Op, m *Mix) Work {
 	if o.Shape.Experts > 0 {
 		v[hit] = ExpectedHits(o.Shape.Experts, o.Shape.TopK, v[o.rowBasis()])
 	}
-	return o.work(&v)
+	return o.snapshots(o.work(&v), m)
 }

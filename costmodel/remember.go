@@ -9,7 +9,7 @@ func Remember(p Pricer) Pricer {
 	if !ok {
 		return p
 	}
-	r := &remembering{calibrated: c, decodes: map[[2]float64]float64{}, mixed: map[flatStep]float64{}}
+	r := &remembering{calibrated: c, decodes: map[[3]float64]float64{}, mixed: map[flatStep]float64{}}
 	for i := range c.mixed {
 		k := &c.mixed[i]
 		if k.price == asAttention || k.price == asRecurrent || k.op.Only != EveryPhase {
@@ -27,7 +27,7 @@ func Remember(p Pricer) Pricer {
 
 type remembering struct {
 	*calibrated
-	decodes      map[[2]float64]float64
+	decodes      map[[3]float64]float64
 	mixed        map[flatStep]float64
 	varies, flat []*kernel
 	window       int // smallest, of windows and chunks
@@ -35,18 +35,25 @@ type remembering struct {
 
 // flatStep is what all but attention and recurrences of a mixed step depends on, as long as
 // no chunk is longer than a window.
-type flatStep struct{ decodes, padded, chunks, tokens int }
+type flatStep struct{ decodes, padded, drafts, chunks, tokens int }
 
 func (r *remembering) Run(m *Mix, steps int) float64 {
 	if m.Decodes <= 0 || steps <= 0 {
 		return 0
 	}
 	b := float64(m.Decodes)
-	key := [2]float64{b, m.rows()}
+	key := [3]float64{b, m.rows(), m.queries()}
 	steady, ok := r.decodes[key]
 	if !ok {
-		steady = r.steady(b, m.rows())
+		if m.Drafts > 0 {
+			steady = r.verifySteady(m)
+		} else {
+			steady = r.steady(b, m.rows())
+		}
 		r.decodes[key] = steady
+	}
+	if m.Drafts > 0 {
+		return steady*float64(steps) + r.verifyAttention(m, steps)
 	}
 	return steady*float64(steps) + r.attention(m, steps)
 }
@@ -56,7 +63,7 @@ func (r *remembering) Mixed(m *Mix) float64 {
 		return r.Run(m, 1)
 	}
 	c := r.calibrated
-	s := flatStep{decodes: m.Decodes, padded: max(m.Padded, m.Decodes)}
+	s := flatStep{decodes: m.Decodes, padded: max(m.Padded, m.Decodes), drafts: m.Drafts}
 	for _, x := range m.Chunks {
 		if x.New > r.window {
 			return c.Mixed(m)

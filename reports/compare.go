@@ -35,15 +35,22 @@ func CompareTable(rows []costmodel.Row) *Table {
 		{Name: "tok/s\nlargest", CSV: "tokens_per_second_at_max_batch", Plain: true},
 		{Name: "speedup", CSV: "speedup"},
 	}}
+	if rows[0].Speculative != nil {
+		t.Columns = append(t.Columns, speculationColumns()...)
+	}
 	for i := range rows {
 		r := &rows[i]
 		tps := Num(r.Decode.TokensPerSecond)
 		if !same {
 			tps = Shown(tps.V, fmt.Sprintf("%s @%d", Digits(tps.V), r.Workload.Batch))
 		}
-		t.Add(Txt(rowName(rows, i)), Num(float64(r.Compiled.Model.Params().Total)), Num(r.Memory.CacheBytesPerToken),
+		cells := []Cell{Txt(rowName(rows, i)), Num(float64(r.Compiled.Model.Params().Total)), Num(r.Memory.CacheBytesPerToken),
 			Num(r.Memory.CacheReadBytesPerToken), Num(r.Memory.StateBytesPerSequence), Num(float64(r.Memory.MaxBatch)),
-			Num(r.TTFT()), Num(r.TPOT()), tps, Num(r.TokensPerSecondAtMax), Shown(r.Speedup, ratio(r.Speedup)))
+			Num(r.TTFT()), Num(r.TPOT()), tps, Num(r.TokensPerSecondAtMax), Shown(r.Speedup, ratio(r.Speedup))}
+		if r.Speculative != nil {
+			cells = append(cells, speculationCells(r.Speculative)...)
+		}
+		t.Add(cells...)
 		if s := BeyondContext(r.Compiled, r.Workload); s != "" {
 			t.Notes = append(t.Notes, s)
 		}
@@ -53,6 +60,8 @@ func CompareTable(rows []costmodel.Row) *Table {
 	}
 	t.Notes = append([]string{Verdict(rows)}, t.Notes...)
 	t.Notes = append(t.Notes, calibratedNotes(rows)...)
+	t.Notes = append(t.Notes, prefixNotes(rows)...)
+	t.Notes = append(t.Notes, speculationNotes(rows)...)
 	t.Notes = append(t.Notes, CompareSetting(rows))
 	return t
 }

@@ -60,6 +60,7 @@ func EstimateTable(row costmodel.Row) *Table {
 	timed("prefill", "time to first token", func(e costmodel.Estimate) string { return SI(e.TTFT(), "s") })
 	add("prefill", "arithmetic", SI(e.Prefill.FLOPs, "FLOP"))
 	add("prefill", "bytes moved", SI(e.Prefill.Bytes, "B"))
+	handOver(add, e.Transfer)
 	timed("decode", "first step", func(e costmodel.Estimate) string { return SI(e.Decode.FirstStepSeconds, "s") })
 	timed("decode", "last step", func(e costmodel.Estimate) string { return SI(e.Decode.LastStepSeconds, "s") })
 	timed("decode", "mean step (TPOT)", func(e costmodel.Estimate) string { return SI(e.TPOT(), "s") })
@@ -74,9 +75,12 @@ func EstimateTable(row costmodel.Row) *Table {
 	add("decode", "bytes per token", SI(d.BytesPerToken, "B"))
 	add("decode", "most time is bound by", d.Bound)
 	timed("request", fmt.Sprintf("%s + %s tokens", Int(float64(e.Workload.Prompt)), Int(float64(e.Workload.Generate))), func(e costmodel.Estimate) string { return SI(e.RequestSeconds, "s") })
+	speculated(add, row.Speculative)
 	if s := BeyondContext(c, e.Workload); s != "" {
 		t.Notes = append(t.Notes, s)
 	}
+	t.Notes = append(t.Notes, prefixNotes([]costmodel.Row{row})...)
+	t.Notes = append(t.Notes, speculationNotes([]costmodel.Row{row})...)
 	if s := storedNote(c); s != "" {
 		t.Notes = append(t.Notes, s)
 	}

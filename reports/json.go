@@ -20,27 +20,31 @@ func WriteJSON(w io.Writer, v any) error {
 // EstimateJSON is an estimate as the command line prints it: stable, fields are added but
 // never renamed. Units are bytes, seconds, FLOPs and tokens.
 type EstimateJSON struct {
-	Model          string                   `json:"model"`
-	Hardware       string                   `json:"hardware"`
-	Fidelity       string                   `json:"fidelity"`
-	Basis          string                   `json:"basis"`
-	Formats        string                   `json:"formats"`
-	TP             int                      `json:"tp"`
-	Workload       costmodel.Workload       `json:"workload"`
-	Params         ParamsJSON               `json:"params"`
-	Memory         costmodel.Memory         `json:"memory"`
-	Prefill        costmodel.PrefillSummary `json:"prefill"`
-	Decode         costmodel.Decode         `json:"decode"`
-	TTFTSeconds    float64                  `json:"ttft_seconds"`
-	TPOTSeconds    float64                  `json:"tpot_seconds"`
-	RequestSeconds float64                  `json:"request_seconds"`
-	Interval       costmodel.Interval       `json:"interval"`
+	Model    string                   `json:"model"`
+	Hardware string                   `json:"hardware"`
+	Fidelity string                   `json:"fidelity"`
+	Basis    string                   `json:"basis"`
+	Formats  string                   `json:"formats"`
+	TP       int                      `json:"tp"`
+	Workload costmodel.Workload       `json:"workload"`
+	Params   ParamsJSON               `json:"params"`
+	Memory   costmodel.Memory         `json:"memory"`
+	Prefill  costmodel.PrefillSummary `json:"prefill"`
+	// Transfer is what a prompt leaves to hand to another device that decodes it.
+	Transfer       costmodel.Transfer `json:"transfer"`
+	Decode         costmodel.Decode   `json:"decode"`
+	TTFTSeconds    float64            `json:"ttft_seconds"`
+	TPOTSeconds    float64            `json:"tpot_seconds"`
+	RequestSeconds float64            `json:"request_seconds"`
+	Interval       costmodel.Interval `json:"interval"`
 	// Of a calibrated estimate: whose overhead it has, the time per token with Batch
 	// requests always in flight, and the datasheet's times beside it.
 	Engine            string        `json:"engine,omitempty"`
 	ServedTPOTSeconds float64       `json:"served_tpot_seconds,omitempty"`
 	Roofline          *RooflineJSON `json:"roofline,omitempty"`
 	Breakdown         []OpJSON      `json:"breakdown,omitempty"`
+	// Speculative is the workload with speculative decoding, where that was asked for.
+	Speculative *costmodel.Speculative `json:"speculative,omitempty"`
 	// WeightsByFormat is what a quantised checkpoint's weights take, all devices together.
 	WeightsByFormat []arch.Share `json:"weights_by_format,omitempty"`
 	// Warnings are what should be known before the figures are used.
@@ -90,7 +94,7 @@ func Estimate(row costmodel.Row, ops, fitted []costmodel.OpCost) EstimateJSON {
 	c, e := row.Compiled, row.Estimate
 	j := EstimateJSON{Model: c.Model.Name, Hardware: c.Hardware.Name, Fidelity: e.Fidelity.String(), Basis: e.Basis,
 		Formats: c.Formats(), TP: c.TP(), Workload: e.Workload, Params: paramsJSON(c.Model), Memory: e.Memory,
-		Prefill: e.Prefill, Decode: e.Decode, TTFTSeconds: e.TTFT(), TPOTSeconds: e.TPOT(),
+		Prefill: e.Prefill, Transfer: e.Transfer, Speculative: row.Speculative, Decode: e.Decode, TTFTSeconds: e.TTFT(), TPOTSeconds: e.TPOT(),
 		RequestSeconds: e.RequestSeconds, Interval: e.Interval}
 	j.Engine, j.ServedTPOTSeconds = e.Engine, e.ServedTPOTSeconds
 	j.WeightsByFormat = c.Stored()

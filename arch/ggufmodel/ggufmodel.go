@@ -135,6 +135,7 @@ func (r *reader) model() *arch.Model {
 		r.fail("%s.block_count is not from 1 to %d", r.arch, arch.MaxLayers)
 		return m
 	}
+	m.MTP = r.whole("nextn_predict_layers", 0)
 	m.Layers = make([]arch.Layer, n)
 	for i := range m.Layers {
 		r.layer(m, i)

@@ -242,6 +242,7 @@ type hfState struct {
 	notes   []string
 	configs []*config
 	rules   *quant.Rules // how the checkpoint is quantised
+	mtp     int          // blocks of multi-token prediction
 }
 
 // config reads the fields of one object. The first error sticks: after it, reads
@@ -274,7 +275,7 @@ func (st *hfState) finish(m *arch.Model) error {
 	if err := m.Check(); err != nil {
 		return err
 	}
-	m.Notes = st.notes
+	m.Notes, m.MTP = st.notes, st.mtp
 	return nil
 }
 
@@ -288,6 +289,9 @@ func (c *config) checkUnused() {
 		full := fieldName(c.prefix + name)
 		if note := notedField(name); note != "" {
 			c.note("%s: %s", full, note)
+			if n, ok := v.(float64); ok && strings.Contains(note, "multi-token") {
+				c.st.mtp = int(min(max(n, 0), arch.MaxLayers))
+			}
 			continue
 		}
 		if s, ok := v.(string); ok {

@@ -200,6 +200,7 @@ func importMiniMaxM2(c *config) *arch.Model {
 	c.boolOr("use_routing_bias", true)
 	if mtp := c.countOr("mtp_transformer_layers", 0); c.boolOr("use_mtp", false) && mtp > 0 {
 		c.note("use_mtp: the multi-token prediction head is left out")
+		c.st.mtp = mtp
 	}
 	c.absent("num_local_experts", 256)
 	c.absent("num_experts_per_tok", 8)

@@ -183,7 +183,7 @@ func genModel(t *rapid.T) *arch.Model {
 		Name: text().Draw(t, "name"), Family: rapid.SampledFrom([]string{"", "sambay", "no"}).Draw(t, "family"),
 		Width: 32 * rapid.IntRange(1, 20).Draw(t, "width"), Vocab: rapid.IntRange(1, 1000).Draw(t, "vocab"),
 		Tied: rapid.Bool().Draw(t, "tied"), HeadBias: rapid.Bool().Draw(t, "head_bias"),
-		Norm: arch.NormKind(rapid.IntRange(0, 1).Draw(t, "norm")), MaxContext: rapid.IntRange(0, 1<<20).Draw(t, "context"),
+		Norm: arch.NormKind(rapid.IntRange(0, 1).Draw(t, "norm")), MaxContext: rapid.IntRange(0, 1<<20).Draw(t, "context"), MTP: rapid.IntRange(0, 3).Draw(t, "mtp"),
 		CountingForm: rapid.Int64Range(0, 1<<40).Draw(t, "form"), Notes: rapid.SliceOfN(text(), 0, 2).Draw(t, "notes"),
 	}
 	n := rapid.IntRange(1, 12).Draw(t, "layers")

@@ -91,6 +91,7 @@ func readHeader(top *yamlMap, m *arch.Model) {
 	top.size("laurel_rank", &m.LaurelRank, 0)
 	top.boolean("layer_scales", &m.LayerScales)
 	top.size("max_context", &m.MaxContext, 0)
+	top.size("mtp", &m.MTP, 0)
 	for _, d := range dtypes(m) {
 		var s string
 		if top.str(d.key, &s) {

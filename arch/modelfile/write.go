@@ -99,6 +99,9 @@ func (y *yamlWriter) header(b *bufio.Writer) {
 	if m.MaxContext != 0 {
 		fmt.Fprintf(b, "max_context: %d\n", m.MaxContext)
 	}
+	if m.MTP != 0 {
+		fmt.Fprintf(b, "mtp: %d\n", m.MTP)
+	}
 	for _, d := range dtypes(m) {
 		if *d.p != 0 {
 			fmt.Fprintf(b, "%s: %s\n", d.key, *d.p)

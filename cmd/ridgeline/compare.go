@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,8 @@ func compareCommand() *cobra.Command {
 		out    outFlags
 		vary   string
 		serve  serveFlags
+		spec   specFlags
+		prefix prefixFlag
 	)
 	c := &cobra.Command{
 		Use:   "compare BASELINE MODEL…",
@@ -24,11 +27,15 @@ func compareCommand() *cobra.Command {
   ridgeline compare 'transformer++(d=16)' 'samba+yoco(d=16)' 'sambay(d=16)' --batch 16
   ridgeline compare phi4-mini phi4-mini-flash --kv-read packed_unless_windowed --batch max
   ridgeline compare llama-3.1-8b phi4-mini-flash --on a100-80gb,h200 --batch 16
-  ridgeline compare phi4-mini-flash --vary gmu_ratio=0,0.5,1 --batch 16`,
+  ridgeline compare phi4-mini-flash --vary gmu_ratio=0,0.5,1 --batch 16
+  ridgeline compare llama-3.1-8b phi4-mini-flash --draft ngram --draft-tokens 4 --acceptance 0.5 --batch 8`,
 		Args:              needArgs(1, -1, "a baseline and models to compare with it"),
 		ValidArgsFunction: modelNames,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := out.check(); err != nil {
+				return err
+			}
+			if err := errors.Join(spec.check(), prefix.check()); err != nil {
 				return err
 			}
 			deploy.vary = vary
@@ -40,10 +47,16 @@ func compareCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			w.PrefixShare = prefix.share
 			setup := &study.Setup{Compiled: cs, Fidelity: f, Load: w}
 			rows, err := setup.Compare()
 			if err != nil {
 				return err
+			}
+			for i := range rows {
+				if err := spec.price(c, &rows[i], w.Batch); err != nil {
+					return err
+				}
 			}
 			t, j := reports.CompareTable(rows), reports.Compare(rows)
 			if len(rows) > 1 { // beside the verdict
@@ -66,6 +79,8 @@ func compareCommand() *cobra.Command {
 	}
 	deploy.register(c)
 	load.register(c)
+	spec.register(c)
+	prefix.register(c)
 	serve.register(c.Flags())
 	out.register(c)
 	c.Flags().StringVar(&vary, "vary", "", "every model at several values of one thing, as in gmu_ratio=0,0.5,1, window=128,512 or kv_heads=4,8")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -16,6 +17,8 @@ func estimateCommand() *cobra.Command {
 		load      loadFlags
 		out       outFlags
 		breakdown bool
+		spec      specFlags
+		prefix    prefixFlag
 	)
 	c := &cobra.Command{
 		Use:   "estimate MODEL…",
@@ -23,21 +26,27 @@ func estimateCommand() *cobra.Command {
 		Example: `  ridgeline estimate phi4-mini-flash --on h200 --batch 16
   ridgeline estimate phi4-mini-flash --breakdown
   ridgeline estimate llama-3.1-70b --on h100-sxm --tp 4 --weights fp8 --format json
-  ridgeline estimate 'sambay(d=16)' --gmu-ratio 1 --batch max`,
+  ridgeline estimate 'sambay(d=16)' --gmu-ratio 1 --batch max
+  ridgeline estimate qwen3.5-27b --on h100-sxm --draft mtp --draft-tokens 2 --acceptance 0.8
+  ridgeline estimate phi4-mini-flash --prompt 32k --generate 1k --prefix-share 0.5`,
 		Args:              needArgs(1, -1, "at least one model"),
 		ValidArgsFunction: modelNames,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := out.check(); err != nil {
 				return err
 			}
+			if err := errors.Join(spec.check(), prefix.check()); err != nil {
+				return err
+			}
 			f, w, cs, err := load.on(c, &deploy, args)
 			if err != nil {
 				return err
 			}
+			w.PrefixShare = prefix.share
 			var tables []*reports.Table
 			var js []reports.EstimateJSON
 			for _, x := range cs {
-				ts, j, err := estimateOne(c, x, f, w, breakdown)
+				ts, j, err := estimateOne(c, x, f, w, &spec, breakdown)
 				if err != nil {
 					return err
 				}
@@ -56,15 +65,20 @@ func estimateCommand() *cobra.Command {
 	}
 	deploy.register(c)
 	load.register(c)
+	spec.register(c)
+	prefix.register(c)
 	out.register(c)
 	c.Flags().BoolVar(&breakdown, "breakdown", false, "show each operation's share of time, FLOPs, bytes and what binds it")
 	return c
 }
 
 // estimateOne prices the workload on one model; batch 0 is the largest that fits.
-func estimateOne(c *cobra.Command, x *costmodel.Compiled, f costmodel.Fidelity, w costmodel.Workload, breakdown bool) ([]*reports.Table, reports.EstimateJSON, error) {
+func estimateOne(c *cobra.Command, x *costmodel.Compiled, f costmodel.Fidelity, w costmodel.Workload, spec *specFlags, breakdown bool) ([]*reports.Table, reports.EstimateJSON, error) {
 	rows, err := costmodel.Compare([]*costmodel.Compiled{x}, f, w)
 	if err != nil {
+		return nil, reports.EstimateJSON{}, err
+	}
+	if err := spec.price(c, &rows[0], w.Batch); err != nil {
 		return nil, reports.EstimateJSON{}, err
 	}
 	e := rows[0].Estimate

@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "rewrite the outputs shown in README.md 
 var blocks = regexp.MustCompile("(?s)```(sh|text|yaml)\n(.*?)```")
 
 // documents are those whose commands are executed: README.md, and the guides it leads to.
-var documents = []string{"README.md", "docs/guide.md", "docs/models.md", "docs/planning.md"}
+var documents = []string{"README.md", "docs/guide.md", "docs/models.md", "docs/planning.md", "docs/speculation.md"}
 
 // slow are the commands that measure or simulate much: go test -short leaves them out.
 var slow = regexp.MustCompile(`^(claims$|validate|hardware measure|sweep .*--simulate)`)

@@ -1,0 +1,120 @@
+package reports
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/OWNER/ridgeline/costmodel"
+)
+
+// handOver lists what a prompt leaves to hand to another device that decodes it.
+func handOver(add func(group, name, value string), x costmodel.Transfer) {
+	if x.Bytes <= 0 {
+		return
+	}
+	v := SI(x.Bytes, "B")
+	if x.Seconds != nil {
+		v += ", " + SI(*x.Seconds, "s")
+	}
+	add("prefill", "to hand over, over the link", v)
+	if x.UnsharedBytes > 1.005*x.Bytes {
+		add("prefill", "… if each layer kept a cache", fmt.Sprintf("%s, %s", SI(x.UnsharedBytes, "B"), ratio(x.UnsharedBytes/x.Bytes)))
+	}
+}
+
+// speculated lists what speculative decoding makes of an estimate.
+func speculated(add func(group, name, value string), s *costmodel.Speculative) {
+	if s == nil {
+		return
+	}
+	const g = "speculation"
+	add(g, fmt.Sprintf("draft of %d tokens, %s accepted", s.DraftTokens, percent(s.Acceptance)), s.Draft)
+	add(g, "tokens a step", Digits(s.ExpectedTokens))
+	add(g, "drafting + verification", SI(s.DraftSeconds, "s")+" + "+SI(s.VerifySeconds, "s"))
+	add(g, "time to first token", SI(s.TTFTSeconds, "s"))
+	add(g, "TPOT", SI(s.TPOTSeconds, "s"))
+	add(g, fmt.Sprintf("throughput at batch %s", Int(float64(s.Batch))), Digits(s.Throughput)+" tok/s")
+	add(g, "speedup of decoding", ratio(s.Speedup))
+	add(g, "acceptance from which on it gains", breakEven(s))
+	add(g, "slower from batch", slowerFrom(s))
+	add(g, "largest batch that fits", fmt.Sprintf("%s (without: %s)", Int(float64(s.MaxBatch)), Int(float64(s.Without))))
+}
+
+func breakEven(s *costmodel.Speculative) string {
+	if s.BreakEven == nil {
+		return "never"
+	}
+	return Digits(*s.BreakEven)
+}
+
+func slowerFrom(s *costmodel.Speculative) string {
+	if s.SlowerFrom == 0 {
+		return "none that fits"
+	}
+	return Int(float64(s.SlowerFrom))
+}
+
+// speculationColumns are those of a comparison in which every row speculates.
+func speculationColumns() []Column {
+	return []Column{
+		{Name: "TPOT\nspec.", Unit: "s", CSV: "speculative_tpot_seconds", Scale: true},
+		{Name: "gain\nspec.", CSV: "speculative_speedup"},
+		{Name: "gains\nfrom α", CSV: "break_even_acceptance"},
+		{Name: "slower\nfrom batch", CSV: "slower_from_batch"},
+	}
+}
+
+func speculationCells(s *costmodel.Speculative) []Cell {
+	even := Txt("never")
+	if s.BreakEven != nil {
+		even = Shown(*s.BreakEven, Digits(*s.BreakEven))
+	}
+	slower := Txt("–")
+	if s.SlowerFrom > 0 {
+		slower = Num(float64(s.SlowerFrom))
+	}
+	return []Cell{Num(s.TPOTSeconds), Shown(s.Speedup, ratio(s.Speedup)), even, slower}
+}
+
+// speculationNotes say what speculation assumes.
+func speculationNotes(rows []costmodel.Row) []string {
+	var notes []string
+	var states []string
+	for i := range rows {
+		s := rows[i].Speculative
+		if s == nil {
+			continue
+		}
+		if len(notes) == 0 {
+			notes = append(notes, fmt.Sprintf("Speculation: %s of %d drafted tokens are taken to be accepted, each whatever came of the others: %s tokens a step. Drafting and verification follow each other; drawing tokens is not priced.",
+				percent(s.Acceptance), s.DraftTokens, Digits(s.ExpectedTokens)))
+		}
+		if s.SnapshotBytes > 0 {
+			states = append(states, fmt.Sprintf("%s %s", rowName(rows, i), SI(s.SnapshotBytes, "B")))
+		}
+		if s.Batch > s.MaxBatch {
+			notes = append(notes, fmt.Sprintf("%s with its draft does not fit: batch %s, the largest that fits is %s (times are as if it did).", rowName(rows, i), Int(float64(s.Batch)), Int(float64(s.MaxBatch))))
+		}
+	}
+	if len(states) > 0 {
+		notes = append(notes, "Recurrent states behind each drafted token are written and kept, so that none is run again; they add to a sequence: "+strings.Join(states, ", ")+".")
+	}
+	return notes
+}
+
+// prefixNotes say how much of the prompts was found in the cache.
+func prefixNotes(rows []costmodel.Row) []string {
+	var notes []string
+	for i := range rows {
+		c, w := rows[i].Compiled, rows[i].Workload
+		if w.PrefixShare <= 0 {
+			continue
+		}
+		s := fmt.Sprintf("%s finds %s of %s tokens of each prompt in the cache", rowName(rows, i), Int(float64(w.Cached)), Int(float64(w.Prompt)))
+		if c.Recurrent() {
+			s += fmt.Sprintf(": its recurrent states are kept at the ends of blocks, and those have %s tokens", Int(float64(c.ReuseBlock())))
+		}
+		notes = append(notes, s+".")
+	}
+	return notes
+}
