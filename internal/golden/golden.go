@@ -12,8 +12,8 @@ import (
 
 var update = flag.Bool("update", false, "write the files of recorded results anew")
 
-// Check compares a text with the file testdata/NAME, line by line, and reports the first lines
-// that differ. `go test -update` writes the file anew.
+// Check compares a text with the file testdata/NAME, line by line, and reports the first that
+// differ. `go test -update` writes the file anew.
 func Check(t testing.TB, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -32,25 +32,42 @@ func Check(t testing.TB, name, got string) {
 	}
 	want := strings.Split(strings.ReplaceAll(string(b), "\r\n", "\n"), "\n")
 	lines := strings.Split(got, "\n")
-	const most = 10
-	shown := 0
-	for i := range max(len(want), len(lines)) {
-		a, b := at(want, i), at(lines, i)
-		if a == b {
-			continue
+	gone, come := beyond(want, lines), beyond(lines, want)
+	if len(gone)+len(come) == 0 && len(want) == len(lines) {
+		for i := range want {
+			if want[i] != lines[i] {
+				come = append(come, lines[i]+"   (in another place)")
+			}
 		}
-		if shown++; shown > most {
-			t.Errorf("%s: and more lines differ", path)
-			return
-		}
-		t.Errorf("%s:%d:\nrecorded %s\n     now %s", path, i+1, a, b)
+	}
+	if len(gone)+len(come) > 0 {
+		t.Errorf("%s is not what is recorded; where that is meant, go test -update writes it anew.\nrecorded:\n%snow:\n%s", path, first(gone), first(come))
 	}
 }
 
-// at is a line of a text, or a note that the text is shorter.
-func at(lines []string, i int) string {
-	if i < len(lines) {
-		return lines[i]
+// beyond are the lines of a that b does not have as often.
+func beyond(a, b []string) (more []string) {
+	n := map[string]int{}
+	for _, l := range b {
+		n[l]++
 	}
-	return "(no such line)"
+	for _, l := range a {
+		if n[l]--; n[l] < 0 {
+			more = append(more, l)
+		}
+	}
+	return more
+}
+
+// first is the first few lines as one text.
+func first(lines []string) string {
+	const most = 12
+	text := ""
+	for i, l := range lines {
+		if i == most {
+			return text + "  … and more\n"
+		}
+		text += "  " + l + "\n"
+	}
+	return text
 }
