@@ -63,7 +63,7 @@ machine. Ctrl-C ends it.`,
 			if err != nil {
 				return err
 			}
-			server, err := exploreServer(start, c.Root().Version, deploy.on)
+			server, err := exploreServer(start, version(), deploy.on)
 			if err != nil {
 				return failure{err}
 			}

@@ -59,7 +59,7 @@ made, with the command line, version and date (--reproducible leaves these three
 			}
 			var made page.Made
 			if !reproducible {
-				made = page.Made{Command: commandLine(c, args), Version: c.Root().Version, Date: time.Now().Format("2 January 2006, 15:04 MST")}
+				made = page.Made{Command: commandLine(c, args), Version: version(), Date: time.Now().Format("2 January 2006, 15:04 MST")}
 			}
 			p, err := page.Build(c.Context(), &study.Setup{Compiled: cs, Fidelity: f, Load: w, Serve: under}, made)
 			if err != nil {

@@ -93,6 +93,7 @@ func firstLine(err error) string {
 }
 
 func rootCommand(stdout io.Writer) *cobra.Command {
+	var showVersion bool
 	c := &cobra.Command{
 		Use:   "ridgeline",
 		Short: "What a decoder costs to run, before anyone trains it",
@@ -104,7 +105,6 @@ layout or a Hugging Face config.json.`,
   ridgeline estimate phi4-mini-flash --breakdown
   ridgeline models
   ridgeline hardware`,
-		Version:      version(),
 		SilenceUsage: true, SilenceErrors: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -112,11 +112,17 @@ layout or a Hugging Face config.json.`,
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if showVersion {
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), version())
+				return err
+			}
+			return cmd.Help()
+		},
 	}
+	c.Flags().BoolVarP(&showVersion, "version", "v", false, "version for ridgeline")
 	c.SetFlagErrorFunc(flagError)
-	c.SetVersionTemplate("{{.Version}}\n")
-	c.SetUsageTemplate(strings.ReplaceAll(c.UsageTemplate(), ".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", reports.Width)))
+	c.SetUsageFunc(usage)
 	c.AddCommand(modelsCommand(), hardwareCommand(), estimateCommand(), compareCommand(), sweepCommand(), scaleCommand(), plotCommand(), reportCommand(), exploreCommand(), validateCommand(), calibrateCommand(), claimsCommand(), adviseCommand())
 	c.AddCommand(simulateCommand(), planCommand())
 	c.SetOut(stdout) // the completion command keeps the output there is when it is made

@@ -18,7 +18,6 @@ import (
 	"strconv"
 	"strings"
 
-	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
@@ -244,7 +243,7 @@ func (t Theme) sans(size vg.Length, bold bool) font.Font {
 }
 
 func style(t Theme, size vg.Length, bold bool, x, y float64) text.Style {
-	return text.Style{Color: t.Ink, Font: t.sans(size, bold), XAlign: text.XAlignment(x), YAlign: text.YAlignment(y), Handler: plot.DefaultTextHandler}
+	return text.Style{Color: t.Ink, Font: t.sans(size, bold), XAlign: text.XAlignment(x), YAlign: text.YAlignment(y), Handler: letters()}
 }
 
 // Formats lists the endings Write knows.

@@ -282,11 +282,11 @@ func TestTicks(t *testing.T) {
 	for _, r := range [][2]float64{{0, 1}, {0, 263}, {1e-9, 3e-9}, {0.1, 3e4}, {1, 1e15}, {5, 6}} {
 		labels := map[string]bool{}
 		n := 0
-		for _, k := range (linear{8}).Ticks(r[0], r[1]) {
-			if labels[k.Label] {
-				t.Errorf("%v: label %s twice", r, k.Label)
+		for _, k := range (linear{8}).ticks(r[0], r[1]) {
+			if labels[k.label] {
+				t.Errorf("%v: label %s twice", r, k.label)
 			}
-			labels[k.Label] = true
+			labels[k.label] = true
 			n++
 		}
 		if n < 3 || n > 12 {
@@ -295,12 +295,12 @@ func TestTicks(t *testing.T) {
 		if r[0] > 0 {
 			labels = map[string]bool{}
 			n = 0
-			for _, k := range (decades{8}).Ticks(r[0], r[1]) {
-				if k.Label != "" {
-					if labels[k.Label] {
-						t.Errorf("%v: label %s twice", r, k.Label)
+			for _, k := range (decades{8}).ticks(r[0], r[1]) {
+				if k.label != "" {
+					if labels[k.label] {
+						t.Errorf("%v: label %s twice", r, k.label)
 					}
-					labels[k.Label] = true
+					labels[k.label] = true
 					n++
 				}
 			}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
@@ -24,7 +23,7 @@ const namedLines = 4
 
 // operations names the operations of a roofline: those of nearly one place share a label
 // that lists the longest of them.
-func (a *axes) operations(p *plot.Plot, c draw.Canvas) []label {
+func (a *axes) operations(p *frame) []label {
 	type cluster struct {
 		study.Point
 		text  string
@@ -67,7 +66,7 @@ func (a *axes) operations(p *plot.Plot, c draw.Canvas) []label {
 		if k.share >= 0.005 {
 			k.text += fmt.Sprintf("\nothers %.0f %%", 100*k.share)
 		}
-		out = append(out, label{k.text, vg.Point{X: c.X(p.X.Norm(k.X)), Y: c.Y(p.Y.Norm(k.Y))}})
+		out = append(out, label{k.text, p.at(k.X, k.Y)})
 	}
 	return out
 }

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
@@ -189,19 +187,6 @@ func (a *axes) height(w vg.Length) vg.Length {
 	return h
 }
 
-// newPlot has no titles: gonum centres an axis title at half the largest value, which is not
-// the middle of a logarithmic axis, and leaves room for it beside the axis. See titles.
-func newPlot(t Theme) *plot.Plot {
-	p := plot.New()
-	p.BackgroundColor = t.Back
-	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		a.Tick.Label.Font, a.Tick.Label.Color = t.sans(tickSize, false), t.Ink
-		a.LineStyle.Color, a.Tick.LineStyle.Color = t.Ink, t.Ink
-		a.Padding = 4
-	}
-	return p
-}
-
 // titleBand is the room for an axis' title or a panel's heading.
 const titleBand = 15
 
@@ -217,92 +202,49 @@ func (a *axes) titles(t Theme, c, data draw.Canvas) {
 	c.FillText(title, vg.Point{X: c.Min.X, Y: max(y-title.Width(a.yu.title)/2, c.Min.Y)}, a.yu.title)
 }
 
-func ticker(s study.Scale, room vg.Length) plot.Ticker {
-	switch s {
-	case study.Log10:
-		return decades{int(room / 30)}
-	case study.Log2:
-		return doublings{int(room / 34)}
-	}
-	return linear{int(room / 34)}
-}
-
 func (a *axes) draw(t Theme, c draw.Canvas) error {
 	if a.empty() {
 		return ErrEmpty
 	}
-	p := newPlot(t)
-	grid := plotter.NewGrid()
-	grid.Horizontal = draw.LineStyle{Color: t.Faint, Width: 0.5}
-	grid.Vertical = grid.Horizontal
-	p.Add(grid)
-	for _, band := range []bool{true, false} { // bands below all lines
-		for i, s := range a.Series {
-			ps := a.usable(s.Points)
-			if band {
-				a.band(t, p, i, ps)
-			} else if err := a.line(t, p, i, s, ps); err != nil {
-				return err
-			}
-		}
-	}
-	for _, l := range a.Levels {
-		if y := l.Y / a.yu.scale; y > 0 {
-			p.Y.Max, p.Y.Min = math.Max(p.Y.Max, y*1.04), math.Min(p.Y.Min, y)
-		}
-	}
-	a.extend(p)
-	for _, l := range a.Levels {
-		y := l.Y / a.yu.scale
-		level, err := plotter.NewLine(plotter.XYs{{X: p.X.Min, Y: y}, {X: p.X.Max, Y: y}})
-		if err != nil {
-			return err
-		}
-		level.LineStyle = levelStyle(t)
-		p.Add(level)
-	}
-	for _, x := range []struct {
-		axis *plot.Axis
-		s    study.Scale
-		room vg.Length
-	}{{&p.X, a.X.Scale, c.Max.X - c.Min.X - 40}, {&p.Y, a.Y.Scale, (c.Max.Y - c.Min.Y - 40) * 1.4}} {
-		x.axis.Tick.Marker = ticker(x.s, x.room)
-		if x.s != study.Linear {
-			x.axis.Scale = plot.LogScale{}
-		}
-	}
-	above := vg.Length(0)
+	above, right := vg.Length(0), vg.Length(0)
 	if a.Heading != "" {
 		above = titleBand + 3
 	}
-	right := vg.Length(0)
 	ends := a.ends(t)
 	if a.named {
 		for _, e := range ends {
 			right = max(right, e.width(t))
 		}
 	}
-	inner := draw.Crop(c, titleBand, -right, titleBand, -above)
-	p.Draw(inner)
-	data := p.DataCanvas(inner)
-	a.titles(t, draw.Crop(c, 0, -right, 0, 0), data)
+	x, y := a.ranges()
+	p := newFrame(t, draw.Crop(c, titleBand, -right, titleBand, -above), x, y,
+		vg.Point{X: c.Max.X - c.Min.X - 40, Y: (c.Max.Y - c.Min.Y - 40) * 1.4})
+	p.drawAxes(t)
+	for i, s := range a.Series { // bands below all lines
+		a.band(t, p, i, a.usable(s.Points))
+	}
+	for i, s := range a.Series {
+		a.line(t, p, i, s, a.usable(s.Points))
+	}
+	for _, l := range a.Levels {
+		y := l.Y / a.yu.scale
+		p.line(levelStyle(t), []study.Point{{X: p.x.low, Y: y}, {X: p.x.high, Y: y}})
+	}
+	a.titles(t, draw.Crop(c, 0, -right, 0, 0), p.Canvas)
 	switch {
 	case a.Form == study.Roofline:
-		a.nameRoof(t, data, p)
-		newPlacer(data, a.trace(p, data)).place(t, data, a.operations(p, data))
+		a.nameRoof(t, p)
+		newPlacer(p.Canvas, a.trace(p)).place(t, p.Canvas, a.operations(p))
 	case a.named:
-		a.nameEnds(t, data, p, ends)
+		a.nameEnds(t, p, ends)
 	default:
-		a.nameLevels(t, data, p, a.trace(p, data))
+		a.nameLevels(t, p, a.trace(p))
 	}
 	return nil
 }
 
 // line draws a series: markers where points are few, the part that does not fit broken.
-func (a *axes) line(t Theme, p *plot.Plot, i int, s study.Series, ps []study.Point) error {
-	if len(ps) == 0 {
-		return nil
-	}
+func (a *axes) line(t Theme, p *frame, i int, s study.Series, ps []study.Point) {
 	solid, broken := lineStyle(t, a.index[i]), brokenStyle(t, a.index[i])
 	marker := glyph(t, a.index[i])
 	if a.Form == study.Roofline && s.Bare {
@@ -316,115 +258,104 @@ func (a *axes) line(t Theme, p *plot.Plot, i int, s study.Series, ps []study.Poi
 			for to+1 < len(ps) && (ps[to].Fits && ps[to+1].Fits) == fit {
 				to++
 			}
-			l, err := plotter.NewLine(xys(ps[from : to+1]))
-			if err != nil {
-				return err
+			style := solid
+			if !fit {
+				style = broken
 			}
-			if l.LineStyle = solid; !fit {
-				l.LineStyle = broken
-			}
-			p.Add(l)
+			p.line(style, ps[from:to+1])
 			from = to
 		}
 	}
 	if s.Bare || !s.Cloud && len(ps) > 40 {
-		return nil
-	}
-	var fit, unfit []study.Point
-	for _, q := range ps {
-		if q.Fits {
-			fit = append(fit, q)
-		} else {
-			unfit = append(unfit, q)
-		}
+		return
 	}
 	if s.Cloud && len(ps) > 400 {
 		marker.Radius = 1.2
 	}
 	hollow := marker
 	hollow.Shape, hollow.Radius = draw.RingGlyph{}, 1.8
-	for _, part := range []struct {
-		ps []study.Point
-		g  draw.GlyphStyle
-	}{{fit, marker}, {unfit, hollow}} {
-		if len(part.ps) == 0 {
-			continue
+	for _, fits := range []bool{true, false} {
+		for _, q := range ps {
+			switch {
+			case q.Fits != fits:
+			case fits:
+				p.marker(marker, q)
+			default:
+				p.marker(hollow, q)
+			}
 		}
-		sc, err := plotter.NewScatter(xys(part.ps))
-		if err != nil {
-			return err
-		}
-		sc.GlyphStyle = part.g
-		p.Add(sc)
 	}
-	return nil
 }
 
-func xys(ps []study.Point) plotter.XYs {
-	out := make(plotter.XYs, len(ps))
-	for i, p := range ps {
-		out[i] = plotter.XY{X: p.X, Y: p.Y}
+// bounded are the points of a series between whose bounds a band is filled: none where
+// they are fewer than two.
+func bounded(ps []study.Point) []study.Point {
+	ps = slices.DeleteFunc(slices.Clone(ps), func(q study.Point) bool { return q.Low == nil || !q.Fits })
+	if len(ps) < 2 {
+		return nil
 	}
-	return out
+	return ps
 }
 
 // band fills what lies between the bounds of a series.
-func (a *axes) band(t Theme, p *plot.Plot, i int, ps []study.Point) {
-	ps = slices.DeleteFunc(slices.Clone(ps), func(q study.Point) bool { return q.Low == nil || !q.Fits })
-	if len(ps) < 2 {
+func (a *axes) band(t Theme, p *frame, i int, ps []study.Point) {
+	ps = bounded(ps)
+	if ps == nil {
 		return
 	}
-	var out plotter.XYs
+	var outline []vg.Point
 	for _, q := range ps {
-		out = append(out, plotter.XY{X: q.X, Y: *q.Low})
+		outline = append(outline, p.at(q.X, *q.Low))
 	}
 	for k := len(ps) - 1; k >= 0; k-- {
-		out = append(out, plotter.XY{X: ps[k].X, Y: *ps[k].High})
-	}
-	poly, err := plotter.NewPolygon(out)
-	if err != nil {
-		return // no finite bounds: no band
+		outline = append(outline, p.at(ps[k].X, *ps[k].High))
 	}
 	c := color.NRGBAModel.Convert(shade(t, a.index[i])).(color.NRGBA)
 	c.A = 46
-	poly.Color, poly.LineStyle.Width = c, 0
-	p.Add(poly)
+	p.FillPolygon(c, p.ClipPolygonXY(outline))
 }
 
-// extend gives a flat range some room, and starts from zero where that is asked.
-func (a *axes) extend(p *plot.Plot) {
+// ranges are the axes' ranges: what is drawn, and some room where that is one value; from
+// zero where that is asked.
+func (a *axes) ranges() (x, y axis) {
+	x, y = axis{math.Inf(1), math.Inf(-1), a.X.Scale}, axis{math.Inf(1), math.Inf(-1), a.Y.Scale}
+	for _, s := range a.Series {
+		ps := a.usable(s.Points)
+		for _, q := range ps {
+			x.reach(q.X)
+			y.reach(q.Y)
+		}
+		for _, q := range bounded(ps) {
+			y.reach(*q.Low)
+			y.reach(*q.High)
+		}
+	}
+	for _, l := range a.Levels {
+		if v := l.Y / a.yu.scale; v > 0 {
+			y.low, y.high = math.Min(y.low, v), math.Max(y.high, v*1.04)
+		}
+	}
 	if a.Y.FromZero && a.Y.Scale == study.Linear {
-		p.Y.Min = 0
-		p.Y.Max *= 1.05
+		y.low = 0
+		y.high *= 1.05
 	}
 	if a.X.FromZero && a.X.Scale == study.Linear {
-		p.X.Min = 0
+		x.low = 0
 	}
 	if a.yRange != [2]float64{} {
-		p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = a.xRange[0], a.xRange[1], a.yRange[0], a.yRange[1]
+		x.low, x.high, y.low, y.high = a.xRange[0], a.xRange[1], a.yRange[0], a.yRange[1]
 	}
-	for _, x := range []struct {
-		axis *plot.Axis
-		s    study.Scale
-	}{{&p.X, a.X.Scale}, {&p.Y, a.Y.Scale}} {
-		if x.axis.Max > x.axis.Min*(1+1e-9) && x.axis.Max-x.axis.Min > 1e-300 {
-			continue
-		}
-		v := x.axis.Max
-		if x.s != study.Linear || v > 0 {
-			x.axis.Min, x.axis.Max = v/2, v*2
-		} else {
-			x.axis.Min, x.axis.Max = v-1, v+1
-		}
-	}
+	x.widen()
+	y.widen()
+	return x, y
 }
 
 // trace is where the series are drawn: their points, and along lines a point every 3 pt.
-func (a *axes) trace(p *plot.Plot, c draw.Canvas) (out []vg.Point) {
+func (a *axes) trace(p *frame) (out []vg.Point) {
 	for _, s := range a.Series {
 		var last vg.Point
 		for i, q := range a.usable(s.Points) {
-			at := vg.Point{X: c.X(p.X.Norm(q.X)), Y: c.Y(p.Y.Norm(q.Y))}
+			at := p.at(q.X, q.Y)
 			if i > 0 && !s.Cloud {
 				n := math.Ceil(math.Hypot(float64(at.X-last.X), float64(at.Y-last.Y)) / 3)
 				for k := 1.0; k < n; k++ {
@@ -477,13 +408,14 @@ func (a *axes) ends(Theme) (out []end) {
 
 // nameEnds writes names right of the data, each as near to its line's end as the others let
 // it, with a thin line back to it.
-func (a *axes) nameEnds(t Theme, c draw.Canvas, p *plot.Plot, ends []end) {
+func (a *axes) nameEnds(t Theme, p *frame, ends []end) {
+	c := p.Canvas
 	slices.SortStableFunc(ends, func(x, y end) int { return cmp.Compare(y.y, x.y) })
 	at := make([]vg.Length, len(ends)) // middles, from the top
 	half := func(i int) vg.Length { return vg.Length(len(ends[i].text)) * endHeight / 2 }
 	top := c.Max.Y + 4
 	for i, e := range ends {
-		at[i] = min(c.Y(p.Y.Norm(e.y)), top-half(i))
+		at[i] = min(p.height(e.y), top-half(i))
 		top = at[i] - half(i)
 	}
 	// What was pushed below the axis pushes back up.
@@ -495,9 +427,9 @@ func (a *axes) nameEnds(t Theme, c draw.Canvas, p *plot.Plot, ends []end) {
 	s := style(t, tickSize, false, 0, -0.5)
 	for i, e := range ends {
 		x := c.Max.X + endOff
-		from := vg.Point{X: c.X(p.X.Norm(e.x)), Y: c.Y(p.Y.Norm(e.y))}
-		if e.index < 0 {
-			from.X = c.Max.X
+		from := vg.Point{X: c.Max.X, Y: p.height(e.y)}
+		if e.index >= 0 {
+			from = p.at(e.x, e.y)
 		}
 		if from.X < x-endOff-1 || math.Abs(float64(from.Y-at[i])) > 2 {
 			c.StrokeLine2(draw.LineStyle{Color: t.Ink, Width: 0.4}, from.X+2, from.Y, x-1, at[i])
@@ -513,12 +445,13 @@ func (a *axes) nameEnds(t Theme, c draw.Canvas, p *plot.Plot, ends []end) {
 
 // nameLevels writes the names of the levels above or below them, as far left as no series
 // is in the way.
-func (a *axes) nameLevels(t Theme, c draw.Canvas, p *plot.Plot, trace []vg.Point) {
+func (a *axes) nameLevels(t Theme, p *frame, trace []vg.Point) {
+	c := p.Canvas
 	s := style(t, tickSize, false, 0, 0)
 	const height, off, step = tickSize + 1, 3, 8
 	pl := newPlacer(c, trace)
 	for _, l := range a.Levels {
-		y, w := c.Y(p.Y.Norm(l.Y/a.yu.scale)), s.Width(l.Name)
+		y, w := p.height(l.Y/a.yu.scale), s.Width(l.Name)
 		at := vg.Point{X: c.Min.X + 4, Y: y + off}
 	search:
 		for _, bottom := range []vg.Length{y + off, y - off - height} {
@@ -539,13 +472,13 @@ func (a *axes) nameLevels(t Theme, c draw.Canvas, p *plot.Plot, trace []vg.Point
 }
 
 // nameRoof writes what the roof is above its flat part.
-func (a *axes) nameRoof(t Theme, c draw.Canvas, p *plot.Plot) {
+func (a *axes) nameRoof(t Theme, p *frame) {
 	for _, s := range a.Series {
 		ps := a.usable(s.Points)
 		if !s.Bare || len(ps) == 0 {
 			continue
 		}
 		st := style(t, tickSize, false, -1, 0)
-		c.FillText(st, vg.Point{X: c.Max.X, Y: c.Y(p.Y.Norm(ps[len(ps)-1].Y)) + 4}, s.Extra)
+		p.FillText(st, vg.Point{X: p.Max.X, Y: p.height(ps[len(ps)-1].Y) + 4}, s.Extra)
 	}
 }

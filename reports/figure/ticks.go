@@ -4,11 +4,33 @@ import (
 	"math"
 	"strconv"
 
-	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
 
 	"github.com/OWNER/ridgeline/study"
 	"github.com/OWNER/ridgeline/units"
 )
+
+// tick is a mark on an axis; one without a label is short.
+type tick struct {
+	value float64
+	label string
+}
+
+// ticker chooses the ticks of an axis from its range.
+type ticker interface {
+	ticks(low, high float64) []tick
+}
+
+// tickerFor leaves labels enough room along an axis of that length.
+func tickerFor(s study.Scale, room vg.Length) ticker {
+	switch s {
+	case study.Log10:
+		return decades{int(room / 30)}
+	case study.Log2:
+		return doublings{int(room / 34)}
+	}
+	return linear{int(room / 34)}
+}
 
 // plainLabel writes a tick's value in full: 2,000, 0.05.
 func plainLabel(v float64) string {
@@ -26,8 +48,7 @@ func round(v float64) float64 {
 // linear puts at most most labels, and no more than seven, at round numbers.
 type linear struct{ most int }
 
-// Ticks implements plot.Ticker.
-func (l linear) Ticks(low, high float64) []plot.Tick {
+func (l linear) ticks(low, high float64) []tick {
 	span := high - low
 	if !(span > 0) {
 		return nil
@@ -40,10 +61,10 @@ func (l linear) Ticks(low, high float64) []plot.Tick {
 			break
 		}
 	}
-	var out []plot.Tick
+	var out []tick
 	for i := math.Ceil(low / step); i*step <= high*(1+1e-9)+1e-12*step; i++ {
 		v := round(i * step)
-		out = append(out, plot.Tick{Value: v, Label: plainLabel(v)})
+		out = append(out, tick{v, plainLabel(v)})
 	}
 	return out
 }
@@ -52,8 +73,7 @@ func (l linear) Ticks(low, high float64) []plot.Tick {
 // labelled as far as at most most labels allow.
 type decades struct{ most int }
 
-// Ticks implements plot.Ticker.
-func (d decades) Ticks(low, high float64) []plot.Tick {
+func (d decades) ticks(low, high float64) []tick {
 	if !(low > 0) || !(high > low) {
 		return nil
 	}
@@ -69,12 +89,12 @@ func (d decades) Ticks(low, high float64) []plot.Tick {
 	case 2*span <= most:
 		marks = []float64{1, 3}
 	}
-	var out []plot.Tick
+	var out []tick
 	for e := math.Floor(math.Log10(low)); e <= math.Ceil(math.Log10(high)); e++ {
 		for m := 1.0; m < 10; m++ {
 			v := m * math.Pow(10, e)
 			if v >= low*(1-1e-9) && v <= high*(1+1e-9) {
-				out = append(out, plot.Tick{Value: v})
+				out = append(out, tick{value: v})
 			}
 		}
 		for _, m := range marks {
@@ -82,7 +102,7 @@ func (d decades) Ticks(low, high float64) []plot.Tick {
 			if v < low*(1-1e-9) || v > high*(1+1e-9) || int(e)%every != 0 {
 				continue
 			}
-			label := plot.Tick{Value: v, Label: plainLabel(v)}
+			label := tick{v, plainLabel(v)}
 			if i := indexOf(out, v); i >= 0 {
 				out[i] = label
 			} else {
@@ -96,18 +116,17 @@ func (d decades) Ticks(low, high float64) []plot.Tick {
 // doublings ticks a logarithmic axis at powers of two, the last of which has a label.
 type doublings struct{ most int }
 
-// Ticks implements plot.Ticker.
-func (d doublings) Ticks(low, high float64) []plot.Tick {
-	var out []plot.Tick
+func (d doublings) ticks(low, high float64) []tick {
+	var out []tick
 	if !(low > 0) || !(high > low) {
 		return nil
 	}
 	first, last := int(math.Ceil(math.Log2(low)-1e-9)), int(math.Floor(math.Log2(high)+1e-9))
 	every := max(1, int(math.Ceil(float64(last-first+1)/float64(min(max(d.most, 2), 10)))))
 	for e := first; e <= last; e++ {
-		t := plot.Tick{Value: math.Exp2(float64(e))}
+		t := tick{value: math.Exp2(float64(e))}
 		if (last-e)%every == 0 {
-			t.Label = binaryLabel(t.Value)
+			t.label = binaryLabel(t.value)
 		}
 		out = append(out, t)
 	}
@@ -122,9 +141,9 @@ func binaryLabel(v float64) string {
 	return plainLabel(v)
 }
 
-func indexOf(ts []plot.Tick, v float64) int {
+func indexOf(ts []tick, v float64) int {
 	for i, t := range ts {
-		if math.Abs(t.Value-v) < 1e-9*v {
+		if math.Abs(t.value-v) < 1e-9*v {
 			return i
 		}
 	}

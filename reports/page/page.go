@@ -8,32 +8,24 @@ package page
 import (
 	"bytes"
 	"context"
-	"embed"
 	"fmt"
-	"html/template"
 	"io"
 	"slices"
 	"sort"
 	"strings"
 
-	"gonum.org/v1/plot/vg"
-
 	"github.com/OWNER/ridgeline/claims"
 	"github.com/OWNER/ridgeline/costmodel"
 	"github.com/OWNER/ridgeline/internal/plain"
 	"github.com/OWNER/ridgeline/reports"
-	"github.com/OWNER/ridgeline/reports/figure"
 	"github.com/OWNER/ridgeline/study"
 )
-
-//go:embed page.html
-var files embed.FS
 
 // Made says how a report came to be, so that it can be made again. The zero value leaves
 // it out.
 type Made struct {
 	Command string // as one would type it
-	Version string // of ridgeline
+	Version string // what --version prints
 	Date    string
 }
 
@@ -279,88 +271,6 @@ func method(s *study.Setup) Section {
 	return x
 }
 
-// HTML writes the report as one file that needs nothing else: figures inline in both
-// themes, of which the reader's preference shows one.
-func (p *Page) HTML(w io.Writer) error {
-	t, err := template.New("page.html").Funcs(template.FuncMap{"svg": svg, "table": tableHTML, "show": show}).ParseFS(files, "page.html")
-	if err != nil {
-		return err
-	}
-	return t.Execute(w, p)
-}
-
-// phone is the width figures are drawn at for narrow screens.
-const phone = 9.4 * vg.Centimeter
-
-// shown is how a chart is put into the page: for wide and for narrow screens.
-type shown struct {
-	Title, Alt   string
-	Rem          int // width it is shown at on wide screens
-	Wide, Narrow *figure.Figure
-}
-
-// draw lays a chart out twice. Text in figures of any width is of one size: 16 cm are 46
-// rem, and no figure is wider than the page.
-func show(c *study.Chart) shown {
-	wide := figure.New(c, figure.Options{})
-	w, _ := wide.Size()
-	return shown{c.Title, c.Alt, min(int(46*float64(w/(16*vg.Centimeter))), 60), wide, figure.New(c, figure.Options{Width: phone})}
-}
-
-// svg draws a figure for inlining.
-func svg(f *figure.Figure, theme string) (template.HTML, error) {
-	th, err := figure.ParseTheme(theme)
-	if err != nil {
-		return "", err
-	}
-	var b bytes.Buffer
-	if err := f.Write(&b, "x.svg", th); err != nil {
-		return "", err
-	}
-	s := b.String()
-	i := strings.Index(s, "<svg")
-	if i < 0 {
-		return "", fmt.Errorf("a figure drew no svg")
-	}
-	// The drawing is ours, names in it are escaped by the canvas.
-	return template.HTML(strings.Replace(s[i:], "<svg", `<svg aria-hidden="true" focusable="false"`, 1)), nil
-}
-
-// tableHTML writes a table with scopes, so that a screen reader names row and column.
-func tableHTML(t *reports.Table) template.HTML {
-	heads, rows := t.Rendered()
-	var b strings.Builder
-	esc := template.HTMLEscapeString
-	b.WriteString("<table>")
-	if t.Title != "" {
-		b.WriteString("<caption>" + esc(t.Title) + "</caption>")
-	}
-	b.WriteString("<thead><tr>")
-	class := func(i int) string {
-		if t.Columns[i].Left {
-			return ` class="text"`
-		}
-		return ""
-	}
-	for i, h := range heads {
-		fmt.Fprintf(&b, `<th scope="col"%s>%s</th>`, class(i), strings.ReplaceAll(esc(h), "\n", "<br>"))
-	}
-	b.WriteString("</tr></thead><tbody>")
-	for _, r := range rows {
-		b.WriteString("<tr>")
-		for i, c := range r {
-			if i == 0 {
-				fmt.Fprintf(&b, `<th scope="row"%s>%s</th>`, class(i), esc(c))
-			} else {
-				fmt.Fprintf(&b, `<td%s>%s</td>`, class(i), esc(c))
-			}
-		}
-		b.WriteString("</tr>")
-	}
-	b.WriteString("</tbody></table>")
-	return template.HTML(b.String())
-}
-
 // numbers are the tables of a chart's curves, a column for each, for where no figure can
 // stand; what does not fit its device is marked. Other forms have tables of their own.
 func numbers(c *study.Chart) (out []*reports.Table) {
@@ -420,7 +330,7 @@ func (p *Page) Markdown(w io.Writer) error {
 	}
 	fmt.Fprintf(&b, "%s\n", esc(p.Setting))
 	if p.Made != (Made{}) {
-		fmt.Fprintf(&b, "\nMade by `%s` with ridgeline %s on %s.\n", strings.ReplaceAll(plain.Visible(p.Made.Command), "`", "'"), p.Made.Version, p.Made.Date)
+		fmt.Fprintf(&b, "\nMade by `%s` with %s on %s.\n", strings.ReplaceAll(plain.Visible(p.Made.Command), "`", "'"), p.Made.Version, p.Made.Date)
 	}
 	for _, s := range p.Sections {
 		fmt.Fprintf(&b, "\n## %s\n\n", esc(s.Heading))
