@@ -25,7 +25,9 @@ import (
 //go:embed testdata/*.safetensors
 var embedded embed.FS
 
-// Embedded is the set of files that comes with the program.
+// Embedded is the set of files that comes with the program: every operation's. The whole
+// model in testdata/whole would add 1.4 MB to it, so that it is for tests, and for
+// validate --golden in a clone.
 func Embedded() fs.FS {
 	sub, err := fs.Sub(embedded, "testdata")
 	if err != nil {
@@ -87,7 +89,7 @@ func Run(ctx context.Context, fsys fs.FS, done func(Result)) ([]Result, error) {
 }
 
 // maxFile is the size in bytes past which a file is no set of golden tensors: the largest
-// of the embedded ones has 2 MB.
+// of our own has 2 MB.
 const maxFile = 256 << 20
 
 // read reads a regular file of at most maxFile bytes.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"math"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -17,6 +18,11 @@ func TestEmbedded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	whole, err := Run(context.Background(), os.DirFS("testdata/whole"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results = append(results, whole...)
 	if len(results) != 17 {
 		t.Errorf("%d files, want 17", len(results))
 	}
@@ -30,8 +36,8 @@ func TestEmbedded(t *testing.T) {
 
 // A reference that is off by more than the tolerance must fail, output by output.
 func TestAWrongReferenceFails(t *testing.T) {
-	for _, name := range []string{"attention_2", "mamba1_scan_0", "mamba2_ssd_0", "gated_delta_rule_0", "gmu_0", "ngmu_1", "sigmoid_gmu_0", "phi4flash_8l"} {
-		b, err := fs.ReadFile(Embedded(), name+".safetensors")
+	for _, name := range []string{"attention_2", "mamba1_scan_0", "mamba2_ssd_0", "gated_delta_rule_0", "gmu_0", "ngmu_1", "sigmoid_gmu_0", "whole/phi4flash_8l"} {
+		b, err := os.ReadFile("testdata/" + name + ".safetensors")
 		if err != nil {
 			t.Fatal(err)
 		}
