@@ -279,7 +279,7 @@ func (c *calibrated) Run(m *Mix, steps int) float64 {
 	if m.Decodes <= 0 || steps <= 0 {
 		return 0
 	}
-	if m.Drafts > 0 {
+	if m.jumps() {
 		return c.verify(m, steps)
 	}
 	return c.steady(float64(m.Decodes), m.rows())*float64(steps) + c.attention(m, steps)

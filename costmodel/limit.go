@@ -122,7 +122,7 @@ func (l *limit) Run(m *Mix, steps int) float64 {
 	if m.Decodes <= 0 || steps <= 0 {
 		return 0
 	}
-	if m.Drafts > 0 {
+	if m.jumps() {
 		return l.verify(m, steps)
 	}
 	c, b := (*Compiled)(l), float64(m.Decodes)

@@ -66,8 +66,7 @@ type Mix struct {
 
 	// Padded is how many rows a CUDA graph computes for the sequences that decode; up to
 	// Decodes it adds none. Products, norms, gates and reductions run on the padded rows;
-	// attention, recurrences and the output head do not. With drafts each row stands for all
-	// tokens of a sequence.
+	// attention, recurrences and the output head do not. With drafts every token has a row.
 	Padded int
 
 	// Drafts is how many drafted tokens each sequence that decodes verifies beside its next
@@ -92,7 +91,7 @@ func (m *Mix) seen(window int) (now, more float64) {
 }
 
 // rows are the rows that are computed for the sequences that decode.
-func (m *Mix) rows() float64 { return float64(max(m.Decodes, m.Padded)) * m.queries() }
+func (m *Mix) rows() float64 { return float64(max(m.Decodes*(1+m.Drafts), m.Padded)) }
 
 // Windows are the different windows of the model's attention layers, ascending; chunks are
 // among them as minus their length (see Seen). A Mix has a sum for each.

@@ -52,7 +52,7 @@ func (r *remembering) Run(m *Mix, steps int) float64 {
 		}
 		r.decodes[key] = steady
 	}
-	if m.Drafts > 0 {
+	if m.jumps() {
 		return steady*float64(steps) + r.verifyAttention(m, steps)
 	}
 	return steady*float64(steps) + r.attention(m, steps)

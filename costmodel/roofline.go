@@ -124,7 +124,7 @@ func (r *roofline) Run(m *Mix, steps int) float64 {
 		return 0
 	}
 	c, b, k := (*Compiled)(r), float64(m.Decodes), float64(steps)
-	if m.Drafts > 0 {
+	if m.jumps() {
 		return r.verify(m, steps)
 	}
 	t := 0.0

@@ -30,6 +30,9 @@ func (m *Mix) advance() float64 {
 	return 1
 }
 
+// jumps reports whether sequences may gain more than a position from step to step.
+func (m *Mix) jumps() bool { return m.Drafts > 0 || m.advance() != 1 }
+
 // decodeBasis evaluates the basis for the sequences of a step that decode.
 func (c *Compiled) decodeBasis(o *Op, m *Mix) Coef {
 	d := float64(m.Decodes)

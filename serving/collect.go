@@ -13,6 +13,8 @@ type Stats struct {
 	PromptTokens   int     // of requests scheduled
 	CachedTokens   int     // of those, found in the prefix cache
 	ComputedTokens int     // prompt tokens computed, again after a preemption
+	VerifySteps    int     // steps of sequences that verified drafts, each for itself
+	VerifiedTokens int     // tokens they made
 	PeakCache      float64 // share of the blocks held at once, at most
 
 	// Seconds of the replicas' time, by what it went to. Weights is a decode step's part that
@@ -73,6 +75,8 @@ func (s *Stats) add(o *Stats) {
 	s.PromptTokens += o.PromptTokens
 	s.CachedTokens += o.CachedTokens
 	s.ComputedTokens += o.ComputedTokens
+	s.VerifySteps += o.VerifySteps
+	s.VerifiedTokens += o.VerifiedTokens
 	s.Weights += o.Weights
 	s.Cache += o.Cache
 	s.Prefill += o.Prefill
@@ -177,7 +181,7 @@ func (r *Replica) floor() float64 {
 	if t, ok := r.base[key]; ok {
 		return t
 	}
-	s := Step{Decodes: p.step.Decodes, Contexts: float64(p.step.Decodes), Padded: p.step.Padded, Eager: p.step.Eager,
+	s := Step{Decodes: p.step.Decodes, Drafts: p.step.Drafts, Contexts: float64(p.step.Decodes), Padded: p.step.Padded, Eager: p.step.Eager,
 		Seen: slices.Repeat([]float64{float64(p.step.Decodes)}, len(r.windows)), Growing: make([]float64, len(r.windows))}
 	t := r.price.Mixed(&s)
 	r.base[key] = t

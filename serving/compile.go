@@ -180,6 +180,9 @@ func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.Name, err)
 	}
+	if err := d.speculate(c, s.Speculation); err != nil {
+		return nil, fmt.Errorf("%s: %w", p.Name, err)
+	}
 	if states && l.PrefixCache {
 		l.PrefixCache = false
 		d.Notes = append(d.Notes, "The engine keeps no prefix cache for models with recurrent states.")
@@ -192,7 +195,7 @@ func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings)
 		perSeq := 0
 		for _, g := range w.Groups {
 			if g.Kind == StateCache {
-				perSeq++
+				perSeq += 1 + w.states
 			}
 		}
 		if rows := l.Blocks / max(perSeq, 1); l.Seqs > rows {
@@ -211,7 +214,7 @@ func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings)
 	if err := l.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Model.Name, err)
 	}
-	d.Price, l.Kernels, err = pricerOf(c, f)
+	d.Price, l.Kernels, err = pricerOf(c, f, s.Speculation)
 	return d, err
 }
 
@@ -260,7 +263,10 @@ func (d *Deployment) memory(c *costmodel.Compiled, s Settings) error {
 		return fmt.Errorf("gpu memory utilization %g: must be above 0 and at most 1", u)
 	}
 	d.WeightBytes = c.Memory(costmodel.Workload{Batch: 1, Prompt: 1, Generate: 1}).WeightsBytes
-	logits := 4 * float64(c.Model.Vocab) * float64(l.Seqs)
+	if x := s.Speculation; x != nil && x.Tokens > 0 {
+		d.WeightBytes += x.Draft.Weights
+	}
+	logits := 4 * float64(c.Model.Vocab) * float64(l.Seqs*l.ahead())
 	rows := float64(min(l.Budget, 1<<22))
 	d.PeakBytes = profilePeak*activations(c)*rows + 2*logits
 	d.OverheadBytes = p.Overhead.Value
@@ -289,9 +295,13 @@ func (d *Deployment) memory(c *costmodel.Compiled, s Settings) error {
 type costPricer struct {
 	p        costmodel.Pricer
 	windows  []int
+	own      []int // where each of the model's windows is among those; nil where a draft adds none
 	mix      costmodel.Mix
 	launches float64 // kernels of a step
 	launch   float64 // seconds between two launches outside a graph
+	draft    *drafter
+
+	seen, growing []float64
 }
 
 // eagerLaunch is what launching a kernel by itself takes: the gap between all-reduces
@@ -301,25 +311,51 @@ const eagerLaunch = 18e-6
 
 // pricerOf prices a model's steps without any engine: what one adds is this room's. It also
 // returns the kernels of a step.
-func pricerOf(c *costmodel.Compiled, f costmodel.Fidelity) (func() Pricer, float64, error) {
-	x := c
-	if o := c.Options; o.Engine != "ideal" {
-		o.Engine = "ideal"
-		var err error
-		if x, err = costmodel.Compile(c.Model, c.Hardware, o); err != nil {
-			return nil, 0, err
-		}
+func pricerOf(c *costmodel.Compiled, f costmodel.Fidelity, s *costmodel.Speculation) (func() Pricer, float64, error) {
+	x, err := bare(c)
+	if err != nil {
+		return nil, 0, err
 	}
 	p := x.At(f)
-	launches := 0.0
-	for _, g := range x.DecodeOps() {
-		launches += float64(g.Count * max(g.Shape.Passes, 1))
-	}
+	launches := launchesOf(x)
 	base := costPricer{p: p, windows: x.Windows(), launches: launches}
 	if f == costmodel.Calibrated {
 		base.launch = eagerLaunch
 	}
-	return func() Pricer { y := base; y.p = costmodel.Remember(p); return &y }, launches, nil
+	if err := base.withDraft(s, f); err != nil {
+		return nil, 0, err
+	}
+	if base.draft != nil {
+		base.launches += base.draft.tokens * launchesOf(s.Draft.Compiled)
+	}
+	return func() Pricer {
+		y := base
+		y.p = costmodel.Remember(p)
+		if d := base.draft; d != nil {
+			its := *d
+			its.price = costmodel.Remember(d.price)
+			y.draft = &its
+		}
+		return &y
+	}, base.launches, nil
+}
+
+// bare is a model compiled without any engine's overhead.
+func bare(c *costmodel.Compiled) (*costmodel.Compiled, error) {
+	if c.Options.Engine == "ideal" {
+		return c, nil
+	}
+	o := c.Options
+	o.Engine = "ideal"
+	return costmodel.Compile(c.Model, c.Hardware, o)
+}
+
+// launchesOf is the kernels of a step.
+func launchesOf(c *costmodel.Compiled) (n float64) {
+	for _, g := range c.DecodeOps() {
+		n += float64(g.Count * max(g.Shape.Passes, 1))
+	}
+	return n
 }
 
 func (c *costPricer) Windows() []int { return c.windows }
@@ -327,6 +363,11 @@ func (c *costPricer) Windows() []int { return c.windows }
 func (c *costPricer) fill(s *Step) *costmodel.Mix {
 	m := &c.mix
 	m.Decodes, m.Contexts, m.Seen, m.Growing, m.Padded = s.Decodes, s.Contexts, s.Seen, s.Growing, s.Padded
+	m.Drafts, m.Advance = s.Drafts, s.Advance
+	if c.own != nil {
+		c.seen, c.growing = pick(c.seen, s.Seen, c.own), pick(c.growing, s.Growing, c.own)
+		m.Seen, m.Growing = c.seen, c.growing
+	}
 	m.Chunks = m.Chunks[:0]
 	for _, x := range s.Chunks {
 		m.Chunks = append(m.Chunks, costmodel.Call{Batch: 1, New: x.New, Past: x.Past})
@@ -335,7 +376,11 @@ func (c *costPricer) fill(s *Step) *costmodel.Mix {
 }
 
 func (c *costPricer) Mixed(s *Step) float64 {
-	t := c.p.Mixed(c.fill(s))
+	m := c.fill(s)
+	t := c.p.Mixed(m)
+	if c.draft != nil {
+		t += c.draft.seconds(s, m, 1)
+	}
 	if s.Eager {
 		t = max(t, c.launches*c.launch)
 	}
@@ -343,7 +388,11 @@ func (c *costPricer) Mixed(s *Step) float64 {
 }
 
 func (c *costPricer) Run(s *Step, k int) float64 {
-	t := c.p.Run(c.fill(s), k)
+	m := c.fill(s)
+	t := c.p.Run(m, k)
+	if c.draft != nil {
+		t += c.draft.seconds(s, m, k)
+	}
 	if s.Eager {
 		t = max(t, float64(k)*c.launches*c.launch)
 	}

@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/OWNER/ridgeline/costmodel"
 )
 
 // Setting is a default of an engine and the source it is from.
@@ -239,6 +241,8 @@ type Settings struct {
 	StoreFull           bool // --disable-hybrid-kv-cache-manager
 	Watermark           *float64
 	Host                *Host
+	// Speculation is what drafts tokens for the model to verify; nil: nothing.
+	Speculation *costmodel.Speculation
 }
 
 func choose[T any](set *T, d T) T {

@@ -36,6 +36,8 @@ type Options struct {
 	Progress func(ended int)
 	// Single makes every step an event of its own: the loop that macro-steps must equal.
 	Single bool
+	// Seed is of what engines draw: which drafted tokens are accepted.
+	Seed uint64
 	// Quick leaves out where the time went.
 	Quick bool
 	// Stop ends the run early when it returns true; it is asked after every ended request.
@@ -62,7 +64,7 @@ func newFleet(l *Limits, price func() Pricer, src Source, o Options) (*fleet, er
 	}
 	for i := range max(o.Replicas, 1) {
 		r := newReplica(i, l, price(), o.Watch)
-		r.single, r.quick = o.Single, o.Quick
+		r.single, r.quick, r.seed = o.Single, o.Quick, o.Seed
 		f.replicas = append(f.replicas, r)
 	}
 	return f, nil

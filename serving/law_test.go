@@ -35,7 +35,10 @@ func (l linear) Mixed(s *Step) float64 {
 func (l linear) Run(s *Step, k int) float64 {
 	n, b := float64(k), float64(s.Decodes)
 	tri := n * (n - 1) / 2
-	t := n*(l.step+l.row*max(b, float64(s.Padded))) + l.context*(n*s.Contexts+b*tri)
+	if s.Advance > 0 {
+		tri *= s.Advance
+	}
+	t := n*(l.step+l.row*max(b*float64(1+s.Drafts), float64(s.Padded))) + l.context*(n*s.Contexts+b*tri)
 	for i := range l.windows {
 		t += l.seen * (n*s.Seen[i] + s.Growing[i]*tri)
 	}
@@ -85,6 +88,9 @@ func anyLimits(t *rapid.T) *Limits {
 		}
 		l.Layout, l.PrefixCache = h, false
 		l.Blocks *= 2
+	}
+	if rapid.IntRange(0, 3).Draw(t, "speculates") == 0 {
+		l.Verified = Verified{Drafts: rapid.IntRange(1, 5).Draw(t, "drafts"), Acceptance: rapid.Float64Range(0, 1).Draw(t, "acceptance")}
 	}
 	if l.Policy == "prefill-first-chunked" {
 		l.Ratio = Ratio{0.7, 0.1, 100}
@@ -211,6 +217,12 @@ func TestNothingIsLost(t *testing.T) {
 				tokens += float64(q.Generate - 1)
 			}
 		}
+		if l.Verified.Drafts > 0 { // a step may make several
+			if n := float64(r.Stats.VerifiedTokens); load.Timeout == 0 && r.Stats.Preemptions == 0 && n != tokens {
+				t.Fatalf("%g tokens verified, want %g", n, tokens)
+			}
+			tokens = r.Stats.ITL.n
+		}
 		if load.Timeout == 0 && math.Abs(r.Stats.ITL.n-tokens) > 1e-6*tokens+1e-6 {
 			t.Fatalf("%g gaps between tokens, want %g", r.Stats.ITL.n, tokens)
 		}
@@ -225,7 +237,7 @@ func TestMacroStepsAreTheLoop(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l, load := anyLimits(t), anyLoad(t)
 		p := plain
-		if rapid.Bool().Draw(t, "windows") {
+		if l.Verified.Drafts == 0 && rapid.Bool().Draw(t, "windows") {
 			p.windows, p.seen = []int{64, 128}, 3e-8
 		}
 		jumps := audited(t, l, p, load.Source(), Options{})

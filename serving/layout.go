@@ -48,6 +48,7 @@ type Layout struct {
 	// where there is none. Such a pool is made for all rows at the start.
 	StateBytes float64
 	Fast       int // most positions scheduled in one step, which bounds a window's blocks in prefill
+	states     int // states of a sequence and layer beyond the one
 	full       int // groups of kind FullCache
 	block      int // positions of a block of those
 }
@@ -92,7 +93,7 @@ func (l *Layout) need(n, step int) int {
 		case WindowCache:
 			sum += min(ceilDiv(n, g.Block), ceilDiv(min(n, g.Window-1+step), g.Block)+1)
 		case StateCache:
-			sum++
+			sum += 1 + l.states
 		}
 	}
 	return sum

@@ -77,6 +77,7 @@ type Limits struct {
 	Graphs      Graphs
 	Host        Host
 	Ratio       Ratio
+	Verified    Verified
 }
 
 func (l *Limits) policy() policy {
@@ -98,7 +99,7 @@ func (l *Limits) policy() policy {
 
 // most is the blocks a request may hold at its end.
 func (l *Limits) most(prompt, generate int) int {
-	n := prompt + generate - 1
+	n := prompt + generate - 1 + l.Verified.Drafts
 	return max(l.Layout.NeedPrompt(n), l.Layout.Need(n))
 }
 
@@ -111,6 +112,8 @@ func (l *Limits) servable(prompt, generate int) (why string) {
 		return "no tokens to generate"
 	case l.MaxLen > 0 && prompt+generate > l.MaxLen:
 		return "longer than max_model_len"
+	case l.ahead() > l.Budget:
+		return "more drafted tokens than max_num_batched_tokens"
 	case !l.Chunked && prompt+generate-1 > l.Budget:
 		return "longer than max_num_batched_tokens, without chunked prefill"
 	case l.most(prompt, generate) > l.Blocks-l.Watermark:

@@ -18,6 +18,9 @@ func (budgeted) schedule(r *Replica) {
 			n = min(n, l.Threshold)
 		}
 		n = min(n, budget)
+		if q.decoding() {
+			n = l.ahead()
+		}
 		need := l.Layout.Need(q.computed + n)
 		if !q.decoding() {
 			need = max(need, l.Layout.NeedPrompt(q.computed+n))

@@ -21,6 +21,9 @@ func (f inFlight) schedule(r *Replica) {
 			}
 			n = budget
 		}
+		if q.decoding() {
+			n = l.ahead()
+		}
 		need := l.Layout.Need(q.computed + n)
 		if !q.decoding() {
 			need = max(need, l.Layout.NeedPrompt(q.computed+n))

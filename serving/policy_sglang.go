@@ -36,6 +36,9 @@ func (c chunkedFirst) patient(r *Replica) int {
 	if r.seats() >= l.Seqs {
 		return 0
 	}
+	if l.Verified.Drafts > 0 { // how far sequences will be is not known ahead
+		return 1
+	}
 	q := r.waiting.peek()
 	hit, queued := r.pool.hit(q, q.known())
 	want := float64(q.known()-hit*r.pool.layout.block+l.clipped(q.left())) + float64(queued*r.pool.layout.block)
@@ -142,7 +145,7 @@ func (c chunkedFirst) decode(r *Replica) {
 		}
 		return n
 	}
-	if more(1) > r.pool.free {
+	if more(l.ahead()) > r.pool.free {
 		for len(r.running) > 1 && more(retractSteps) > r.pool.free {
 			worst := r.running[0]
 			for _, q := range r.running {
@@ -165,7 +168,7 @@ func (c chunkedFirst) decode(r *Replica) {
 		r.block(byBlocks)
 	}
 	for _, q := range r.running {
-		if q.decoding() && r.pool.grow(q, l.Layout.Need(q.computed+1)) {
+		if q.decoding() && r.pool.grow(q, l.Layout.Need(q.computed+l.ahead())) {
 			r.decode(q)
 		}
 	}

@@ -43,7 +43,7 @@ func (wholeFirst) schedule(r *Replica) {
 	}
 	for i := 0; i < len(r.running); i++ {
 		q := r.running[i]
-		if !r.growPreempting(q, l.Layout.Need(q.computed+1)) {
+		if !r.growPreempting(q, l.Layout.Need(q.computed+l.ahead())) {
 			break
 		}
 		r.decode(q)

@@ -13,6 +13,7 @@ const (
 	forGenerate
 	forPick
 	forStagger
+	forAccept
 )
 
 // uniform is a number in (0, 1) that follows from its arguments alone: SplitMix64

@@ -12,6 +12,7 @@ type seq struct {
 	rec      *Record
 	made     int // tokens generated
 	computed int // positions in the cache
+	verified int // steps that verified drafts for it
 	held     holding
 	running  bool
 	gone     bool    // given up by its client
@@ -66,6 +67,8 @@ type Replica struct {
 	base    map[int]float64 // seconds of a decode step of so many sequences at context 1
 
 	single, quick bool // Options
+	seed          uint64
+	powers        []float64 // of the acceptance; nil where nothing is drafted
 
 	stats    Stats
 	lastTick float64 // end of the last step that decoded
@@ -87,10 +90,11 @@ type plan struct {
 	why      reason
 	maxReach int // longest context among the decodes
 	preempts int
+	gained   []float64 // see foresee
 }
 
 func newReplica(id int, l *Limits, p Pricer, tell func(Event)) *Replica {
-	r := &Replica{id: id, limits: l, price: p, policy: l.policy(), pool: newPool(l.Layout, l.Blocks, l.PrefixCache), tell: tell, windows: p.Windows(), base: map[int]float64{}, ratio: l.Ratio.Initial}
+	r := &Replica{id: id, limits: l, price: p, policy: l.policy(), pool: newPool(l.Layout, l.Blocks, l.PrefixCache), tell: tell, windows: p.Windows(), base: map[int]float64{}, ratio: l.Ratio.Initial, powers: l.Verified.powers()}
 	r.plan.step.Seen = make([]float64, len(r.windows))
 	r.plan.step.Growing = make([]float64, len(r.windows))
 	r.previous = math.Inf(-1)
@@ -107,7 +111,7 @@ func (r *Replica) begin(now float64) {
 		return
 	}
 	p := &r.plan
-	*p = plan{start: now, step: Step{Seen: p.step.Seen, Growing: p.step.Growing, Chunks: p.step.Chunks[:0]}, decodes: p.decodes[:0], chunks: p.chunks[:0]}
+	*p = plan{start: now, step: Step{Seen: p.step.Seen, Growing: p.step.Growing, Chunks: p.step.Chunks[:0]}, decodes: p.decodes[:0], chunks: p.chunks[:0], gained: p.gained[:0]}
 	r.now = now
 	p.visible = now
 	if r.limits.Lookahead && len(r.running) > 0 {
@@ -137,7 +141,8 @@ func (r *Replica) begin(now float64) {
 		p.steps = r.reach()
 	}
 	if p.steps > 1 {
-		p.seconds = r.price.Run(&p.step, p.steps) + float64(p.steps)*r.overhead(&p.step)
+		r.foresee()
+		p.seconds = r.run(p.steps)
 	} else {
 		p.steps = 1
 		p.seconds = r.price.Mixed(&p.step) + r.overhead(&p.step)
@@ -262,7 +267,8 @@ func (r *Replica) fill() {
 		s.Seen[i], s.Growing[i] = float64(seen), float64(growing)
 	}
 	p.maxReach = most
-	s.Padded, s.Eager = r.limits.Graphs.pad(s.Decodes, len(s.Chunks) > 0, r.newTokens(), most)
+	s.Drafts = r.limits.Verified.Drafts
+	s.Padded, s.Eager = r.limits.Graphs.pad(s.Decodes*r.limits.ahead(), len(s.Chunks) > 0, r.newTokens(), most)
 }
 
 func (r *Replica) newTokens() int {
@@ -271,124 +277,6 @@ func (r *Replica) newTokens() int {
 		n += c.New
 	}
 	return n
-}
-
-// reach is how many decode steps in a row are like the first.
-func (r *Replica) reach() int {
-	p := &r.plan
-	k := math.MaxInt
-	if r.waiting.len() > 0 {
-		if !p.blocked { // the head is only not visible yet
-			return 1
-		}
-		if n := r.policy.patient(r); n > 0 {
-			k = n
-		}
-	}
-	for _, q := range p.decodes {
-		k = min(k, q.left())
-		n := q.computed + 1
-		for _, w := range r.windows {
-			if more, ok := costmodel.Grows(w, n); ok {
-				k = min(k, more)
-			}
-		}
-	}
-	if m := r.limits.Graphs.MaxContext; m > 0 && p.maxReach <= m {
-		k = min(k, m-p.maxReach+1)
-	}
-	if k <= 1 {
-		return 1
-	}
-	// Blocks: the last step sees k−1 positions more than the first. Σ need is monotone in k.
-	fits := func(k int) bool {
-		more := 0
-		for _, q := range p.decodes {
-			if d := r.limits.Layout.Need(q.computed+k) - q.held.shared*r.pool.weight() - q.held.private; d > 0 {
-				more += d
-			}
-		}
-		return more <= r.pool.free
-	}
-	if !fits(k) {
-		lo, hi := 1, k // lo fits: its blocks were given by schedule
-		for hi-lo > 1 {
-			mid := int(uint(lo+hi) / 2)
-			if fits(mid) {
-				lo = mid
-			} else {
-				hi = mid
-			}
-		}
-		k = lo
-	}
-	return k
-}
-
-// overhead is what the engine's host adds to a step.
-func (r *Replica) overhead(s *Step) float64 {
-	h := &r.limits.Host
-	t := h.Step + h.Kernel*r.limits.Kernels + h.Sequence*float64(s.Decodes+len(s.Chunks))
-	for _, c := range s.Chunks {
-		t += h.Token * float64(c.New)
-	}
-	return t
-}
-
-// cut ends a plan of decode steps early: at the first step that ends at t or later, or
-// where the engine looks one step ahead, the one after it. While the queue's head waits for
-// a seat or blocks an arrival changes nothing, unless always is set.
-func (r *Replica) cut(t float64, always bool) {
-	p := &r.plan
-	if !p.active || p.steps <= 1 || p.blocked && !always || t >= p.end {
-		return
-	}
-	if k := r.stepsUntil(t); k < p.steps {
-		if r.limits.Lookahead && !always {
-			k++
-		}
-		if k < p.steps {
-			p.steps = k
-			p.seconds = r.run(k)
-			p.end = p.start + p.seconds
-		}
-	}
-}
-
-func (r *Replica) run(k int) float64 {
-	s := &r.plan.step
-	if k == 0 {
-		return 0
-	}
-	return r.price.Run(s, k) + float64(k)*r.overhead(s)
-}
-
-// stepsUntil is the fewest steps of the plan that end at t or later. Steps are of nearly
-// one length, so that a secant finds it in a few evaluations.
-func (r *Replica) stepsUntil(t float64) int {
-	p := &r.plan
-	want := t - p.start
-	lo, tLo, hi, tHi := 0, 0.0, p.steps, p.seconds // T(lo) < want ≤ T(hi)
-	if want <= 0 {
-		return 1
-	}
-	for hi-lo > 1 {
-		k := lo + int(float64(hi-lo)*(want-tLo)/(tHi-tLo))
-		k = min(max(k, lo+1), hi-1)
-		if v := r.run(k); v >= want {
-			hi, tHi = k, v
-		} else {
-			lo, tLo = k, v
-			if lo+1 < hi { // the next one is the likely answer
-				if v := r.run(lo + 1); v >= want {
-					return lo + 1
-				} else {
-					lo, tLo = lo+1, v
-				}
-			}
-		}
-	}
-	return hi
 }
 
 // finish ends the plan: tokens are made, prompts advance, completed sequences leave.
@@ -405,11 +293,17 @@ func (r *Replica) finish() {
 	r.done = r.done[:0]
 	ends := false
 	for _, q := range p.decodes {
-		q.computed += k
-		q.made += k
-		if k > 1 {
-			r.pool.grow(q, r.limits.Layout.Need(q.computed))
+		if k > 1 { // what the last of the steps was given
+			r.pool.grow(q, r.limits.Layout.Need(q.computed+r.makes(q, k-1)+r.limits.ahead()))
 		}
+		n := r.makes(q, k)
+		if r.powers != nil {
+			r.stats.VerifySteps += k
+			r.stats.VerifiedTokens += n
+			q.verified += k
+		}
+		q.computed += n
+		q.made += n
 		if q.made >= q.Generate {
 			ends = true
 			r.end(q, Done, p.end)

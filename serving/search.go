@@ -76,7 +76,7 @@ func (s *Search) Do(ctx context.Context) (*Capacity, error) {
 			l.Concurrency, l.Stages = 0, []Stage{{Rate: x}}
 		}
 		o := s.Options
-		o.Quick, o.Progress = true, nil
+		o.Quick, o.Progress, o.Seed = true, nil, seed
 		skip := l.Requests / warmupShare
 		// A run in which more requests have missed the SLO than may is lost.
 		missed, most := 0, int((1-share)*float64(l.Requests-skip))

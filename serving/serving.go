@@ -25,6 +25,8 @@ type Step struct {
 	Chunks   []Chunk   // pieces of prompts
 	Padded   int       // rows that a CUDA graph pads the decodes to; 0: none
 	Eager    bool      // launched kernel by kernel, outside any graph
+	Drafts   int       // drafted tokens that each sequence that decodes verifies
+	Advance  float64   // positions a sequence gains from step to step of a Run, in the mean; 0 is 1
 }
 
 // Chunk is a piece of one prompt: New tokens after Past that are in the cache.
@@ -37,7 +39,7 @@ type Pricer interface {
 	// Mixed is the time of one step.
 	Mixed(*Step) float64
 	// Run is the time of k steps that only decode: before each next one Contexts grows by
-	// Decodes and Seen[i] by Growing[i].
+	// Decodes and Seen[i] by Growing[i], each times Advance.
 	Run(s *Step, k int) float64
 }
 

@@ -48,6 +48,7 @@ func (s *Study) Do(ctx context.Context) (*Outcome, error) {
 	for i := range n {
 		g.Go(func() error {
 			o := s.Options
+			o.Seed = s.Seed + uint64(i)
 			if i == 0 {
 				o.Watch = out.Series.Add
 			} else {
@@ -73,7 +74,7 @@ func (s *Study) Do(ctx context.Context) (*Outcome, error) {
 		}
 		g.Go(func() error {
 			o := s.Options
-			o.Quick, o.Progress = true, nil
+			o.Quick, o.Progress, o.Seed = true, nil, s.Seed
 			r, err := Run(ctx, s.Deployment.Limits, Scaled(s.Deployment.Price, b.factor), s.Source(s.Seed), o)
 			if err != nil {
 				return err
