@@ -78,6 +78,14 @@ type SimulateRow struct {
 	Timeouts      int      `json:"timeouts"`
 	QueueMean     *float64 `json:"mean_queue_ms,omitempty"`
 
+	// Of speculative decoding: steps of sequences that verified drafts, tokens drafted for them
+	// and accepted, the share of those in percent, and the tokens a step made.
+	Drafts           int      `json:"spec_decode_num_drafts,omitempty"`
+	DraftTokens      int      `json:"spec_decode_draft_tokens,omitempty"`
+	AcceptedTokens   int      `json:"spec_decode_accepted_tokens,omitempty"`
+	AcceptanceRate   *float64 `json:"spec_decode_acceptance_rate,omitempty"`
+	AcceptanceLength *float64 `json:"spec_decode_acceptance_length,omitempty"`
+
 	// Shares of a request's time in the system; they add up to 1.
 	WeightsShare float64 `json:"weights_share"`
 	CacheShare   float64 `json:"cache_share"`
@@ -136,6 +144,7 @@ func Simulate(s SimulateSetting, d *serving.Deployment, o *serving.Outcome) *Sim
 	r.MeanITL, r.MedianITL, r.StdITL, r.P50ITL, r.P90ITL, r.P99ITL = millis(m.ITL)
 	r.MeanE2EL, r.MedianE2EL, r.StdE2EL, r.P50E2EL, r.P90E2EL, r.P99E2EL = millis(m.E2E)
 	r.QueueMean, _, _, _, _, _ = millis(m.Queue)
+	r.speculated(d, &o.Stats)
 	type figure struct {
 		name string
 		of   func(*serving.Metrics) float64
@@ -213,6 +222,9 @@ func SimulateTable(title string, rows []*SimulateRow) *Table {
 		add(seconds(x.name+"\np99", "p99_"+x.csv))
 	}
 	add(Column{Name: "batch\nmean", CSV: "batch_mean", Plain: true})
+	if rows[0].AcceptanceLength != nil {
+		add(Column{Name: "tokens\na step", CSV: "acceptance_length", Plain: true})
+	}
 	add(Column{Name: "cache\npeak", Unit: "%", CSV: "kv_peak_percent", Plain: true})
 	if preempted {
 		add(Column{Name: "preempted", CSV: "preemptions"})
@@ -238,7 +250,11 @@ func SimulateTable(title string, rows []*SimulateRow) *Table {
 		for _, v := range []*float64{r.MeanTTFT, r.P50TTFT, r.P90TTFT, r.P99TTFT, r.MeanTPOT, r.P50TPOT, r.P90TPOT, r.P99TPOT, r.MeanITL, r.P50ITL, r.P90ITL, r.P99ITL, r.MeanE2EL, r.P50E2EL, r.P90E2EL, r.P99E2EL} {
 			cells = append(cells, orDash(v, 1e-3))
 		}
-		cells = append(cells, Num(r.BatchMean), Num(100*r.KVPeak))
+		cells = append(cells, Num(r.BatchMean))
+		if rows[0].AcceptanceLength != nil {
+			cells = append(cells, orDash(r.AcceptanceLength, 1))
+		}
+		cells = append(cells, Num(100*r.KVPeak))
 		if preempted {
 			cells = append(cells, Num(float64(r.Preemptions)))
 		}

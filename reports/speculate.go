@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/serving"
 )
 
 // handOver lists what a prompt leaves to hand to another device that decodes it.
@@ -117,4 +118,18 @@ func prefixNotes(rows []costmodel.Row) []string {
 		notes = append(notes, s+".")
 	}
 	return notes
+}
+
+// speculated fills in what a run drafted and accepted.
+func (r *SimulateRow) speculated(d *serving.Deployment, s *serving.Stats) {
+	v := d.Limits.Verified
+	if v.Drafts == 0 {
+		return
+	}
+	r.Drafts, r.DraftTokens, r.AcceptedTokens = s.VerifySteps, s.VerifySteps*v.Drafts, s.VerifiedTokens-s.VerifySteps
+	if s.VerifySteps == 0 {
+		return
+	}
+	rate, length := 100*float64(r.AcceptedTokens)/float64(r.DraftTokens), float64(s.VerifiedTokens)/float64(s.VerifySteps)
+	r.AcceptanceRate, r.AcceptanceLength = &rate, &length
 }
