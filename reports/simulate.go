@@ -78,13 +78,12 @@ type SimulateRow struct {
 	Timeouts      int      `json:"timeouts"`
 	QueueMean     *float64 `json:"mean_queue_ms,omitempty"`
 
-	// Of speculative decoding: steps of sequences that verified drafts, tokens drafted for them
-	// and accepted, the share of those in percent, and the tokens a step made.
-	Drafts           int      `json:"spec_decode_num_drafts,omitempty"`
-	DraftTokens      int      `json:"spec_decode_draft_tokens,omitempty"`
-	AcceptedTokens   int      `json:"spec_decode_accepted_tokens,omitempty"`
-	AcceptanceRate   *float64 `json:"spec_decode_acceptance_rate,omitempty"`
-	AcceptanceLength *float64 `json:"spec_decode_acceptance_length,omitempty"`
+	// Of speculative decoding, by the names that vLLM's benchmark has for them.
+	Drafts           int      `json:"spec_decode_num_drafts,omitempty"`        // steps of sequences that verified drafted tokens
+	DraftTokens      int      `json:"spec_decode_draft_tokens,omitempty"`      // tokens drafted for them
+	AcceptedTokens   int      `json:"spec_decode_accepted_tokens,omitempty"`   // of those, kept
+	AcceptanceRate   *float64 `json:"spec_decode_acceptance_rate,omitempty"`   // the share kept, percent
+	AcceptanceLength *float64 `json:"spec_decode_acceptance_length,omitempty"` // tokens a step made of a sequence, in the mean
 
 	// Shares of a request's time in the system; they add up to 1.
 	WeightsShare float64 `json:"weights_share"`

@@ -29,7 +29,7 @@ func (d *Deployment) speculate(c *costmodel.Compiled, s *costmodel.Speculation) 
 	l.Layout.snapshots(s.Tokens)
 	if x := s.Draft.Compiled; x != nil {
 		l.Layout.widen(c, x)
-		d.Notes = append(d.Notes, fmt.Sprintf("The draft's cache is taken to lie in the same blocks, which have %.0f B with it.", l.Layout.BlockBytes))
+		d.Notes = append(d.Notes, fmt.Sprintf("The draft's cache is taken to lie in the same blocks, which have %.3g MB with it.", l.Layout.BlockBytes/1e6))
 	}
 	return nil
 }
