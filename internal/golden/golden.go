@@ -4,8 +4,11 @@ package golden
 
 import (
 	"flag"
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -70,4 +73,58 @@ func first(lines []string) string {
 		text += "  " + l + "\n"
 	}
 	return text
+}
+
+// Numbers compares rows of numbers with the file testdata/NAME: each to within a tolerance of the
+// largest of its row, for results that machines round differently.
+func Numbers(t testing.TB, name string, rows []Row, tolerance float64) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		var b strings.Builder
+		for _, r := range rows {
+			fmt.Fprintf(&b, "%s:", r.Name)
+			for _, v := range r.Values {
+				fmt.Fprintf(&b, " %.6g", v)
+			}
+			b.WriteByte('\n')
+		}
+		Check(t, name, b.String())
+		return
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v: go test -update writes it", err)
+	}
+	want := strings.Split(strings.TrimRight(strings.ReplaceAll(string(b), "\r\n", "\n"), "\n"), "\n")
+	if len(want) != len(rows) {
+		t.Errorf("%s has %d rows, now there are %d; where that is meant, go test -update writes it anew", path, len(want), len(rows))
+	}
+	for i := range min(len(want), len(rows)) {
+		name, text, _ := strings.Cut(want[i], ": ")
+		fields := strings.Fields(text)
+		if name != rows[i].Name || len(fields) != len(rows[i].Values) {
+			t.Fatalf("%s:%d has %d numbers of %q, now there are %d of %q", path, i+1, len(fields), name, len(rows[i].Values), rows[i].Name)
+		}
+		scale, off := 0.0, 0.0
+		for j, f := range fields {
+			v, err := strconv.ParseFloat(f, 64)
+			if err != nil {
+				t.Fatalf("%s:%d: %v", path, i+1, err)
+			}
+			scale = max(scale, math.Abs(v))
+			if d := math.Abs(rows[i].Values[j] - v); !(d <= off) {
+				off = d
+			}
+		}
+		if !(off <= tolerance*scale) {
+			t.Errorf("%s:%d: %s is off by %.2g of %.2g\nrecorded %s\nnow      %.6g", path, i+1, name, off, scale, text, rows[i].Values)
+		}
+	}
+}
+
+// Row is some numbers and what they are.
+type Row struct {
+	Name   string
+	Values []float64
 }
