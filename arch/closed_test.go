@@ -299,6 +299,12 @@ func TestParamsOfRandomModels(t *testing.T) {
 		if s.yes("layer input") {
 			m.LayerInput = LayerInput{Width: s.n("input width"), Vocab: s.n("input vocab")}
 		}
+		streams := 0
+		if s.yes("streams") {
+			streams = 1 + s.n("streams")
+			m.AltUp = AltUp{Streams: streams, Active: rapid.IntRange(0, streams-1).Draw(t, "active")}
+		}
+		m.LaurelRank = s.zero("laurel")
 		norm := map[NormKind]int{RMSNorm: w, LayerNorm: 2 * w, LayerNormWeight: w, LayerNormBare: 0}[m.Norm]
 		layers := s.n("layers")
 		mixers, networks, norms := 0, 0, norm+s.if1(m.EmbedNorm, norm)
@@ -332,6 +338,12 @@ func TestParamsOfRandomModels(t *testing.T) {
 		}
 		in := m.LayerInput.Width
 		other := in*layers*w + in + layers*(2*in*w+s.if1(in > 0, norm)+s.if1(m.LayerScales, 1))
+		if streams > 0 {
+			other += 2*(streams-1)*w*w + layers*(w+streams*w+streams*streams*streams+streams*streams+s.if1(in > 0, w))
+		}
+		if r := m.LaurelRank; r > 0 {
+			other += layers * (2*r*w + norm)
+		}
 		want := ParamCount{InputEmbedding: int64(vocab * w), LayerEmbedding: int64(m.LayerInput.Vocab * layers * in),
 			Head: int64(s.if1(!m.Tied, vocab*w) + s.if1(m.HeadBias, vocab)), Positions: int64(m.Positions * w), Other: int64(other), Norms: int64(norms)}
 		want.Embedding = want.InputEmbedding + want.LayerEmbedding + want.Head

@@ -309,6 +309,11 @@ func TestBookOfOperations(t *testing.T) {
 	fmt.Fprintln(&b, "side by side, with inputs of the layers' own")
 	b.list("step", m, Options{}, false, true)
 	b.list("prompt", m, Options{TP: 2}, true, false)
+	m = bookModel(attention, arch.MLP{Inner: 22, Gated: true, Sparsity: 0.5})
+	m.AltUp, m.LayerInput, m.LaurelRank, m.Norm = arch.AltUp{Streams: 3, Active: 1}, arch.LayerInput{Width: 5, Vocab: 40}, 3, arch.LayerNorm
+	fmt.Fprintln(&b, "several streams, a branch beside the mixers")
+	b.list("step", m, Options{}, false, true)
+	b.list("prompt", m, Options{TP: 2}, true, false)
 	block := arch.SharedBlock{Heads: 12, KVHeads: 4, HeadDim: 10, Inner: 22, Adapter: 3, AttentionAdapter: 5}
 	again, _ := arch.UsingWeights(block, arch.To(0))
 	m = bookModel(block, nil)

@@ -207,6 +207,36 @@ func plainAttention(in AttentionInputs) []float32 {
 	return out
 }
 
+// Scores far below 0 are weighed against each other as any are: a running maximum begins below all.
+func TestScoresFarBelowZero(t *testing.T) {
+	in := AttentionInputs{Batch: 1, Seq: 5, Heads: 2, KVHeads: 1, HeadDim: 2, Q: uniform(20), K: uniform(10), V: uniform(10)}
+	for i := range in.K {
+		if i%2 == 0 {
+			in.K[i] = 30
+		}
+	}
+	for i := range in.Q {
+		if i%2 == 0 {
+			in.Q[i] = -30 // scores of about −636
+		}
+	}
+	for _, step := range []int{0, 1, 2} {
+		near(t, "attention", Attend(context.Background(), in, step), plainAttentionShifted(in), 1e-4)
+	}
+}
+
+// plainAttentionShifted is plainAttention with 600 added to each score, which changes no softmax.
+func plainAttentionShifted(in AttentionInputs) []float32 {
+	shifted := in
+	shifted.Q = append([]float32(nil), in.Q...)
+	for i := range shifted.Q {
+		if i%2 == 0 {
+			shifted.Q[i] = 0
+		}
+	}
+	return plainAttention(shifted) // the even products are the same for all keys
+}
+
 // By hand: one head of one dimension with scores 0 and ln 3 weighs the values 1 : 3, and
 // a sink with logit ln 4 takes half.
 func TestSinkByHand(t *testing.T) {

@@ -263,6 +263,18 @@ func TestParetoByBruteForce(t *testing.T) {
 			}
 		}
 	})
+	// Digits that a float32 does not hold decide too.
+	path := filepath.Join(dir, "near.csv")
+	if err := os.WriteFile(path, []byte("row,kind,status,ttft_seconds\n0,a,ok,1.00000001\n1,a,ok,1\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	near := []Objective{{"ttft_seconds", false}}
+	if rows, err := Pareto(path, near); err != nil || len(rows) != 1 || rows[0].Get("row") != "1" {
+		t.Errorf("of 1.00000001 and 1 the frontier is %v, %v", rows, err)
+	}
+	if rows, err := BestPer(path, "kind", near[0]); err != nil || len(rows) != 1 || rows[0].Get("row") != "1" {
+		t.Errorf("of 1.00000001 and 1 the best is %v, %v", rows, err)
+	}
 	for text, want := range map[string][]Objective{"throughput,tpot": {{"tokens_per_second", true}, {"tpot_seconds", false}}, "-throughput,+tpot": {{"tokens_per_second", false}, {"tpot_seconds", true}}} {
 		if got, err := ParseObjectives(text); err != nil || !slices.Equal(got, want) {
 			t.Errorf("%s: %v, %v", text, got, err)
