@@ -78,6 +78,12 @@ type SimulateRow struct {
 	Timeouts      int      `json:"timeouts"`
 	QueueMean     *float64 `json:"mean_queue_ms,omitempty"`
 
+	// Of replicas for prompts and others for decoding.
+	PrefillReplicas int      `json:"prefill_replicas,omitempty"` // that work prompts
+	DecodeReplicas  int      `json:"decode_replicas,omitempty"`  // that decode what those hand over
+	MeanHandover    *float64 `json:"mean_handover_ms,omitempty"` // from the end of a prompt's work to where it decodes: room, link and way
+	MeanTransfer    *float64 `json:"mean_transfer_ms,omitempty"` // of that, the way
+
 	// Of speculative decoding, by the names that vLLM's benchmark has for them.
 	Drafts           int      `json:"spec_decode_num_drafts,omitempty"`        // steps of sequences that verified drafted tokens
 	DraftTokens      int      `json:"spec_decode_draft_tokens,omitempty"`      // tokens drafted for them
@@ -108,6 +114,7 @@ type SimulateSetting struct {
 	Rate, Burstiness                       float64 // 0: none
 	SLO                                    serving.SLO
 	Warnings                               []string
+	Apart                                  *serving.Apart // nil: every replica does all
 }
 
 // Simulate makes a row of an outcome.
@@ -144,6 +151,7 @@ func Simulate(s SimulateSetting, d *serving.Deployment, o *serving.Outcome) *Sim
 	r.MeanE2EL, r.MedianE2EL, r.StdE2EL, r.P50E2EL, r.P90E2EL, r.P99E2EL = millis(m.E2E)
 	r.QueueMean, _, _, _, _, _ = millis(m.Queue)
 	r.speculated(d, &o.Stats)
+	r.apart(s.Apart, o)
 	type figure struct {
 		name string
 		of   func(*serving.Metrics) float64
@@ -220,6 +228,10 @@ func SimulateTable(title string, rows []*SimulateRow) *Table {
 		add(seconds(x.name+"\np90", "p90_"+x.csv))
 		add(seconds(x.name+"\np99", "p99_"+x.csv))
 	}
+	if rows[0].PrefillReplicas > 0 {
+		add(Column{Name: "handed over\nmean", Unit: "s", CSV: "mean_handover_seconds", Scale: true})
+		add(Column{Name: "of that\non its way", Unit: "s", CSV: "mean_transfer_seconds", Scale: true})
+	}
 	add(Column{Name: "batch\nmean", CSV: "batch_mean", Plain: true})
 	if rows[0].AcceptanceLength != nil {
 		add(Column{Name: "tokens\na step", CSV: "acceptance_length", Plain: true})
@@ -248,6 +260,9 @@ func SimulateTable(title string, rows []*SimulateRow) *Table {
 		}
 		for _, v := range []*float64{r.MeanTTFT, r.P50TTFT, r.P90TTFT, r.P99TTFT, r.MeanTPOT, r.P50TPOT, r.P90TPOT, r.P99TPOT, r.MeanITL, r.P50ITL, r.P90ITL, r.P99ITL, r.MeanE2EL, r.P50E2EL, r.P90E2EL, r.P99E2EL} {
 			cells = append(cells, orDash(v, 1e-3))
+		}
+		if rows[0].PrefillReplicas > 0 {
+			cells = append(cells, orDash(r.MeanHandover, 1e-3), orDash(r.MeanTransfer, 1e-3))
 		}
 		cells = append(cells, Num(r.BatchMean))
 		if rows[0].AcceptanceLength != nil {

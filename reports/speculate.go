@@ -133,3 +133,16 @@ func (r *SimulateRow) speculated(d *serving.Deployment, s *serving.Stats) {
 	rate, length := 100*float64(r.AcceptedTokens)/float64(r.DraftTokens), float64(s.VerifiedTokens)/float64(s.VerifySteps)
 	r.AcceptanceRate, r.AcceptanceLength = &rate, &length
 }
+
+// apart fills in what moved between replicas for prompts and those that decode.
+func (r *SimulateRow) apart(a *serving.Apart, o *serving.Outcome) {
+	if a == nil {
+		return
+	}
+	r.PrefillReplicas, r.DecodeReplicas, r.Replicas = a.Prefill, a.Decode, a.Prefill+a.Decode
+	r.MeanHandover, _, _, _, _, _ = millis(o.Handover)
+	if s := &o.Stats; s.Transfers > 0 {
+		ms := 1e3 * s.TransferTime / float64(s.Transfers)
+		r.MeanTransfer = &ms
+	}
+}

@@ -13,6 +13,8 @@ type Stats struct {
 	PromptTokens   int     // of requests scheduled
 	CachedTokens   int     // of those, found in the prefix cache
 	ComputedTokens int     // prompt tokens computed, again after a preemption
+	Transfers      int     // requests handed over from a replica that worked their prompts
+	TransferTime   float64 // seconds that these were on their way, waiting for room and link left out
 	VerifySteps    int     // steps of sequences that verified drafts, each for itself
 	VerifiedTokens int     // tokens they made
 	PeakCache      float64 // share of the blocks held at once, at most
@@ -75,6 +77,8 @@ func (s *Stats) add(o *Stats) {
 	s.PromptTokens += o.PromptTokens
 	s.CachedTokens += o.CachedTokens
 	s.ComputedTokens += o.ComputedTokens
+	s.Transfers += o.Transfers
+	s.TransferTime += o.TransferTime
 	s.VerifySteps += o.VerifySteps
 	s.VerifiedTokens += o.VerifiedTokens
 	s.Weights += o.Weights

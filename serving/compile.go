@@ -18,6 +18,10 @@ type Deployment struct {
 	// Where the cache's blocks come from, in bytes of one device.
 	DeviceBytes, WeightBytes, PeakBytes, OverheadBytes, StateBytes, CacheBytes float64
 	Predicted                                                                  bool // the blocks, rather than given
+
+	hands    []*costmodel.Compiled // what keeps caches: the model, and a draft
+	link     float64               // bytes a second of a device
+	hardware string
 }
 
 // CacheOf lists what a compiled model's layers keep, on one device.
@@ -95,6 +99,7 @@ func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings)
 		}
 		return s.Value
 	}
+	d.handing(c, s.Speculation)
 	l := &Limits{Engine: p.Name, Policy: p.Policy.Value}
 	d.Limits = l
 	modelLen := c.Model.MaxContext

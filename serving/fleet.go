@@ -29,6 +29,7 @@ type Event struct {
 // Options say how a run is made.
 type Options struct {
 	Replicas int    // 0 is 1
+	Apart    *Apart // replicas for prompts and for decoding instead, if set
 	Router   Router // which replica takes a request
 	// Watch is called with every replica's state whenever one of its plans ends.
 	Watch func(Event)
@@ -62,9 +63,15 @@ func newFleet(l *Limits, price func() Pricer, src Source, o Options) (*fleet, er
 	if err := l.check(); err != nil {
 		return nil, err
 	}
-	for i := range max(o.Replicas, 1) {
+	n := max(o.Replicas, 1)
+	if o.Apart != nil {
+		n = o.Apart.Prefill + o.Apart.Decode
+	}
+	for i := range n {
 		r := newReplica(i, l, price(), o.Watch)
 		r.single, r.quick, r.seed = o.Single, o.Quick, o.Seed
+		r.hands = o.Apart != nil && i < o.Apart.Prefill
+		r.depart = func(q *seq, now float64) { f.depart(r, q, now) }
 		f.replicas = append(f.replicas, r)
 	}
 	return f, nil
@@ -99,10 +106,15 @@ type fleet struct {
 	turn     int
 	records  []*Record
 	live     map[*Record]*seq
+
+	handed   int       // requests handed over so far
+	flights  int       // of those, sent
+	underway deadlines // when they are where they decode
+	landings map[*Record]*seq
 }
 
 // run is the event loop. Events of one time are taken in this order: plans that end, in
-// the order of their replicas; requests that arrive, in the order of the source; those that
+// the order of their replicas; caches that are where they go; requests that arrive, in the order of the source; those that
 // reach the engine; clients that give up; then replicas plan again.
 func (f *fleet) run(ctx context.Context) error {
 	for n := 0; ; n++ {
@@ -129,6 +141,9 @@ func (f *fleet) run(ctx context.Context) error {
 		if len(f.coming) > 0 {
 			t = min(t, f.coming[0].at)
 		}
+		if len(f.underway) > 0 {
+			t = min(t, f.underway[0].at)
+		}
 		for len(f.deadline) > 0 && f.live[f.deadline[0].rec] == nil {
 			f.deadline.pop()
 		}
@@ -153,7 +168,13 @@ func (f *fleet) run(ctx context.Context) error {
 				for _, q := range r.done {
 					f.ended(q.rec)
 				}
+				for _, q := range r.handed {
+					f.handOver(r, q, t)
+				}
 			}
+		}
+		for len(f.underway) > 0 && f.underway[0].at <= t {
+			f.land(f.underway.pop().rec, t)
 		}
 		for {
 			at, ok := f.src.Peek()
@@ -193,6 +214,9 @@ func (f *fleet) deliver(rec *Record, t float64) {
 	r := f.route(q)
 	rec.Replica = r.id
 	s := &seq{Request: *q, rec: rec, ready: t}
+	if r.hands {
+		s.Generate = 1 // the rest is made elsewhere
+	}
 	r.cut(t, false)
 	r.waiting.push(s)
 	if q.Timeout > 0 {
@@ -215,6 +239,9 @@ func (f *fleet) giveUp(rec *Record) {
 		q.gone = true
 		r.leaving++
 		r.cut(rec.Arrive+rec.Timeout, true)
+		return
+	}
+	if f.forgo(r, q) {
 		return
 	}
 	if r.waiting.remove(q) {

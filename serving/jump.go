@@ -20,6 +20,9 @@ func (r *Replica) reach() int {
 	}
 	// With drafts a step makes up to so many tokens: nothing happens before all are accepted.
 	ahead := r.limits.ahead()
+	if len(r.incoming) > 0 && !r.full {
+		return 1
+	}
 	for _, q := range p.decodes {
 		k = min(k, ceilDiv(q.left(), ahead))
 		n := q.computed + 1

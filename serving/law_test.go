@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -124,6 +125,15 @@ func anyLoad(t *rapid.T) *Load {
 	return l
 }
 
+// anyApart draws replicas for prompts and for decoding, more often none.
+func anyApart(t *rapid.T) *Apart {
+	if rapid.IntRange(0, 2).Draw(t, "apart") > 0 {
+		return nil
+	}
+	by := rapid.SampledFrom([]float64{0, 1e-6, 1e-4, 3e-3}).Draw(t, "seconds a token")
+	return &Apart{Prefill: rapid.IntRange(1, 3).Draw(t, "prefill"), Decode: rapid.IntRange(1, 3).Draw(t, "decode"), Seconds: func(n int) float64 { return by * float64(n) }}
+}
+
 // watch checks a replica's books whenever a plan ends.
 type watch struct {
 	f     *fleet
@@ -146,7 +156,7 @@ func (w *watch) check(e Event) {
 	}
 	held := 0
 	nodes := map[*node]bool{}
-	for _, q := range append(append([]*seq(nil), r.running...), r.zombies...) {
+	for _, q := range slices.Concat(r.running, r.zombies, r.sending, r.landing) {
 		held += q.held.private
 		if q.held.private < 0 || q.held.shared < 0 {
 			w.tb.Fatalf("a sequence holds %d blocks alone and %d shared", q.held.private, q.held.shared)
@@ -192,7 +202,7 @@ func audited(t interface {
 func TestNothingIsLost(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l, load := anyLimits(t), anyLoad(t)
-		o := Options{Replicas: rapid.IntRange(1, 3).Draw(t, "replicas"), Router: Router(rapid.IntRange(0, 2).Draw(t, "router"))}
+		o := Options{Replicas: rapid.IntRange(1, 3).Draw(t, "replicas"), Router: Router(rapid.IntRange(0, 2).Draw(t, "router")), Apart: anyApart(t)}
 		r := audited(t, l, plain, load.Source(), o)
 		if len(r.Requests) != load.Requests {
 			t.Fatalf("%d requests came out of %d", len(r.Requests), load.Requests)
@@ -240,8 +250,9 @@ func TestMacroStepsAreTheLoop(t *testing.T) {
 		if l.Verified.Drafts == 0 && rapid.Bool().Draw(t, "windows") {
 			p.windows, p.seen = []int{64, 128}, 3e-8
 		}
-		jumps := audited(t, l, p, load.Source(), Options{})
-		single := audited(t, l, p, load.Source(), Options{Single: true})
+		apart := anyApart(t)
+		jumps := audited(t, l, p, load.Source(), Options{Apart: apart})
+		single := audited(t, l, p, load.Source(), Options{Single: true, Apart: apart})
 		if jumps.Stats.Steps != single.Stats.Steps || jumps.Stats.Preemptions != single.Stats.Preemptions {
 			t.Fatalf("%d steps and %d preemptions in jumps, %d and %d one by one", jumps.Stats.Steps, jumps.Stats.Preemptions, single.Stats.Steps, single.Stats.Preemptions)
 		}
@@ -294,7 +305,7 @@ func TestLittle(t *testing.T) {
 		l, load := anyLimits(t), anyLoad(t)
 		load.Timeout = 0
 		l.Host = Host{Request: 3e-3, Reply: 1e-3}
-		r := audited(t, l, plain, load.Source(), Options{Replicas: 2})
+		r := audited(t, l, plain, load.Source(), Options{Replicas: 2, Apart: anyApart(t)})
 		sum := 0.0
 		for i := range r.Requests {
 			if q := &r.Requests[i]; q.Status == Done {

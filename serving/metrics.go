@@ -73,6 +73,9 @@ type Metrics struct {
 	MaxConcurrent                   int
 
 	TTFT, TPOT, ITL, E2E, Queue Summary
+	// Handover is from the end of a prompt's work to where it decodes: waiting for room and for
+	// the link, and the way.
+	Handover Summary
 
 	// Shares of a request's time in the system: waiting for a seat or blocks, and, while it
 	// runs, what the replica computes.
@@ -82,7 +85,7 @@ type Metrics struct {
 // Metrics sums up the run; the first skip requests by arrival are left out of the times.
 func (r *Result) Metrics(slo SLO, skip int) Metrics {
 	var m Metrics
-	var ttft, tpot, e2e, queue []float64
+	var ttft, tpot, e2e, queue, handover []float64
 	good := 0
 	var inSystem, waited float64
 	type edge struct {
@@ -111,13 +114,16 @@ func (r *Result) Metrics(slo SLO, skip int) Metrics {
 			good++
 		}
 		inSystem += q.E2E()
-		waited += q.Scheduled - q.Arrive
+		waited += q.Scheduled - q.Arrive + q.Landed - q.Handed
 		if i < skip {
 			continue
 		}
 		ttft = append(ttft, q.TTFT())
 		e2e = append(e2e, q.E2E())
 		queue = append(queue, q.Scheduled-q.Arrive)
+		if q.Landed > 0 {
+			handover = append(handover, q.Landed-q.Handed)
+		}
 		if t, ok := q.TPOT(); ok {
 			tpot = append(tpot, t)
 		}
@@ -141,6 +147,7 @@ func (r *Result) Metrics(slo SLO, skip int) Metrics {
 		m.GoodShare = float64(good) / float64(n)
 	}
 	m.TTFT, m.TPOT, m.E2E, m.Queue = summarise(ttft), summarise(tpot), summarise(e2e), summarise(queue)
+	m.Handover = summarise(handover)
 	h := r.Stats.ITL
 	m.ITL = Summary{h.Mean(), h.Quantile(0.5), h.Std(), h.Quantile(0.9), h.Quantile(0.99)}
 	if inSystem > 0 {

@@ -19,6 +19,9 @@ type seq struct {
 	ready    float64 // when the engine has it
 	last     float64 // its last token, if that came in a step that decoded nothing, or before a preemption
 	apart    bool    // last counts, instead of the last step that decoded
+
+	sender *Replica // handed over by, and as what it stands there
+	sent   *seq
 }
 
 // known is the tokens there are: prompt and answer so far. All but the last of a running
@@ -66,6 +69,15 @@ type Replica struct {
 	windows []int
 	base    map[int]float64 // seconds of a decode step of so many sequences at context 1
 
+	// Of replicas apart: requests whose prompts were worked here and that are held until they
+	// are elsewhere; those handed to this replica, waiting for room or on their way.
+	hands                      bool
+	sending, incoming, landing []*seq
+	handed                     []*seq  // in the last plan
+	full                       bool    // the first of incoming found no room
+	linked                     float64 // until when the link is taken
+	depart                     func(q *seq, now float64)
+
 	single, quick bool // Options
 	seed          uint64
 	powers        []float64 // of the acceptance; nil where nothing is drafted
@@ -103,11 +115,22 @@ func newReplica(id int, l *Limits, p Pricer, tell func(Event)) *Replica {
 }
 
 // load is how many requests the replica has.
-func (r *Replica) load() int { return len(r.running) + r.waiting.len() }
+func (r *Replica) load() int {
+	return len(r.running) + r.waiting.len() + len(r.incoming) + len(r.landing)
+}
 
 // begin schedules the next plan at time now, if there is anything to do.
 func (r *Replica) begin(now float64) {
-	if r.plan.active || len(r.running) == 0 && r.waiting.len() == 0 {
+	if r.plan.active {
+		return
+	}
+	if len(r.incoming) > 0 {
+		if !r.limits.Lookahead {
+			r.bury()
+		}
+		r.receive(now)
+	}
+	if len(r.running) == 0 && r.waiting.len() == 0 {
 		return
 	}
 	p := &r.plan
@@ -137,7 +160,7 @@ func (r *Replica) begin(now float64) {
 	p.active = true
 	p.steps = 1
 	stalled := len(p.decodes) < len(r.running) // somebody ran out of budget or blocks, and may go on in the next step
-	if !r.single && len(p.chunks) == 0 && p.preempts == 0 && !stalled && !(late && r.waiting.len() > 0) {
+	if !r.single && len(p.chunks) == 0 && p.preempts == 0 && !stalled && !(late && r.waiting.len()+len(r.incoming) > 0) {
 		p.steps = r.reach()
 	}
 	if p.steps > 1 {
@@ -166,7 +189,7 @@ func (r *Replica) bury() {
 }
 
 // seats is how many sequences the engine counts as running.
-func (r *Replica) seats() int { return len(r.running) + len(r.zombies) }
+func (r *Replica) seats() int { return len(r.running) + len(r.zombies) + len(r.landing) }
 
 // block notes why the head of the queue is not admitted.
 func (r *Replica) block(why reason) { r.plan.blocked, r.plan.why = true, why }
@@ -290,7 +313,7 @@ func (r *Replica) finish() {
 	if k > 1 && r.limits.Lookahead {
 		r.previous = p.start + r.run(k-1)
 	}
-	r.done = r.done[:0]
+	r.done, r.handed = r.done[:0], r.handed[:0]
 	ends := false
 	for _, q := range p.decodes {
 		if k > 1 { // what the last of the steps was given
@@ -356,6 +379,10 @@ func (r *Replica) finish() {
 // end takes a running sequence out; its blocks and seat follow when the next step has
 // been scheduled.
 func (r *Replica) end(q *seq, s Status, t float64) {
+	if r.hands && s == Done && q.rec.Generate > q.made {
+		r.hand(q)
+		return
+	}
 	q.running = false
 	q.rec.Status = s
 	q.rec.End = t

@@ -36,11 +36,12 @@ func ParseRouter(s string) (Router, error) {
 }
 
 func (f *fleet) route(q *Request) *Replica {
-	if len(f.replicas) == 1 {
-		return f.replicas[0]
+	replicas, _ := f.pools()
+	if len(replicas) == 1 {
+		return replicas[0]
 	}
-	least, most := f.replicas[0], f.replicas[0]
-	for _, r := range f.replicas {
+	least, most := replicas[0], replicas[0]
+	for _, r := range replicas {
 		if r.load() < least.load() {
 			least = r
 		}
@@ -57,7 +58,7 @@ func (f *fleet) route(q *Request) *Replica {
 		}
 		best, found := least, 0
 		s := &seq{Request: *q}
-		for _, r := range f.replicas {
+		for _, r := range replicas {
 			if n, _ := r.pool.hit(s, q.Prompt); n > found {
 				best, found = r, n
 			}
@@ -67,7 +68,7 @@ func (f *fleet) route(q *Request) *Replica {
 		}
 		return best
 	}
-	r := f.replicas[f.turn%len(f.replicas)]
+	r := replicas[f.turn%len(replicas)]
 	f.turn++
 	return r
 }

@@ -86,6 +86,8 @@ type Record struct {
 	Scheduled   float64 // first time in a step
 	First       float64 // first token at the client
 	End         float64 // last token at the client, or when it was given up
+	Handed      float64 // its prompt was worked, on a replica that decodes none
+	Landed      float64 // what that left was where it decodes
 	Cached      int     // prompt tokens found in the prefix cache when first scheduled
 	Preemptions int
 

@@ -112,7 +112,7 @@ func MeanOver(runs []float64) (mean, half float64) {
 // figures are the figures of a run that are averaged over seeds.
 func figures(m *Metrics) []*float64 {
 	out := []*float64{&m.Duration, &m.RequestThroughput, &m.Goodput, &m.GoodShare, &m.OutputThroughput, &m.TotalThroughput}
-	for _, s := range []*Summary{&m.TTFT, &m.TPOT, &m.ITL, &m.E2E, &m.Queue} {
+	for _, s := range []*Summary{&m.TTFT, &m.TPOT, &m.ITL, &m.E2E, &m.Queue, &m.Handover} {
 		out = append(out, &s.Mean, &s.Median, &s.Std, &s.P90, &s.P99)
 	}
 	return out

@@ -36,6 +36,7 @@ type simulateFlags struct {
 	printEngine bool
 	settings    settingFlags
 	spec        specFlags
+	apart       apartFlags
 
 	spread, spreadPrompt, spreadGenerate string
 	concurrency, rate, stages            string
@@ -77,6 +78,7 @@ source file each default is from. vLLM's own flag names change it.`,
   ridgeline simulate llama-3.1-8b --prompt 1k --generate 256 --rate 1..32 --slo ttft=500ms
   ridgeline simulate llama-3.1-8b --prompt 1k --generate 256 --slo ttft=500ms,tpot=30ms --max-rate
   ridgeline simulate qwen3.5-27b --on h200 --prompt 1k --generate 512 --draft mtp --acceptance 0.8
+  ridgeline simulate phi4-mini-flash --prompt 8k --generate 512 --rate 8 --prefill-replicas 2 --decode-replicas 1
   ridgeline simulate llama-3.1-8b --on h200 --trace trace.jsonl --requests out.csv --format json`,
 		Args:              needArgs(1, -1, "at least one model"),
 		ValidArgsFunction: modelNames,
@@ -103,6 +105,7 @@ func (s *simulateFlags) register(c *cobra.Command) {
 	f.BoolVar(&s.printEngine, "print-engine", false, "show the engine's settings and where its defaults are from, and stop")
 	s.settings.register(f)
 	s.spec.register(c)
+	s.apart.register(c)
 
 	f.StringVar(&s.concurrency, "concurrency", "", "closed loop: numbers of clients, as in 1,4,16 or 1..64 (doubling)")
 	f.StringVar(&s.rate, "rate", "", "open loop: requests a second, as in 0.5,2 or 0.5..8 (doubling)")
@@ -400,7 +403,7 @@ func (s *simulateFlags) run(c *cobra.Command, args []string) error {
 	if err := s.out.check(); err != nil {
 		return err
 	}
-	if err := s.spec.check(); err != nil {
+	if err := errors.Join(s.spec.check(), s.apart.check()); err != nil {
 		return err
 	}
 	slo, err := parseSLO(s.slo)
@@ -467,9 +470,13 @@ func (s *simulateFlags) run(c *cobra.Command, args []string) error {
 	before := 0
 	var last *serving.Outcome
 	for i, x := range cs {
+		apart, err := s.apart.of(ds[i])
+		if err != nil {
+			return err
+		}
 		for _, l := range loads {
 			st := serving.Study{Deployment: ds[i], Source: l.source(s.speed), Seed: s.seed, Seeds: s.seeds, SLO: slo,
-				Options: serving.Options{Replicas: s.replicas, Router: router}}
+				Options: serving.Options{Replicas: s.replicas, Router: router, Apart: apart}}
 			if l.trace != nil {
 				st.Seeds = 1
 			}
@@ -489,7 +496,7 @@ func (s *simulateFlags) run(c *cobra.Command, args []string) error {
 			before += l.count
 			last = o
 			rows = append(rows, reports.Simulate(reports.SimulateSetting{Model: x.Model.Name, Hardware: x.Hardware.Name, Fidelity: f.String(), Basis: price.Basis(), Load: l.name,
-				TP: x.TP(), Replicas: s.replicas, Clients: l.clients, Requests: l.count, Rate: l.rate, Burstiness: s.burstiness, SLO: slo, Warnings: beyond[i]}, ds[i], o))
+				TP: x.TP(), Replicas: s.replicas, Clients: l.clients, Requests: l.count, Rate: l.rate, Burstiness: s.burstiness, SLO: slo, Warnings: beyond[i], Apart: apart}, ds[i], o))
 		}
 	}
 	clear()
@@ -510,7 +517,7 @@ func (s *simulateFlags) run(c *cobra.Command, args []string) error {
 		}
 	}
 	if s.timeline != "" {
-		fig := figure.New(study.Occupancy(last.Series, s.replicas, []string{cs[0].Model.Name, cs[0].Hardware.Name, ds[0].Profile.Title, loads[0].name, setting}), figure.Options{})
+		fig := figure.New(study.Occupancy(last.Series, max(s.replicas, s.apart.prefill+s.apart.decode), []string{cs[0].Model.Name, cs[0].Hardware.Name, ds[0].Profile.Title, loads[0].name, setting}), figure.Options{})
 		if err := atomicfile.Write(s.timeline, func(w io.Writer) error { return fig.Write(w, s.timeline, theme) }); err != nil {
 			return err
 		}
@@ -579,7 +586,9 @@ func (s *simulateFlags) setting(c *costmodel.Compiled, w costmodel.Workload, loa
 	if c.TP() > 1 {
 		parts = append(parts, fmt.Sprintf("tp %d", c.TP()))
 	}
-	if s.replicas > 1 {
+	if s.apart.asked() {
+		parts = append(parts, fmt.Sprintf("%d replicas for prompts and %d that decode, %s", s.apart.prefill, s.apart.decode, s.router))
+	} else if s.replicas > 1 {
 		parts = append(parts, fmt.Sprintf("%d replicas, %s", s.replicas, s.router))
 	}
 	return strings.Join(parts, ", ")
@@ -612,8 +621,12 @@ func servedPoints(rows []*reports.SimulateRow) []study.ServedPoint {
 func (s *simulateFlags) search(c *cobra.Command, cs []*costmodel.Compiled, ds []*serving.Deployment, l *loadPoint, slo serving.SLO, router serving.Router, warnings [][]string) error {
 	var rows []*reports.CapacityRow
 	for i, x := range cs {
+		apart, err := s.apart.of(ds[i])
+		if err != nil {
+			return err
+		}
 		q := serving.Search{Deployment: ds[i], Load: l.load, SLO: slo, Users: s.maxUsers, Share: s.sloShare, Seeds: s.seeds,
-			Options: serving.Options{Replicas: s.replicas, Router: router}}
+			Options: serving.Options{Replicas: s.replicas, Router: router, Apart: apart}}
 		q.Load.Seed = s.seed
 		got, err := q.Do(c.Context())
 		if err != nil {
