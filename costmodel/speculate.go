@@ -123,6 +123,19 @@ func (c *Compiled) Verify(f Fidelity, batch, context, drafted int) float64 {
 	return c.At(f).Mixed(&m)
 }
 
+// StepWith is the time of a step in which tokens are drafted and verified, and Step without
+// speculation: nil.
+func (c *Compiled) StepWith(s *Speculation, f Fidelity, batch, context int) float64 {
+	if s == nil || s.Tokens == 0 {
+		return c.At(f).Step(batch, context)
+	}
+	t := c.Verify(f, batch, context, s.Tokens)
+	if d := s.Draft.Compiled; d != nil {
+		t += float64(s.Tokens) * max(d.At(f).Step(batch, context)-d.hostSeconds(f, batch), 0)
+	}
+	return t
+}
+
 // alike is a step of sequences that decode at one context.
 func (c *Compiled) alike(batch, context, drafted int) Mix {
 	m := Mix{Decodes: batch, Contexts: float64(batch) * float64(context), Drafts: drafted,

@@ -59,13 +59,17 @@ func (p *Problem) source(n int, seed uint64, batch float64) (src serving.Source,
 }
 
 // simulate makes one run.
-func (p *Problem) simulate(ctx context.Context, d *serving.Deployment, n int, batch float64, seed uint64, by float64) (*run, error) {
+func (p *Problem) simulate(ctx context.Context, c *Candidate, d *serving.Deployment, n int, batch float64, seed uint64, by float64) (*run, error) {
 	src, replicas, skip := p.source(n, seed, batch)
 	price := d.Price
 	if by != 1 {
 		price = serving.Scaled(d.Price, by)
 	}
-	r, err := serving.Run(ctx, d.Limits, price, src, serving.Options{Replicas: replicas})
+	apart, err := c.Ratio.apart(d, replicas)
+	if err != nil {
+		return nil, err
+	}
+	r, err := serving.Run(ctx, d.Limits, price, src, serving.Options{Replicas: replicas, Apart: apart, Seed: seed})
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +136,7 @@ func (p *Problem) simulate(ctx context.Context, d *serving.Deployment, n int, ba
 	out.rate = share * float64(len(r.Requests)-lost) / span
 	out.input, out.output = share*input/span, share*output/span
 	if b := r.Stats.Busy(); b > 0 {
-		out.busy = math.Min(b/(span*float64(replicas)), 1)
+		out.busy = math.Min(b/(span*float64(replicas*c.Ratio.Group())), 1)
 		out.prompt = r.Stats.Prefill / b
 	}
 	return out, nil
@@ -148,20 +152,20 @@ func (p *Problem) measure(ctx context.Context, c *Candidate, d *serving.Deployme
 	if p.Trace != nil {
 		seeds = 1
 	}
-	batch := newServer(c.at.t, d.Limits).under(n).batch
+	batch := newServer(c.at.t, d.Limits, c.Ratio, nil).under(n).batch
 	runs := make([]*run, seeds)
 	var last *run
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(2)
 	for i := range runs {
 		g.Go(func() (err error) {
-			runs[i], err = p.simulate(gctx, d, n, batch, p.Seed+uint64(i), 1)
+			runs[i], err = p.simulate(gctx, c, d, n, batch, p.Seed+uint64(i), 1)
 			return err
 		})
 	}
 	if slow > 1 {
 		g.Go(func() (err error) {
-			last, err = p.simulate(gctx, d, n, batch, p.Seed, slow)
+			last, err = p.simulate(gctx, c, d, n, batch, p.Seed, slow)
 			return err
 		})
 	}

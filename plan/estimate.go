@@ -45,8 +45,11 @@ type tables struct {
 	w      offered
 	at     costmodel.Pricer
 	c      *costmodel.Compiled
+	s      *costmodel.Speculation
+	f      costmodel.Fidelity
+	per    float64 // tokens that a step makes of a sequence
 	batch  []float64
-	step   []float64            // decode steps of these batches, seconds
+	step   []float64            // decode steps of these batches, seconds a token of each sequence
 	prompt map[int]*promptTable // by the most tokens of a step
 }
 
@@ -57,12 +60,15 @@ type promptTable struct {
 	pieces       float64
 }
 
-func newTables(c *costmodel.Compiled, f costmodel.Fidelity, w offered) *tables {
-	t := &tables{w: w, at: c.At(f), c: c, prompt: map[int]*promptTable{}}
+func newTables(c *costmodel.Compiled, s *costmodel.Speculation, f costmodel.Fidelity, w offered) *tables {
+	t := &tables{w: w, at: c.At(f), c: c, s: s, f: f, per: 1, prompt: map[int]*promptTable{}}
+	if s != nil {
+		t.per = costmodel.ExpectedTokens(s.Acceptance, s.Tokens)
+	}
 	context := int(math.Round(w.prompt + w.generate/2))
 	for b := 1.0; b <= 8192; b = math.Max(b+1, math.Round(b*1.25)) {
 		t.batch = append(t.batch, b)
-		t.step = append(t.step, t.at.Step(int(b), context))
+		t.step = append(t.step, c.StepWith(s, f, int(b), context)/t.per)
 	}
 	return t
 }
@@ -116,6 +122,9 @@ func (t *tables) prompts(budget int) *promptTable {
 		for i, w := range windows {
 			m.Seen[i] = float64(b * costmodel.Seen(w, int(math.Round(context))))
 		}
+		if t.s != nil {
+			m.Drafts = t.s.Tokens
+		}
 		base := 0.0
 		if b > 0 {
 			base = t.at.Run(&m, 1)
@@ -123,7 +132,7 @@ func (t *tables) prompts(budget int) *promptTable {
 		sum := 0.0
 		for i, piece := range at {
 			m.Chunks = []costmodel.Call{{Batch: 1, New: min(size, n-piece*size), Past: piece * size}}
-			sum += weight[i] * math.Max(t.at.Mixed(&m)-base, 0)
+			sum += weight[i] * (math.Max(t.at.Mixed(&m)-base, 0) + t.drafted(m.Chunks))
 		}
 		if b == 0 {
 			p.alone = sum
@@ -132,6 +141,15 @@ func (t *tables) prompts(budget int) *promptTable {
 	}
 	t.prompt[budget] = p
 	return p
+}
+
+// drafted is what pieces of prompts take of a model that drafts.
+func (t *tables) drafted(chunks []costmodel.Call) float64 {
+	if t.s == nil || t.s.Draft.Compiled == nil {
+		return 0
+	}
+	n := len(t.s.Draft.Compiled.Windows())
+	return t.s.Draft.Compiled.At(t.f).Mixed(&costmodel.Mix{Chunks: chunks, Seen: make([]float64, n), Growing: make([]float64, n)})
 }
 
 // slack is by how much a bound is more optimistic than the estimate: steps and prompts are
@@ -146,22 +164,30 @@ const slack = 0.8
 //	S(B)  what a prompt adds to the steps it shares
 //	λ(B) = B / (G·T(B) + B·S(B))        requests a second with B running
 //	TPOT  = T(B) / (1 − λ·S(B))         Little's law: B = λ·G·TPOT
+//
+// With drafts T(B) is a step over the tokens it makes of a sequence. Where prompts have replicas of
+// their own the server is a group of both kinds: λ is that of the slower, and see underApart.
 type server struct {
 	t       *tables
 	prompt  *promptTable
 	l       *serving.Limits
 	most    float64 // sequences that run at once
 	shorter float64 // factor on T and S
+	ratio   Ratio
+	way     float64 // seconds of handing a prompt's caches over
 }
 
 // newServer is a replica under an engine's limits: of its cache a sequence holds what it does
 // half-way through its answer, or all of it where the engine promises that on admission.
-func newServer(t *tables, l *serving.Limits) *server {
+func newServer(t *tables, l *serving.Limits, ratio Ratio, apart *serving.Apart) *server {
 	budget := l.Budget
 	if !l.Chunked {
 		budget = int(t.w.prompt)
 	}
-	s := &server{t: t, prompt: t.prompts(budget), l: l, most: float64(l.Seqs), shorter: 1}
+	s := &server{t: t, prompt: t.prompts(budget), l: l, most: float64(l.Seqs), shorter: 1, ratio: ratio}
+	if apart != nil {
+		s.way = apart.Seconds(int(t.w.prompt))
+	}
 	length := t.w.prompt + t.w.generate/2
 	if l.Policy == "no-evict" {
 		length = t.w.prompt + t.w.generate
@@ -169,15 +195,20 @@ func newServer(t *tables, l *serving.Limits) *server {
 	if held := l.Layout.Need(int(length)); held > 0 {
 		s.most = math.Min(s.most, math.Max(float64(l.Blocks-l.Watermark)/float64(held), 1))
 	}
+	s.most *= float64(max(ratio.Decode, 1))
 	return s
 }
 
 func (s *server) step(b float64) float64 {
 	h := &s.l.Host
-	return s.shorter * (between(s.t.batch, s.t.step, b) + h.Step + h.Kernel*s.l.Kernels + h.Sequence*b)
+	b /= float64(max(s.ratio.Decode, 1))
+	return s.shorter * (between(s.t.batch, s.t.step, b) + (h.Step+h.Kernel*s.l.Kernels+h.Sequence*b)/s.t.per)
 }
 
 func (s *server) added(b float64) float64 {
+	if s.ratio.Apart() {
+		return 0
+	}
 	x := s.prompt.added[len(s.prompt.added)-1]
 	if b < s.prompt.batch[len(s.prompt.batch)-1] {
 		x = between(s.prompt.batch, s.prompt.added, b)
@@ -187,7 +218,11 @@ func (s *server) added(b float64) float64 {
 
 // rate is λ(B).
 func (s *server) rate(b float64) float64 {
-	return b / (s.t.w.generate*s.step(b) + b*s.added(b))
+	r := b / (s.t.w.generate*s.step(b) + b*s.added(b))
+	if s.ratio.Apart() {
+		r = min(r, float64(s.ratio.Prefill)/(s.shorter*s.prompt.alone))
+	}
+	return r
 }
 
 // batchAt is the sequences that run at a rate; ok is false where it is too much.
@@ -242,6 +277,9 @@ func (s *server) under(n int) quick {
 		q.rate = w.rate / float64(n)
 		q.batch, q.ok = s.batchAt(q.rate)
 	}
+	if s.ratio.Apart() {
+		return s.underApart(q)
+	}
 	add := s.added(q.batch)
 	load := math.Min(q.rate*add, 0.999)
 	if w.users > 0 { // B clients have at most B prompts waiting
@@ -250,15 +288,16 @@ func (s *server) under(n int) quick {
 	t := s.step(q.batch)
 	q.tpot = t / (1 - load)
 	h := &s.l.Host
-	own := s.prompt.alone*s.shorter + s.prompt.pieces*t + h.Request + h.Reply + h.Tokenise*w.prompt + extra
+	step := t * s.t.per
+	own := s.prompt.alone*s.shorter + s.prompt.pieces*step + h.Request + h.Reply + h.Tokenise*w.prompt + extra
 	mean := load * add / (2 * (1 - load)) // M/D/1
-	q.ttft = own + mean + t/2
+	q.ttft = own + mean + step/2
 	q.wait = func(p float64) float64 {
 		tail := 0.0
 		if load > 1-p {
 			tail = mean / load * math.Log(load/(1-p))
 		}
-		return own + tail + p*t
+		return own + tail + p*step
 	}
 	q.use = math.Min(1, q.rate*(add+w.generate*t/math.Max(q.batch, 1)))
 	return q
@@ -305,8 +344,9 @@ func meets(ms []Measured) bool {
 }
 
 // candidate estimates one deployment.
-func (p *Problem) candidate(b *base, e *serving.Profile, batch, chunk int) *Candidate {
-	c := &Candidate{Model: p.Models[b.model].Model.Name, Device: p.Devices[b.device].Profile.Name, TP: b.tp, PP: b.pp, EP: b.ep, DP: b.dp, GPUs: b.gpus,
+func (p *Problem) candidate(b *base, e *serving.Profile, batch, chunk int, ratio Ratio) *Candidate {
+	c := &Candidate{Model: p.Models[b.model].Model.Name, Device: p.Devices[b.device].Profile.Name, TP: b.tp, PP: b.pp, EP: b.ep, DP: b.dp, GPUs: b.gpus * ratio.Group(),
+		Draft: b.draft, Ratio: ratio,
 		Weights: b.weight, KV: b.kv, Engine: e.Name, MaxBatch: batch, Chunk: chunk, at: b, settings: p.Settings, profile: e, Bound: math.Inf(1)}
 	if batch > 0 {
 		c.settings.MaxNumSeqs = &c.MaxBatch
@@ -314,7 +354,11 @@ func (p *Problem) candidate(b *base, e *serving.Profile, batch, chunk int) *Cand
 	if chunk > 0 {
 		c.settings.MaxNumBatchedTokens = &c.Chunk
 	}
-	c.most = p.Devices[b.device].Count / b.gpus
+	c.settings.Speculation = b.s
+	if c.most = p.Devices[b.device].Count / c.GPUs; c.most == 0 {
+		c.Why = fmt.Sprintf("a group of %d replicas needs %d devices, and there are %d", ratio.Group(), c.GPUs, p.Devices[b.device].Count)
+		return c
+	}
 	d, err := serving.Deploy(e, b.c, p.Fidelity, c.settings)
 	if err != nil {
 		c.Why = err.Error()
@@ -336,11 +380,16 @@ func (p *Problem) candidate(b *base, e *serving.Profile, batch, chunk int) *Cand
 		c.Why = fmt.Sprintf("a prompt of %.0f tokens is longer than max_num_batched_tokens %d, without chunked prefill", w.prompt, l.Budget)
 		return c
 	}
-	s := newServer(b.t, l)
+	apart, err := ratio.apart(d, 1)
+	if err != nil {
+		c.Why = err.Error()
+		return c
+	}
+	s := newServer(b.t, l, ratio, apart)
 	hour := p.hour(b.device)
 	c.least = p.bound(s)
 	if c.least > 0 {
-		c.Bound = float64(c.least*b.gpus) * hour
+		c.Bound = float64(c.least*c.GPUs) * hour
 	}
 	n := p.fewest(s, c.most)
 	c.Replicas = n
@@ -350,7 +399,7 @@ func (p *Problem) candidate(b *base, e *serving.Profile, batch, chunk int) *Cand
 	q := s.under(n)
 	c.TTFT, c.TPOT, c.Batch, c.Use = q.ttft, q.tpot, q.batch, q.use
 	c.Measured = q.measured(&p.Objective)
-	c.Cost = float64(n*b.gpus) * hour
+	c.Cost = float64(n*c.GPUs) * hour
 	if c.least > c.most {
 		c.Bound = math.Inf(1)
 	}

@@ -13,9 +13,25 @@ import (
 //	TensorRT-LLM  nvidia.github.io/TensorRT-LLM, trtllm-serve; what it has no flag for is a
 //	              YAML file given as --extra_llm_api_options
 //
+// Where prompts and decoding have replicas of their own there is a line for each; a router in front
+// (vLLM's and SGLang's own, trtllm-serve disaggregated) sends requests to the one and then the other.
+//
 // Formats are those that the engine quantises to by itself, from a 16-bit checkpoint; for
 // others name a checkpoint that is stored so.
 func Command(c *Candidate, model string) string {
+	if !c.Ratio.Apart() {
+		return command(c, model, "")
+	}
+	return command(c, model, prefills) + "\n" + command(c, model, decodes)
+}
+
+// What a replica does where it does not do both.
+const (
+	prefills = "prefill"
+	decodes  = "decode"
+)
+
+func command(c *Candidate, model, role string) string {
 	var b strings.Builder
 	add := func(format string, args ...any) { fmt.Fprintf(&b, " "+format, args...) }
 	quoted := shell(model)
@@ -45,6 +61,12 @@ func Command(c *Candidate, model string) string {
 		if u := c.settings.MemoryUtilization; u != nil {
 			add("--mem-fraction-static %g", *u)
 		}
+		for _, x := range c.Draft.sglang() {
+			add("%s", x)
+		}
+		if role != "" {
+			add("--disaggregation-mode %s", role)
+		}
 	case "trtllm":
 		b.WriteString("trtllm-serve " + quoted)
 		add("--backend pytorch --tp_size %d", c.TP*dpOf(c))
@@ -64,6 +86,15 @@ func Command(c *Candidate, model string) string {
 		}
 		if c.DP > 1 {
 			yaml = append(yaml, "enable_attention_dp: true")
+		}
+		if s := c.Draft.trtllm(); s != "" {
+			yaml = append(yaml, "speculative_config: "+s)
+		}
+		if role != "" {
+			yaml = append(yaml, "cache_transceiver_config: {backend: DEFAULT}")
+			if role == prefills {
+				yaml = append(yaml, "disable_overlap_scheduler: true")
+			}
 		}
 		if len(yaml) > 0 {
 			add("--extra_llm_api_options options.yaml # options.yaml: %s", strings.Join(yaml, "; "))
@@ -93,8 +124,54 @@ func Command(c *Candidate, model string) string {
 		if n := c.settings.MaxModelLen; n != nil {
 			add("--max-model-len %d", *n)
 		}
+		if s := c.Draft.vllm(); s != "" {
+			add("--speculative-config %s", shell(s))
+		}
+		if role != "" {
+			add("--kv-transfer-config %s", shell(fmt.Sprintf(`{"kv_connector":"NixlConnector","kv_role":"kv_%s"}`, map[string]string{prefills: "producer", decodes: "consumer"}[role])))
+		}
 	}
 	return b.String()
+}
+
+// vllm is the speculative_config of vLLM (vllm/config/speculative.py); "" for none.
+func (d Drafted) vllm() string {
+	switch {
+	case d.Tokens == 0:
+		return ""
+	case d.Name == "ngram":
+		return fmt.Sprintf(`{"method":"ngram","num_speculative_tokens":%d,"prompt_lookup_max":4}`, d.Tokens)
+	case d.Name == "mtp":
+		return fmt.Sprintf(`{"method":"mtp","num_speculative_tokens":%d}`, d.Tokens)
+	}
+	return fmt.Sprintf(`{"method":"draft_model","model":%q,"num_speculative_tokens":%d}`, d.Name, d.Tokens)
+}
+
+// sglang is the flags of SGLang: a chain of drafted tokens, no tree.
+func (d Drafted) sglang() []string {
+	chain := fmt.Sprintf("--speculative-num-steps %d --speculative-eagle-topk 1 --speculative-num-draft-tokens %d", d.Tokens, d.Tokens+1)
+	switch {
+	case d.Tokens == 0:
+		return nil
+	case d.Name == "ngram":
+		return []string{fmt.Sprintf("--speculative-algorithm NGRAM --speculative-num-draft-tokens %d", d.Tokens+1)}
+	case d.Name == "mtp":
+		return []string{"--speculative-algorithm NEXTN", chain}
+	}
+	return []string{"--speculative-algorithm STANDALONE --speculative-draft-model-path " + shell(d.Name), chain}
+}
+
+// trtllm is the speculative_config of TensorRT-LLM; "" for none.
+func (d Drafted) trtllm() string {
+	switch {
+	case d.Tokens == 0:
+		return ""
+	case d.Name == "ngram":
+		return fmt.Sprintf("{decoding_type: NGram, max_draft_len: %d}", d.Tokens)
+	case d.Name == "mtp":
+		return fmt.Sprintf("{decoding_type: MTP, num_nextn_predict_layers: %d}", d.Tokens)
+	}
+	return fmt.Sprintf("{decoding_type: DraftTarget, max_draft_len: %d, speculative_model_dir: %s}", d.Tokens, d.Name)
 }
 
 func dpOf(c *Candidate) int { return max(c.DP, 1) }

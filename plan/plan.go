@@ -53,6 +53,8 @@ type Space struct {
 	Engines        []string
 	MaxBatch       []int // most sequences of a replica; 0 is the engine's default
 	Chunk          []int // most tokens of a step; 0 is the engine's default
+	Drafts         []Drafted
+	Apart          []Ratio // of replicas for prompts to replicas that decode
 }
 
 // Problem is what is to be planned.
@@ -99,8 +101,10 @@ type base struct {
 	gpus   int
 	weight string
 	kv     string
+	draft  Drafted
 
 	c *costmodel.Compiled
+	s *costmodel.Speculation
 	t *tables
 }
 
@@ -111,9 +115,11 @@ type Candidate struct {
 	GPUs                   int // of one replica
 	Weights, KV            string
 	Engine                 string
-	MaxBatch, Chunk        int // as given; 0 is the engine's default
-	Seqs, Budget           int // in force
-	Replicas               int // that the estimate needs; 0 where even all devices are too few
+	Draft                  Drafted
+	Ratio                  Ratio // of replicas; GPUs are of such a group, and Replicas counts groups
+	MaxBatch, Chunk        int   // as given; 0 is the engine's default
+	Seqs, Budget           int   // in force
+	Replicas               int   // that the estimate needs; 0 where even all devices are too few
 	Cost                   float64
 	Bound                  float64 // no number of replicas that meets the objective costs less
 	TTFT, TPOT, Batch, Use float64 // estimated: mean seconds, sequences at once, share of the time computing
@@ -241,6 +247,12 @@ func (p *Problem) space() Space {
 	if len(s.KV) == 0 {
 		s.KV = []string{""}
 	}
+	if len(s.Drafts) == 0 {
+		s.Drafts = []Drafted{{}}
+	}
+	if len(s.Apart) == 0 {
+		s.Apart = []Ratio{{}}
+	}
 	if len(s.Engines) == 0 {
 		s.Engines = []string{serving.DefaultEngine}
 	}
@@ -283,6 +295,14 @@ func numbers(name string, of func(*base) int, given []int) axis {
 	return a
 }
 
+func drafts(given []Drafted) axis {
+	a := axis{name: "draft", of: func(b *base) string { return b.draft.String() }}
+	for _, d := range given {
+		a.given = append(a.given, d.String())
+	}
+	return a
+}
+
 // bases lists the ways to split and store each model on each device. A value that was given
 // and that no model and device takes is an error, with the first reason.
 func (p *Problem) bases(ctx context.Context) ([]*base, error) {
@@ -295,6 +315,7 @@ func (p *Problem) bases(ctx context.Context) ([]*base, error) {
 	all = each(all, s.DP, func(b *base, v int) { b.dp = v })
 	all = each(all, s.Weights, func(b *base, v string) { b.weight = v })
 	all = each(all, s.KV, func(b *base, v string) { b.kv = v })
+	all = each(all, s.Drafts, func(b *base, v Drafted) { b.draft = v })
 	axes := []axis{
 		numbers("tp", func(b *base) int { return b.tp }, p.Space.TP),
 		numbers("pp", func(b *base) int { return b.pp }, p.Space.PP),
@@ -302,6 +323,7 @@ func (p *Problem) bases(ctx context.Context) ([]*base, error) {
 		numbers("dp", func(b *base) int { return b.dp }, p.Space.DP),
 		{"weights", func(b *base) string { return b.weight }, p.Space.Weights},
 		{"kv", func(b *base) string { return b.kv }, p.Space.KV},
+		drafts(p.Space.Drafts),
 	}
 	type value struct{ axis, value string }
 	possible, reason := map[value]bool{}, map[value]error{}
@@ -366,7 +388,10 @@ func (p *Problem) compile(b *base) (err error) {
 			return err
 		}
 	}
-	b.c, err = costmodel.Compile(p.Models[b.model].Model, d.Profile, o)
+	if b.c, err = costmodel.Compile(p.Models[b.model].Model, d.Profile, o); err != nil {
+		return err
+	}
+	b.s, err = b.draft.of(b.c)
 	return err
 }
 
@@ -388,7 +413,7 @@ func (p *Problem) Estimates(ctx context.Context) ([]*Candidate, error) {
 		}
 		profiles = append(profiles, x)
 	}
-	per := len(profiles) * len(s.MaxBatch) * len(s.Chunk)
+	per := len(profiles) * len(s.MaxBatch) * len(s.Chunk) * len(s.Apart)
 	out := make([]*Candidate, len(bases)*per)
 	w := p.mean()
 	var next, done atomic.Int64
@@ -401,7 +426,7 @@ func (p *Problem) Estimates(ctx context.Context) ([]*Candidate, error) {
 					return
 				}
 				b := bases[i]
-				b.t = newTables(b.c, p.Fidelity, w)
+				b.t = newTables(b.c, b.s, p.Fidelity, w)
 				n := i * per
 				for _, e := range profiles {
 					for _, batch := range s.MaxBatch {
@@ -409,8 +434,10 @@ func (p *Problem) Estimates(ctx context.Context) ([]*Candidate, error) {
 							if ctx.Err() != nil {
 								return
 							}
-							out[n] = p.candidate(b, e, batch, chunk)
-							n++
+							for _, ratio := range s.Apart {
+								out[n] = p.candidate(b, e, batch, chunk, ratio)
+								n++
+							}
 						}
 					}
 				}

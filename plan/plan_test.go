@@ -164,7 +164,7 @@ func TestOneStandsForAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	one, err := p.simulate(context.Background(), d, 3, 1, 0, 1)
+	one, err := p.simulate(context.Background(), c, d, 3, 1, 0, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -363,7 +363,7 @@ func TestPromptsBesideChunks(t *testing.T) {
 		if err := p.compile(b); err != nil {
 			t.Fatal(err)
 		}
-		x := newTables(b.c, costmodel.Roofline, offered{prompt: 16000, generate: generate})
+		x := newTables(b.c, nil, costmodel.Roofline, offered{prompt: 16000, generate: generate})
 		context := 16000 + generate/2
 		mix := costmodel.Mix{Decodes: 4, Contexts: 4 * context, Seen: make([]float64, len(b.c.Windows())), Growing: make([]float64, len(b.c.Windows()))}
 		for i, w := range b.c.Windows() {

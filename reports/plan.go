@@ -20,8 +20,11 @@ type PlanRow struct {
 	Replicas int    `json:"replicas"`
 	// GPUs are the devices of all replicas.
 	GPUs            int    `json:"gpus"`
-	Weights         string `json:"weights"` // their format; "" is as the checkpoint has them
-	KV              string `json:"kv"`      // the cache's format; "" is the activations'
+	Weights         string `json:"weights"`                    // their format; "" is as the checkpoint has them
+	KV              string `json:"kv"`                         // the cache's format; "" is the activations'
+	Draft           string `json:"draft,omitempty"`            // what drafts, tokens a step and acceptance; none where it is absent
+	PrefillReplicas int    `json:"prefill_replicas,omitempty"` // that work prompts alone
+	DecodeReplicas  int    `json:"decode_replicas,omitempty"`  // that decode what those hand over
 	Engine          string `json:"engine"`
 	Seqs            int    `json:"max_num_seqs"`           // most sequences of a replica at once
 	Budget          int    `json:"max_num_batched_tokens"` // most tokens of a step
@@ -46,7 +49,7 @@ type PlanRow struct {
 	GPUHours     float64  `json:"gpu_hours_per_million"`    // per million tokens, input and output
 	Watts        float64  `json:"watts_at_most"`            // devices at their TDP while they compute; idle draw and hosts are not in it
 	Joules       float64  `json:"joules_per_token_at_most"` // the same over input and output tokens
-	Command      string   `json:"command"`                  // that starts one replica
+	Command      string   `json:"command"`                  // that starts one replica; two lines where some work prompts and others decode
 }
 
 // PlanFigure is a figure that an objective limits.
@@ -78,7 +81,8 @@ type PlanJSON struct {
 func Plan(p *plan.Plan, prices []string) *PlanJSON {
 	j := &PlanJSON{Deployments: p.Deployments, Impossible: p.Impossible, Unseen: p.Unseen, Proven: p.Proven, Stopped: p.Stopped, Prices: prices}
 	for _, o := range p.Finalists {
-		r := &PlanRow{Model: o.Model, Hardware: o.Device, TP: o.TP, PP: o.PP, EP: o.EP, DP: o.DP, Replicas: o.Replicas, GPUs: o.GPUsInAll(),
+		r := &PlanRow{Model: o.Model, Hardware: o.Device, TP: o.TP, PP: o.PP, EP: o.EP, DP: o.DP, Replicas: o.Replicas * o.Ratio.Group(), GPUs: o.GPUsInAll(),
+			PrefillReplicas: o.Replicas * o.Ratio.Prefill, DecodeReplicas: o.Replicas * o.Ratio.Decode, Draft: o.Draft.String(),
 			Weights: o.Weights, KV: o.KV, Engine: o.Engine, Seqs: o.Seqs, Budget: o.Budget, MaxBatch: o.MaxBatch, Chunk: o.Chunk, Meets: o.Meets,
 			Binds: o.Binds.Limit.String(), Margin: 1 - o.Binds.Ratio(),
 			MeanTTFT: o.TTFT, MeanTPOT: o.TPOT, Rate: o.Rate, Input: o.InputTokens, Output: o.OutputTokens, Busy: o.Busy,
@@ -148,6 +152,7 @@ func (j *PlanJSON) short(r *PlanRow) string {
 		always bool
 	}{{func(r *PlanRow) string { return r.Model }, false}, {func(r *PlanRow) string { return r.Hardware }, true}, {(*PlanRow).split, false},
 		{func(r *PlanRow) string { return strings.TrimSpace("W " + r.Weights) }, false}, {func(r *PlanRow) string { return strings.TrimSpace("KV " + r.KV) }, false}, {func(r *PlanRow) string { return r.Engine }, false},
+		{func(r *PlanRow) string { return r.Draft }, false}, {(*PlanRow).apart, false},
 		{func(r *PlanRow) string { return given("seqs", r.MaxBatch) }, false}, {func(r *PlanRow) string { return given("chunk", r.Chunk) }, false}} {
 		if s := x.of(r); s != "" && (x.always || differ(x.of)) {
 			parts = append(parts, s)
@@ -168,7 +173,27 @@ func (r *PlanRow) Deployed() string {
 	if r.KV != "" {
 		s += ", KV " + r.KV
 	}
+	if r.Draft != "" {
+		s += ", draft " + r.Draft
+	}
 	return s + ", " + r.Engine
+}
+
+// apart is the replicas for prompts and those that decode, "" where they do both.
+func (r *PlanRow) apart() string {
+	if r.PrefillReplicas == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d+%d", r.PrefillReplicas, r.DecodeReplicas)
+}
+
+// replicas counts them in words.
+func (r *PlanRow) replicas() string {
+	s := several(r.Replicas, "replica", "replicas")
+	if r.PrefillReplicas > 0 {
+		s += fmt.Sprintf(" (%s for prompts, %s that decode)", Int(float64(r.PrefillReplicas)), Int(float64(r.DecodeReplicas)))
+	}
+	return s
 }
 
 func (r *PlanRow) split() string {
@@ -226,13 +251,13 @@ func planVerdict(p *plan.Plan, j *PlanJSON) string {
 	}
 	o, r := p.Finalists[0], j.Rows[0]
 	if p.Best == nil {
-		s := fmt.Sprintf("Nothing meets the objective. Nearest comes %s in %s (%s): %s, %.3g times what is allowed.", r.Deployed(), several(o.Replicas, "replica", "replicas"), several(o.GPUsInAll(), "GPU", "GPUs"), planFigure(o.Binds), o.Binds.Ratio())
+		s := fmt.Sprintf("Nothing meets the objective. Nearest comes %s in %s (%s): %s, %.3g times what is allowed.", r.Deployed(), r.replicas(), several(o.GPUsInAll(), "GPU", "GPUs"), planFigure(o.Binds), o.Binds.Ratio())
 		if !finite(o.Binds.Ratio()) || o.Binds.Ratio() <= 1 {
-			s = fmt.Sprintf("Nothing meets the objective. Nearest comes %s in %s (%s): requests come faster than they are served; more devices, or a smaller load.", r.Deployed(), several(o.Replicas, "replica", "replicas"), several(o.GPUsInAll(), "GPU", "GPUs"))
+			s = fmt.Sprintf("Nothing meets the objective. Nearest comes %s in %s (%s): requests come faster than they are served; more devices, or a smaller load.", r.Deployed(), r.replicas(), several(o.GPUsInAll(), "GPU", "GPUs"))
 		}
 		return s + rest(p)
 	}
-	s := fmt.Sprintf("Cheapest that meets the objective: %s, %s, %s in all", r.Deployed(), several(o.Replicas, "replica", "replicas"), several(o.GPUsInAll(), "GPU", "GPUs"))
+	s := fmt.Sprintf("Cheapest that meets the objective: %s, %s, %s in all", r.Deployed(), r.replicas(), several(o.GPUsInAll(), "GPU", "GPUs"))
 	if p.Priced {
 		s += fmt.Sprintf(", %s USD an hour (%s a million input tokens, %s a million output tokens)", Digits(o.Cost), Digits(o.InputCost), Digits(o.OutputCost))
 	} else {
@@ -339,7 +364,13 @@ func PlanTable(title string, p *plan.Plan, j *PlanJSON) *Table {
 	}
 	t.Notes = append(t.Notes, j.Verdict)
 	if j.Best != nil {
-		t.Notes = append(t.Notes, "Each replica: "+j.Best.Command)
+		which := []string{"Each replica: "}
+		if j.Best.PrefillReplicas > 0 {
+			which = []string{"Each replica for prompts: ", "Each replica that decodes: "}
+		}
+		for i, line := range strings.Split(j.Best.Command, "\n") {
+			t.Notes = append(t.Notes, which[i]+line)
+		}
 	}
 	if len(j.Prices) > 0 {
 		t.Notes = append(t.Notes, "Prices: "+strings.Join(j.Prices, "; ")+".")

@@ -50,11 +50,14 @@ formats, engine and its limits, and how many replicas. Every combination is esti
 the serving simulator confirms the finalists. --on takes devices with how many there are of each;
 without --price the plan counts GPUs.
 
---vary NAME=LIST is for tp, pp, ep, dp, weights, kv, engine, max-batch (sequences of a replica) and
-chunk (tokens of a step). tp is 1,2,4,8 where nothing is said, the others as simulate has them.`,
+--vary NAME=LIST is for tp, pp, ep, dp, weights, kv, engine, max-batch (sequences of a replica), chunk
+(tokens of a step), draft (none, or NAME:TOKENS@ACCEPTANCE as in mtp:2@0.8) and disaggregated (no, yes, or
+replicas for prompts to replicas that decode as in 2:1). tp is 1,2,4,8 where nothing is said, the others
+as simulate has them.`,
 		Example: `  ridgeline plan llama-3.1-8b --on h100-sxm:8,a100-80gb:8 --prompt 1k --generate 256 --rate 20 \
       --ttft 'p95<500ms' --tpot 'p95<20ms' --price h100-sxm=3 --price a100-80gb=1.8
   ridgeline plan phi4-mini phi4-mini-flash --on h200:4 --users 100 --tpot 'p99<30ms' --vary tp=1
+  ridgeline plan qwen3.5-27b --on h200:8 --rate 8 --tpot 20ms --vary 'draft=none,mtp:2@0.8 disaggregated=no,yes'
   ridgeline plan qwen3-32b --on h200:16 --trace trace.jsonl --ttft 2s --price examples`,
 		Args:              needArgs(1, -1, "at least one model"),
 		ValidArgsFunction: modelNames,
@@ -266,10 +269,17 @@ func (p *planFlags) space(s *plan.Space) error {
 		for _, v := range strings.Fields(all) {
 			name, list, ok := strings.Cut(v, "=")
 			name = strings.ReplaceAll(name, "_", "-")
-			if !ok || list == "" || numbers[name] == nil && texts[name] == nil {
-				return fmt.Errorf("--vary %q: write NAME=VALUE,VALUE with one of tp, pp, ep, dp, weights, kv, engine, max-batch, chunk", v)
+			more := name == "draft" || name == "disaggregated"
+			if !ok || list == "" || numbers[name] == nil && texts[name] == nil && !more {
+				return fmt.Errorf("--vary %q: write NAME=VALUE,VALUE with one of tp, pp, ep, dp, weights, kv, engine, max-batch, chunk, draft, disaggregated", v)
 			}
 			for _, x := range strings.Split(list, ",") {
+				if more {
+					if err := variant(s, name, x); err != nil {
+						return fmt.Errorf("--vary %s: %w", v, err)
+					}
+					continue
+				}
 				if to := texts[name]; to != nil {
 					if slices.Contains(*to, x) {
 						return fmt.Errorf("--vary %s: %s is given twice", v, x)
@@ -288,6 +298,35 @@ func (p *planFlags) space(s *plan.Space) error {
 				}
 			}
 		}
+	}
+	return nil
+}
+
+// variant adds a value of draft or disaggregated to a space.
+func variant(s *plan.Space, name, value string) error {
+	if name == "draft" {
+		d, err := plan.ParseDrafted(value, models.Open)
+		if err != nil {
+			return err
+		}
+		if d.Model != nil {
+			d.Name = models.Repository(d.Name)
+		}
+		if slices.ContainsFunc(s.Drafts, func(o plan.Drafted) bool { return o.String() == d.String() }) {
+			return fmt.Errorf("%s is given twice", value)
+		}
+		s.Drafts = append(s.Drafts, d)
+		return nil
+	}
+	rs, err := plan.ParseRatios(value)
+	if err != nil {
+		return err
+	}
+	for _, r := range rs {
+		if slices.Contains(s.Apart, r) {
+			return fmt.Errorf("%s is given twice", value)
+		}
+		s.Apart = append(s.Apart, r)
 	}
 	return nil
 }

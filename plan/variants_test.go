@@ -1,0 +1,180 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/serving"
+)
+
+// With drafts and replicas apart too the plan is the best of simulating everything, and no
+// simulated deployment costs less than its bound.
+func TestBestOfAllVariants(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	found, drafted, apart := 0, 0, 0
+	for i := range 10 {
+		p := small(t)
+		p.Requests = 100
+		p.Devices = p.Devices[:1]
+		p.Devices[0].Count = 6
+		p.Space = Space{TP: []int{1}, Drafts: []Drafted{{}, {Name: "ngram", Tokens: 3, Acceptance: 0.6}}, Apart: []Ratio{{}, {1, 1}, {2, 1}}}
+		p.Load.Prompt.Mean = float64(50 + r.IntN(2950))
+		p.Load.Generate.Mean = float64(2 + r.IntN(200))
+		if i%3 == 0 {
+			p.Rate, p.Users = 0, 1+r.IntN(120)
+		} else {
+			p.Rate = math.Exp(math.Log(0.5) + r.Float64()*math.Log(60))
+		}
+		p.Objective.Limits = []Limit{{"ttft", 0.95, 0.05 + r.Float64()}, {"tpot", []float64{0, 0.5, 0.95}[i%3], 0.004 + 0.012*r.Float64()}}
+		p.Finalists = 100
+		got, err := p.Plan(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		what := fmt.Sprintf("%v + %v tokens, %g/s or %d users, %v", p.Load.Prompt.Mean, p.Load.Generate.Mean, p.Rate, p.Users, p.Objective.Limits)
+		want, who := exhaustive(t, p, what)
+		switch {
+		case got.Best == nil && !math.IsInf(want, 1):
+			t.Errorf("%s: nothing found, and %s meets it for %g", what, who, want)
+		case got.Best == nil:
+		case math.Abs(got.Best.Cost-want) > 1e-9:
+			t.Errorf("%s: best costs %g, %s costs %g", what, got.Best.Cost, who, want)
+		default:
+			found++
+		}
+		for _, o := range got.Finalists {
+			if o.Meets && o.Draft.Tokens > 0 {
+				drafted++
+			}
+			if o.Meets && o.Ratio.Apart() {
+				apart++
+			}
+		}
+	}
+	if found < 4 || drafted == 0 || apart == 0 {
+		t.Errorf("%d loads are met, %d times with drafts, %d times by replicas apart", found, drafted, apart)
+	}
+}
+
+// The estimate of replicas apart is near what the simulator finds where nothing queues.
+func TestEstimateApart(t *testing.T) {
+	p := small(t)
+	p.Devices = p.Devices[:1]
+	p.Devices[0].Count = 3
+	p.Rate = 2
+	p.Space = Space{TP: []int{1}, Drafts: []Drafted{{}, {Name: "ngram", Tokens: 3, Acceptance: 0.6}}, Apart: []Ratio{{2, 1}}}
+	all, err := p.Estimates(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) != 2 || all[0].GPUs != 3 {
+		t.Fatalf("%d deployments, of %d devices", len(all), all[0].GPUs)
+	}
+	for _, c := range all {
+		d, err := serving.Deploy(c.profile, c.at.c, p.Fidelity, c.settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := p.measure(context.Background(), c, d, 1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range []struct {
+			what     string
+			est, sim float64
+		}{{"TPOT", c.TPOT, o.TPOT}, {"TTFT", c.TTFT, o.TTFT}} {
+			if math.Abs(x.est/x.sim-1) > 0.12 {
+				t.Errorf("draft %s: %s is estimated as %g and simulated as %g", c.Draft, x.what, x.est, x.sim)
+			}
+		}
+	}
+}
+
+// What an engine is started with, in its own words.
+func TestCommandsOfVariants(t *testing.T) {
+	ngram, mtp := Drafted{Name: "ngram", Tokens: 4}, Drafted{Name: "mtp", Tokens: 2}
+	model := Drafted{Name: "meta-llama/Llama-3.2-1B", Model: &arch.Model{}, Tokens: 3}
+	for _, tt := range []struct {
+		engine string
+		draft  Drafted
+		ratio  Ratio
+		want   []string // one of each line
+	}{
+		{"vllm-0.14", ngram, Ratio{}, []string{`--speculative-config '{"method":"ngram","num_speculative_tokens":4,"prompt_lookup_max":4}'`}},
+		{"vllm-0.14", mtp, Ratio{}, []string{`--speculative-config '{"method":"mtp","num_speculative_tokens":2}'`}},
+		{"vllm-0.14", model, Ratio{}, []string{`"model":"meta-llama/Llama-3.2-1B","num_speculative_tokens":3}'`}},
+		{"vllm-0.14", Drafted{}, Ratio{2, 1}, []string{`"kv_role":"kv_producer"}'`, `"kv_role":"kv_consumer"}'`}},
+		{"sglang", ngram, Ratio{1, 1}, []string{"--speculative-algorithm NGRAM --speculative-num-draft-tokens 5 --disaggregation-mode prefill", "--disaggregation-mode decode"}},
+		{"sglang", mtp, Ratio{}, []string{"--speculative-algorithm NEXTN --speculative-num-steps 2 --speculative-eagle-topk 1 --speculative-num-draft-tokens 3"}},
+		{"sglang", model, Ratio{}, []string{"STANDALONE --speculative-draft-model-path meta-llama/Llama-3.2-1B"}},
+		{"trtllm", model, Ratio{}, []string{"speculative_config: {decoding_type: DraftTarget, max_draft_len: 3, speculative_model_dir: meta-llama/Llama-3.2-1B}"}},
+		{"trtllm", mtp, Ratio{1, 2}, []string{"{decoding_type: MTP, num_nextn_predict_layers: 2}; cache_transceiver_config: {backend: DEFAULT}; disable_overlap_scheduler", "cache_transceiver_config"}},
+	} {
+		got := strings.Split(Command(&Candidate{TP: 1, Engine: tt.engine, Draft: tt.draft, Ratio: tt.ratio}, "m"), "\n")
+		if len(got) != len(tt.want) {
+			t.Errorf("%s %s %s: %d lines", tt.engine, tt.draft, tt.ratio, len(got))
+			continue
+		}
+		for i, w := range tt.want {
+			if !strings.Contains(got[i], w) {
+				t.Errorf("%s %s %s: %s\nlacks %s", tt.engine, tt.draft, tt.ratio, got[i], w)
+			}
+		}
+	}
+}
+
+func TestParseVariants(t *testing.T) {
+	open := func(name string) (*arch.Model, error) {
+		if name == "small" || name == "a:b" {
+			return &arch.Model{Name: name}, nil
+		}
+		return nil, errors.New("no such model")
+	}
+	for s, want := range map[string]string{"none": "", "ngram:4@0.5": "ngram:4@0.5", "mtp:1@1": "mtp:1@1", "small:3@0.70": "small:3@0.7", "a:b:2@0": "a:b:2@0"} {
+		if d, err := ParseDrafted(s, open); err != nil || d.String() != want {
+			t.Errorf("%s is read as %q (%v)", s, d, err)
+		}
+	}
+	for _, s := range []string{"", "ngram", "ngram:4", "ngram:0@0.5", "ngram:65@0.5", "ngram:4@1.5", "ngram:4@x", "ngram:x@0.5", ":4@0.5", "other:4@0.5", "ngram:4@NaN"} {
+		if d, err := ParseDrafted(s, open); err == nil {
+			t.Errorf("%q is read as %+v", s, d)
+		}
+	}
+	yes, err := ParseRatios("yes")
+	if err != nil || len(yes) != 11 || slices.Contains(yes, Ratio{2, 4}) || !slices.Contains(yes, Ratio{3, 2}) {
+		t.Errorf("all ratios are %v (%v)", yes, err)
+	}
+	for _, s := range []string{"", "maybe", "1", "0:1", "1:0", "65:1", "1:x", "-1:1", "1:1:1"} {
+		if r, err := ParseRatios(s); err == nil {
+			t.Errorf("%q is read as %v", s, r)
+		}
+	}
+}
+
+func FuzzVariants(f *testing.F) {
+	for _, s := range []string{"none", "mtp:2@0.8", "a:b:3@1", "yes", "2:1", "x:1@", "@", ":"} {
+		f.Add(s)
+	}
+	open := func(string) (*arch.Model, error) { return &arch.Model{}, nil }
+	f.Fuzz(func(t *testing.T, s string) {
+		if d, err := ParseDrafted(s, open); err == nil && d.Tokens > 0 {
+			if again, err := ParseDrafted(d.String(), open); err != nil || again.String() != d.String() {
+				t.Errorf("%q is read as %s, and that as %s (%v)", s, d, again, err)
+			}
+		}
+		if rs, err := ParseRatios(s); err == nil {
+			for _, r := range rs {
+				if r.Apart() && (r.Prefill < 1 || r.Decode < 1 || r.Group() > 2*mostOfRatio) {
+					t.Errorf("%q is read as %v", s, r)
+				}
+			}
+		}
+	})
+}
