@@ -133,6 +133,8 @@ type RowJSON struct {
 	EstimateJSON
 	TokensPerSecondAtMaxBatch float64 `json:"tokens_per_second_at_max_batch"`
 	Speedup                   float64 `json:"speedup"`
+	// Cost is what its devices cost, where prices were given.
+	Cost *CostJSON `json:"cost,omitempty"`
 	// Served is what the model does under a load that was asked for.
 	Served *study.ServedFigures `json:"served,omitempty"`
 }

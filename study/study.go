@@ -197,6 +197,8 @@ type Setup struct {
 	Load     costmodel.Workload // Batch 0: the largest that fits
 	// Price is the dollars an hour of one device costs, by the device's name.
 	Price map[string]float64
+	// PriceFrom says where prices are from, for tables that cost is added to.
+	PriceFrom []string
 	// Serve is a load to simulate the models under; nil for none.
 	Serve *UnderLoad
 }

@@ -19,6 +19,7 @@ func compareCommand() *cobra.Command {
 		serve  serveFlags
 		spec   specFlags
 		prefix prefixFlag
+		costs  costFlags
 	)
 	c := &cobra.Command{
 		Use:   "compare BASELINE MODEL…",
@@ -28,7 +29,7 @@ func compareCommand() *cobra.Command {
   ridgeline compare phi4-mini phi4-mini-flash --kv-read packed_unless_windowed --batch max
   ridgeline compare llama-3.1-8b phi4-mini-flash --on a100-80gb,h200 --batch 16
   ridgeline compare phi4-mini-flash --vary gmu_ratio=0,0.5,1 --batch 16
-  ridgeline compare llama-3.1-8b phi4-mini-flash --draft ngram --draft-tokens 4 --acceptance 0.5 --batch 8`,
+  ridgeline compare llama-3.1-8b phi4-mini-flash --draft ngram --acceptance 0.5 --batch 8`,
 		Args:              needArgs(1, -1, "a baseline and models to compare with it"),
 		ValidArgsFunction: modelNames,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -48,6 +49,10 @@ func compareCommand() *cobra.Command {
 				return err
 			}
 			w.PrefixShare = prefix.share
+			prices, from, err := costs.ofModels(cs)
+			if err != nil {
+				return err
+			}
 			setup := &study.Setup{Compiled: cs, Fidelity: f, Load: w}
 			rows, err := setup.Compare()
 			if err != nil {
@@ -63,6 +68,12 @@ func compareCommand() *cobra.Command {
 				j.Faster = setup.Faster(reports.Furthest(rows))
 				t.Notes = slices.Insert(t.Notes, 1, j.Faster)
 			}
+			for i := range rows {
+				if p := prices[rows[i].Compiled.Hardware.Name]; p > 0 {
+					j.Rows[i].Cost = reports.Cost(&rows[i], p)
+				}
+			}
+			reports.AddCosts(t, rows, prices, from)
 			if under != nil {
 				xs, err := setup.Under(c.Context(), under)
 				if err != nil {
@@ -81,6 +92,7 @@ func compareCommand() *cobra.Command {
 	load.register(c)
 	spec.register(c)
 	prefix.register(c)
+	costs.register(c)
 	serve.register(c.Flags())
 	out.register(c)
 	c.Flags().StringVar(&vary, "vary", "", "every model at several values of one thing, as in gmu_ratio=0,0.5,1, window=128,512 or kv_heads=4,8")

@@ -15,7 +15,6 @@ import (
 	"github.com/OWNER/ridgeline/costmodel"
 	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 	"github.com/OWNER/ridgeline/hardware"
-	"github.com/OWNER/ridgeline/internal/input"
 	"github.com/OWNER/ridgeline/models"
 	"github.com/OWNER/ridgeline/plan"
 	"github.com/OWNER/ridgeline/reports"
@@ -26,7 +25,7 @@ import (
 // planFlags say what is planned. The load is simulate's, read by its flags.
 type planFlags struct {
 	s                      simulateFlags
-	prices                 []string
+	costs                  costFlags
 	ttft, tpot, e2e        []string
 	goodput                string
 	vary                   []string
@@ -57,7 +56,8 @@ as simulate has them.`,
 		Example: `  ridgeline plan llama-3.1-8b --on h100-sxm:8,a100-80gb:8 --prompt 1k --generate 256 --rate 20 \
       --ttft 'p95<500ms' --tpot 'p95<20ms' --price h100-sxm=3 --price a100-80gb=1.8
   ridgeline plan phi4-mini phi4-mini-flash --on h200:4 --users 100 --tpot 'p99<30ms' --vary tp=1
-  ridgeline plan qwen3.5-27b --on h200:8 --rate 8 --tpot 20ms --vary 'draft=none,mtp:2@0.8 disaggregated=no,yes'
+  ridgeline plan qwen3.5-27b --on h200:8 --rate 8 --tpot 20ms \
+      --vary 'draft=none,mtp:2@0.8 disaggregated=no,yes'
   ridgeline plan qwen3-32b --on h200:16 --trace trace.jsonl --ttft 2s --price examples`,
 		Args:              needArgs(1, -1, "at least one model"),
 		ValidArgsFunction: modelNames,
@@ -71,7 +71,7 @@ as simulate has them.`,
 		f.AddFlag(all.Flags().Lookup(n))
 	}
 	p.s.load.flags, p.s.load.errs = f, c.ErrOrStderr
-	f.StringArrayVar(&p.prices, "price", nil, "DEVICE=USD an hour of one, a file of them, or examples: dated prices that come with ridgeline")
+	p.costs.register(c)
 	f.StringArrayVar(&p.ttft, "ttft", nil, "limit of the time to first token: p95<500ms, mean<1s; a time alone is its p95")
 	f.StringArrayVar(&p.tpot, "tpot", nil, "limit of the time per output token")
 	f.StringArrayVar(&p.e2e, "e2e", nil, "limit of the time from request to last token")
@@ -216,47 +216,16 @@ func (p *planFlags) devices(out *plan.Problem) (from []string, err error) {
 		}
 		out.Devices = append(out.Devices, plan.Device{Profile: hw, Count: count})
 	}
-	quotes := map[string]plan.Quote{}
-	for _, v := range p.prices {
-		name, usd, single := strings.Cut(v, "=")
-		switch {
-		case single:
-			x, err := strconv.ParseFloat(usd, 64)
-			if err != nil || !(x > 0 && x < 1e6) {
-				return nil, fmt.Errorf("--price %s: want DEVICE=USD an hour, as in h100-sxm=3", v)
-			}
-			hw, err := hardware.Open(name)
-			if err != nil {
-				return nil, fmt.Errorf("--price: %w", err)
-			}
-			quotes[hw.Name] = plan.Quote{Price: x, Source: "as given"}
-		case v == "examples":
-			for n, q := range plan.ExamplePrices() {
-				quotes[n] = q
-			}
-		default:
-			b, err := input.ReadYAML(v)
-			if err != nil {
-				return nil, fmt.Errorf("--price: %w", err)
-			}
-			list, err := plan.ParsePrices(v, b)
-			if err != nil {
-				return nil, fmt.Errorf("--price: %w", err)
-			}
-			for n, q := range list {
-				quotes[n] = q
-			}
-		}
+	var names []string
+	for _, d := range out.Devices {
+		names = append(names, d.Profile.Name)
+	}
+	prices, from, err := p.costs.of(names)
+	if err != nil {
+		return nil, err
 	}
 	for i := range out.Devices {
-		d := &out.Devices[i]
-		q, ok := quotes[d.Profile.Name]
-		if !ok && len(p.prices) > 0 {
-			return nil, fmt.Errorf("--price: none for %s: give --price %s=USD an hour, or no prices at all", d.Profile.Name, d.Profile.Name)
-		}
-		if d.Price = q.Price; ok {
-			from = append(from, strings.TrimSpace(fmt.Sprintf("%s %g USD/h, %s %s", d.Profile.Name, q.Price, q.Source, q.Date)))
-		}
+		out.Devices[i].Price = prices[names[i]]
 	}
 	return from, nil
 }

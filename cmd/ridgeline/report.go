@@ -21,6 +21,7 @@ func reportCommand() *cobra.Command {
 		out, format  string
 		reproducible bool
 		serve        serveFlags
+		costs        costFlags
 	)
 	c := &cobra.Command{
 		Use:   "report MODEL…",
@@ -57,11 +58,15 @@ made, with the command line, version and date (--reproducible leaves these three
 			if err != nil {
 				return err
 			}
+			prices, from, err := costs.ofModels(cs)
+			if err != nil {
+				return err
+			}
 			var made page.Made
 			if !reproducible {
 				made = page.Made{Command: commandLine(c, args), Version: version(), Date: time.Now().Format("2 January 2006, 15:04 MST")}
 			}
-			p, err := page.Build(c.Context(), &study.Setup{Compiled: cs, Fidelity: f, Load: w, Serve: under}, made)
+			p, err := page.Build(c.Context(), &study.Setup{Compiled: cs, Fidelity: f, Load: w, Serve: under, Price: prices, PriceFrom: from}, made)
 			if err != nil {
 				return err
 			}
@@ -84,6 +89,7 @@ made, with the command line, version and date (--reproducible leaves these three
 	deploy.register(c)
 	load.register(c)
 	serve.register(c.Flags())
+	costs.register(c)
 	c.Flags().StringVar(&format, "format", "html", "html, markdown")
 	c.Flags().Lookup("format").DefValue = "what the ending of -o says"
 	c.Flags().StringVarP(&out, "output", "o", "", "write to FILE, whole or not at all")

@@ -78,7 +78,8 @@ source file each default is from. vLLM's own flag names change it.`,
   ridgeline simulate llama-3.1-8b --prompt 1k --generate 256 --rate 1..32 --slo ttft=500ms
   ridgeline simulate llama-3.1-8b --prompt 1k --generate 256 --slo ttft=500ms,tpot=30ms --max-rate
   ridgeline simulate qwen3.5-27b --on h200 --prompt 1k --generate 512 --draft mtp --acceptance 0.8
-  ridgeline simulate phi4-mini-flash --prompt 8k --generate 512 --rate 8 --prefill-replicas 2 --decode-replicas 1
+  ridgeline simulate phi4-mini-flash --prompt 8k --generate 512 --rate 8 \
+      --prefill-replicas 2 --decode-replicas 1
   ridgeline simulate llama-3.1-8b --on h200 --trace trace.jsonl --requests out.csv --format json`,
 		Args:              needArgs(1, -1, "at least one model"),
 		ValidArgsFunction: modelNames,

@@ -59,6 +59,7 @@ func Build(ctx context.Context, s *study.Setup, made Made) (*Page, error) {
 	names := reports.RowNames(rows)
 	compare := reports.CompareTable(rows)
 	compare.Title, compare.Notes = "What each costs; the first is the baseline", nil
+	reports.AddCosts(compare, rows, s.Price, s.PriceFrom)
 	p := &Page{
 		Title:   "What a token costs: " + strings.Join(names, ", "),
 		Verdict: reports.Verdict(rows),
@@ -84,6 +85,13 @@ func Build(ctx context.Context, s *study.Setup, made Made) (*Page, error) {
 	}
 	p.add(Section{ID: "throughput", Heading: "Throughput against generation length", Charts: []*study.Chart{s.Throughput()}})
 	p.add(Section{ID: "tpot", Heading: "Time per token against context", Charts: []*study.Chart{s.TPOT()}})
+	if len(s.Price) > 0 {
+		cost, err := s.Cost()
+		if err != nil {
+			return nil, err
+		}
+		p.add(Section{ID: "cost", Heading: "Cost of a million tokens against batch", Charts: []*study.Chart{cost}})
+	}
 	time := Section{ID: "time", Heading: "Where the time goes", Charts: []*study.Chart{s.Breakdown()}}
 	for i, c := range s.Compiled {
 		time.Tables = append(time.Tables, largestOps(s, c, names[i]))

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/internal/input"
+	"github.com/OWNER/ridgeline/plan"
+)
+
+// costFlags are what devices cost.
+type costFlags struct{ prices []string }
+
+func (p *costFlags) register(c *cobra.Command) {
+	c.Flags().StringArrayVar(&p.prices, "price", nil, "DEVICE=USD an hour of one, a file of them, or examples: dated prices that come with ridgeline")
+}
+
+// quotes reads the prices by device.
+func (p *costFlags) quotes() (map[string]plan.Quote, error) {
+	quotes := map[string]plan.Quote{}
+	for _, v := range p.prices {
+		name, usd, single := strings.Cut(v, "=")
+		switch {
+		case single:
+			x, err := strconv.ParseFloat(usd, 64)
+			if err != nil || !(x > 0 && x < 1e6) {
+				return nil, fmt.Errorf("--price %s: want DEVICE=USD an hour, as in h100-sxm=3", v)
+			}
+			hw, err := hardware.Open(name)
+			if err != nil {
+				return nil, fmt.Errorf("--price: %w", err)
+			}
+			quotes[hw.Name] = plan.Quote{Price: x, Source: "as given"}
+		case v == "examples":
+			for n, q := range plan.ExamplePrices() {
+				quotes[n] = q
+			}
+		default:
+			b, err := input.ReadYAML(v)
+			if err != nil {
+				return nil, fmt.Errorf("--price: %w", err)
+			}
+			list, err := plan.ParsePrices(v, b)
+			if err != nil {
+				return nil, fmt.Errorf("--price: %w", err)
+			}
+			for n, q := range list {
+				quotes[n] = q
+			}
+		}
+	}
+	return quotes, nil
+}
+
+// of is what devices cost by their name, and where that is from; none where no prices were
+// given, and an error where one of the devices has none.
+func (p *costFlags) of(devices []string) (prices map[string]float64, from []string, err error) {
+	quotes, err := p.quotes()
+	if err != nil || len(p.prices) == 0 {
+		return nil, nil, err
+	}
+	prices = map[string]float64{}
+	for _, d := range devices {
+		q, ok := quotes[d]
+		if !ok {
+			return nil, nil, fmt.Errorf("--price: none for %s: give --price %s=USD an hour, or no prices at all", d, d)
+		}
+		if _, had := prices[d]; !had {
+			from = append(from, strings.TrimSpace(fmt.Sprintf("%s %g USD/h, %s %s", d, q.Price, q.Source, q.Date)))
+		}
+		prices[d] = q.Price
+	}
+	return prices, from, nil
+}
+
+// ofModels is of for the devices that models are priced on.
+func (p *costFlags) ofModels(cs []*costmodel.Compiled) (map[string]float64, []string, error) {
+	var names []string
+	for _, c := range cs {
+		names = append(names, c.Hardware.Name)
+	}
+	return p.of(names)
+}

@@ -1,0 +1,80 @@
+package reports
+
+import (
+	"strings"
+
+	"github.com/OWNER/ridgeline/costmodel"
+)
+
+// CostJSON is what a row of a comparison costs: its devices at the price given, busy with the
+// workload at its batch all the time, and at most the energy they can draw.
+type CostJSON struct {
+	USDPerHour        float64  `json:"usd_per_hour"`                                 // of all devices
+	USDPerInput       *float64 `json:"usd_per_million_input"`                        // a million prompt tokens, at the speed of the prefill; null without a prompt
+	USDPerOutput      float64  `json:"usd_per_million_output"`                       // a million generated tokens, at the speed of decoding
+	JoulesPerInput    *float64 `json:"joules_per_input_token_at_most"`               // devices at their TDP; null where it is not known, or without a prompt
+	JoulesPerOutput   *float64 `json:"joules_per_output_token_at_most"`              // the same of a generated token
+	SpeculativeOutput *float64 `json:"usd_per_million_output_speculative,omitempty"` // with speculative decoding, where that was asked for
+}
+
+// Cost works out what a row costs at a price of one device, USD an hour.
+func Cost(r *costmodel.Row, price float64) *CostJSON {
+	devices := float64(r.Compiled.TP())
+	c := &CostJSON{USDPerHour: devices * price, USDPerOutput: 1e6 * devices * price / 3600 / r.Decode.TokensPerSecond}
+	watts := devices * r.Compiled.Hardware.TDP.Value
+	prompts := float64(r.Workload.Prompt * r.Workload.Batch)
+	if prompts > 0 {
+		per := r.Prefill.Seconds / prompts // seconds a token
+		v := 1e6 * c.USDPerHour / 3600 * per
+		c.USDPerInput = &v
+		if watts > 0 {
+			j := watts * per
+			c.JoulesPerInput = &j
+		}
+	}
+	if watts > 0 {
+		j := watts / r.Decode.TokensPerSecond
+		c.JoulesPerOutput = &j
+	}
+	if s := r.Speculative; s != nil {
+		v := 1e6 * c.USDPerHour / 3600 / s.Throughput
+		c.SpeculativeOutput = &v
+	}
+	return c
+}
+
+// AddCosts appends to a comparison's table what its rows cost, and says below it what that is.
+// prices are USD an hour of one device by its name, from where they are.
+func AddCosts(t *Table, rows []costmodel.Row, prices map[string]float64, from []string) {
+	if len(prices) == 0 {
+		return
+	}
+	cols := []Column{
+		{Name: "cost", Unit: "USD/h", CSV: "usd_per_hour", Plain: true},
+		{Name: "input", Unit: "USD/Mtok", CSV: "usd_per_million_input", Plain: true},
+		{Name: "output", Unit: "USD/Mtok", CSV: "usd_per_million_output", Plain: true},
+		{Name: "energy in\nat most", Unit: "J/tok", CSV: "joules_per_input_token_at_most", Plain: true},
+		{Name: "energy out\nat most", Unit: "J/tok", CSV: "joules_per_output_token_at_most", Plain: true},
+	}
+	spec := rows[0].Speculative != nil
+	if spec {
+		cols = append(cols, Column{Name: "output spec.", Unit: "USD/Mtok", CSV: "usd_per_million_output_speculative", Plain: true})
+	}
+	for i := range rows {
+		c := Cost(&rows[i], prices[rows[i].Compiled.Hardware.Name])
+		cells := []Cell{Num(c.USDPerHour), orDash(c.USDPerInput, 1), Num(c.USDPerOutput), orDash(c.JoulesPerInput, 1), orDash(c.JoulesPerOutput, 1)}
+		if spec {
+			cells = append(cells, orDash(c.SpeculativeOutput, 1))
+		}
+		for j := range cols {
+			cols[j].Cells = append(cols[j].Cells, cells[j])
+		}
+	}
+	t.Columns = append(t.Columns, cols...)
+	t.Notes = append(t.Notes, CostNote(from))
+}
+
+// CostNote says what costs and energy of a comparison are.
+func CostNote(from []string) string {
+	return "Costs: devices that do nothing but this workload, at its batch; a served load leaves some of their time idle (plan, simulate). Energy: devices at their TDP, so at most; idle draw, hosts and cooling are not in it. Prices: " + strings.Join(from, "; ") + "."
+}
