@@ -79,6 +79,15 @@ func TestLayoutErrors(t *testing.T) {
 	}
 }
 
+// What can be a name in a layout.
+func TestIsName(t *testing.T) {
+	for name, want := range map[string]bool{"": false, "a": true, "_": true, "A9": true, "9a": false, "a.b-c+d": true, "-a": false, "é": false, "a b": false, "az": true, "z{": false, "Z[": false, "a@": false, "`": false, "a/": false, "a:": false} {
+		if IsName(name) != want {
+			t.Errorf("%q is a name: %v", name, !want)
+		}
+	}
+}
+
 func genItems(t *rapid.T, depth int) []LayoutItem {
 	items := make([]LayoutItem, rapid.IntRange(1, 3).Draw(t, "items"))
 	for i := range items {

@@ -290,6 +290,34 @@ func TestMinimaByHand(t *testing.T) {
 	if math.Abs(math.Log(a/3)) > 0.01 || math.Abs(math.Log(b/0.2)) > 0.01 || c > 0.9 || c < 0.89 {
 		t.Errorf("minimum at %g, %g, %g; want 3, 0.2 and the bound 0.9", a, b, c)
 	}
+	// What is left is the best of all that was tried, not the last; and of three starts each has its
+	// share of the evaluations.
+	x, y := 1.0, 1.0
+	n, best := 0, math.Inf(1)
+	valley := func() float64 {
+		n++
+		u, v := math.Log(x)-1, math.Log(y)-1
+		loss := 100*(v-u*u)*(v-u*u) + (1-u)*(1-u)
+		dx, dy := math.Log(x), math.Log(y)
+		best = min(best, loss+2e-3*(dx*dx+dy*dy))
+		return loss
+	}
+	for _, evaluations := range []int{45, 90, 300} {
+		x, y, n, best = 1, 1, 0, math.Inf(1)
+		if err := Minimise(t.Context(), []kerneltime.Param{{Value: &x}, {Value: &y}}, evaluations, valley); err != nil {
+			t.Fatal(err)
+		}
+		if n < evaluations*8/10 || n > evaluations+12 {
+			t.Errorf("%d evaluations of %d", n, evaluations)
+		}
+		tried := best
+		if evaluations < 300 { // stopped on the way, before the last tries were taken up
+			continue
+		}
+		if valley(); math.Abs(best-tried) > 1e-9 || math.Abs(100*math.Pow(math.Log(y)-1-math.Pow(math.Log(x)-1, 2), 2)+math.Pow(2-math.Log(x), 2)+2e-3*(math.Log(x)*math.Log(x)+math.Log(y)*math.Log(y))-tried) > 1e-9 {
+			t.Errorf("%d evaluations leave %g and %g, whose loss is not the least, %g", evaluations, x, y, tried)
+		}
+	}
 	free := 7.0
 	if err := Minimise(t.Context(), []kerneltime.Param{{Value: &free}}, 300, func() float64 { return 1 }); err != nil || math.Abs(free-7) > 0.05 {
 		t.Errorf("a parameter that nothing depends on went from 7 to %g, %v", free, err)
@@ -436,6 +464,32 @@ func TestFitsOfSeveralTables(t *testing.T) {
 			t.Fatalf("point %d is of another table", i)
 		}
 	}
+	from := p.Provenance(kerneltime.ClassGEMM)
+	if want := (kerneltime.Provenance{File: second.File, Source: "s", Commit: "c", Engine: "e", License: "l", Rows: 52, MAPE: Significant(r.Tables[1].MAPE, 4),
+		MedianAPE: Significant(r.Tables[1].MedianAPE, 4), P90APE: Significant(r.Tables[1].P90APE, 4), Folds: 2}); from != want {
+		t.Errorf("provenance %+v, want %+v", from, want)
+	}
+	// Formats that nobody timed borrow the curves of the one that was.
+	m, timed := kerneltime.ClassGEMM.Facts().Fitting(p), map[int]bool{}
+	for _, row := range all.Rows {
+		timed[m.Family(m.Curve(row.Shape))] = true
+	}
+	borrowed := 0
+	for c := range m.Curves() {
+		f := m.Family(c)
+		if timed[f] || !timed[m.Donor(f)] {
+			continue
+		}
+		borrowed++
+		for i, x := range m.Params(c) {
+			if y := m.Params(c - f + m.Donor(f))[i]; *x.Value != *y.Value {
+				t.Errorf("parameter %d of curve %d is %g, of the curve that it borrows %g", i, c, *x.Value, *y.Value)
+			}
+		}
+	}
+	if borrowed == 0 {
+		t.Error("no curve is borrowed")
+	}
 	if _, _, err := Fit(t.Context(), []Table{other}, lookup(t, "h200"), o); err == nil || !strings.Contains(err.Error(), "no table of h200 among 1") {
 		t.Errorf("no table of its own: %v", err)
 	}
@@ -467,5 +521,38 @@ func TestFitsOfSeveralTables(t *testing.T) {
 	}
 	if WithoutGPU("nothing", nil) != nil {
 		t.Error("predictions without a GPU that there is not")
+	}
+}
+
+// Where nothing else is asked for, intervals of what is left out come from two folds of the rest.
+func TestLeaveOutTakesTwoFolds(t *testing.T) {
+	tab := Table{File: "allreduce_h200.csv", Hardware: "h200", Class: kerneltime.ClassAllReduce}
+	for i := range 60 {
+		s := &kerneltime.AllReduce{GPUs: []float64{2, 4, 8}[i%3], Bytes: math.Exp2(10 + float64(i/3))}
+		tab.Rows = append(tab.Rows, Row{Line: i + 2, Shape: s, Seconds: (5e-6 + s.Bytes/200e9) * (1 + 0.5*math.Sin(float64(i)*12.9898))})
+	}
+	of := func(folds int) TableError {
+		var said []string
+		o := Options{Folds: folds, Evaluations: 60, Rounds: 1, Progress: func(done, total int, what string) {
+			said = append(said, fmt.Sprintf("%d/%d %s", done, total, what))
+		}}
+		te, ok, err := LeaveOut(t.Context(), &tab, lookup(t, "h200"), Cells, o)
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		if len(said) != 5 || said[0] != "0/5 allreduce_h200.csv without cells 0" || said[4] != "4/5 allreduce_h200.csv without cells 4" {
+			t.Errorf("progress %q", said)
+		}
+		return te
+	}
+	unset, two, many := of(0), of(2), of(9)
+	if unset != two {
+		t.Errorf("unset %+v, two folds %+v", unset, two)
+	}
+	if unset.Coverage == many.Coverage {
+		t.Errorf("two folds and nine have intervals that hold %.3f", unset.Coverage)
+	}
+	if unset.Basis != "without their cells" || unset.Rows != 60 {
+		t.Errorf("%+v", unset)
 	}
 }

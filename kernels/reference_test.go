@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"testing"
 
@@ -353,5 +354,22 @@ func TestSizesOfModelsAndSessions(t *testing.T) {
 	}
 	if n := elementsOf(Tensor{Shape: []int{3, 0, 5}}); n != 0 {
 		t.Errorf("no elements come to %d", n)
+	}
+}
+
+// Of equal scores the earlier places are picked, and all where there are no more than asked for.
+func TestTiesGoToTheEarlierPlace(t *testing.T) {
+	for _, tt := range []struct {
+		scores []float32
+		k      int
+		want   string
+	}{{[]float32{1, 1, 1, 1, 1}, 2, "[0 1]"}, {[]float32{1, 3, 2, 3, 0}, 2, "[1 3]"}, {[]float32{1, 3, 2, 3, 0}, 3, "[1 2 3]"}, {[]float32{2, 1, 2, 2}, 2, "[0 2]"}, {[]float32{5, 6}, 2, "[0 1]"}, {[]float32{5, 6}, 9, "[0 1]"}} {
+		if got := fmt.Sprint(best(tt.scores, tt.k)); got != tt.want {
+			t.Errorf("the best %d of %v are at %s, want %s", tt.k, tt.scores, got, tt.want)
+		}
+	}
+	many := make([]float32, 300) // all alike
+	if got := best(many, 40); got[0] != 0 || got[39] != 39 {
+		t.Errorf("of 300 alike the best 40 are at %v", got)
 	}
 }

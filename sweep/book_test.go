@@ -281,3 +281,59 @@ func TestParetoByBruteForce(t *testing.T) {
 		}
 	}
 }
+
+// Ranges up to a million values, and steps too small to count.
+func TestLongRanges(t *testing.T) {
+	if a, err := ParseAxis("prompt=1:700000:1"); err != nil || len(a.Values) != 700000 || a.Values[699999] != "700000" {
+		t.Errorf("700,000 values: %d, %v", len(a.Values), err)
+	}
+	for _, text := range []string{"prompt=0:1000000:1", "prompt=1:1000002:1", "gmu_ratio=1e18:1e18:0.001", "gmu_ratio=1:2:1e-300"} {
+		if _, err := ParseAxis(text); err == nil || !strings.Contains(err.Error(), "more than a million values") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if a, err := ParseAxis("gmu_ratio=0:1:1.00000000001"); err != nil || len(a.Values) != 1 {
+		t.Errorf("a step beyond the end: %v, %v", a.Values, err)
+	}
+}
+
+// A resumed run's progress goes on from the rows that were there; errors of a shard name its line.
+func TestProgressAndLines(t *testing.T) {
+	g := grid(t)
+	dir := t.TempDir()
+	for _, name := range []string{"a.csv", "a.jsonl"} {
+		path := filepath.Join(dir, name)
+		whole := run(t, &File{Path: path, Grid: g})
+		os.Remove(path)
+		lines := strings.SplitAfter(whole, "\n")
+		kept := 100
+		if name == "a.csv" {
+			kept++ // its header
+		}
+		if err := os.WriteFile(path+".partial", []byte(strings.Join(lines[:kept], "")), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path+".partial.grid", []byte(gridHash(t, g)+" 0/0\n"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		var seen [][2]int
+		f := &File{Path: path, Grid: g, Resume: true, Progress: func(done, total int) { seen = append(seen, [2]int{done, total}) }}
+		if got := run(t, f); got != whole {
+			t.Errorf("%s resumed differs", name)
+		}
+		if len(seen) == 0 || seen[len(seen)-1] != [2]int{g.Rows(), g.Rows()} || seen[0][0] <= 100 || seen[0][1] != g.Rows() {
+			t.Errorf("%s: progress %v of %d rows", name, seen, g.Rows())
+		}
+
+		shard := filepath.Join(dir, "s-"+name)
+		text := run(t, &File{Path: shard, Grid: g, Shard: 1, Of: 2})
+		lines = strings.SplitAfter(text, "\n")
+		lines[10] = strings.Replace(lines[10], "ok", "odd", 1)
+		if err := os.WriteFile(shard, []byte(strings.Join(lines, "")), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if err := Merge(t.Context(), &strings.Builder{}, []string{shard}); err == nil || !strings.Contains(err.Error(), "s-"+name+":11: row ") {
+			t.Errorf("%s, its eleventh line changed: %v", name, err)
+		}
+	}
+}
