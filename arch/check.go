@@ -29,7 +29,7 @@ func positive(pairs ...any) error {
 // layers that are later, missing or of the wrong kind. A model that passes can be
 // counted, priced and executed.
 func (m *Model) Check() error {
-	if err := plain.Check("its name", m.Name); err != nil {
+	if err := plain.Name("its name", m.Name); err != nil {
 		return err
 	}
 	for _, n := range m.Notes {

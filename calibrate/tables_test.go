@@ -91,6 +91,14 @@ func TestReadsPerQueryHeadAreATableOfTheirOwn(t *testing.T) {
 	if err != nil || len(ts) != 2 || ts[0].Class != kerneltime.ClassDecode || ts[1].Class != kerneltime.ClassUnpacked || len(ts[0].Rows) != 1 || len(ts[1].Rows) != 1 {
 		t.Fatalf("%+v, %v", ts, err)
 	}
+	alone := filepath.Join(dir, "decode_attention_h200.csv")
+	head, rest, _ := strings.Cut(in, "\n")
+	if err := os.WriteFile(alone, []byte(head+"\n"+strings.SplitAfter(rest, "\n")[1]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if tab, err := ReadFile(alone); err != nil || tab.Class != kerneltime.ClassUnpacked || len(tab.Rows) != 1 || tab.Hardware != "h200" || tab.File != "decode_attention_h200.csv" {
+		t.Errorf("a table of such rows alone: %+v, %v", tab, err)
+	}
 	if _, err := Read(strings.NewReader(strings.Replace(in, "packed", "twice", 1)), "x.csv", kerneltime.ClassDecode); err == nil || !strings.Contains(err.Error(), "x.csv:2: reads") {
 		t.Errorf("reads twice: %v", err)
 	}

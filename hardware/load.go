@@ -109,9 +109,13 @@ func Load(path string) (*Profile, error) {
 // source is then "user".
 func (f *Figure) UnmarshalYAML(unmarshal func(any) error) error {
 	var v float64
-	if unmarshal(&v) == nil {
+	err := unmarshal(&v)
+	if err == nil {
 		*f = Figure{Value: v, Source: "user"}
 		return nil
+	}
+	if text := ""; unmarshal(&text) == nil {
+		return err // of a single value: no number, or too large for one
 	}
 	type plain Figure
 	return unmarshal((*plain)(f))
@@ -163,7 +167,11 @@ func (p *Profile) Validate() error {
 	}
 	texts["notes"] = strings.ReplaceAll(strings.Join(p.Notes, ""), "\n", " ")
 	for _, field := range []string{"name", "title", "vendor", "arch", "sources", "notes"} {
-		if err := plain.Check("it", texts[field]); err != nil {
+		check := plain.Name
+		if field == "sources" || field == "notes" { // several
+			check = plain.Check
+		}
+		if err := check("it", texts[field]); err != nil {
 			return &fieldError{field, err.Error()}
 		}
 	}
@@ -203,12 +211,17 @@ func (p *Profile) figures() []named {
 	}
 }
 
+// largest bounds every figure: what is beyond is a typing error, and times of it are no numbers.
+const largest = 1e24
+
 func (p *Profile) check(name string, f Figure, needed bool) error {
 	switch {
 	case math.IsNaN(f.Value) || math.IsInf(f.Value, 0) || f.Value < 0:
 		return &fieldError{name, fmt.Sprintf("%g is not a positive number", f.Value)}
 	case needed && f.Value == 0:
 		return &fieldError{name, "missing or zero: a positive number is needed"}
+	case needed && f.Value < 1 || f.Value > largest:
+		return &fieldError{name, fmt.Sprintf("%g is not from 1 to %g, in bytes, seconds and FLOPs", f.Value, largest)}
 	case f.Value > 0 && f.Source != "user" && p.Sources[f.Source] == "":
 		return &fieldError{name, fmt.Sprintf("source %q is not in sources", f.Source)}
 	}

@@ -129,3 +129,25 @@ func TestErrorsWithoutGoWords(t *testing.T) {
 		}
 	}
 }
+
+// Figures that no device has are typing errors: times of them would be no numbers.
+func TestFiguresOutOfRange(t *testing.T) {
+	const file = "name: mine\npeak_flops: {bf16: 100e12}\nmemory_bandwidth: 1e12\nmemory_capacity: 80e9\n"
+	for _, tt := range []struct{ from, to, want string }{
+		{"100e12", "1e309", "x.yaml:2: peak"}, {"100e12", "1e309", `a number is wanted, not "1e309"`}, {"100e12", "fast", `a number is wanted, not "fast"`},
+		{"1e12", "1e-300", "memory_bandwidth: 1e-300 is not from 1 to 1e+24"}, {"80e9", "0.5", "memory_capacity: 0.5 is not from 1"}, {"100e12", "1e25", "peak_flops.bf16: 1e+25 is not from 1 to 1e+24"},
+	} {
+		if _, err := Parse("x.yaml", []byte(strings.Replace(file, tt.from, tt.to, 1))); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s for %s: %v, want %q", tt.to, tt.from, err, tt.want)
+		}
+	}
+	for _, ok := range []string{"1", "1e24"} {
+		if _, err := Parse("x.yaml", []byte(strings.Replace(file, "1e12", ok, 1))); err != nil {
+			t.Errorf("%s: %v", ok, err)
+		}
+	}
+	long := strings.Replace(file, "mine", strings.Repeat("x", 1001), 1)
+	if _, err := Parse("x.yaml", []byte(long)); err == nil || !strings.Contains(err.Error(), "1001 characters, more than 1000") {
+		t.Errorf("a name of 1,001 characters: %v", err)
+	}
+}

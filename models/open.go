@@ -16,6 +16,7 @@ import (
 	"github.com/OWNER/ridgeline/arch/modelfile"
 	"github.com/OWNER/ridgeline/gguf"
 	"github.com/OWNER/ridgeline/internal/input"
+	"github.com/OWNER/ridgeline/internal/plain"
 	"github.com/OWNER/ridgeline/internal/spell"
 	"github.com/OWNER/ridgeline/quant"
 )
@@ -115,7 +116,7 @@ func (e *UnknownError) Error() string {
 	if len(e.Near) > 0 {
 		hint = ": did you mean " + strings.Join(e.Near, ", ") + "?"
 	}
-	return fmt.Sprintf("unknown model %q%s (a model file ends in .yaml, .json or .gguf; a folder has a config.json)", e.Name, hint)
+	return fmt.Sprintf("unknown model %q%s (a model file ends in .yaml, .json or .gguf; a folder has a config.json)", plain.Clip(e.Name), hint)
 }
 
 // quantisedBeside reads the hf_quant_config.json that ModelOpt writes beside a

@@ -282,6 +282,30 @@ func TestParetoByBruteForce(t *testing.T) {
 	}
 }
 
+// Parameter counts to solve for are not negative, and grids in JSON are read as YAML is.
+func TestGridsOfOtherHands(t *testing.T) {
+	for iso, want := range map[float64]string{-1: "iso-params -1 is negative", 0.5: ""} {
+		g := &Grid{Fixed: map[string]string{"model": "sambay(d=8)"}, IsoParams: iso}
+		if err := g.Normalise(); want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {
+			t.Errorf("%g parameters: %v, want %q", iso, err, want)
+		}
+	}
+	g, err := ParseYAML("g.json", []byte(`{"fixed": {"model": "phi4-mini", "batch": 3}, "vary": {"prompt": [1, 2]}}`))
+	if err != nil || g.Fixed["batch"] != "3" || len(g.Axes) != 1 || g.Axes[0].Name != "prompt" {
+		t.Errorf("a grid in JSON: %+v, %v", g, err)
+	}
+	if _, err := ParseYAML("g.json", []byte(`{"architectures": ["x"]}`)); err == nil || !strings.Contains(err.Error(), `g.json:1: unknown field "architectures"`) {
+		t.Errorf("another JSON file: %v", err)
+	}
+	for _, tt := range []struct{ name, value, want string }{{"tp", "0", "tp 0: must be 1 or more"}, {"kv_read", "nope", "kv_read: kv-read \"nope\" is not"}, {"compute", "x", "compute: unknown number format"}, {"model", "nope", "unknown model"}, {"on", "nope", "unknown hardware"},
+		{"prompt", "-1", "prompt -1 is not from 0"}, {"memory_fraction", "2", "memory_fraction 2: must be"}} {
+		g := &Grid{Fixed: map[string]string{"model": "sambay(d=8)", tt.name: tt.value}}
+		if err := g.Normalise(); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+			t.Errorf("%s %s: %v, want %s", tt.name, tt.value, err, tt.want)
+		}
+	}
+}
+
 // Ranges up to a million values, and steps too small to count.
 func TestLongRanges(t *testing.T) {
 	if a, err := ParseAxis("prompt=1:700000:1"); err != nil || len(a.Values) != 700000 || a.Values[699999] != "700000" {

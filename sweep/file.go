@@ -183,8 +183,11 @@ func (o *File) open(f Format, head, id string, from, to int) (*partial, error) {
 	default:
 		return p, o.resume(p, f, head, to)
 	}
-	if info, err := os.Stat(o.Path); err == nil && info.IsDir() {
+	switch info, err := os.Stat(o.Path); {
+	case err == nil && info.IsDir():
 		return nil, fmt.Errorf("%s is a folder", o.Path)
+	case err != nil && !errors.Is(err, fs.ErrNotExist): // links in a circle
+		return nil, o.writing(err)
 	}
 	if _, err := os.Stat(filepath.Dir(o.Path)); err != nil {
 		return nil, fmt.Errorf("%s: its folder does not exist: make it first, or name another", o.Path)

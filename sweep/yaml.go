@@ -58,7 +58,7 @@ type nodeError struct {
 func (e *nodeError) Error() string { return e.err.Error() }
 
 func (g *Grid) section(e *ast.MappingValueNode) error {
-	key := e.Key.String()
+	key := e.Key.GetToken().Value
 	switch key {
 	case "fixed", "vary":
 		sub, err := entries(e.Value)
@@ -99,7 +99,7 @@ func (g *Grid) section(e *ast.MappingValueNode) error {
 // parameter reads an entry of fixed or vary. In one file a parameter stands once, under
 // whatever spelling.
 func (g *Grid) parameter(e *ast.MappingValueNode, vary bool) error {
-	p, err := parameterOf(e.Key.String())
+	p, err := parameterOf(e.Key.GetToken().Value)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (g *Grid) parameter(e *ast.MappingValueNode, vary bool) error {
 	if v[0], err = p.canonical(v[0]); err != nil {
 		return fmt.Errorf("%s: %w", e.Key, err)
 	}
-	g.Fixed[e.Key.String()] = v[0]
+	g.Fixed[e.Key.GetToken().Value] = v[0]
 	return nil
 }
 

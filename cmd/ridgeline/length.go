@@ -13,7 +13,7 @@ import (
 func parseLength(s string) (int, error) {
 	n, err := units.ParseCount(s)
 	switch {
-	case err != nil && strings.Trim(s, "0123456789") != "", n < 0:
+	case err != nil && (s == "" || strings.Trim(s, "0123456789") != ""), n < 0:
 		return 0, fmt.Errorf("%q is not a length: write 2000, 2k (2,000) or 32Ki (32,768)", s)
 	case err != nil || n > costmodel.MaxLength:
 		return 0, fmt.Errorf("%q is more than %d tokens", s, costmodel.MaxLength)

@@ -9,8 +9,10 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/OWNER/ridgeline/internal/atomicfile"
+	"github.com/OWNER/ridgeline/internal/plain"
 	"github.com/OWNER/ridgeline/reports"
 )
 
@@ -34,6 +36,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	errs := &messages{Writer: stderr}
 	root.SetErr(errs)
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return givenOnce(root, cmd, args) }
 	err := root.ExecuteContext(ctx)
 	switch {
 	case err == nil && ctx.Err() != nil:
@@ -49,6 +52,27 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "ridgeline: "+firstLine(err))
 	}
 	return code
+}
+
+// givenOnce refuses a flag that has two values of which one would be dropped without a word, and
+// an output file without a name, which a script with an empty variable asks for.
+func givenOnce(root, cmd *cobra.Command, args []string) error {
+	_, rest, err := root.Find(args)
+	if err != nil {
+		return err
+	}
+	given := map[string]string{}
+	return cmd.Flags().ParseAll(rest, func(f *pflag.Flag, value string) error {
+		if f.Name == "output" && value == "" {
+			return errors.New("-o: the name of the file to write is empty")
+		}
+		first, again := given[f.Name]
+		if _, list := f.Value.(pflag.SliceValue); again && !list && first != value {
+			return fmt.Errorf("--%s is given twice, %q and %q: give it once", f.Name, plain.Clip(first), plain.Clip(value))
+		}
+		given[f.Name] = value
+		return nil
+	})
 }
 
 func exitCode(ctx context.Context, err error) int {

@@ -46,11 +46,23 @@ func (f *File) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Resolve follows the symbolic links of a path whose target exists; any other path is
-// returned as it is.
+// Resolve follows the symbolic links of a path, to a target that need not exist yet. Links in a
+// circle are returned as they are: no file can be opened there.
 func Resolve(path string) string {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		return target
+	const most = 40 // as many as Linux follows
+	at := path
+	for range most {
+		if target, err := filepath.EvalSymlinks(at); err == nil {
+			return target
+		}
+		link, err := os.Readlink(at)
+		if err != nil {
+			return at
+		}
+		if !filepath.IsAbs(link) {
+			link = filepath.Join(filepath.Dir(at), link)
+		}
+		at = link
 	}
 	return path
 }
@@ -75,6 +87,8 @@ func Create(path string) (*File, error) {
 		return &File{f: f, printed: printed}, nil
 	case err == nil:
 		mode = st.Mode().Perm()
+	case !errors.Is(err, fs.ErrNotExist): // links in a circle
+		return nil, reason(printed, err)
 	}
 	f, err := temporary(path, mode)
 	if err != nil {

@@ -134,6 +134,41 @@ func TestSymlinkKept(t *testing.T) {
 	}
 }
 
+// A link to a file that is not there yet makes that file; links in a circle are refused.
+func TestLinksWithoutTarget(t *testing.T) {
+	dir := t.TempDir()
+	link := func(target, name string) string {
+		name = filepath.Join(dir, name)
+		if err := os.Symlink(target, name); err != nil {
+			t.Skip(err)
+		}
+		return name
+	}
+	for _, target := range []string{"made", filepath.Join(dir, "made too"), "between"} {
+		if target == "between" {
+			link("made last", "between")
+		}
+		name := link(target, "to "+filepath.Base(target))
+		if err := write(name, "x"); err != nil {
+			t.Errorf("%s: %v", target, err)
+		}
+		if st, err := os.Lstat(name); err != nil || st.Mode()&os.ModeSymlink == 0 {
+			t.Errorf("the link to %s was replaced: %v", target, err)
+		}
+		if got := read(t, name); got != "x" {
+			t.Errorf("%s holds %q", target, got)
+		}
+	}
+	if got := read(t, filepath.Join(dir, "made last")); got != "x" {
+		t.Errorf("behind two links: %q", got)
+	}
+	circle := link("b", "a")
+	link("a", "b")
+	if err := write(circle, "x"); err == nil || !strings.Contains(err.Error(), "too many levels of symbolic links") {
+		t.Errorf("links in a circle: %v", err)
+	}
+}
+
 func TestErrorsNameTheFile(t *testing.T) {
 	dir := t.TempDir()
 	for _, path := range []string{"", dir, filepath.Join(dir, "no", "such", "file")} {

@@ -24,6 +24,26 @@ func Bad(r rune) bool {
 	return unicode.Is(unicode.Cf, r)
 }
 
+// longest is how many characters a name may have: it stands in tables and file names.
+const longest = 1000
+
+// Name refuses a name that Check refuses, or that is longer than tables can hold.
+func Name(what, s string) error {
+	if n := utf8.RuneCountInString(s); n > longest {
+		return fmt.Errorf("%s has %d characters, more than %d: shorten it", what, n, longest)
+	}
+	return Check(what, s)
+}
+
+// Clip is a text as messages quote it: the beginning, where it is long.
+func Clip(s string) string {
+	const most = 80
+	if n := utf8.RuneCountInString(s); n > most {
+		return string([]rune(s)[:most]) + fmt.Sprintf("… (%d characters)", n)
+	}
+	return s
+}
+
 // Check refuses a text of one line that holds a bad character. what is what the error
 // calls it.
 func Check(what, s string) error {

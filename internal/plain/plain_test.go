@@ -18,6 +18,26 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func TestName(t *testing.T) {
+	for _, good := range []string{"phi4-mini", strings.Repeat("é", longest)} {
+		if err := Name("name", good); err != nil {
+			t.Errorf("%.20q: %v", good, err)
+		}
+	}
+	if err := Name("name", strings.Repeat("é", longest+1)); err == nil || err.Error() != "name has 1001 characters, more than 1000: shorten it" {
+		t.Errorf("1,001 characters: %v", err)
+	}
+	if err := Name("name", "a\nb"); err == nil {
+		t.Error("a name of two lines")
+	}
+	if got, want := Clip(strings.Repeat("é", 81)), strings.Repeat("é", 80)+"… (81 characters)"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := Clip(strings.Repeat("é", 80)); got != strings.Repeat("é", 80) {
+		t.Errorf("80 characters are shortened: %q", got)
+	}
+}
+
 func TestLine(t *testing.T) {
 	for in, want := range map[string]string{"a\n b\x1b[2Jc": "a b [2Jc", " a\tb ": "a b", "x\u202ey": "x\ufffdy", "5\u00a0GB": "5\u00a0GB"} {
 		if got := Line(in); got != want {
