@@ -69,6 +69,19 @@ func TestAttentionOptionsThatClash(t *testing.T) {
 	}
 }
 
+// What Transformers caches of latent attention: the latents, and with an indexer all heads' keys
+// and values.
+func TestExpandedCaches(t *testing.T) {
+	a := MLA{Heads: 3, QRank: 5, KVRank: 7, NopeDim: 6, RopeDim: 4, ValueDim: 9}
+	if got := a.ExpandedCacheElements(); got != 7+4 {
+		t.Errorf("%d elements of a position, want 11", got)
+	}
+	a.IndexTopK = 2
+	if got := a.ExpandedCacheElements(); got != 3*(6+4+9) {
+		t.Errorf("%d elements of a position, want 57", got)
+	}
+}
+
 // Every condition on which cross-attention may read a cache, one at a time.
 func TestWhoFitsWhoseCache(t *testing.T) {
 	owner := Attention{Heads: 6, KVHeads: 2, HeadDim: 8}

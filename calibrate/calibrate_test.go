@@ -280,6 +280,11 @@ func TestFewRowsKeepTheFamilysCurve(t *testing.T) {
 		if err := fitCurves(t.Context(), m, rows, 900); err != nil {
 			t.Fatal(err)
 		}
+		for _, r := range rows[:48] { // where the others have a curve of their own, the first is the family's alone
+			if got := m.Physics(r.Shape) / r.Seconds; few == fewest && math.Abs(got-1) > 0.02 {
+				t.Errorf("beside a variant a timing of the family is met to %.3f", got)
+			}
+		}
 		for _, r := range rows[len(rows)-3:] {
 			if got := m.Physics(r.Shape) / r.Seconds; got > 0.7 && few < fewest || got < 0.9 && few == fewest {
 				t.Errorf("of %d timings three times their family's one is met to %.2f", few, got)

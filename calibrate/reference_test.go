@@ -318,6 +318,16 @@ func TestMinimaByHand(t *testing.T) {
 			t.Errorf("%d evaluations leave %g and %g, whose loss is not the least, %g", evaluations, x, y, tried)
 		}
 	}
+	// Where every move is worse, the start is what is left, not the last move.
+	start := 7.0
+	if err := Minimise(t.Context(), []kerneltime.Param{{Value: &start}}, 30, func() float64 {
+		if math.Abs(start-7) < 1e-9 {
+			return 0
+		}
+		return 1
+	}); err != nil || math.Abs(start-7) > 1e-9 {
+		t.Errorf("the best was at 7, what is left is %.12g, %v", start, err)
+	}
 	free := 7.0
 	if err := Minimise(t.Context(), []kerneltime.Param{{Value: &free}}, 300, func() float64 { return 1 }); err != nil || math.Abs(free-7) > 0.05 {
 		t.Errorf("a parameter that nothing depends on went from 7 to %g, %v", free, err)
@@ -551,6 +561,9 @@ func TestLeaveOutTakesTwoFolds(t *testing.T) {
 	}
 	if unset.Coverage == many.Coverage {
 		t.Errorf("two folds and nine have intervals that hold %.3f", unset.Coverage)
+	}
+	if unset.Coverage < 0.5 { // of all groups, not the last alone
+		t.Errorf("%.3f of what is left out lies inside", unset.Coverage)
 	}
 	if unset.Basis != "without their cells" || unset.Rows != 60 {
 		t.Errorf("%+v", unset)

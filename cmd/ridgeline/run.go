@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // an output file without a name, which a script with an empty variable asks for.
 func givenOnce(root, cmd *cobra.Command, args []string) error {
 	_, rest, err := root.Find(args)
-	if err != nil {
+	if err != nil || cmd.DisableFlagParsing { // a shell asks how to complete a line
 		return err
 	}
 	given := map[string]string{}
