@@ -266,3 +266,22 @@ func TestGatedAttentionAndRequests(t *testing.T) {
 		}
 	}
 }
+
+// A prompt of one token is a prompt, one of none is not.
+func TestPromptsOfOneToken(t *testing.T) {
+	c := compiled(t, "llama-3.1-8b", "h200", Options{})
+	for _, f := range []Fidelity{Limit, Roofline, Calibrated} {
+		for prompt, want := range map[int]bool{0: false, 1: true} {
+			w := Workload{Prompt: prompt, Generate: 1, Batch: 1}
+			if got := len(c.At(f).PrefillOps(w)) > 0; got != want {
+				t.Errorf("%v: a prompt of %d has operations: %v", f, prompt, got)
+			}
+			if got := c.At(f).Prefill(w) > 0; got != want {
+				t.Errorf("%v: a prompt of %d takes time: %v", f, prompt, got)
+			}
+			if got := c.PrefillWork(w).FLOPs > 0; got != want {
+				t.Errorf("a prompt of %d is work: %v", prompt, got)
+			}
+		}
+	}
+}
