@@ -36,7 +36,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	errs := &messages{Writer: stderr}
 	root.SetErr(errs)
-	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return givenOnce(root, cmd, args) }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return heedFlags(root, cmd, args) }
 	err := root.ExecuteContext(ctx)
 	switch {
 	case err == nil && ctx.Err() != nil:
@@ -54,9 +54,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return code
 }
 
-// givenOnce refuses a flag that has two values of which one would be dropped without a word, and
-// an output file without a name, which a script with an empty variable asks for.
-func givenOnce(root, cmd *cobra.Command, args []string) error {
+// heedFlags says of a flag that has two values which of them counts, the last as everywhere, and
+// refuses an output file without a name, which a script with an empty variable asks for.
+func heedFlags(root, cmd *cobra.Command, args []string) error {
 	_, rest, err := root.Find(args)
 	if err != nil || cmd.DisableFlagParsing { // a shell asks how to complete a line
 		return err
@@ -68,7 +68,7 @@ func givenOnce(root, cmd *cobra.Command, args []string) error {
 		}
 		first, again := given[f.Name]
 		if _, list := f.Value.(pflag.SliceValue); again && !list && first != value {
-			return fmt.Errorf("--%s is given twice, %q and %q: give it once", f.Name, plain.Clip(first), plain.Clip(value))
+			warn(cmd.ErrOrStderr(), "--%s is given twice, %q and %q: the last counts", f.Name, plain.Clip(first), plain.Clip(value))
 		}
 		given[f.Name] = value
 		return nil
