@@ -25,8 +25,9 @@ import (
 // PATH at once.
 type File struct {
 	Path      string
-	Grid      *Grid // normalised
-	Shard, Of int   // 1-based; Of 0 or 1 is the whole grid
+	Grid      *Grid  // normalised
+	Table     *Table // in place of a grid, if set
+	Shard, Of int    // 1-based; Of 0 or 1 is the whole grid
 	Resume    bool
 	Restart   bool // discard an unfinished run
 	Progress  Progress
@@ -59,24 +60,25 @@ func (o *File) Run(ctx context.Context) (rows Tally, err error) {
 	own := *o
 	own.Path = atomicfile.Resolve(o.Path)
 	o = &own
-	from, to := Range(o.Grid.Rows(), o.Shard, o.Of)
+	src := o.source()
+	from, to := Range(src.Rows(), o.Shard, o.Of)
 	if from == to {
-		return rows, fmt.Errorf("shard %d/%d has no rows: the grid has %d", o.Shard, o.Of, o.Grid.Rows())
+		return rows, fmt.Errorf("shard %d/%d has no rows: the grid has %d", o.Shard, o.Of, src.Rows())
 	}
 	release, err := atomicfile.Lock(o.Path)
 	if err != nil {
 		return rows, err
 	}
 	defer release()
-	id, err := o.Grid.Hash(ctx)
+	id, err := src.Hash(ctx)
 	if err != nil {
 		return rows, err
 	}
 	head := ""
 	if o.Of > 1 {
-		head = mark{id, o.Grid.Rows(), from, to}.line(f)
+		head = mark{id, src.Rows(), from, to, src.figured()}.line(f)
 	}
-	head += f.Header(o.Grid)
+	head += f.head(src.Columns())
 	p, err := o.open(f, head, fmt.Sprintf("%s %d/%d\n", id, o.Shard, o.Of), from, to)
 	if err != nil {
 		return rows, err
@@ -86,7 +88,11 @@ func (o *File) Run(ctx context.Context) (rows Tally, err error) {
 		progress = func(done, total int) { o.Progress(done+skipped, total+skipped) }
 	}
 	w := bufio.NewWriterSize(tee{p.f, p.sum}, 1<<16)
-	n, err := Run(ctx, o.Grid, f, w, p.next, to, progress)
+	var out io.Writer = w
+	if o.Table != nil { // rows that took long are not kept back
+		out = tee{p.f, p.sum}
+	}
+	n, err := src.run(ctx, f, out, p.next, to, progress)
 	rows = p.rows
 	rows.add(n)
 	err = errors.Join(err, w.Flush())
@@ -269,12 +275,8 @@ func (o *File) scan(p *partial, f Format, head string, to int) (good int64, dama
 		rest = rest[len(line):]
 		good += int64(len(line))
 	}
-	e, at := f.encoder(o.Grid), make([]int, len(o.Grid.Axes))
-	c := &rowCheck{format: f, columns: o.Grid.Columns(), next: p.next, to: to, every: len(o.Grid.Where) == 0,
-		setting: func(b *bytes.Buffer, row int) {
-			o.Grid.place(row, at)
-			e.setting(b, row, at)
-		}}
+	src := o.source()
+	c := &rowCheck{format: f, columns: src.Columns(), next: p.next, to: to, every: src.whole(), figured: src.figured(), setting: src.begins(f)}
 	for {
 		line, err := readLine(r)
 		if err == io.EOF || err == nil && isEnd(f, line) {

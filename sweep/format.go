@@ -73,10 +73,7 @@ func Column(name string, columns []string) (string, bool) {
 
 // Header is the first line of a file, "" where the format has none.
 func (f Format) Header(g *Grid) string {
-	if f == JSONL {
-		return ""
-	}
-	return strings.Join(g.Columns(), ",") + "\n"
+	return f.head(g.Columns())
 }
 
 // encoder writes rows; one for each worker.

@@ -17,6 +17,8 @@ type mark struct {
 	Rows int    `json:"rows"` // of the whole grid
 	From int    `json:"from"`
 	To   int    `json:"to"`
+	// Figures is how many numbers end a row of a Table; a grid's follow from its columns.
+	Figures int `json:"figures,omitempty"`
 }
 
 // end is the last line of a shard: that it is whole, how many rows it has and their digest.
@@ -56,7 +58,7 @@ func isEnd(f Format, line []byte) bool {
 
 // readMark reads the first line of a shard.
 func readMark(f Format, line []byte) (m mark, ok bool) {
-	return m, unmark(f, csvMark, jsonMark, line, &m) && m.From >= 0 && m.To > m.From && m.Rows >= m.To && m.Rows <= MaxRows
+	return m, unmark(f, csvMark, jsonMark, line, &m) && m.From >= 0 && m.To > m.From && m.Rows >= m.To && m.Rows <= MaxRows && m.Figures >= 0
 }
 
 // readEnd reads the last line of a shard.

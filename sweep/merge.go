@@ -69,7 +69,7 @@ func adjoin(shards []*shard) error {
 	var columns []string
 	for _, s := range shards {
 		switch {
-		case s.Grid != first.Grid || s.Rows != first.Rows:
+		case s.Grid != first.Grid || s.Rows != first.Rows || s.Figures != first.Figures:
 			return fmt.Errorf("%s is a shard of another grid than %s, or what they price has changed between them", s.path, first.path)
 		case s.header != first.header || columns != nil && s.columns != nil && fmt.Sprint(s.columns) != fmt.Sprint(columns):
 			return fmt.Errorf("%s has other columns than %s", s.path, first.path)
@@ -107,7 +107,7 @@ func checkShard(ctx context.Context, f Format, path string) (*shard, error) {
 		return nil, fmt.Errorf("%s is not a shard: its first line does not say which rows it has", path)
 	}
 	s.mark, s.begin = m, int64(len(line))
-	c := &rowCheck{format: f, next: m.From, to: m.To}
+	c := &rowCheck{format: f, next: m.From, to: m.To, figured: m.Figures}
 	if f == CSV {
 		line, err := readLine(r)
 		if err != nil {
@@ -115,7 +115,7 @@ func checkShard(ctx context.Context, f Format, path string) (*shard, error) {
 		}
 		s.header = string(line)
 		s.begin += int64(len(line))
-		if _, c.columns, err = fields(f, line[:len(line)-1]); err != nil || !headed(c.columns) {
+		if _, c.columns, err = fields(f, line[:len(line)-1]); err != nil || !headed(c.columns, m.Figures) {
 			return nil, fmt.Errorf("%s: its second line is not the header of a sweep", path)
 		}
 	}
@@ -159,8 +159,11 @@ func checkShard(ctx context.Context, f Format, path string) (*shard, error) {
 }
 
 // headed reports whether columns are those of a sweep: a row's number first, and none twice.
-func headed(columns []string) bool {
-	return len(columns) > analytic && columns[0] == "row" && twice(columns) == ""
+func headed(columns []string, figured int) bool {
+	if figured == 0 {
+		figured = analytic
+	}
+	return len(columns) > figured && columns[0] == "row" && twice(columns) == ""
 }
 
 // twice is a name that stands twice in a list, "" if none does.

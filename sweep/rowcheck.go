@@ -41,6 +41,7 @@ type rowCheck struct {
 	next    int      // the least row that may follow
 	to      int      // the row behind the last that may follow
 	every   bool     // no row may be missing
+	figured int      // figures of a row; 0 is as a grid's
 	// setting, if there, writes what a row of this number begins with.
 	setting func(b *bytes.Buffer, row int)
 
@@ -92,7 +93,7 @@ func (c *rowCheck) line(b []byte) error {
 	}
 	c.next = n + 1
 	c.last = Tally{Rows: 1, Priced: 1}
-	if at := verdictAt(c.columns); values[at] == "invalid" {
+	if at := verdictAt(c.columns, c.figured); values[at] == "invalid" {
 		c.last = Tally{Rows: 1, Reason: values[at+1]}
 	}
 	return nil
@@ -100,7 +101,7 @@ func (c *rowCheck) line(b []byte) error {
 
 // figures checks the verdict of a row and what follows it: all figures, or none.
 func (c *rowCheck) figures(values []string) error {
-	at := verdictAt(c.columns)
+	at := verdictAt(c.columns, c.figured)
 	if at < 1 {
 		return errors.New("has no figures")
 	}
@@ -111,16 +112,20 @@ func (c *rowCheck) figures(values []string) error {
 	for i, v := range rest {
 		_, err := strconv.ParseFloat(v, 64)
 		if priced := status != "invalid"; priced && err != nil || !priced && v != "" {
-			return fmt.Errorf("%s cannot be %q where the status is %s", figures[i].name, abbreviate(v), status)
+			return fmt.Errorf("%s cannot be %q where the status is %s", c.columns[at+2+i], abbreviate(v), status)
 		}
 	}
 	return nil
 }
 
 // verdictAt is the place of the status in the columns of a row, -1 where there is none with
-// a reason and the figures of a grid behind it.
-func verdictAt(columns []string) int {
-	for _, n := range []int{analytic, len(figures)} {
+// a reason and so many figures behind it, or for 0 those of a grid.
+func verdictAt(columns []string, figured int) int {
+	counts := []int{analytic, len(figures)}
+	if figured > 0 {
+		counts = []int{figured}
+	}
+	for _, n := range counts {
 		if at := len(columns) - n - 2; at >= 1 && columns[at] == "status" {
 			return at
 		}

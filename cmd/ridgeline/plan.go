@@ -26,6 +26,7 @@ import (
 type planFlags struct {
 	s                      simulateFlags
 	costs                  costFlags
+	rows                   rowFlags
 	ttft, tpot, e2e        []string
 	goodput                string
 	vary                   []string
@@ -72,6 +73,7 @@ as simulate has them.`,
 	}
 	p.s.load.flags, p.s.load.errs = f, c.ErrOrStderr
 	p.costs.register(c)
+	p.rows.register(c)
 	f.StringArrayVar(&p.ttft, "ttft", nil, "limit of the time to first token: p95<500ms, mean<1s; a time alone is its p95")
 	f.StringArrayVar(&p.tpot, "tpot", nil, "limit of the time per output token")
 	f.StringArrayVar(&p.e2e, "e2e", nil, "limit of the time from request to last token")
@@ -301,7 +303,7 @@ func variant(s *plan.Space, name, value string) error {
 }
 
 func (p *planFlags) run(c *cobra.Command, args []string) error {
-	if err := p.s.out.check(); err != nil {
+	if err := errors.Join(p.rows.check(), p.s.out.check()); err != nil {
 		return err
 	}
 	if err := writable(p.s.out.file); err != nil {
@@ -310,6 +312,12 @@ func (p *planFlags) run(c *cobra.Command, args []string) error {
 	q, prices, err := p.problem(c, args)
 	if err != nil {
 		return err
+	}
+	if p.rows.rows != "" {
+		if err := p.rows.rowsOnly(c); err != nil {
+			return err
+		}
+		return p.rows.write(c, q)
 	}
 	bar, clear := progress(c.ErrOrStderr(), "simulated")
 	defer clear()
@@ -320,7 +328,11 @@ func (p *planFlags) run(c *cobra.Command, args []string) error {
 			}
 		}
 	}
-	got, err := q.Plan(c.Context())
+	find := q.Plan
+	if p.rows.seen != "" {
+		find = func(ctx context.Context) (*plan.Plan, error) { return p.rows.read(ctx, q) }
+	}
+	got, err := find(c.Context())
 	clear()
 	switch {
 	case got != nil && got.Stopped: // what is finished is kept; the exit code says that it was stopped

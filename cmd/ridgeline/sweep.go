@@ -175,11 +175,8 @@ func (s *sweepFlags) run(c *cobra.Command, args []string) (err error) {
 	}
 	file := &sweep.File{Path: s.out, Grid: g, Resume: s.resume, Restart: s.restart,
 		Note: func(text string) { warn(c.ErrOrStderr(), "%s", text) }}
-	if s.shard != "" {
-		if n, err := fmt.Sscanf(s.shard, "%d/%d", &file.Shard, &file.Of); n != 2 || err != nil || file.Shard < 1 || file.Shard > file.Of ||
-			s.shard != fmt.Sprintf("%d/%d", file.Shard, file.Of) {
-			return fmt.Errorf("--shard %q: write i/n with i from 1 to n", s.shard)
-		}
+	if file.Shard, file.Of, err = parseShard(s.shard); err != nil {
+		return err
 	}
 	if !slices.Contains([]string{"table", "markdown", "csv"}, s.format) {
 		return fmt.Errorf("--format %q is not one of table, markdown, csv", s.format)
@@ -216,22 +213,7 @@ func (s *sweepFlags) run(c *cobra.Command, args []string) (err error) {
 	file.Progress = bar
 	rows, err := file.Run(c.Context())
 	clear()
-	var unwritten *atomicfile.WriteError
-	var standing *sweep.PartialError
-	switch {
-	case errors.As(err, &standing) && standing.Resumable:
-		return fmt.Errorf("%w: --resume takes it up, --restart begins again", err)
-	case errors.As(err, &standing):
-		return fmt.Errorf("%w: --restart begins again", err)
-	case errors.Is(err, context.Canceled) && s.out == "":
-		return failure{fmt.Errorf("stopped after %d rows, which are gone: give -o FILE to keep them", rows.Rows)}
-	case errors.Is(err, context.Canceled) && !exists(s.out+".partial"):
-		return failure{errors.New("stopped before the first row")}
-	case errors.Is(err, context.Canceled):
-		return failure{fmt.Errorf("stopped after %d rows: --resume goes on from %s.partial", rows.Rows, s.out)}
-	case errors.As(err, &unwritten):
-		return failure{err}
-	case err != nil:
+	if err := unfinished(err, rows, s.out); err != nil {
 		return err
 	}
 	if s.out != "" {
@@ -245,6 +227,27 @@ func (s *sweepFlags) run(c *cobra.Command, args []string) (err error) {
 		}
 	}
 	return s.pick(c, g, file.Path, front, best)
+}
+
+// unfinished says what to do about a run of rows that did not finish; nil where it did.
+func unfinished(err error, rows sweep.Tally, out string) error {
+	var unwritten *atomicfile.WriteError
+	var standing *sweep.PartialError
+	switch {
+	case errors.As(err, &standing) && standing.Resumable:
+		return fmt.Errorf("%w: --resume takes it up, --restart begins again", err)
+	case errors.As(err, &standing):
+		return fmt.Errorf("%w: --restart begins again", err)
+	case errors.Is(err, context.Canceled) && out == "":
+		return failure{fmt.Errorf("stopped after %d rows, which are gone: give -o FILE to keep them", rows.Rows)}
+	case errors.Is(err, context.Canceled) && !exists(out+".partial"):
+		return failure{errors.New("stopped before the first row")}
+	case errors.Is(err, context.Canceled):
+		return failure{fmt.Errorf("stopped after %d rows: --resume goes on from %s.partial", rows.Rows, out)}
+	case errors.As(err, &unwritten):
+		return failure{err}
+	}
+	return err
 }
 
 func exists(path string) bool {
