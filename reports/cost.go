@@ -74,6 +74,17 @@ func AddCosts(t *Table, rows []costmodel.Row, prices map[string]float64, from []
 	t.Notes = append(t.Notes, CostNote(from))
 }
 
+// CostTable is what the rows of a comparison cost, as a table of its own.
+func CostTable(rows []costmodel.Row, prices map[string]float64) *Table {
+	t := &Table{Columns: []Column{{Name: "model", CSV: "model", Left: true}}}
+	for _, n := range RowNames(rows) {
+		t.Add(Txt(n))
+	}
+	AddCosts(t, rows, prices, nil)
+	t.Notes = nil
+	return t
+}
+
 // CostNote says what costs and energy of a comparison are.
 func CostNote(from []string) string {
 	return "Costs: devices that do nothing but this workload, at its batch; a served load leaves some of their time idle (plan, simulate). Energy: devices at their TDP, so at most; idle draw, hosts and cooling are not in it. Prices: " + strings.Join(from, "; ") + "."

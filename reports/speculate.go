@@ -89,6 +89,9 @@ func speculationNotes(rows []costmodel.Row) []string {
 		if len(notes) == 0 {
 			notes = append(notes, fmt.Sprintf("Speculation: %s of %d drafted tokens are taken to be accepted, each whatever came of the others: %s tokens a step. Drafting and verification follow each other; drawing tokens is not priced.",
 				percent(s.Acceptance), s.DraftTokens, Digits(s.ExpectedTokens)))
+			if rows[i].Fidelity == costmodel.Calibrated {
+				notes[0] += " Steps of several tokens a sequence were not timed: attention of them is taken as of as many query heads more, recurrences as longer by the bytes they move more."
+			}
 		}
 		if s.SnapshotBytes > 0 {
 			states = append(states, fmt.Sprintf("%s %s", rowName(rows, i), SI(s.SnapshotBytes, "B")))

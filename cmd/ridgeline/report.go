@@ -107,6 +107,12 @@ func commandLine(c *cobra.Command, args []string) string {
 			words = append(words, "--"+f.Name+"="+f.Value.String())
 			return
 		}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			for _, v := range list.GetSlice() {
+				words = append(words, "--"+f.Name, v)
+			}
+			return
+		}
 		words = append(words, "--"+f.Name, f.Value.String())
 	})
 	for i, w := range words {

@@ -59,7 +59,6 @@ func Build(ctx context.Context, s *study.Setup, made Made) (*Page, error) {
 	names := reports.RowNames(rows)
 	compare := reports.CompareTable(rows)
 	compare.Title, compare.Notes = "What each costs; the first is the baseline", nil
-	reports.AddCosts(compare, rows, s.Price, s.PriceFrom)
 	p := &Page{
 		Title:   "What a token costs: " + strings.Join(names, ", "),
 		Verdict: reports.Verdict(rows),
@@ -90,7 +89,8 @@ func Build(ctx context.Context, s *study.Setup, made Made) (*Page, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.add(Section{ID: "cost", Heading: "Cost of a million tokens against batch", Charts: []*study.Chart{cost}})
+		p.add(Section{ID: "cost", Heading: "Cost and energy", Tables: []*reports.Table{reports.CostTable(rows, s.Price)},
+			Text: []string{reports.CostNote(s.PriceFrom)}, Charts: []*study.Chart{cost}})
 	}
 	time := Section{ID: "time", Heading: "Where the time goes", Charts: []*study.Chart{s.Breakdown()}}
 	for i, c := range s.Compiled {
