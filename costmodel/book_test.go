@@ -333,6 +333,11 @@ func TestBookOfOperations(t *testing.T) {
 	stored.WeightDType, stored.ExpertDType, stored.StateDType, stored.KVDType, stored.ConvDType = precision.FP16, precision.MXFP4, precision.FP32, precision.FP8, precision.FP32
 	b.list("and names formats", stored, Options{}, false, false)
 	b.list("and names formats, priced as int4", stored, Options{Weights: int4}, false, false)
+	beside := bookModel(arch.Parallel{Mixers: []arch.Mixer{scan, block}}, nil)
+	beside.Layers = append(beside.Layers, arch.Layer{Mixer: again})
+	beside.Layers[0].Stored = arch.StoreWeights(map[string]arch.Stored{"mixer.1.qkv": {Format: int4, Bytes: 7000}, "mixer.1.up": {Format: fp8, Bytes: 1500}})
+	fmt.Fprintln(&b, "weights used again of a block beside a scan, as a checkpoint stores them")
+	b.list("step", beside, Options{}, false, true)
 	golden.Check(t, "operations.txt", b.String())
 }
 

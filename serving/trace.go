@@ -46,7 +46,8 @@ const TraceBlock = 512
 //	our own CSV      arrival (s), prompt, generate; also id, prefix (a name) and
 //	                 prefix_tokens (how many tokens requests of one prefix begin with alike),
 //	                 timeout (s)
-//	lengths CSV      num_prefill_tokens, num_decode_tokens, without arrivals: all at once
+//	Vidur CSV        arrived_at (s), num_prefill_tokens, num_decode_tokens
+//	lengths CSV      the last two alone, without arrivals: all at once
 func ReadTrace(r io.Reader, name string, block int) (*Trace, error) {
 	if block < 1 {
 		return nil, fmt.Errorf("block size %d: want 1 or more tokens", block)
@@ -244,6 +245,7 @@ var csvFormats = []csvFormat{
 	{name: "Azure", arrive: "timestamp", prompt: "contexttokens", generate: "generatedtokens", dates: true},
 	{name: "BurstGPT", arrive: "timestamp", prompt: "request tokens", generate: "response tokens"},
 	{name: "ridgeline", arrive: "arrival", prompt: "prompt", generate: "generate", id: "id", prefix: "prefix", prefixLen: "prefix_tokens", timeout: "timeout"},
+	{name: "Vidur", arrive: "arrived_at", prompt: "num_prefill_tokens", generate: "num_decode_tokens"},
 	{name: "lengths", prompt: "num_prefill_tokens", generate: "num_decode_tokens"},
 }
 

@@ -70,6 +70,20 @@ func TestTraceErrors(t *testing.T) {
 	}
 }
 
+// Arrivals beside lengths are heeded, not dropped: the gap between two requests is what it was.
+func TestArrivalsBesideLengths(t *testing.T) {
+	tr, err := ReadTrace(strings.NewReader("num_prefill_tokens,arrived_at,num_decode_tokens\n74,2.5,91\n10,4,7\n"), "t", TraceBlock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if q := tr.Requests; tr.Format != "Vidur" || len(q) != 2 || q[0].Prompt != 74 || q[1].Generate != 7 || q[1].Arrive-q[0].Arrive != 1.5 {
+		t.Errorf("%s: %+v", tr.Format, tr.Requests)
+	}
+	if _, err := ReadTrace(strings.NewReader("arrived_at,num_prefill_tokens,num_decode_tokens\nNaN,10,1\n"), "t", TraceBlock); err == nil || err.Error() != `t:2: arrived_at: "NaN" is no number` {
+		t.Errorf("no arrival: %v", err)
+	}
+}
+
 // Whatever a trace holds, it is refused in one line or it runs to its end.
 func FuzzTrace(f *testing.F) {
 	for _, s := range []string{
