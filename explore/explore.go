@@ -64,10 +64,20 @@ type Server struct {
 	Token   string
 	Choices Choices
 	Price   Price
+	loads   *simulations
 }
 
-// NewToken makes a token that cannot be guessed.
-func NewToken() (string, error) {
+// NewServer makes a server whose page's address holds a new token.
+func NewServer(c Choices, p Price) (*Server, error) {
+	token, err := newToken()
+	if err != nil {
+		return nil, err
+	}
+	return &Server{Token: token, Choices: c, Price: p, loads: newSimulations()}, nil
+}
+
+// newToken makes a token that cannot be guessed.
+func newToken() (string, error) {
 	b := make([]byte, 16)
 	if _, err := rand.Read(b); err != nil {
 		return "", fmt.Errorf("no random token for the page's address: %w", err)
@@ -79,20 +89,26 @@ func NewToken() (string, error) {
 // holds its header.
 const maxBody = 48 << 20
 
+// pageFiles are the parts of the page and what they are; {$} is the page itself.
+var pageFiles = map[string]string{"{$}": "text/html", "style.css": "text/css", "app.js": "text/javascript", "core.js": "text/javascript",
+	"controls.js": "text/javascript", "designs.js": "text/javascript", "figures.js": "text/javascript", "load.js": "text/javascript"}
+
 // Handler serves the page under /TOKEN/.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	at := "/" + s.Token
-	for _, f := range []struct{ path, file, kind string }{
-		{"/{$}", "index.html", "text/html; charset=utf-8"}, {"/app.js", "app.js", "text/javascript; charset=utf-8"},
-		{"/style.css", "style.css", "text/css; charset=utf-8"}} {
-		mux.HandleFunc("GET "+at+f.path, func(w http.ResponseWriter, r *http.Request) {
-			b, err := files.ReadFile("page/" + f.file)
+	for path, kind := range pageFiles {
+		mux.HandleFunc("GET "+at+"/"+path, func(w http.ResponseWriter, r *http.Request) {
+			name := path
+			if name == "{$}" {
+				name = "index.html"
+			}
+			b, err := files.ReadFile("page/" + name)
 			if err != nil {
 				http.Error(w, err.Error(), http.StatusInternalServerError)
 				return
 			}
-			w.Header().Set("Content-Type", f.kind)
+			w.Header().Set("Content-Type", kind+"; charset=utf-8")
 			// A page that is gone cannot be told.
 			_, _ = w.Write(b)
 		})
@@ -103,6 +119,7 @@ func (s *Server) Handler() http.Handler {
 		reply(w, v, err)
 	})
 	mux.HandleFunc("GET "+at+"/api/figure/{kind}", s.figure)
+	mux.HandleFunc("GET "+at+"/api/load", s.load)
 	mux.HandleFunc("GET "+at+"/api/download/{what}", s.download)
 	mux.HandleFunc("POST "+at+"/api/edit", func(w http.ResponseWriter, r *http.Request) {
 		var e Edit

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -37,6 +38,9 @@ func (e *DesignError) Error() string { return fmt.Sprintf("design %d: %v", e.Des
 // Unwrap returns what is wrong.
 func (e *DesignError) Unwrap() error { return e.Err }
 
+// aside are the parts of a question that are not of the state.
+var aside = []string{"width", "theme", "design"}
+
 // state reads an address. Settings that the page does not have are errors, as are devices
 // it does not offer: an address never opens a file.
 func (s *Server) state(q url.Values) (State, error) {
@@ -48,7 +52,7 @@ func (s *Server) state(q url.Values) (State, error) {
 		return st, fmt.Errorf("the address names %d designs: at most %d stand beside each other", len(st.Designs), MostDesigns)
 	}
 	for name, v := range q {
-		if name == "m" || slices.Contains([]string{"width", "theme", "design", "figures"}, name) {
+		if name == "m" || slices.Contains(aside, name) {
 			continue
 		}
 		known := name == "on" || slices.ContainsFunc(s.Choices.Controls, func(c Control) bool { return c.Flag == name })
@@ -64,11 +68,33 @@ func (s *Server) state(q url.Values) (State, error) {
 		st.Flags[name] = v[0]
 	}
 	for _, d := range strings.Split(st.Flags["on"], ",") {
-		if d != "" && !slices.ContainsFunc(s.Choices.Devices, func(o Option) bool { return o.Value == d }) {
+		if d != "" && !s.offers(d) {
 			return st, fmt.Errorf("unknown device %q (ridgeline hardware lists them; a profile file is given to ridgeline explore --on)", short(d))
 		}
 	}
-	return st, nil
+	return st, s.checkPrice(st.Flags["price"])
+}
+
+// offers reports whether the page has a device.
+func (s *Server) offers(device string) bool {
+	return slices.ContainsFunc(s.Choices.Devices, func(o Option) bool { return o.Value == device })
+}
+
+// checkPrice refuses what the command line would open as a file of prices or of a device.
+func (s *Server) checkPrice(price string) error {
+	if _, err := strconv.ParseFloat(strings.TrimPrefix(price, "$"), 64); err == nil || price == "" || price == "examples" {
+		return nil
+	}
+	for _, part := range strings.Split(price, ",") {
+		device, _, named := strings.Cut(strings.TrimSpace(part), "=")
+		if !named {
+			return fmt.Errorf("price %q is not USD an hour: write 3.50, or %s=3.50 for each device", short(price), s.Choices.Devices[0].Value)
+		}
+		if !s.offers(device) {
+			return fmt.Errorf("price %q: unknown device %q", short(price), short(device))
+		}
+	}
+	return nil
 }
 
 func short(s string) string {
@@ -139,7 +165,7 @@ func (s *Server) command(verb string, st State, ms []*arch.Model) string {
 	}
 	slices.Sort(flags)
 	for _, f := range flags {
-		if v := st.Flags[f]; v != "" && !s.usual(f, v) {
+		if v := st.Flags[f]; v != "" && !s.usual(f, v) && takes(verb, f) {
 			words = append(words, "--"+f, v)
 		}
 	}
@@ -147,6 +173,20 @@ func (s *Server) command(verb string, st State, ms []*arch.Model) string {
 		words[i] = Quoted(w)
 	}
 	return strings.Join(words, " ")
+}
+
+// takes reports whether a verb takes a flag that not every one does.
+func takes(verb, flag string) bool {
+	kind, plots := strings.CutPrefix(verb, "plot ")
+	switch flag {
+	case "serve":
+		return !plots || kind == "load"
+	case "slo":
+		return !plots
+	case "price":
+		return !plots || kind == "cost"
+	}
+	return true
 }
 
 // usual reports whether a flag has its default.

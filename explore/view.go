@@ -10,13 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"gonum.org/v1/plot/vg"
-
 	"github.com/OWNER/ridgeline/arch"
 	"github.com/OWNER/ridgeline/arch/modelfile"
 	"github.com/OWNER/ridgeline/costmodel"
 	"github.com/OWNER/ridgeline/reports"
-	"github.com/OWNER/ridgeline/reports/figure"
 	"github.com/OWNER/ridgeline/reports/page"
 	"github.com/OWNER/ridgeline/study"
 )
@@ -28,12 +25,26 @@ type View struct {
 	Misfits  []string            `json:"misfits"`
 	Setting  string              `json:"setting"`
 	Warnings []string            `json:"warnings"`
+	Load     *Load               `json:"load"` // that the address asks to simulate
 	Heads    []string            `json:"heads"`
 	Rows     [][]string          `json:"rows"`
 	Compare  reports.CompareJSON `json:"compare"` // what the command prints with --format json
 	Command  string              `json:"command"`
 	Figures  []Figure            `json:"figures"`
 	Designs  []Design            `json:"designs"`
+	Fits     Grid                `json:"fits"` // what each holds of its device's memory
+}
+
+// Grid is a table as it is printed.
+type Grid struct {
+	Heads []string   `json:"heads"`
+	Rows  [][]string `json:"rows"`
+}
+
+// Load is a load that the page asks to be simulated.
+type Load struct {
+	Text    string `json:"text"`    // in words
+	Command string `json:"command"` // that draws its curve
 }
 
 // Figure is one that the state has, with the command that draws it.
@@ -76,6 +87,9 @@ func kinds(s *study.Setup) []string {
 		out = append(out, "roofline")
 	}
 	out = append(out, "ttft")
+	if len(s.Price) > 0 {
+		out = append(out, "cost")
+	}
 	if slices.Equal(s.Fidelities(), []costmodel.Fidelity{costmodel.Calibrated}) {
 		out = append(out, "served")
 	}
@@ -87,19 +101,18 @@ func (s *Server) view(q url.Values) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := setup.Compare()
+	x, err := reports.CompareSetup(setup)
 	if err != nil {
 		return nil, err
 	}
-	names := reports.RowNames(rows)
-	t := reports.CompareTable(rows)
-	v := &View{Verdict: reports.Verdict(rows), Setting: reports.CompareSetting(rows), Warnings: warnings,
-		Compare: reports.Compare(rows), Command: s.command("compare", st, ms), Misfits: []string{}}
-	if len(rows) > 1 {
-		v.Faster = setup.Faster(reports.Furthest(rows))
-		v.Compare.Faster = v.Faster
+	rows, names := x.Rows, x.Names
+	v := &View{Verdict: reports.Verdict(rows), Faster: x.JSON.Faster, Setting: reports.CompareSetting(rows), Warnings: warnings,
+		Compare: x.JSON, Command: s.command("compare", st, ms), Misfits: []string{}}
+	v.Heads, v.Rows = x.Table.Rendered()
+	v.Fits.Heads, v.Fits.Rows = reports.FitsTable(rows).Rendered()
+	if setup.Serve != nil {
+		v.Load = &Load{Text: setup.Serve.String(), Command: s.command("plot load", st, ms) + " -o load.svg"}
 	}
-	v.Heads, v.Rows = t.Rendered()
 	for i, r := range rows {
 		if !r.Memory.Fits {
 			v.Misfits = append(v.Misfits, names[i]+" "+reports.Misfit(r.Estimate)+".")
@@ -119,17 +132,12 @@ func (s *Server) view(q url.Values) (*View, error) {
 }
 
 var titles = map[string]string{"throughput": "Throughput against generation length", "tpot": "Time per token against context", "memory": "Memory against context",
-	"breakdown": "Where a step goes", "gmu-ratio": "The GMU ratio", "speedup": "Speedup", "roofline": "Roofline", "ttft": "Time to first token", "served": "Requests always in flight"}
+	"breakdown": "Where a step goes", "gmu-ratio": "The GMU ratio", "speedup": "Speedup", "roofline": "Roofline", "ttft": "Time to first token", "cost": "Cost of a million tokens", "served": "Requests always in flight"}
 
 // figure draws a figure of the state, as wide as the page has room.
 func (s *Server) figure(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	width, err := strconv.ParseFloat(q.Get("width"), 64) // CSS pixels, of which 96 are an inch
-	if err != nil || !(width >= 200 && width <= 4000) {
-		reply(w, nil, fmt.Errorf("width %q is not from 200 to 4000 pixels", short(q.Get("width"))))
-		return
-	}
-	theme, err := figure.ParseTheme(q.Get("theme"))
+	look, theme, err := looks(q)
 	if err != nil {
 		reply(w, nil, err)
 		return
@@ -144,14 +152,10 @@ func (s *Server) figure(w http.ResponseWriter, r *http.Request) {
 		reply(w, nil, err)
 		return
 	}
-	var b bytes.Buffer
-	if err := figure.New(chart, figure.Options{Width: vg.Length(width) / 96 * vg.Inch}).Write(&b, "x.svg", theme); err != nil {
-		reply(w, nil, fmt.Errorf("%s: %w", titles[chart.Kind], err))
+	svg, err := draw(chart, look, theme)
+	if err != nil {
+		reply(w, nil, err)
 		return
-	}
-	svg := b.String()
-	if i := strings.Index(svg, "<svg"); i > 0 {
-		svg = svg[i:]
 	}
 	w.Header().Set("Content-Type", "image/svg+xml")
 	// A page that is gone cannot be told.
@@ -185,6 +189,14 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 			rows = append(rows, c.Rows()...)
+		}
+		if setup.Serve != nil {
+			ran, err := s.loads.simulate(r.Context(), simulationKey(q), setup, func(int, int) {})
+			if err != nil {
+				reply(w, nil, err)
+				return
+			}
+			rows = append(rows, ran.curve.Rows()...)
 		}
 		err = reports.WriteCSV(&b, rows)
 	case "yaml":

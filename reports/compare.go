@@ -275,3 +275,20 @@ func largest(t [6]float64) (costmodel.Bound, float64) {
 	}
 	return costmodel.Bound(best), t[best] / sum
 }
+
+// FitsTable says what rows hold of their devices' memory, and whether that fits.
+func FitsTable(rows []costmodel.Row) *Table {
+	t := &Table{Title: "A device's memory at full length", Columns: []Column{
+		{Name: "model", Left: true}, {Name: "weights", Unit: "B", Scale: true}, {Name: "a sequence", Unit: "B", Scale: true}, {Name: "workspace", Unit: "B", Scale: true},
+		{Name: "in use", Unit: "B", Scale: true}, {Name: "capacity", Unit: "B", Scale: true}, {Name: "batch"}, {Name: "largest batch"}, {Name: "verdict", Left: true}}}
+	for i, r := range rows {
+		v := "fits"
+		if !r.Memory.Fits {
+			v = "does not fit: lacks " + SI(r.Memory.MissingBytes, "B")
+		}
+		m := r.Memory
+		t.Add(Txt(rowName(rows, i)), Num(m.WeightsBytes), Num(m.BytesPerSequence), Num(m.WorkspaceBytes), Num(m.TotalBytes), Num(m.CapacityBytes),
+			Num(float64(r.Workload.Batch)), Num(float64(m.MaxBatch)), Txt(v))
+	}
+	return t
+}

@@ -8,9 +8,9 @@ import (
 	"github.com/OWNER/ridgeline/study"
 )
 
-// AddServed appends to a comparison's table what its models do under load, and says below
+// addServed appends to a comparison's table what its models do under load, and says below
 // it what the load is and where the time goes.
-func AddServed(t *Table, u *study.UnderLoad, xs []*serving.Served, names []string) {
+func addServed(t *Table, u *study.UnderLoad, xs []*serving.Served, names []string) {
 	cols := []Column{
 		{Name: "served\ntok/s", CSV: "served_tokens_per_second", Plain: true},
 		{Name: "served\nTTFT", Unit: "s", CSV: "served_ttft_seconds", Scale: true},

@@ -9,7 +9,8 @@ import (
 // ServedPoint is one simulated load of a model: tokens a second, and mean times in seconds
 // that are NaN where there are none.
 type ServedPoint struct {
-	Model, Load            string
+	Name, Model, Device    string // of the line it is on; Name may be Model
+	Load                   string // in words
 	Throughput, TPOT, TTFT float64
 }
 
@@ -31,13 +32,13 @@ func Served(points []ServedPoint, fidelity string, setting []string) *Chart {
 			if math.IsNaN(v) || v <= 0 {
 				continue
 			}
-			j, ok := at[p.Model]
+			j, ok := at[p.Name]
 			if !ok {
 				j = len(panel.Series)
-				at[p.Model] = j
-				panel.Series = append(panel.Series, Series{Name: p.Model, Model: p.Model})
+				at[p.Name] = j
+				panel.Series = append(panel.Series, Series{Name: p.Name, Model: p.Model, Device: p.Device})
 			}
-			panel.Series[j].Points = append(panel.Series[j].Points, Point{X: p.Throughput, Y: v, Fits: true})
+			panel.Series[j].Points = append(panel.Series[j].Points, Point{X: p.Throughput, Y: v, Name: p.Load, Fits: true})
 		}
 	}
 	return c

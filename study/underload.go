@@ -21,16 +21,57 @@ type UnderLoad struct {
 	Requests int     // 0 chooses
 	SLO      serving.SLO
 	SLOText  string // as the user wrote it
+	// Progress is called after each simulated run with the runs that are done and all there
+	// are; nil for nobody looking.
+	Progress func(done, total int)
+}
+
+// lighter lists the loads from a light one to that asked for: numbers of clients that it
+// halves to, rates from a sixteenth of it.
+func (u *UnderLoad) lighter() (out []UnderLoad) {
+	for div := 64; div >= 1; div /= 2 {
+		x := *u
+		x.SLO, x.SLOText = serving.SLO{}, ""
+		switch {
+		case u.Clients > 0 && (div == 1 || u.Clients%div == 0):
+			x.Clients = u.Clients / div
+		case u.Clients == 0 && div <= 16:
+			x.Rate = u.Rate / float64(div)
+		default:
+			continue
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// CurveRuns is how many runs a curve of so many models takes.
+func (u *UnderLoad) CurveRuns(models int) int { return models * len(u.lighter()) }
+
+// progress returns what a run calls when it is done, of so many.
+func (u *UnderLoad) progress(total int) func() {
+	done := 0
+	return func() {
+		if done++; u.Progress != nil {
+			u.Progress(done, total)
+		}
+	}
+}
+
+// amount is the clients or the rate in words.
+func (u *UnderLoad) amount() string {
+	switch {
+	case u.Clients == 1:
+		return "1 client"
+	case u.Clients > 0:
+		return units.Int(float64(u.Clients)) + " clients"
+	}
+	return fmt.Sprintf("%g requests/s", u.Rate)
 }
 
 // String says the load in words, without lengths.
 func (u *UnderLoad) String() string {
-	s := fmt.Sprintf("%g requests/s", u.Rate)
-	if u.Clients == 1 {
-		s = "1 client"
-	} else if u.Clients > 0 {
-		s = units.Int(float64(u.Clients)) + " clients"
-	}
+	s := u.amount()
 	if u.Spread > 0 {
 		s += fmt.Sprintf(", lengths %s:%g", u.Shape, u.Spread)
 	}
@@ -40,12 +81,13 @@ func (u *UnderLoad) String() string {
 // Under simulates every model of the setup under a load, in their order.
 func (s *Setup) Under(ctx context.Context, u *UnderLoad) ([]*serving.Served, error) {
 	var out []*serving.Served
+	ran := u.progress(len(s.Compiled))
 	for _, c := range s.Compiled {
 		d, err := serving.Deploy(u.Engine, c, s.Fidelity, serving.Settings{})
 		if err != nil {
 			return nil, err
 		}
-		x, err := d.Served(ctx, s.ask(u, u.Clients))
+		x, err := d.Served(ctx, s.ask(u))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", c.Model.Name, err)
 		}
@@ -53,11 +95,12 @@ func (s *Setup) Under(ctx context.Context, u *UnderLoad) ([]*serving.Served, err
 			return nil, fmt.Errorf("%s on %s: %s serves no request of %d + %d tokens", c.Model.Name, c.Hardware.Name, u.Engine.Title, s.Load.Prompt, s.Load.Generate)
 		}
 		out = append(out, x)
+		ran()
 	}
 	return out, nil
 }
 
-func (s *Setup) ask(u *UnderLoad, clients int) serving.Ask {
+func (s *Setup) ask(u *UnderLoad) serving.Ask {
 	length := func(mean int) serving.Lengths {
 		l := serving.Lengths{Mean: float64(mean), Spread: u.Spread}
 		if u.Spread > 0 {
@@ -65,43 +108,27 @@ func (s *Setup) ask(u *UnderLoad, clients int) serving.Ask {
 		}
 		return l
 	}
-	return serving.Ask{Clients: clients, Rate: u.Rate, Prompt: length(s.Load.Prompt), Generate: length(s.Load.Generate), Requests: u.Requests, SLO: u.SLO}
+	return serving.Ask{Clients: u.Clients, Rate: u.Rate, Prompt: length(s.Load.Prompt), Generate: length(s.Load.Generate), Requests: u.Requests, SLO: u.SLO}
 }
 
-// UnderCurve is latency against throughput from a light load to the one asked for: numbers
-// of clients that it halves to, rates from a sixteenth of it.
+// UnderCurve is latency against throughput from a light load to the one asked for.
 func (s *Setup) UnderCurve(ctx context.Context, u *UnderLoad) (*Chart, error) {
 	var points []ServedPoint
+	loads := u.lighter()
+	ran := u.progress(u.CurveRuns(len(s.Compiled)))
 	for _, c := range s.Compiled {
 		d, err := serving.Deploy(u.Engine, c, s.Fidelity, serving.Settings{})
 		if err != nil {
 			return nil, err
 		}
-		name := c.Model.Name
-		if s.severalDevices() {
-			name += " on " + c.Hardware.Name
-		}
-		for div := 64; div >= 1; div /= 2 {
-			a := s.ask(u, u.Clients)
-			a.SLO = serving.SLO{}
-			load := ""
-			if u.Clients > 0 {
-				if a.Clients = u.Clients / div; a.Clients == 0 || u.Clients%div != 0 && div > 1 {
-					continue
-				}
-				load = fmt.Sprintf("%d clients", a.Clients)
-			} else {
-				if div > 16 {
-					continue
-				}
-				a.Rate = u.Rate / float64(div)
-				load = fmt.Sprintf("%g requests/s", a.Rate)
-			}
-			x, err := d.Served(ctx, a)
+		for i := range loads {
+			x, err := d.Served(ctx, s.ask(&loads[i]))
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.Model.Name, err)
 			}
-			points = append(points, ServedPoint{Model: name, Load: load, Throughput: x.OutputThroughput, TPOT: x.TPOT.Mean, TTFT: x.TTFT.Mean})
+			points = append(points, ServedPoint{Name: s.whole(c), Model: c.Model.Name, Device: c.Hardware.Name, Load: loads[i].amount(),
+				Throughput: x.OutputThroughput, TPOT: x.TPOT.Mean, TTFT: x.TTFT.Mean})
+			ran()
 		}
 	}
 	setting := s.setting("prompt", "generate")
@@ -111,7 +138,7 @@ func (s *Setup) UnderCurve(ctx context.Context, u *UnderLoad) (*Chart, error) {
 		}
 	}
 	ch := Served(points, s.fidelities(), append(setting, "to "+u.String()))
-	ch.Kind = "under-load"
+	ch.Kind = "load"
 	return ch, nil
 }
 

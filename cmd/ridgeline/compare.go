@@ -2,11 +2,11 @@ package main
 
 import (
 	"errors"
-	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/OWNER/ridgeline/reports"
+	"github.com/OWNER/ridgeline/serving"
 	"github.com/OWNER/ridgeline/study"
 )
 
@@ -28,6 +28,7 @@ func compareCommand() *cobra.Command {
   ridgeline compare 'transformer++(d=16)' 'samba+yoco(d=16)' 'sambay(d=16)' --batch 16
   ridgeline compare phi4-mini phi4-mini-flash --kv-read packed_unless_windowed --batch max
   ridgeline compare llama-3.1-8b phi4-mini-flash --on a100-80gb,h200 --batch 16
+  ridgeline compare phi4-mini phi4-mini-flash --on h200 --batch 16 --price 3.50 --serve clients=16
   ridgeline compare phi4-mini-flash --vary gmu_ratio=0,0.5,1 --batch 16
   ridgeline compare llama-3.1-8b phi4-mini-flash --draft ngram --acceptance 0.5 --batch 8`,
 		Args:              needArgs(1, -1, "a baseline and models to compare with it"),
@@ -53,7 +54,7 @@ func compareCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			setup := &study.Setup{Compiled: cs, Fidelity: f, Load: w}
+			setup := &study.Setup{Compiled: cs, Fidelity: f, Load: w, Serve: under, Price: prices, PriceFrom: from}
 			rows, err := setup.Compare()
 			if err != nil {
 				return err
@@ -63,29 +64,15 @@ func compareCommand() *cobra.Command {
 					return err
 				}
 			}
-			t, j := reports.CompareTable(rows), reports.Compare(rows)
-			if len(rows) > 1 { // beside the verdict
-				j.Faster = setup.Faster(reports.Furthest(rows))
-				t.Notes = slices.Insert(t.Notes, 1, j.Faster)
-			}
-			for i := range rows {
-				if p := prices[rows[i].Compiled.Hardware.Name]; p > 0 {
-					j.Rows[i].Cost = reports.Cost(&rows[i], p)
-				}
-			}
-			reports.AddCosts(t, rows, prices, from)
+			x := reports.CompareRows(setup, rows)
 			if under != nil {
-				xs, err := setup.Under(c.Context(), under)
+				served, err := simulated(c, under, func() ([]*serving.Served, error) { return setup.Under(c.Context(), under) })
 				if err != nil {
 					return err
 				}
-				for i, x := range xs {
-					f := under.Figures(x)
-					j.Rows[i].Served = &f
-				}
-				reports.AddServed(t, under, xs, reports.RowNames(rows))
+				x.Serve(under, served)
 			}
-			return out.write(c, []*reports.Table{t}, j)
+			return out.write(c, []*reports.Table{x.Table}, x.JSON)
 		},
 	}
 	deploy.register(c)

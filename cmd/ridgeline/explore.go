@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -27,6 +28,7 @@ import (
 	"github.com/OWNER/ridgeline/formats"
 	"github.com/OWNER/ridgeline/hardware"
 	"github.com/OWNER/ridgeline/models"
+	"github.com/OWNER/ridgeline/serving"
 	"github.com/OWNER/ridgeline/study"
 )
 
@@ -34,6 +36,8 @@ func exploreCommand() *cobra.Command {
 	var (
 		deploy = deployFlags{several: true}
 		load   loadFlags
+		under  serveFlags
+		price  costFlags
 		port   int
 		noOpen bool
 	)
@@ -41,7 +45,8 @@ func exploreCommand() *cobra.Command {
 		Use:   "explore [MODEL…]",
 		Short: "Design and compare models on a local page while you look",
 		Long: `Serves a page on 127.0.0.1 and opens it in the browser: up to four designs beside each other, with
-devices, load, formats, kernels and engine, and every figure drawn anew while a slider moves. The
+devices, load, formats, kernels and engine, and every figure drawn anew while a slider moves. A load
+is simulated in the background (--serve), tokens have a price where a device has one (--price). The
 address of the page holds all of it and a token that keeps other pages out. Nothing leaves this
 machine. Ctrl-C ends it.`,
 		Example: `  ridgeline explore
@@ -56,10 +61,18 @@ machine. Ctrl-C ends it.`,
 			if len(args) == 0 {
 				args = []string{"phi4-mini", "phi4-mini-flash"}
 			}
-			if _, _, _, err := load.on(c, &deploy, args); err != nil { // as compare would say it
+			if _, err := under.load(); err != nil {
 				return err
 			}
-			start, err := exploreStart(c, args)
+			_, _, cs, err := load.on(c, &deploy, args)
+			if err != nil { // as compare would say it
+				return err
+			}
+			prices, _, err := price.ofModels(cs)
+			if err != nil {
+				return err
+			}
+			start, err := exploreStart(c, args, prices)
 			if err != nil {
 				return err
 			}
@@ -72,14 +85,16 @@ machine. Ctrl-C ends it.`,
 	}
 	deploy.register(c)
 	load.register(c)
+	under.register(c.Flags())
+	price.register(c)
 	c.Flags().IntVar(&port, "port", 0, "port of 127.0.0.1; 0 is a free one")
 	c.Flags().BoolVar(&noOpen, "no-open", false, "only print the address")
 	return c
 }
 
 // exploreStart is the state that a page begins with: the models, files as their text, and
-// the flags that were given.
-func exploreStart(c *cobra.Command, args []string) (url.Values, error) {
+// the flags that were given, prices by device.
+func exploreStart(c *cobra.Command, args []string, prices map[string]float64) (url.Values, error) {
 	q := url.Values{}
 	for _, a := range args {
 		if _, err := explore.OpenDesign(a); err == nil {
@@ -97,9 +112,16 @@ func exploreStart(c *cobra.Command, args []string) (url.Values, error) {
 		q.Add("m", "yaml:"+b.String())
 	}
 	for _, f := range exploreControls() {
-		if x := c.Flags().Lookup(f.Flag); x != nil && x.Changed {
+		if x := c.Flags().Lookup(f.Flag); x != nil && x.Changed && f.Flag != "price" {
 			q.Set(f.Flag, x.Value.String())
 		}
+	}
+	var each []string
+	for _, d := range slices.Sorted(maps.Keys(prices)) {
+		each = append(each, fmt.Sprintf("%s=%g", d, prices[d]))
+	}
+	if len(each) > 0 {
+		q.Set("price", strings.Join(each, ","))
 	}
 	if x := c.Flags().Lookup("on"); x.Changed {
 		q.Set("on", x.Value.String())
@@ -111,10 +133,14 @@ func exploreStart(c *cobra.Command, args []string) (url.Values, error) {
 func exploreControls() []explore.Control {
 	var d deployFlags
 	var l loadFlags
+	var u serveFlags
+	var p costFlags
 	c := &cobra.Command{}
 	d.bindDevice(c.Flags())
 	d.bindModel(c.Flags())
 	l.bind(c)
+	u.register(c.Flags())
+	p.register(c)
 	options := func(names []string) []explore.Option {
 		out := []explore.Option{}
 		for _, n := range names {
@@ -139,11 +165,13 @@ func exploreControls() []explore.Control {
 		{"compute", "Compute", usual("as activations", storable())},
 		{"kv-read", "Kernels read K and V", options(execution.KVReads())}, {"diff-kernel", "Differential attention", options(execution.DiffKernels())},
 		{"prefill", "Prefill", options(execution.PrefillModes())}, {"memory-fraction", "Memory that may be used", nil},
+		{"cache", "Windowed layers store", options(execution.CacheModes())}, {"conv-state", "Convolution state", usual("as activations", storable())},
 		{"gmu-ratio", "GMU ratio of all designs", nil},
+		{"serve", "Simulated load", options(serving.Engines())}, {"slo", "Promise to users", nil}, {"price", "USD an hour of a device", nil},
 	} {
 		x := c.Flags().Lookup(f.flag)
 		value := x.Value.String()
-		if f.flag == "gmu-ratio" {
+		if f.flag == "gmu-ratio" || f.flag == "price" { // what no flag stands for
 			value = ""
 		}
 		out = append(out, explore.Control{Flag: f.flag, Label: f.label, Default: value, Help: x.Usage, Options: f.options})
@@ -154,10 +182,6 @@ func exploreControls() []explore.Control {
 // exploreServer is the server of the page. own is what --on named, for devices that are
 // files.
 func exploreServer(start url.Values, version, own string) (*explore.Server, error) {
-	token, err := explore.NewToken()
-	if err != nil {
-		return nil, err
-	}
 	ch := explore.Choices{Controls: exploreControls(), Start: start.Encode(), Version: version}
 	for _, p := range models.Presets() {
 		ch.Presets = append(ch.Presets, explore.Option{Value: p.Name, Label: p.Doc})
@@ -182,19 +206,23 @@ func exploreServer(start url.Values, version, own string) (*explore.Server, erro
 			ch.Devices = append(ch.Devices, explore.Option{Value: n, Label: hw.Title})
 		}
 	}
-	return &explore.Server{Token: token, Choices: ch, Price: priceFlags}, nil
+	return explore.NewServer(ch, priceFlags)
 }
 
 // priceFlags compiles models as the command line does for the same flags.
 func priceFlags(ms []*arch.Model, flags map[string]string) (*study.Setup, []string, error) {
 	deploy := deployFlags{several: true}
 	var load loadFlags
+	var under serveFlags
+	var price costFlags
 	c := &cobra.Command{Use: "compare"}
 	var said bytes.Buffer
 	c.SetErr(&said)
 	deploy.bindDevice(c.Flags())
 	deploy.bindModel(c.Flags())
 	load.bind(c)
+	under.register(c.Flags())
+	price.register(c)
 	for name, v := range flags {
 		if err := c.Flags().Set(name, v); err != nil {
 			return nil, nil, err
@@ -218,7 +246,12 @@ func priceFlags(ms []*arch.Model, flags map[string]string) (*study.Setup, []stri
 			warnings = append(warnings, line)
 		}
 	}
-	return &study.Setup{Compiled: cs, Fidelity: f, Load: w}, warnings, nil
+	s := &study.Setup{Compiled: cs, Fidelity: f, Load: w}
+	if s.Serve, err = under.load(); err != nil {
+		return nil, nil, err
+	}
+	s.Price, s.PriceFrom, err = price.ofModels(cs)
+	return s, warnings, err
 }
 
 // serve answers the page until the command is stopped.

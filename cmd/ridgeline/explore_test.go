@@ -110,6 +110,8 @@ func TestExplorerIsTheCommandLine(t *testing.T) {
 		"m=llama-3.1-8b&on=a100-80gb,h200,l4&batch=64&weights=fp8&engine=trtllm",
 		"m=phi4-mini&m=phi4-mini-flash&fidelity=roofline&kv-read=packed_unless_windowed&diff-kernel=four_pass&prefill=full&memory-fraction=0.9",
 		"m=phi4-mini-flash&m=samba-yoco-3.8b&gmu-ratio=1&batch=16&tp=2",
+		"m=phi4-mini&m=phi4-mini-flash&on=h200,l4&batch=4&price=h200=3.5,l4=0.8&prompt=500&generate=200&serve=clients=8,spread=normal:0.3,requests=60&slo=tpot=40ms",
+		"m=phi4-mini-flash&price=2&serve=rate=0.5,requests=20,engine=sglang&prompt=300&generate=50",
 	} {
 		values, err := url.ParseQuery(q)
 		if err != nil {
@@ -121,33 +123,98 @@ func TestExplorerIsTheCommandLine(t *testing.T) {
 		if code := run(context.Background(), args, &out, &errs); code != 0 {
 			t.Fatalf("%s: %s", v.Command, errs.String())
 		}
-		got, err := json.Marshal(v.Compare)
+		compare := v.Compare
+		figures := map[string]string{} // by the command that draws each
+		for _, f := range v.Figures {
+			code, svg := e.get("api/figure/" + f.Kind + "?" + values.Encode() + "&width=600&theme=dark")
+			if code != 200 {
+				t.Fatalf("%s: %d %s", f.Command, code, svg)
+			}
+			figures[f.Command] = svg
+		}
+		if v.Load != nil {
+			runs, load := e.load(values.Encode() + "&width=600&theme=dark")
+			if runs < 2 || len(load.Rows) != len(v.Rows) || len(load.Notes) == 0 {
+				t.Errorf("%s: %d runs simulated, %d rows", v.Load.Command, runs, len(load.Rows))
+			}
+			compare, figures[v.Load.Command] = load.Compare, load.SVG
+			if runs, again := e.load(values.Encode() + "&width=900&theme=light"); runs != 0 || len(again.Rows) != len(load.Rows) || again.SVG == load.SVG {
+				t.Errorf("%s: %d runs simulated again for another width", v.Load.Command, runs)
+			}
+		}
+		got, err := json.Marshal(compare)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if d := cmp.Diff(decoded(t, out.Bytes()), decoded(t, got)); d != "" {
 			t.Errorf("%s: the page differs from its command (-command +page):\n%s", v.Command, d)
 		}
-		for _, f := range v.Figures {
-			code, svg := e.get("api/figure/" + f.Kind + "?" + values.Encode() + "&width=600&theme=dark")
-			if code != 200 {
-				t.Fatalf("%s: %d %s", f.Command, code, svg)
-			}
-			words := shellWords(f.Command)[1:]
+		for command, svg := range figures {
+			words := shellWords(command)[1:]
 			file := filepath.Join(dir, words[len(words)-1])
 			words[len(words)-1] = file
 			errs.Reset()
 			if code := run(context.Background(), append(words, "--width", "6.25in", "--theme", "dark"), &out, &errs); code != 0 {
-				t.Fatalf("%s: %s", f.Command, errs.String())
+				t.Fatalf("%s: %s", command, errs.String())
 			}
 			b, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if want := string(b); want[strings.Index(want, "<svg"):] != svg {
-				t.Errorf("%s: the page shows another figure", f.Command)
+				t.Errorf("%s: the page shows another figure", command)
 			}
 		}
+	}
+}
+
+// load simulates an address's load: how many runs that took, and what they came to.
+func (e *explorer) load(query string) (runs int, out explore.UnderLoad) {
+	e.Helper()
+	code, body := e.get("api/load?" + query)
+	lines := strings.Split(strings.TrimSpace(body), "\n")
+	var last struct {
+		Result *explore.UnderLoad
+		Error  string
+	}
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil || code != 200 || last.Result == nil {
+		e.Fatalf("%s: %d %s", query, code, lines[len(lines)-1])
+	}
+	for i, line := range lines[:len(lines)-1] {
+		var at struct{ Done, Total int }
+		if err := json.Unmarshal([]byte(line), &at); err != nil || at.Done != i || at.Total != len(lines)-2 {
+			e.Errorf("%s: line %d of %d says %s", query, i+1, len(lines)-1, line)
+		}
+	}
+	return max(len(lines)-2, 0), *last.Result
+}
+
+// Who leaves the page ends its simulation: the next one can run.
+func TestExplorerStopsSimulating(t *testing.T) {
+	e := newExplorer(t)
+	ctx, leave := context.WithCancel(context.Background())
+	r, err := http.NewRequestWithContext(ctx, "GET", e.at.URL+"/"+e.Token+"/api/load?m=phi4-mini&serve=clients=65536,requests=1000000&width=600&theme=dark", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err == nil {
+		_, err = bufio.NewReader(resp.Body).ReadString('\n') // it has begun
+		defer resp.Body.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	leave()
+	done := make(chan bool)
+	go func() {
+		e.load("m=phi4-mini&serve=clients=1,requests=2&prompt=10&generate=2&width=600&theme=dark")
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(20 * time.Second):
+		t.Fatal("a simulation that nobody waits for keeps others from running")
 	}
 }
 
@@ -231,8 +298,10 @@ func TestExplorerBadAddresses(t *testing.T) {
 		"m=phi4-mini&batch=1&batch=2", "m=sambay", "m=sambay(d=999999999)", "m=sambay(d=16,heads=-1)", "m=yaml:", "m=yaml:name:%20x%0Alayout:%20((((", "m=" + strings.Repeat("(", 5000),
 		"m=phi4-mini&gmu-ratio=2", "m=phi4-mini&gmu-ratio=0.5", "m=phi4-mini&memory-fraction=0", "m=phi4-mini&on=" + url.QueryEscape(file), "m=" + url.QueryEscape(file), "m=/etc/passwd",
 		"m=a&m=b&m=c&m=d&m=e", "m=phi4-mini&calibration=/etc/passwd", "m=phi4-mini&on=%ff", "m=phi4-mini&kv=" + strings.Repeat("9", 600),
+		"m=phi4-mini&serve=clients=0", "m=phi4-mini&serve=people=2", "m=phi4-mini&serve=clients=2,engine=/etc/passwd", "m=phi4-mini&slo=tpot=2ms", "m=phi4-mini&serve=clients=2&slo=tpot=2",
+		"m=phi4-mini&price=0", "m=phi4-mini&price=NaN", "m=phi4-mini&price=h200=3", "m=phi4-mini&price=/etc/passwd", "m=phi4-mini&price=/etc/passwd=3", "m=phi4-mini&on=h200,l4&price=h200=3",
 	} {
-		for _, path := range []string{"api/view?", "api/figure/throughput?width=500&theme=light&", "api/download/report?", "api/download/csv?", "api/download/yaml?design=0&"} {
+		for _, path := range []string{"api/view?", "api/figure/throughput?width=500&theme=light&", "api/download/report?", "api/download/csv?", "api/download/yaml?design=0&", "api/load?width=500&theme=light&"} {
 			code, body := e.get(path + q)
 			var m map[string]any
 			if err := json.Unmarshal([]byte(body), &m); err != nil || code != http.StatusUnprocessableEntity {
@@ -245,7 +314,7 @@ func TestExplorerBadAddresses(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"api/figure/nosuch?m=phi4-mini&width=500&theme=light", "api/figure/tpot?m=phi4-mini&width=1&theme=light", "api/figure/tpot?m=phi4-mini&width=NaN&theme=light",
-		"api/figure/tpot?m=phi4-mini&width=500&theme=pink", "api/download/yaml?m=phi4-mini&design=7"} {
+		"api/figure/tpot?m=phi4-mini&width=500&theme=pink", "api/load?m=phi4-mini&width=500&theme=light", "api/figure/cost?m=phi4-mini&width=500&theme=light", "api/download/yaml?m=phi4-mini&design=7"} {
 		if code, body := e.get(path); code != http.StatusUnprocessableEntity {
 			t.Errorf("%s: %d %s", path, code, body)
 		}

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/OWNER/ridgeline/claims"
-	"github.com/OWNER/ridgeline/costmodel"
 	"github.com/OWNER/ridgeline/hardware"
 	"github.com/OWNER/ridgeline/internal/atomicfile"
 	"github.com/OWNER/ridgeline/reports"
@@ -34,7 +33,8 @@ type plotFlags struct {
 	serve                            serveFlags
 	out, theme, format, width, title string
 	dpi                              int
-	from, x, y, by, price            string
+	from, x, y, by                   string
+	costs                            costFlags
 }
 
 func plotCommand() *cobra.Command {
@@ -100,7 +100,7 @@ Past 20,000 points they are thinned evenly, and the figure says so.`,
 	f.StringVar(&p.width, "width", "", "width of the figure: 89mm, 9cm, 3.5in, 400pt (default: what suits the figure)")
 	f.IntVar(&p.dpi, "dpi", 150, "pixels to the inch of a .png")
 	f.StringVar(&p.title, "title", "", "title in place of the figure's own")
-	f.StringVar(&p.price, "price", "", "cost: dollars an hour of one device, as 1.80 or a100-80gb=1.80,h200=3.50")
+	p.costs.register(c)
 	f.StringVar(&p.from, "from", "", "sweep, pareto: the file of a sweep")
 	f.StringVar(&p.x, "x", "params", "sweep, pareto: column along x")
 	f.StringVar(&p.y, "y", "tokens_per_second", "sweep, pareto: figure along y")
@@ -201,14 +201,14 @@ func (p *plotFlags) measure(c *cobra.Command, kind string, names []string) (*stu
 	if err != nil {
 		return nil, err
 	}
-	if under != nil {
-		return (&study.Setup{Compiled: cs, Fidelity: f, Load: w}).UnderCurve(c.Context(), under)
-	}
-	prices, err := parsePrices(p.price, cs)
+	prices, from, err := p.costs.ofModels(cs)
 	if err != nil {
 		return nil, err
 	}
-	s := &study.Setup{Compiled: cs, Fidelity: f, Load: w, Price: prices}
+	s := &study.Setup{Compiled: cs, Fidelity: f, Load: w, Price: prices, PriceFrom: from}
+	if under != nil {
+		return simulated(c, under, func() (*study.Chart, error) { return s.UnderCurve(c.Context(), under) })
+	}
 	chart, err := s.Measure(kind)
 	var unpriced *study.PriceError
 	switch {
@@ -240,40 +240,4 @@ func (p *plotFlags) paper(c *cobra.Command, kind string) (*study.Chart, error) {
 		return nil, err
 	}
 	return study.Paper(kind, curves, hw.Name, fidelity)
-}
-
-// parsePrices reads 1.80, for every device, or NAME=1.80,NAME=3.50.
-func parsePrices(s string, cs []*costmodel.Compiled) (map[string]float64, error) {
-	out := map[string]float64{}
-	if s == "" {
-		return out, nil
-	}
-	number := func(t string) (float64, error) {
-		v, err := strconv.ParseFloat(strings.TrimPrefix(strings.TrimSpace(t), "$"), 64)
-		if err != nil || !(v > 0) || v > 1e6 {
-			return 0, fmt.Errorf("--price %q: write dollars an hour of one device, as 1.80 or %s=1.80", s, cs[0].Hardware.Name)
-		}
-		return v, nil
-	}
-	if !strings.Contains(s, "=") {
-		v, err := number(s)
-		for _, c := range cs {
-			out[c.Hardware.Name] = v
-		}
-		return out, err
-	}
-	for _, part := range strings.Split(s, ",") {
-		name, t, _ := strings.Cut(part, "=")
-		v, err := number(t)
-		if err != nil {
-			return nil, err
-		}
-		out[strings.TrimSpace(name)] = v
-	}
-	for name := range out {
-		if !slices.ContainsFunc(cs, func(c *costmodel.Compiled) bool { return c.Hardware.Name == name }) {
-			return nil, fmt.Errorf("--price %q: %s is not among the devices of --on", s, name)
-		}
-	}
-	return out, nil
 }

@@ -13,29 +13,40 @@ import (
 	"github.com/OWNER/ridgeline/plan"
 )
 
+// everyDevice stands for all devices in a list of prices.
+const everyDevice = ""
+
 // costFlags are what devices cost.
 type costFlags struct{ prices []string }
 
 func (p *costFlags) register(c *cobra.Command) {
-	c.Flags().StringArrayVar(&p.prices, "price", nil, "DEVICE=USD an hour of one, a file of them, or examples: dated prices that come with ridgeline")
+	c.Flags().StringArrayVar(&p.prices, "price", nil, "USD an hour of each device, as 1.80 or a100-80gb=1.80,h200=3.50, a file of them, or examples: dated prices that come with ridgeline")
 }
 
 // quotes reads the prices by device.
 func (p *costFlags) quotes() (map[string]plan.Quote, error) {
 	quotes := map[string]plan.Quote{}
 	for _, v := range p.prices {
-		name, usd, single := strings.Cut(v, "=")
+		every, err := strconv.ParseFloat(strings.TrimPrefix(v, "$"), 64)
 		switch {
-		case single:
-			x, err := strconv.ParseFloat(usd, 64)
-			if err != nil || !(x > 0 && x < 1e6) {
-				return nil, fmt.Errorf("--price %s: want DEVICE=USD an hour, as in h100-sxm=3", v)
+		case err == nil:
+			if !(every > 0 && every < 1e6) {
+				return nil, fmt.Errorf("--price %s: USD an hour of one device are more than 0 and less than 1e6", v)
 			}
-			hw, err := hardware.Open(name)
-			if err != nil {
-				return nil, fmt.Errorf("--price: %w", err)
+			quotes[everyDevice] = plan.Quote{Price: every, Source: "as given"}
+		case strings.Contains(v, "="):
+			for _, part := range strings.Split(v, ",") {
+				name, usd, _ := strings.Cut(strings.TrimSpace(part), "=")
+				x, err := strconv.ParseFloat(strings.TrimPrefix(usd, "$"), 64)
+				if err != nil || !(x > 0 && x < 1e6) {
+					return nil, fmt.Errorf("--price %s: want DEVICE=USD an hour, as in h100-sxm=3", part)
+				}
+				hw, err := hardware.Open(name)
+				if err != nil {
+					return nil, fmt.Errorf("--price: %w", err)
+				}
+				quotes[hw.Name] = plan.Quote{Price: x, Source: "as given"}
 			}
-			quotes[hw.Name] = plan.Quote{Price: x, Source: "as given"}
 		case v == "examples":
 			for n, q := range plan.ExamplePrices() {
 				quotes[n] = q
@@ -67,6 +78,9 @@ func (p *costFlags) of(devices []string) (prices map[string]float64, from []stri
 	prices = map[string]float64{}
 	for _, d := range devices {
 		q, ok := quotes[d]
+		if !ok {
+			q, ok = quotes[everyDevice]
+		}
 		if !ok {
 			return nil, nil, fmt.Errorf("--price: none for %s: give --price %s=USD an hour, or no prices at all", d, d)
 		}

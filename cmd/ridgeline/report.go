@@ -66,7 +66,14 @@ made, with the command line, version and date (--reproducible leaves these three
 			if !reproducible {
 				made = page.Made{Command: commandLine(c, args), Version: version(), Date: time.Now().Format("2 January 2006, 15:04 MST")}
 			}
-			p, err := page.Build(c.Context(), &study.Setup{Compiled: cs, Fidelity: f, Load: w, Serve: under, Price: prices, PriceFrom: from}, made)
+			setup := &study.Setup{Compiled: cs, Fidelity: f, Load: w, Serve: under, Price: prices, PriceFrom: from}
+			build := func() (*page.Page, error) { return page.Build(c.Context(), setup, made) }
+			var p *page.Page
+			if under == nil {
+				p, err = build()
+			} else {
+				p, err = simulated(c, under, build)
+			}
 			if err != nil {
 				return err
 			}

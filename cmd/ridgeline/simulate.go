@@ -606,7 +606,7 @@ func runFailed(err error) error {
 func servedPoints(rows []*reports.SimulateRow) []study.ServedPoint {
 	var out []study.ServedPoint
 	for _, r := range rows {
-		p := study.ServedPoint{Model: r.Model, Load: r.Load, Throughput: r.OutputThroughput, TPOT: math.NaN(), TTFT: math.NaN()}
+		p := study.ServedPoint{Name: r.Model, Model: r.Model, Load: r.Load, Throughput: r.OutputThroughput, TPOT: math.NaN(), TTFT: math.NaN()}
 		if r.MeanTPOT != nil {
 			p.TPOT = *r.MeanTPOT / 1e3
 		}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/OWNER/ridgeline/serving"
@@ -77,4 +78,12 @@ func (s *serveFlags) load() (*study.UnderLoad, error) {
 		return nil, fmt.Errorf("--serve: %w", err)
 	}
 	return u, nil
+}
+
+// simulated shows people how far a load is simulated.
+func simulated[T any](c *cobra.Command, u *study.UnderLoad, run func() (T, error)) (T, error) {
+	step, clear := progress(c.ErrOrStderr(), "simulated runs")
+	defer clear()
+	u.Progress = step
+	return run()
 }

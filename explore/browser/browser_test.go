@@ -1,18 +1,9 @@
-// Package browser moves the controls of ridgeline explore in a real browser. It is a module
-// of its own, so that ridgeline does not depend on one.
 package browser
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,210 +14,6 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
-
-// built is the command line of this checkout.
-var built = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "ridgeline")
-	if err != nil {
-		return "", err
-	}
-	out := filepath.Join(dir, "ridgeline")
-	c := exec.Command("go", "build", "-o", out, "./cmd/ridgeline")
-	c.Dir = filepath.Join("..", "..")
-	if b, err := c.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, b)
-	}
-	return out, nil
-})
-
-// serve starts the page and returns its address.
-func serve(t *testing.T, args ...string) string {
-	t.Helper()
-	bin, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := exec.Command(bin, append([]string{"explore", "--no-open"}, args...)...)
-	out, err := c.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = c.Process.Signal(os.Interrupt)
-		_ = c.Wait() // stopped by us: its exit code says so
-	})
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(line)
-}
-
-// open starts the browser; a machine without one skips the test.
-func open(t *testing.T) context.Context {
-	t.Helper()
-	var path string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if p, err := exec.LookPath(name); err == nil {
-			path = p
-			break
-		}
-	}
-	if path == "" {
-		t.Skip("no chromium here: apt-get install chromium")
-	}
-	// A browser may still write as it goes: what of its profile is left then is no failure.
-	profile, err := os.MkdirTemp("", "browser")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(profile) })
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.UserDataDir(profile))
-	alloc, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stop)
-	ctx, cancel := chromedp.NewContext(alloc)
-	t.Cleanup(cancel)
-	if err := chromedp.Run(ctx); err != nil {
-		t.Skipf("%s does not start here: %v", path, err)
-	}
-	ctx, cancelTime := context.WithTimeout(ctx, 4*time.Minute)
-	t.Cleanup(cancelTime)
-	return ctx
-}
-
-// said gathers what the page logs and asks for.
-type said struct {
-	mu       sync.Mutex
-	console  []string
-	requests []string
-}
-
-func listen(ctx context.Context) *said {
-	l := &said{}
-	chromedp.ListenTarget(ctx, func(ev any) {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		switch ev := ev.(type) {
-		case *runtime.EventConsoleAPICalled:
-			for _, a := range ev.Args {
-				l.console = append(l.console, string(ev.Type)+": "+string(a.Value))
-			}
-		case *runtime.EventExceptionThrown:
-			l.console = append(l.console, ev.ExceptionDetails.Error())
-		case *network.EventRequestWillBeSent:
-			l.requests = append(l.requests, ev.Request.URL)
-		}
-	})
-	return l
-}
-
-// settled waits until the page shows what its controls say: the answer to the last question,
-// and every figure that is in sight.
-const settled = `new Promise(done => {
-	let calm = 0, last = '';
-	const look = () => {
-		const now = document.body.dataset.answered + document.getElementById('command').textContent + [...document.querySelectorAll('figure')].map(f => f.dataset.drawn).join();
-		calm = now === last ? calm + 1 : 0;
-		last = now;
-		if (calm > 5 && document.body.dataset.answered) done(true); else setTimeout(look, 50);
-	};
-	look();
-})`
-
-func await(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
-
-type page struct {
-	*testing.T
-	ctx context.Context
-}
-
-func (p *page) do(actions ...chromedp.Action) {
-	p.Helper()
-	if err := chromedp.Run(p.ctx, actions...); err != nil {
-		p.Fatal(err)
-	}
-}
-
-func (p *page) settle() {
-	p.Helper()
-	var ok bool
-	p.do(chromedp.Evaluate(settled, &ok, await))
-}
-
-func (p *page) text(js string) (s string) {
-	p.Helper()
-	p.do(chromedp.Evaluate(js, &s))
-	return s
-}
-
-func (p *page) number(js string) (n float64) {
-	p.Helper()
-	p.do(chromedp.Evaluate(js, &n))
-	return n
-}
-
-// command runs the command line that the page names and returns the table it prints.
-func (p *page) command() (line string, rows []map[string]any) {
-	p.Helper()
-	bin, err := built()
-	if err != nil {
-		p.Fatal(err)
-	}
-	line = p.text(`document.getElementById('command').textContent`)
-	c := exec.Command("sh", "-c", `exec "$0" `+strings.TrimPrefix(line, "ridgeline ")+" --format json", bin)
-	var out, errs bytes.Buffer
-	c.Stdout, c.Stderr = &out, &errs
-	if err := c.Run(); err != nil {
-		p.Fatalf("%s: %v: %s", line, err, errs.String())
-	}
-	var v struct{ Rows []map[string]any }
-	if err := json.Unmarshal(out.Bytes(), &v); err != nil {
-		p.Fatal(err)
-	}
-	return line, v.Rows
-}
-
-// agrees holds the page's table to the command it names: TPOT in the page's unit, and the
-// largest batch.
-func (p *page) agrees() {
-	p.Helper()
-	line, rows := p.command()
-	var table [][]string
-	p.do(chromedp.Evaluate(`[...document.querySelectorAll('#table tr')].map(r => [...r.children].map(c => c.textContent))`, &table))
-	if len(table) != len(rows)+1 {
-		p.Fatalf("%s: %d rows, the page shows %d", line, len(rows), len(table)-1)
-	}
-	for k, head := range table[0] {
-		for i, row := range rows {
-			cell := strings.ReplaceAll(table[i+1][k], ",", "")
-			switch {
-			case strings.HasPrefix(head, "TPOT"):
-				scale := map[string]float64{"s": 1, "ms": 1e3, "µs": 1e6}[strings.TrimSpace(strings.TrimPrefix(head, "TPOT"))]
-				if want := row["tpot_seconds"].(float64) * scale; !close3(cell, want) {
-					p.Errorf("%s: row %d has a TPOT of %s, the command %g", line, i, cell, want)
-				}
-			case strings.HasPrefix(head, "largest"):
-				if want := row["memory"].(map[string]any)["max_batch"].(float64); cell != fmt.Sprintf("%.0f", want) {
-					p.Errorf("%s: row %d has a largest batch of %s, the command %g", line, i, cell, want)
-				}
-			}
-		}
-	}
-}
-
-// close3 reports whether a printed number is a value to three digits.
-func close3(cell string, want float64) bool {
-	var got float64
-	if _, err := fmt.Sscan(cell, &got); err != nil {
-		return false
-	}
-	d := got - want
-	return d <= 0.006*want+1e-3 && -d <= 0.006*want+1e-3
-}
 
 func TestExplorer(t *testing.T) {
 	ctx := open(t)
@@ -249,10 +36,11 @@ func TestExplorer(t *testing.T) {
 
 	t.Run("every control moves the page and the command alike", func(t *testing.T) {
 		p := &page{t, ctx}
-		p.do(chromedp.Evaluate(`document.getElementById('settings').open = true; document.getElementById('devices').open = true`, nil))
+		p.do(chromedp.Evaluate(`document.getElementById('settings').open = true; document.getElementById('devices').open = true; document.getElementById('f-serve').value = 'clients'; document.getElementById('f-serve').dispatchEvent(new Event('change'))`, nil))
 		var ids []string
-		p.do(chromedp.Evaluate(`[...document.querySelectorAll('#load input, #load select, #settings-list input, #settings-list select')].map(e => e.id)`, &ids))
-		if len(ids) < 20 {
+		p.do(chromedp.Evaluate(`[...document.querySelectorAll('#load input, #load select, #under-list input, #under-list select, #settings-list input, #settings-list select')].map(e => e.id)`, &ids))
+		p.settle()
+		if len(ids) < 28 {
 			t.Fatalf("there are %d controls", len(ids))
 		}
 		for _, id := range ids {
@@ -263,7 +51,7 @@ func TestExplorer(t *testing.T) {
 				if (e.type === 'checkbox') e.click();
 				else if (e.tagName === 'SELECT') { e.selectedIndex = (e.selectedIndex + 1) %% e.options.length; fire('change'); }
 				else if (e.type === 'range') { e.value = String(Number(e.min) + 0.6 * (Number(e.max) - Number(e.min))); fire('input'); fire('change'); }
-				else { e.value = e.id.includes('gmu') || e.id.includes('memory') ? '0.75' : '3000'; fire('change'); }
+				else { e.value = e.id.includes('gmu') || e.id.includes('memory') ? '0.75' : e.id === 'f-slo' ? 'tpot=50ms' : e.id === 'f-serve-amount-text' ? '7' : '3000'; fire('change'); }
 			})()`, id), nil))
 			p.settle()
 			if after := p.text(`document.getElementById('command').textContent + document.getElementById('error').textContent`); after == before {
@@ -283,6 +71,47 @@ func TestExplorer(t *testing.T) {
 			t.Errorf("a second device adds no rows: %s", s)
 		}
 		p.agrees()
+	})
+
+	t.Run("a load is simulated behind the page", func(t *testing.T) {
+		p := &page{t, ctx}
+		p.do(chromedp.Navigate(address+"?m=phi4-mini&m=phi4-mini-flash&on=h200&batch=16&price=3.5"), chromedp.WaitVisible("#simulate"))
+		p.settle()
+		p.do(chromedp.Evaluate(`document.getElementById('simulate').click()`, nil))
+		p.settle()
+		if line := p.text(`document.getElementById('command').textContent`); !strings.Contains(line, "--serve clients=16") {
+			t.Errorf("the button simulates %s", line)
+		}
+		p.agrees()
+		if n := p.number(`document.querySelectorAll('#load-plot svg').length`); n != 1 {
+			t.Errorf("%v curves under load", n)
+		}
+		// The address holds the load; another one is simulated, and the first not again.
+		at := p.text(`location.search`)
+		for _, change := range []string{"&slo=tpot%3D20ms", "&serve=rate%3D2%2Cspread%3Dnormal%3A0.3%2Crequests%3D60%2Cengine%3Dsglang"} {
+			q, _, _ := strings.Cut(at, "&serve=")
+			if strings.HasPrefix(change, "&slo") {
+				q = at
+			}
+			p.do(chromedp.Navigate(address+q+change), chromedp.WaitVisible("#load-plot svg"))
+			p.settle()
+			p.agrees()
+		}
+		for _, say := range []string{"requests=60", "engine=sglang", "rate=2"} {
+			if line := p.text(`document.getElementById('command').textContent`); !strings.Contains(line, say) {
+				t.Errorf("the command lacks %s: %s", say, line)
+			}
+		}
+		// Sliders move while a load of many users is simulated, which is given up.
+		p.do(chromedp.Navigate(address+"?m=phi4-mini&m=phi4-mini-flash&on=h200&batch=16&serve=clients%3D16384"), chromedp.WaitVisible("#load-progress"))
+		start := time.Now()
+		p.do(chromedp.Evaluate(fmt.Sprintf(move, 9.0), nil, await), chromedp.Evaluate(`document.getElementById('f-serve').value = ''; document.getElementById('f-serve').dispatchEvent(new Event('change'))`, nil))
+		p.settle()
+		p.agrees()
+		t.Logf("the page answers %s after a slider moved beside a simulation", time.Since(start).Round(time.Millisecond))
+		if n := p.number(`document.getElementById('load-result').hidden ? 1 : 0`); n != 1 {
+			t.Error("a load that is no longer asked for is still shown")
+		}
 	})
 
 	t.Run("designs are added, turned, edited and removed", func(t *testing.T) {
@@ -409,7 +238,7 @@ func TestExplorer(t *testing.T) {
 			p.do(chromedp.KeyEvent(kb.Tab))
 			reached[p.text(`(document.activeElement.id || document.activeElement.className || document.activeElement.tagName) + ''`)] = true
 		}
-		for _, want := range []string{"skip", "theme", "copy-address", "f-prompt", "f-generate", "f-batch", "f-batch-max", "spec", "add", "copy-command", "scroll"} {
+		for _, want := range []string{"skip", "theme", "copy-address", "f-prompt", "f-generate", "f-batch", "f-batch-max", "f-price", "simulate", "spec", "add", "copy-command", "scroll"} {
 			if !reached[want] {
 				t.Errorf("tabbing never reaches %s", want)
 			}
@@ -464,26 +293,3 @@ func TestExplorer(t *testing.T) {
 		t.Errorf("the console says %q", l.console)
 	}
 }
-
-// move moves a slider and waits until the page has been painted twice.
-const move = `new Promise(done => {
-	const e = document.getElementById('f-generate');
-	e.value = String(%g);
-	e.dispatchEvent(new Event('input'));
-	requestAnimationFrame(() => requestAnimationFrame(() => done()));
-})`
-
-// contrast lists the texts of the page that are harder to read than 4.5 to 1.
-const contrast = `(() => {
-	const channels = c => c.match(/[\d.]+/g).map(Number);
-	const lum = c => { const v = channels(c).slice(0, 3).map(x => x / 255).map(x => x <= .03928 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4); return .2126 * v[0] + .7152 * v[1] + .0722 * v[2]; };
-	const back = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor, v = channels(c); if (v.length < 4 || v[3] > 0) return c; } return 'rgb(255,255,255)'; };
-	const out = [];
-	for (const e of document.querySelectorAll('body *')) {
-		if (e.closest('svg') || !e.getClientRects().length || !['INPUT', 'SELECT', 'TEXTAREA'].includes(e.tagName) && ![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
-		if (e.tagName === 'OPTION' || e.tagName === 'SCRIPT' || e.tagName === 'STYLE' || e.className === 'skip') continue;
-		const a = lum(getComputedStyle(e).color), b = lum(back(e)), r = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
-		if (r < 4.5) out.push(e.tagName + '.' + e.className + ' ' + e.textContent.slice(0, 30) + ': ' + r.toFixed(2));
-	}
-	return out.slice(0, 10);
-})()`

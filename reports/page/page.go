@@ -52,12 +52,11 @@ type Section struct {
 // Build prices the models of the setup and lays the report out. What is claimed of
 // decoder-hybrid-decoders and the GMU ratio are in it where a model has a cross-decoder.
 func Build(ctx context.Context, s *study.Setup, made Made) (*Page, error) {
-	rows, err := s.Compare()
+	x, err := reports.CompareSetup(s)
 	if err != nil {
 		return nil, err
 	}
-	names := reports.RowNames(rows)
-	compare := reports.CompareTable(rows)
+	rows, names, compare := x.Rows, x.Names, x.Table
 	compare.Title, compare.Notes = "What each costs; the first is the baseline", nil
 	p := &Page{
 		Title:   "What a token costs: " + strings.Join(names, ", "),
@@ -65,9 +64,7 @@ func Build(ctx context.Context, s *study.Setup, made Made) (*Page, error) {
 		Setting: reports.CompareSetting(rows),
 		Made:    made,
 	}
-	if len(rows) > 1 {
-		p.Faster = s.Faster(reports.Furthest(rows))
-	}
+	p.Faster = x.JSON.Faster
 	for i, r := range rows {
 		if !r.Memory.Fits {
 			p.Misfits = append(p.Misfits, names[i]+" "+reports.Misfit(r.Estimate)+".")
@@ -76,11 +73,11 @@ func Build(ctx context.Context, s *study.Setup, made Made) (*Page, error) {
 	p.add(Section{ID: "comparison", Heading: "Comparison", Tables: []*reports.Table{compare, sureTable(rows, names)}, Text: []string{
 		"KV stored: cache bytes a token of context leaves behind; capacity counts these. KV read: bytes a step reads for each token of context; time counts these. Windowed layers are in neither. TTFT is the time of all prompts of the batch together, TPOT the mean time of a decode step."}})
 	if s.Serve != nil {
-		x, err := underLoad(ctx, s, names)
+		load, err := underLoad(ctx, s, x)
 		if err != nil {
 			return nil, err
 		}
-		p.add(x)
+		p.add(load)
 	}
 	p.add(Section{ID: "throughput", Heading: "Throughput against generation length", Charts: []*study.Chart{s.Throughput()}})
 	p.add(Section{ID: "tpot", Heading: "Time per token against context", Charts: []*study.Chart{s.TPOT()}})
@@ -97,7 +94,7 @@ func Build(ctx context.Context, s *study.Setup, made Made) (*Page, error) {
 		time.Tables = append(time.Tables, largestOps(s, c, names[i]))
 	}
 	p.add(time)
-	p.add(Section{ID: "fits", Heading: "What fits", Charts: []*study.Chart{s.Memory()}, Tables: []*reports.Table{memoryTable(rows, names)}})
+	p.add(Section{ID: "fits", Heading: "What fits", Charts: []*study.Chart{s.Memory()}, Tables: []*reports.Table{reports.FitsTable(rows)}})
 	if f, err := s.GMURatio(); err == nil {
 		t, err := ratioTable(s)
 		if err != nil {
@@ -116,8 +113,8 @@ func Build(ctx context.Context, s *study.Setup, made Made) (*Page, error) {
 }
 
 // underLoad is what the models do under the load that the report was asked to simulate.
-func underLoad(ctx context.Context, s *study.Setup, names []string) (Section, error) {
-	xs, err := s.Under(ctx, s.Serve)
+func underLoad(ctx context.Context, s *study.Setup, x *reports.Comparison) (Section, error) {
+	served, err := s.Under(ctx, s.Serve)
 	if err != nil {
 		return Section{}, err
 	}
@@ -125,11 +122,7 @@ func underLoad(ctx context.Context, s *study.Setup, names []string) (Section, er
 	if err != nil {
 		return Section{}, err
 	}
-	t := &reports.Table{Title: "Under load: " + s.Serve.String(), Columns: []reports.Column{{Name: "model", Left: true}}}
-	for _, n := range names {
-		t.Add(reports.Txt(n))
-	}
-	reports.AddServed(t, s.Serve, xs, names)
+	t := x.ServedTable(s.Serve, served)
 	notes := t.Notes
 	t.Notes = nil
 	return Section{ID: "load", Heading: "Under load, simulated", Charts: []*study.Chart{curve}, Tables: []*reports.Table{t}, After: notes}, nil
@@ -175,22 +168,6 @@ func largestOps(s *study.Setup, c *costmodel.Compiled, name string) *reports.Tab
 		}
 		t.Add(reports.Txt(study.OpName(o)), layers, reports.Shown(o.Seconds, reports.Digits(1e3*o.Seconds)), reports.Shown(o.Share, fmt.Sprintf("%.0f %%", 100*o.Share)),
 			reports.Num(o.Total()), intensity, reports.Txt(bound))
-	}
-	return t
-}
-
-func memoryTable(rows []costmodel.Row, names []string) *reports.Table {
-	t := &reports.Table{Title: "A device's memory at full length", Columns: []reports.Column{
-		{Name: "model", Left: true}, {Name: "weights", Unit: "B", Scale: true}, {Name: "a sequence", Unit: "B", Scale: true}, {Name: "workspace", Unit: "B", Scale: true},
-		{Name: "in use", Unit: "B", Scale: true}, {Name: "capacity", Unit: "B", Scale: true}, {Name: "batch"}, {Name: "largest batch"}, {Name: "verdict", Left: true}}}
-	for i, r := range rows {
-		v := "fits"
-		if !r.Memory.Fits {
-			v = "does not fit: lacks " + reports.SI(r.Memory.MissingBytes, "B")
-		}
-		m := r.Memory
-		t.Add(reports.Txt(names[i]), reports.Num(m.WeightsBytes), reports.Num(m.BytesPerSequence), reports.Num(m.WorkspaceBytes), reports.Num(m.TotalBytes), reports.Num(m.CapacityBytes),
-			reports.Num(float64(r.Workload.Batch)), reports.Num(float64(m.MaxBatch)), reports.Txt(v))
 	}
 	return t
 }
@@ -333,6 +310,9 @@ func (p *Page) Markdown(w io.Writer) error {
 	var b bytes.Buffer
 	esc := plain.Markdown
 	fmt.Fprintf(&b, "# %s\n\n**%s**\n\n", esc(p.Title), esc(p.Verdict))
+	if p.Faster != "" {
+		fmt.Fprintf(&b, "%s\n\n", esc(p.Faster))
+	}
 	for _, m := range p.Misfits {
 		fmt.Fprintf(&b, "%s\n\n", esc(m))
 	}

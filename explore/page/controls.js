@@ -1,0 +1,191 @@
+// The controls of load, device, formats and kernels.
+import { $, commit, flag, make, page, set, state } from './core.js';
+
+const nice = v => {
+  if (v < 100) return Math.max(1, Math.round(v));
+  const p = 10 ** (Math.floor(Math.log10(v)) - 1);
+  return Math.round(v / p) * p;
+};
+const suffixes = { k: 1e3, K: 1e3, m: 1e6, M: 1e6, Ki: 1024, Mi: 1048576 };
+const count = text => {
+  const m = /^([\d.]+(?:e\d+)?)(Ki|Mi|k|K|m|M)?$/.exec(text.trim());
+  return m ? Number(m[1]) * (suffixes[m[2]] || 1) : NaN;
+};
+
+function lengthField(control, low, high, step, max) {
+  const id = 'f-' + control.flag;
+  const range = make('input', { type: 'range', id, min: String(low), max: String(high), step: String(step) });
+  const text = make('input', { type: 'text', id: id + '-text', spellcheck: 'false', autocomplete: 'off' });
+  text.setAttribute('aria-label', control.label + ', exact');
+  const box = make('div', { class: 'field' }, make('label', { for: id }, control.label), range, text);
+  let all = null;
+  if (max) {
+    all = make('input', { type: 'checkbox', id: id + '-max' });
+    box.append(make('label', { class: 'extra' }, all, ' the largest that fits'));
+    all.addEventListener('change', () => set(control.flag, all.checked ? 'max' : String(nice(2 ** Number(range.value))), true));
+  }
+  range.addEventListener('input', () => {
+    const v = String(nice(2 ** Number(range.value)));
+    text.value = v;
+    range.setAttribute('aria-valuetext', v);
+    if (all) all.checked = false;
+    set(control.flag, v, false);
+  });
+  range.addEventListener('change', commit);
+  text.addEventListener('change', () => set(control.flag, text.value.trim(), true));
+  const show = () => {
+    const v = flag(control.flag);
+    if (document.activeElement !== text) text.value = v;
+    if (all) all.checked = v === 'max';
+    const n = count(v);
+    if (document.activeElement !== range && n > 0) range.value = String(Math.log2(n));
+    range.setAttribute('aria-valuetext', v);
+  };
+  return { box, show };
+}
+
+function choiceField(control) {
+  const id = 'f-' + control.flag;
+  const select = make('select', { id }, ...control.options.map(o => make('option', { value: o.value }, o.label)));
+  select.addEventListener('change', () => set(control.flag, select.value, true));
+  return { box: make('div', { class: 'field plain' }, make('label', { for: id }, control.label), select), show: () => { select.value = flag(control.flag); } };
+}
+
+function shareField(control, low, none) {
+  const id = 'f-' + control.flag;
+  const range = make('input', { type: 'range', id, min: String(low), max: '1', step: '0.05' });
+  const text = make('input', { type: 'text', id: id + '-text', autocomplete: 'off', placeholder: none || '' });
+  text.setAttribute('aria-label', control.label + ', exact');
+  range.addEventListener('input', () => { text.value = range.value; set(control.flag, range.value, false); });
+  range.addEventListener('change', commit);
+  text.addEventListener('change', () => set(control.flag, text.value.trim(), true));
+  return {
+    box: make('div', { class: 'field' }, make('label', { for: id }, control.label + (none ? ' (empty: ' + none + ')' : '')), range, text),
+    show: () => {
+      const v = flag(control.flag);
+      if (document.activeElement !== text) text.value = v;
+      if (document.activeElement !== range) range.value = v === '' ? '0.5' : v;
+      range.setAttribute('aria-valuetext', v === '' ? none : v);
+    },
+  };
+}
+
+function textField(control, example, label) {
+  const id = 'f-' + control.flag;
+  const text = make('input', { type: 'text', id, autocomplete: 'off', spellcheck: 'false', placeholder: example });
+  text.addEventListener('change', () => set(control.flag, text.value.trim(), true));
+  return {
+    box: make('div', { class: 'field plain' }, make('label', { for: id }, label), text),
+    show: () => { if (document.activeElement !== text) text.value = flag(control.flag); },
+  };
+}
+
+// readServe takes --serve apart; what the page has no control for is kept as it is.
+function readServe(text) {
+  const parts = new Map(text.split(',').filter(p => p.trim()).map(p => {
+    const [name, ...v] = p.trim().split('=');
+    return [name, v.join('=')];
+  }));
+  return parts;
+}
+
+// serveField is the simulated load: clients that always ask, or requests that come at a rate.
+function serveField(control) {
+  const option = ([value, label]) => make('option', { value }, label);
+  const kind = make('select', { id: 'f-serve' }, ...[['', 'none'], ['clients', 'users who ask again at once'], ['rate', 'requests a second']].map(option));
+  const range = make('input', { type: 'range', id: 'f-serve-amount', step: '0.125' });
+  const text = make('input', { type: 'text', id: 'f-serve-amount-text', autocomplete: 'off', 'aria-label': 'Users, exact' });
+  const engine = make('select', { id: 'f-serve-engine' }, option(['', 'as usual']), ...control.options.map(o => option([o.value, o.label])));
+  const spread = make('select', { id: 'f-serve-spread' }, ...[['', 'all alike'], ['normal:0.3', 'normal, ±30 %'], ['lognormal:0.5', 'lognormal, ±50 %'], ['lognormal:1', 'lognormal, ±100 %']].map(option));
+  const label = make('label', { for: 'f-serve-amount' }, '');
+  const amount = make('div', { class: 'field' }, label, range, text);
+  const more = make('div', {}, amount,
+    make('div', { class: 'field plain' }, make('label', { for: 'f-serve-engine' }, 'Serving engine'), engine),
+    make('div', { class: 'field plain' }, make('label', { for: 'f-serve-spread' }, 'Lengths of prompts and answers'), spread));
+  const box = make('div', {}, make('div', { class: 'field plain' }, make('label', { for: 'f-serve' }, control.label), kind), more);
+  const number = () => {
+    const v = 2 ** Number(range.value);
+    return kind.value === 'rate' ? String(Number(v.toPrecision(2))) : String(nice(v));
+  };
+  const put = settled => {
+    const p = readServe(flag('serve'));
+    for (const n of ['clients', 'concurrency', 'rate', 'engine', 'spread']) p.delete(n);
+    const all = [kind.value + '=' + text.value.trim()];
+    if (engine.value) all.push('engine=' + engine.value);
+    if (spread.value) all.push('spread=' + spread.value);
+    for (const [n, v] of p) all.push(n + '=' + v);
+    set('serve', kind.value ? all.join(',') : '', settled);
+    show();
+  };
+  const bounds = () => {
+    [range.min, range.max] = kind.value === 'rate' ? ['-4', '8'] : ['0', '10'];
+    label.textContent = kind.value === 'rate' ? 'Requests a second' : 'Users';
+    text.setAttribute('aria-label', label.textContent + ', exact');
+  };
+  kind.addEventListener('change', () => {
+    bounds();
+    range.value = kind.value === 'rate' ? '0' : '4';
+    text.value = number();
+    put(true);
+  });
+  range.addEventListener('input', () => { text.value = number(); range.setAttribute('aria-valuetext', text.value); put(false); });
+  range.addEventListener('change', commit);
+  text.addEventListener('change', () => put(true));
+  for (const s of [engine, spread]) s.addEventListener('change', () => put(true));
+  const choose = (select, v) => { // also what is not on the list
+    if (![...select.options].some(o => o.value === v)) select.append(option([v, v]));
+    select.value = v;
+  };
+  function show() {
+    const p = readServe(flag('serve'));
+    const clients = p.get('clients') || p.get('concurrency');
+    kind.value = clients !== undefined ? 'clients' : p.has('rate') ? 'rate' : '';
+    more.hidden = !kind.value;
+    if (!kind.value) return;
+    bounds();
+    const v = clients !== undefined ? clients : p.get('rate');
+    if (document.activeElement !== text) text.value = v;
+    if (document.activeElement !== range && Number(v) > 0) range.value = String(Math.log2(Number(v)));
+    range.setAttribute('aria-valuetext', v);
+    choose(engine, p.get('engine') || '');
+    choose(spread, p.get('spread') || '');
+    if (flag('serve')) $('under').open = true;
+  }
+  return { box, show };
+}
+
+const fields = [];
+export function buildControls() {
+  for (const c of page.choices.controls) {
+    let f, to = $('settings-list');
+    if (c.flag === 'prompt' || c.flag === 'generate') { f = lengthField(c, 4, 20, 0.125); to = $('load'); }
+    else if (c.flag === 'batch') { f = lengthField(c, 0, 10, 0.125, true); to = $('load'); }
+    else if (c.flag === 'serve') { f = serveField(c); to = $('under-list'); }
+    else if (c.flag === 'slo') { f = textField(c, 'ttft=500ms,tpot=50ms', 'Promise: how many users can be served so that 99 % of their requests meet it'); to = $('under-list'); }
+    else if (c.flag === 'price') { f = textField(c, '3.50, h200=3.50,l4=0.80, examples', 'Price, USD an hour of one device'); to = $('load'); }
+    else if (c.flag === 'gmu-ratio') f = shareField(c, 0, 'as each has it');
+    else if (c.flag === 'memory-fraction') f = shareField(c, 0.05, '');
+    else f = choiceField(c);
+    to.append(f.box);
+    fields.push(f);
+  }
+  for (const d of page.choices.devices) {
+    const box = make('input', { type: 'checkbox', value: d.value });
+    box.addEventListener('change', () => {
+      const on = [...$('device-list').querySelectorAll('input:checked')].map(b => b.value);
+      if (on.length === 0) { box.checked = true; return; } // one device at least
+      set('on', on.join(','), true);
+      showControls();
+    });
+    $('device-list').append(make('label', {}, box, ' ' + d.label + ' (' + d.value + ')'));
+  }
+  for (const m of [...page.choices.presets, ...page.choices.families]) $('models').append(make('option', { value: m.value }, m.label));
+}
+
+export function showControls() {
+  for (const f of fields) f.show();
+  const on = flag('on').split(',');
+  for (const b of $('device-list').querySelectorAll('input')) b.checked = on.includes(b.value);
+  $('device-names').textContent = on.join(', ');
+  $('add').setAttribute('aria-disabled', String(state.m.length >= 4));
+}
