@@ -325,3 +325,63 @@ func TestLeaveOutLeavesOut(t *testing.T) {
 		t.Errorf("%d rows are left out with an error of %.3f, fitted to they have %.3f", out.Rows, out.MAPE, fitted.MAPE)
 	}
 }
+
+// stubborn is a model whose dips no correction mends: its lattice has every pair the wrong way round.
+type stubborn struct {
+	kerneltime.Fitting
+	asked int
+}
+
+func (s *stubborn) Correct(any) float64 { return 0 }
+func (s *stubborn) Lattice(pair func(small, large any)) {
+	s.asked++
+	s.Fitting.Lattice(func(small, large any) { pair(large, small) })
+}
+
+// Straightening stops where a round mends next to nothing, and after as many rounds as it may take.
+func TestStraighteningStops(t *testing.T) {
+	p, err := kerneltime.New(lookup(t, "h200"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rounds, want := range map[int]int{0: 0, 1: 1, 2: 2, 12: 2} {
+		m := &stubborn{Fitting: kerneltime.ClassAllReduce.Facts().Fitting(p)}
+		if err := straighten(t.Context(), m, nil, rounds); err != nil || m.asked != want {
+			t.Errorf("of %d rounds the lattice was asked in %d, want %d; %v", rounds, m.asked, want, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := straighten(ctx, &stubborn{Fitting: kerneltime.ClassAllReduce.Facts().Fitting(p)}, nil, 3); err == nil {
+		t.Error("a stopped fit goes on")
+	}
+}
+
+// A class with fewer than ten timings keeps the curves there were; ten move them.
+func TestTenTimingsMoveACurve(t *testing.T) {
+	for _, n := range []int{fewest/4 - 1, fewest / 4} {
+		p, err := kerneltime.New(lookup(t, "h200"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := kerneltime.ClassGEMM.Facts().Fitting(p)
+		rows := synthetic(0)[0].Rows[:n]
+		for i := range rows {
+			rows[i].Seconds = 5 * m.Physics(rows[i].Shape)
+		}
+		var before []float64
+		for _, x := range m.Params(0) {
+			before = append(before, Significant(*x.Value, 5))
+		}
+		if err := fitCurves(t.Context(), m, rows, 300); err != nil {
+			t.Fatal(err)
+		}
+		moved := false
+		for i, x := range m.Params(0) {
+			moved = moved || *x.Value != before[i]
+		}
+		if want := n >= fewest/4; moved != want {
+			t.Errorf("%d timings moved the curve: %v", n, moved)
+		}
+	}
+}
