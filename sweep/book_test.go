@@ -361,3 +361,18 @@ func TestProgressAndLines(t *testing.T) {
 		}
 	}
 }
+
+// A column goes by its own name, another spelling of its parameter or a figure's short name.
+func TestColumnsByAnyName(t *testing.T) {
+	columns := grid(t).Columns()
+	for name, want := range map[string]string{"batch": "batch", "concurrency": "batch", "hardware": "on", "gmu-ratio": "gmu_ratio", "tpot": "tpot_seconds", "throughput": "tokens_per_second", "layout": "model", "max_batch": "max_batch"} {
+		if got, ok := Column(name, columns); !ok || got != want {
+			t.Errorf("%s is column %s, %v; want %s", name, got, ok, want)
+		}
+	}
+	for _, name := range []string{"nope", "tp", "simulate.users", ""} {
+		if got, ok := Column(name, columns); ok || got != name {
+			t.Errorf("%q is column %s", name, got)
+		}
+	}
+}
