@@ -57,3 +57,27 @@ func BenchmarkCapacity(b *testing.B) {
 		b.ReportMetric(c.Load, "requests/s")
 	}
 }
+
+// The same long generations with drafts: each request draws some 13,000 times, and plans end before
+// a sequence could.
+func BenchmarkSpeculated(b *testing.B) {
+	s := &costmodel.Speculation{Draft: costmodel.NGram(), Tokens: 3, Acceptance: 0.7}
+	d := deploy(b, DefaultEngine, "phi4-mini", "h200", costmodel.Calibrated, costmodel.Options{}, Settings{Speculation: s})
+	load := Load{Prompt: Lengths{Mean: 2000, Shape: Normal, Spread: 0.3}, Generate: Lengths{Mean: 32000, Shape: Normal, Spread: 0.3}, Requests: 10000, Concurrency: 16}
+	once(b, d, load)
+}
+
+// Chats whose prompts have replicas of their own.
+func BenchmarkApart(b *testing.B) {
+	d := deploy(b, DefaultEngine, "llama-3.1-8b", "h200", costmodel.Calibrated, costmodel.Options{}, Settings{})
+	a, err := d.Apart(1, 2, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	load := Load{Prompt: Lengths{Mean: 220, Shape: Lognormal, Spread: 1.2}, Generate: Lengths{Mean: 200, Shape: Lognormal, Spread: 0.9}, Requests: 100000, Stages: []Stage{{Rate: 20}}}
+	for b.Loop() {
+		if _, err := Run(context.Background(), d.Limits, d.Price, load.Source(), Options{Apart: a}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -80,7 +80,7 @@ type Replica struct {
 
 	single, quick bool // Options
 	seed          uint64
-	powers        []float64 // of the acceptance; nil where nothing is drafted
+	powers        []uint64 // of the acceptance; nil where nothing is drafted
 
 	stats    Stats
 	lastTick float64 // end of the last step that decoded
@@ -103,6 +103,8 @@ type plan struct {
 	maxReach int // longest context among the decodes
 	preempts int
 	gained   []float64 // see foresee
+	made     [][2]int  // what each of decodes makes before the last step and in all, of foreseen steps
+	foreseen int
 }
 
 func newReplica(id int, l *Limits, p Pricer, tell func(Event)) *Replica {
@@ -134,7 +136,7 @@ func (r *Replica) begin(now float64) {
 		return
 	}
 	p := &r.plan
-	*p = plan{start: now, step: Step{Seen: p.step.Seen, Growing: p.step.Growing, Chunks: p.step.Chunks[:0]}, decodes: p.decodes[:0], chunks: p.chunks[:0], gained: p.gained[:0]}
+	*p = plan{start: now, step: Step{Seen: p.step.Seen, Growing: p.step.Growing, Chunks: p.step.Chunks[:0]}, decodes: p.decodes[:0], chunks: p.chunks[:0], gained: p.gained[:0], made: p.made[:0]}
 	r.now = now
 	p.visible = now
 	if r.limits.Lookahead && len(r.running) > 0 {
@@ -315,11 +317,11 @@ func (r *Replica) finish() {
 	}
 	r.done, r.handed = r.done[:0], r.handed[:0]
 	ends := false
-	for _, q := range p.decodes {
+	for i, q := range p.decodes {
+		before, n := r.makes(i)
 		if k > 1 { // what the last of the steps was given
-			r.pool.grow(q, r.limits.Layout.Need(q.computed+r.makes(q, k-1)+r.limits.ahead()))
+			r.pool.grow(q, r.limits.Layout.Need(q.computed+before+r.limits.ahead()))
 		}
-		n := r.makes(q, k)
 		if r.powers != nil {
 			r.stats.VerifySteps += k
 			r.stats.VerifiedTokens += n

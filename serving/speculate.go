@@ -22,37 +22,43 @@ func (r *Replica) stream(q *seq) uint64 {
 
 // tokens is how many tokens a step makes of a sequence: those accepted and one more.
 func (r *Replica) tokens(stream uint64, step int) int {
-	u := (float64(mix(stream+uint64(step))>>11) + 0.5) / (1 << 53)
+	u := mix(stream+uint64(step)) >> 11
 	n := 1
-	for _, p := range r.powers {
-		if u >= p {
-			break
-		}
-		n++
+	for _, p := range r.powers { // no branch on what is drawn
+		n += int((u - p) >> 63)
 	}
 	return n
 }
 
-// made is how many tokens a sequence makes in the next steps, of those it still may.
-func (r *Replica) makes(q *seq, steps int) int {
-	if r.powers == nil {
-		return min(steps, q.left())
+// made is how many tokens a sequence makes in the steps of the plan, of those it still may, and
+// how many before the last of them.
+func (r *Replica) makes(i int) (before, all int) {
+	p := &r.plan
+	q, k := p.decodes[i], p.steps
+	switch {
+	case r.powers == nil:
+		before, all = k-1, k
+	case p.foreseen == k && k > 1:
+		before, all = p.made[i][0], p.made[i][1]
+	default:
+		s := r.stream(q)
+		for j := range k {
+			before = all
+			all += r.tokens(s, q.verified+j)
+		}
 	}
-	n, s := 0, r.stream(q)
-	for i := range steps {
-		n += r.tokens(s, q.verified+i)
-	}
-	return min(n, q.left())
+	return min(before, q.left()), min(all, q.left())
 }
 
-// powers are α, α², … α^k: the probabilities that so many drafted tokens are accepted.
-func (v Verified) powers() []float64 {
+// powers are α, α², … α^k, the probabilities that so many drafted tokens are accepted, in units of
+// 2^−53: what is drawn of as many is below them as often.
+func (v Verified) powers() []uint64 {
 	if v.Drafts == 0 {
 		return nil
 	}
-	out := make([]float64, v.Drafts)
+	out := make([]uint64, v.Drafts)
 	for i := range out {
-		out[i] = math.Pow(v.Acceptance, float64(i+1))
+		out[i] = uint64(math.Pow(v.Acceptance, float64(i+1)) * (1 << 53))
 	}
 	return out
 }
@@ -61,7 +67,7 @@ func (v Verified) powers() []float64 {
 // sequences have gained since the first, added up over the steps so far.
 func (r *Replica) foresee() {
 	p := &r.plan
-	p.gained = p.gained[:0]
+	p.gained, p.made, p.foreseen = p.gained[:0], p.made[:0], 0
 	if r.powers == nil || p.steps <= 1 {
 		return
 	}
@@ -72,7 +78,9 @@ func (r *Replica) foresee() {
 			n += r.tokens(s, q.verified+i-1)
 			p.gained[i] += float64(n)
 		}
+		p.made = append(p.made, [2]int{n, n + r.tokens(s, q.verified+p.steps-1)})
 	}
+	p.foreseen = p.steps
 	for i := 1; i < len(p.gained); i++ {
 		p.gained[i] += p.gained[i-1]
 	}
