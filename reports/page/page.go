@@ -56,7 +56,7 @@ func Build(ctx context.Context, s *study.Setup, made Made) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, names, compare := x.Rows, x.Names, x.Table
+	rows, names, compare := x.Rows, x.Names, reports.CompareTable(x.Rows) // costs have a table of their own
 	compare.Title, compare.Notes = "What each costs; the first is the baseline", nil
 	p := &Page{
 		Title:   "What a token costs: " + strings.Join(names, ", "),
