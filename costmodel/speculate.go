@@ -3,6 +3,7 @@ package costmodel
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 )
 
@@ -98,6 +99,8 @@ type Speculative struct {
 	Speedup        float64 `json:"speedup"` // of decoding, over the same without
 	// BreakEven is the acceptance from which on it is faster; null where it never is.
 	BreakEven *float64 `json:"break_even_acceptance"`
+	// GainsFrom is the least batch at which it is no slower; 0 where none of those that fit is.
+	GainsFrom int `json:"gains_from_batch"`
 	// SlowerFrom is the batch from which on it is slower; 0 where it gains at all that fit.
 	SlowerFrom int `json:"slower_from_batch"`
 	// ByBatch is the speedup at doublings of the batch, up to the largest that fits.
@@ -246,7 +249,9 @@ func (c *Compiled) Speculate(f Fidelity, w Workload, s Speculation) (*Speculativ
 	return e, nil
 }
 
-// byBatch follows the speedup over doublings of the batch, and finds from where on it is none.
+// byBatch follows the speedup over doublings of the batch, and finds from where on it gains, and
+// from where on no more. Experts can make a few sequences lose what many gain: so many tokens
+// more hit other experts, until all are hit anyway.
 func (e *Speculative) byBatch(speedup func(batch int) float64, most int) {
 	for b := 1; ; b *= 2 {
 		b = min(b, most)
@@ -255,19 +260,27 @@ func (e *Speculative) byBatch(speedup func(batch int) float64, most int) {
 			break
 		}
 	}
-	i := len(e.ByBatch)
-	for i > 0 && e.ByBatch[i-1].Speedup < 1 {
-		i--
-	}
-	switch {
-	case i == len(e.ByBatch):
-		return
-	case i == 0:
+	gains := func(b BatchGained) bool { return b.Speedup >= 1 }
+	first := slices.IndexFunc(e.ByBatch, gains)
+	if first < 0 {
 		e.SlowerFrom = 1
 		return
 	}
-	from := e.ByBatch[i-1].Batch
-	e.SlowerFrom = from + 1 + sort.Search(e.ByBatch[i].Batch-from-1, func(n int) bool { return speedup(from+1+n) < 1 })
+	// turn is the first batch of an interval, its end at the latest, at which something holds.
+	turn := func(i int, holds func(float64) bool) int {
+		from := e.ByBatch[i-1].Batch
+		return from + 1 + sort.Search(e.ByBatch[i].Batch-from-1, func(n int) bool { return holds(speedup(from + 1 + n)) })
+	}
+	if e.GainsFrom = 1; first > 0 {
+		e.GainsFrom = turn(first, func(s float64) bool { return s >= 1 })
+	}
+	last := len(e.ByBatch) - 1
+	for !gains(e.ByBatch[last]) {
+		last--
+	}
+	if last+1 < len(e.ByBatch) {
+		e.SlowerFrom = turn(last+1, func(s float64) bool { return s < 1 })
+	}
 }
 
 // Snapshots is the bytes that drafts add to what a sequence keeps of recurrent states: the one

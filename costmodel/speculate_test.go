@@ -288,6 +288,29 @@ func TestSpeculationLosesAtLargeBatches(t *testing.T) {
 	}
 }
 
+// A few sequences of a mixture of experts lose: what they verify hits experts that one token each would
+// not. Once nearly all are hit anyway it gains, and loses again where arithmetic binds.
+func TestSpeculationOfExperts(t *testing.T) {
+	c := compiled(t, "gpt-oss-20b", "h100-sxm", Options{})
+	w := Workload{Batch: 1, Prompt: 1000, Generate: 500}
+	e, err := c.Speculate(Roofline, w, Speculation{NGram(), 4, 0.3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.Speedup >= 1 || e.GainsFrom <= 1 || e.SlowerFrom <= e.GainsFrom {
+		t.Fatalf("%g times as fast at batch 1, gains from %d to %d", e.Speedup, e.GainsFrom, e.SlowerFrom)
+	}
+	for batch, gains := range map[int]bool{e.GainsFrom - 1: false, e.GainsFrom: true, e.SlowerFrom - 1: true, e.SlowerFrom: false} {
+		x, err := c.Speculate(Roofline, w.WithBatch(batch), Speculation{NGram(), 4, 0.3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x.Speedup >= 1 != gains {
+			t.Errorf("%g times as fast at batch %d, said to gain from %d and to lose from %d on", x.Speedup, batch, e.GainsFrom, e.SlowerFrom)
+		}
+	}
+}
+
 // The block of multi-token prediction of Qwen3.5-27B: a projection of 2·5120 to 5120, two norms
 // and a layer of full attention, over the model's own embedding and head.
 func TestMTP(t *testing.T) {

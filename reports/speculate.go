@@ -37,7 +37,7 @@ func speculated(add func(group, name, value string), s *costmodel.Speculative) {
 	add(g, fmt.Sprintf("throughput at batch %s", Int(float64(s.Batch))), Digits(s.Throughput)+" tok/s")
 	add(g, "speedup of decoding", ratio(s.Speedup))
 	add(g, "acceptance from which on it gains", breakEven(s))
-	add(g, "slower from batch", slowerFrom(s))
+	add(g, "gains at batches", gainsAt(s))
 	add(g, "largest batch that fits", fmt.Sprintf("%s (without: %s)", Int(float64(s.MaxBatch)), Int(float64(s.Without))))
 }
 
@@ -48,11 +48,15 @@ func breakEven(s *costmodel.Speculative) string {
 	return Digits(*s.BreakEven)
 }
 
-func slowerFrom(s *costmodel.Speculative) string {
-	if s.SlowerFrom == 0 {
+// gainsAt is the batches at which speculation is no slower.
+func gainsAt(s *costmodel.Speculative) string {
+	switch {
+	case s.GainsFrom == 0:
 		return "none that fits"
+	case s.SlowerFrom == 0:
+		return "from " + Int(float64(s.GainsFrom)) + " on"
 	}
-	return Int(float64(s.SlowerFrom))
+	return fmt.Sprintf("%s to %s", Int(float64(s.GainsFrom)), Int(float64(s.SlowerFrom-1)))
 }
 
 // speculationColumns are those of a comparison in which every row speculates.
@@ -61,7 +65,7 @@ func speculationColumns() []Column {
 		{Name: "TPOT\nspec.", Unit: "s", CSV: "speculative_tpot_seconds", Scale: true},
 		{Name: "gain\nspec.", CSV: "speculative_speedup"},
 		{Name: "gains\nfrom α", CSV: "break_even_acceptance"},
-		{Name: "slower\nfrom batch", CSV: "slower_from_batch"},
+		{Name: "gains\nat batches", CSV: "gains_at_batches"},
 	}
 }
 
@@ -70,11 +74,7 @@ func speculationCells(s *costmodel.Speculative) []Cell {
 	if s.BreakEven != nil {
 		even = Shown(*s.BreakEven, Digits(*s.BreakEven))
 	}
-	slower := Txt("–")
-	if s.SlowerFrom > 0 {
-		slower = Num(float64(s.SlowerFrom))
-	}
-	return []Cell{Num(s.TPOTSeconds), Shown(s.Speedup, ratio(s.Speedup)), even, slower}
+	return []Cell{Num(s.TPOTSeconds), Shown(s.Speedup, ratio(s.Speedup)), even, Txt(gainsAt(s))}
 }
 
 // speculationNotes say what speculation assumes.
