@@ -28,12 +28,12 @@ func (p *Problem) Listing(ctx context.Context) (*Listing, error) {
 	return &Listing{p, all}, nil
 }
 
-// ID identifies the rows: equal where problems, models, devices and what they are estimated at
-// are.
+// ID identifies the rows: equal where problems, models, devices and what they are estimated at, to
+// six digits, are.
 func (l *Listing) ID() string {
 	h := sha256.New()
 	p := l.p
-	fmt.Fprintln(h, p.Fidelity, p.Objective, p.Rate, p.Users, p.Speed, p.Requests, p.Seeds, p.Seed, p.mean(), p.Load.Burstiness, p.Load.Prompt.Shape, p.Load.Prompt.Spread, p.Load.Generate.Shape, p.Load.Generate.Spread)
+	fmt.Fprintln(h, p.Fidelity, p.Objective, p.Rate, p.Users, p.Speed, p.Requests, p.Seeds, p.Seed, p.Load)
 	if p.Trace != nil {
 		for _, q := range p.Trace.Requests {
 			fmt.Fprintln(h, q.Arrive, q.Prompt, q.Generate)
@@ -43,7 +43,7 @@ func (l *Listing) ID() string {
 		fmt.Fprintln(h, d.Profile.Name, d.Count, d.Price)
 	}
 	for i, c := range l.Candidates {
-		fmt.Fprintln(h, l.At(i), c.Seqs, c.Budget, c.Cost, c.Bound, c.TTFT, c.TPOT, c.Batch, c.Why)
+		fmt.Fprintf(h, "%q %d %d %.6g %.6g %.6g %.6g %.6g %s\n", l.At(i), c.Seqs, c.Budget, c.Cost, c.Bound, c.TTFT, c.TPOT, c.Batch, c.Why)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
