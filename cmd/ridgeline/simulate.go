@@ -633,7 +633,7 @@ func (s *simulateFlags) search(c *cobra.Command, cs []*costmodel.Compiled, ds []
 		if err != nil {
 			return runFailed(err)
 		}
-		row := reports.Capacity(x.Model.Name, x.Hardware.Name, x.TP(), s.replicas, ds[i], s.maxUsers, s.slo, s.sloShare, got)
+		row := reports.Capacity(x.Model.Name, x.Hardware.Name, x.TP(), max(s.replicas, s.apart.prefill+s.apart.decode), ds[i], s.maxUsers, s.slo, s.sloShare, got)
 		row.Warnings = warnings[i]
 		rows = append(rows, row)
 	}
