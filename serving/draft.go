@@ -25,6 +25,7 @@ func (d *Deployment) speculate(c *costmodel.Compiled, s *costmodel.Speculation) 
 		return err
 	}
 	l := d.Limits
+	d.drafts = s.Draft.Name
 	l.Verified = Verified{Drafts: s.Tokens, Acceptance: s.Acceptance}
 	l.Layout.snapshots(s.Tokens)
 	if x := s.Draft.Compiled; x != nil {
