@@ -184,6 +184,7 @@ type OpCost struct {
 	Detail    string // tells operations of one name apart: "window 512", "last row"
 	Kernel    Kernel
 	Class     Class
+	Part      Part
 	Layers    int
 	Seconds   float64
 	Share     float64 // of the sum over operations
@@ -202,7 +203,7 @@ func (c *Compiled) breakdown(w Workload) []OpCost {
 		o := &c.decode[i]
 		// The mean over the steps: every coefficient is linear in visible positions.
 		mean := c.meanWork(&o.Op, w.Batch, lo, hi)
-		oc := OpCost{Name: o.Name, Detail: o.detail(false), Kernel: o.Kernel, Class: o.Kernel.Class(), Layers: o.Count, Work: mean}
+		oc := OpCost{Name: o.Name, Detail: o.detail(false), Kernel: o.Kernel, Class: o.Kernel.Class(), Part: o.Part, Layers: o.Count, Work: mean}
 		if o.Kernel == Attention {
 			v := c.varying(&o.Op)
 			oc.Seconds = v.generation(float64(w.Batch), lo, hi) / g
@@ -223,7 +224,7 @@ func (c *Compiled) prefillBreakdown(w Workload) []OpCost {
 	for i := range c.prefill {
 		o := &c.prefill[i]
 		work := o.Op.Work(w.prefill())
-		oc := OpCost{Name: o.Name, Detail: o.detail(true), Kernel: o.Kernel, Class: o.Kernel.Class(), Layers: o.Count, Work: work, Seconds: c.opSeconds(&o.Op, &work)}
+		oc := OpCost{Name: o.Name, Detail: o.detail(true), Kernel: o.Kernel, Class: o.Kernel.Class(), Part: o.Part, Layers: o.Count, Work: work, Seconds: c.opSeconds(&o.Op, &work)}
 		out = append(out, c.finish(oc, &o.Op))
 	}
 	return shares(out)

@@ -117,3 +117,7 @@ const (
 	InMixer             // a layer's mixer and the norm in front of it
 	InFFN               // a layer's feed-forward network and the norm in front of it
 )
+
+var partNames = [...]string{"ends", "mixer", "ffn"}
+
+func (p Part) String() string { return partNames[p] }

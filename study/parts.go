@@ -61,12 +61,13 @@ const Other = "other"
 
 // Breakdown measures the shares of time and of bytes by operation, two bars a model.
 func (s *Setup) Breakdown() *Chart {
-	total := map[string]float64{}
+	total, class := map[string]float64{}, map[string]string{}
 	all := make([][]costmodel.OpCost, len(s.Compiled))
 	for i, c := range s.Compiled {
 		all[i] = s.Operations(c)
 		for _, o := range all[i] {
 			total[OpName(o)] += o.Share
+			class[OpName(o)] = opClass(o)
 		}
 	}
 	names := make([]string, 0, len(total))
@@ -108,7 +109,7 @@ func (s *Setup) Breakdown() *Chart {
 		}
 		for k, name := range parts {
 			for _, p := range []*Point{&t.Points[k], &b.Points[k]} {
-				p.Name, p.X, p.Batch, p.Fits = name, float64(k), w.Batch, fit
+				p.Name, p.Class, p.X, p.Batch, p.Fits = name, class[name], float64(k), w.Batch, fit
 			}
 			t.Points[k].Share, b.Points[k].Share = t.Points[k].Y/sumT, b.Points[k].Y/sumB
 		}
@@ -124,6 +125,15 @@ func OpName(o costmodel.OpCost) string {
 		return o.Name + ", " + o.Detail
 	}
 	return o.Name
+}
+
+// opClass is what an operation's kernel does and the part of a decoder it is in: "attn mixer",
+// "gemm ffn"; "" for what a serving engine adds.
+func opClass(o costmodel.OpCost) string {
+	if o.Layers == 0 {
+		return ""
+	}
+	return o.Class.String() + " " + o.Part.String()
 }
 
 // mostRoofs is how many rooflines a figure holds: each is a panel of its own.
@@ -171,7 +181,7 @@ func (s *Setup) Roofline() (*Chart, error) {
 				rate = o.FLOPs / o.Seconds
 			}
 			lowest, highest = min(lowest, o.Intensity), max(highest, o.Intensity, 2*peak/bw)
-			line.Points = append(line.Points, Point{X: o.Intensity, Y: rate, Name: OpName(o), Share: o.Share, Batch: w.Batch, Fits: fit})
+			line.Points = append(line.Points, Point{X: o.Intensity, Y: rate, Name: OpName(o), Class: opClass(o), Share: o.Share, Batch: w.Batch, Fits: fit})
 		}
 		roof := Series{Name: "roof", Model: c.Model.Name, Device: c.Hardware.Name, Bare: true, Extra: units.SI(peak, "FLOP/s") + ", " + units.SI(bw, "B/s"),
 			Points: []Point{{X: peak / bw, Y: peak, Fits: true}}}

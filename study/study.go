@@ -89,6 +89,7 @@ type Point struct {
 	// Value is the figure of a grid's cell.
 	Value float64 `json:"value,omitempty"`
 	Name  string  `json:"name,omitempty"`  // of an operation or a part
+	Class string  `json:"class,omitempty"` // of an operation: what its kernel does, and the part of a decoder it is in
 	Share float64 `json:"share,omitempty"` // of the whole
 	Batch int     `json:"batch,omitempty"`
 	// Fits says whether the batch fits the device; figures draw the rest as not real.

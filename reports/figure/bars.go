@@ -2,7 +2,6 @@ package figure
 
 import (
 	"fmt"
-	"hash/fnv"
 	"image/color"
 	"math"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
+	"github.com/OWNER/ridgeline/costmodel"
 	"github.com/OWNER/ridgeline/study"
 	"github.com/OWNER/ridgeline/units"
 )
@@ -25,25 +25,26 @@ type bars struct {
 
 func newBars(ps []study.Panel) *bars {
 	b := &bars{panels: ps, colors: map[string]int{}}
+	classes := map[string]string{}
 	for _, p := range ps {
 		for _, s := range p.Series {
 			for _, q := range s.Points {
+				classes[q.Name] = q.Class
 				if !slices.Contains(b.parts, q.Name) {
 					b.parts = append(b.parts, q.Name)
 				}
 			}
 		}
 	}
-	// An operation has the same colour in every figure, unless another of the same figure
-	// has it already.
-	const gray = 6
+	// An operation has the colour of its class in every figure, unless another of the same
+	// figure has it already.
 	used := [8]bool{gray: true}
 	for _, name := range b.parts {
 		if name == study.Other {
 			b.colors[name] = gray
 			continue
 		}
-		want := usualColor(name)
+		want := classColor(classes[name])
 		for used[want] && slices.Contains(used[:], false) {
 			want = (want + 1) % len(used)
 		}
@@ -53,21 +54,23 @@ func newBars(ps []study.Panel) *bars {
 	return b
 }
 
-// usualColor is the place of an operation in the palette: the large ones of most decoders
-// have one each.
-func usualColor(name string) int {
-	for i, prefix := range []string{"attn.core", "mlp.up", "mlp.down", "lm_head", "attn.qkv", "mamba"} {
-		if strings.HasPrefix(name, prefix) && !strings.Contains(name, "window") {
-			return i
-		}
+// gray is the place in the palette of what is too small to name.
+const gray = 6
+
+// classColor is the place in the palette of a class of operations, by what their kernels do
+// and the part of a decoder they are in.
+func classColor(class string) int {
+	kernel, part, _ := strings.Cut(class, " ")
+	product := map[string]int{"ffn": 1, "ends": 3, "mixer": 4}
+	switch kernel {
+	case costmodel.Attn.String():
+		return 0
+	case costmodel.GEMM.String(), costmodel.ExpertGEMM.String():
+		return product[part]
+	case costmodel.Scan.String(), costmodel.Conv.String():
+		return 5
 	}
-	if strings.HasPrefix(name, "attn.core") {
-		return 7
-	}
-	h := fnv.New32a()
-	// A hash takes everything.
-	_, _ = h.Write([]byte(name))
-	return int(h.Sum32() % 8)
+	return 7
 }
 
 func (b *bars) legend() (out []key) {

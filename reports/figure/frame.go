@@ -32,6 +32,23 @@ func (a *axis) widen() {
 	}
 }
 
+// pad keeps what is drawn off the ends of the axis, and begins it at zero where that is asked
+// of a linear one.
+func (a *axis) pad(fromZero bool) {
+	const part = 0.04 // of its length
+	switch {
+	case fromZero && a.scale == study.Linear && a.low >= 0:
+		a.low, a.high = 0, a.high*(1+part)
+	case !(a.high > a.low):
+	case a.scale != study.Linear && a.low > 0:
+		f := math.Pow(a.high/a.low, part)
+		a.low, a.high = a.low/f, a.high*f
+	case a.scale == study.Linear:
+		d := part * (a.high - a.low)
+		a.low, a.high = a.low-d, a.high+d
+	}
+}
+
 // share is how far along the axis a value lies: 0 at its low end, 1 at its high one.
 func (a axis) share(v float64) float64 {
 	if a.scale == study.Linear {

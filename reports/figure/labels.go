@@ -143,6 +143,9 @@ func cross(a, b, c, d vg.Point) bool {
 	return side(a, b, c)*side(a, b, d) < 0 && side(c, d, a)*side(c, d, b) < 0
 }
 
+// farthest is how far a label may be from its place, in pt.
+const farthest = 85
+
 // place writes labels, each at the nearest place where it covers no other label, no point
 // and no line; a thin line leads back to its point. A label without room is left out.
 func (p *placer) place(t Theme, c draw.Canvas, labels []label) {
@@ -172,7 +175,7 @@ func (p *placer) place(t Theme, c draw.Canvas, labels []label) {
 				if x < l.at.X {
 					far *= 1.2 // rather to the right
 				}
-				if far >= nearest || !p.free(box) {
+				if far >= nearest || far > farthest || !p.free(box) {
 					continue
 				}
 				end := vg.Point{X: box.Min.X - 2, Y: box.Max.Y - lineHeight/2}
