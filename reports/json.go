@@ -164,6 +164,8 @@ type ModelJSON struct {
 		Parts        map[string]int64 `json:"parts"`
 	} `json:"params"`
 	MaxContext int `json:"max_context,omitempty"`
+	// MTP is how many blocks of multi-token prediction its checkpoint has; they are no part of it.
+	MTP int `json:"mtp,omitempty"`
 	// WeightsByFormat is what a quantised checkpoint's weights take.
 	WeightsByFormat []arch.Share `json:"weights_by_format,omitempty"`
 	Notes           []string     `json:"notes,omitempty"`
@@ -180,7 +182,7 @@ type LayerJSON struct {
 // Model makes the JSON of a model.
 func Model(m *arch.Model) ModelJSON {
 	j := ModelJSON{Name: m.Name, Family: m.Family, Layout: m.Summary(), DModel: m.Width, Vocab: m.Vocab, Tied: m.Tied, Notes: m.Notes}
-	j.MaxContext = m.MaxContext
+	j.MaxContext, j.MTP = m.MaxContext, m.MTP
 	if m.Quantised() {
 		j.WeightsByFormat = m.StoredShares()
 	}
