@@ -166,16 +166,6 @@ func halve(m *arch.Model) (*arch.Model, error) {
 	return family.WithGMURatio(h, ratio)
 }
 
-// withWindow gives every windowed layer another window.
-func withWindow(m *arch.Model, window int) *arch.Model {
-	w := m.Clone()
-	w.MapMixers(func(_ int, p arch.Mixer) arch.Mixer {
-		p, _ = arch.Vary(p, "window", window)
-		return p
-	})
-	return w
-}
-
 // spec finds a family spec that says what the changed model is: the model's own with one
 // option set. "" where the model is not a family's or the spec makes another model.
 func spec(argument, key, value string, want *arch.Model) string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/OWNER/ridgeline/arch"
 	"github.com/OWNER/ridgeline/arch/family"
@@ -226,7 +227,10 @@ func (a *advisor) window(v *Advice) error {
 		v.found(Fine, 0, "tokens", "no sliding window")
 		return nil
 	}
-	to := withWindow(m, recommendedWindow)
+	to, err := family.Adjust(m, "window", strconv.Itoa(recommendedWindow))
+	if err != nil {
+		return err
+	}
 	v.found(Fine, float64(most), "tokens", "windows of %s", units.Int(float64(most)))
 	if least != most {
 		v.Measured = fmt.Sprintf("windows of %s to %s", units.Int(float64(least)), units.Int(float64(most)))

@@ -376,8 +376,9 @@ func (a *advisor) changes() []change {
 		})
 	}
 	add(fmt.Sprintf("windows of %d", recommendedWindow), nil, func(t *design) bool {
-		t.model = withWindow(t.model, recommendedWindow)
-		return t.model.Check() == nil
+		m, err := family.Adjust(t.model, "window", strconv.Itoa(recommendedWindow))
+		t.model = m
+		return err == nil
 	})
 	add("a SambaY layout of the same shapes", nil, func(t *design) bool {
 		m, err := hybrid(t.model)

@@ -31,120 +31,130 @@ const (
 	decodes  = "decode"
 )
 
-func command(c *Candidate, model, role string) string {
-	var b strings.Builder
-	add := func(format string, args ...any) { fmt.Fprintf(&b, " "+format, args...) }
-	quoted := shell(model)
-	fp8 := c.Weights == "fp8"
-	kv8 := c.KV == "fp8"
-	engine, _, _ := strings.Cut(c.Engine, "-")
-	switch engine {
-	case "sglang":
-		b.WriteString("python -m sglang.launch_server --model-path " + quoted)
-		add("--tp-size %d", c.TP*dpOf(c))
-		if c.PP > 1 {
-			add("--pp-size %d", c.PP)
-		}
-		if c.DP > 1 {
-			add("--dp-size %d --enable-dp-attention", c.DP)
-		}
-		if c.EP > 1 {
-			add("--ep-size %d", c.EP)
-		}
-		if fp8 {
-			add("--quantization fp8")
-		}
-		if kv8 {
-			add("--kv-cache-dtype fp8_e4m3")
-		}
-		add("--max-running-requests %d --chunked-prefill-size %d", c.Seqs, c.Budget)
-		if u := c.settings.MemoryUtilization; u != nil {
-			add("--mem-fraction-static %g", *u)
-		}
-		for _, x := range c.Draft.sglang() {
-			add("%s", x)
-		}
-		if role != "" {
-			add("--disaggregation-mode %s", role)
-		}
-	case "trtllm":
-		b.WriteString("trtllm-serve " + quoted)
-		add("--backend pytorch --tp_size %d", c.TP*dpOf(c))
-		if c.PP > 1 {
-			add("--pp_size %d", c.PP)
-		}
-		if c.EP > 1 {
-			add("--ep_size %d", c.EP)
-		}
-		add("--max_batch_size %d --max_num_tokens %d", c.Seqs, c.Budget)
-		if u := c.settings.MemoryUtilization; u != nil {
-			add("--kv_cache_free_gpu_memory_fraction %g", *u)
-		}
-		var yaml []string
-		if kv8 {
-			yaml = append(yaml, "kv_cache_config: {dtype: fp8}")
-		}
-		if c.DP > 1 {
-			yaml = append(yaml, "enable_attention_dp: true")
-		}
-		if s := c.Draft.trtllm(); s != "" {
-			yaml = append(yaml, "speculative_config: "+s)
-		}
-		if role != "" {
-			yaml = append(yaml, "cache_transceiver_config: {backend: DEFAULT}")
-			if role == prefills {
-				yaml = append(yaml, "disable_overlap_scheduler: true")
-			}
-		}
-		if len(yaml) > 0 {
-			add("--extra_llm_api_options options.yaml # options.yaml: %s", strings.Join(yaml, "; "))
-		}
-	default:
-		b.WriteString("vllm serve " + quoted)
-		add("--tensor-parallel-size %d", c.TP)
-		if c.PP > 1 {
-			add("--pipeline-parallel-size %d", c.PP)
-		}
-		if c.DP > 1 {
-			add("--data-parallel-size %d", c.DP)
-		}
-		if c.EP > 1 {
-			add("--enable-expert-parallel")
-		}
-		if fp8 {
-			add("--quantization fp8")
-		}
-		if kv8 {
-			add("--kv-cache-dtype fp8")
-		}
-		add("--max-num-seqs %d --max-num-batched-tokens %d", c.Seqs, c.Budget)
-		if u := c.settings.MemoryUtilization; u != nil {
-			add("--gpu-memory-utilization %g", *u)
-		}
-		if n := c.settings.MaxModelLen; n != nil {
-			add("--max-model-len %d", *n)
-		}
-		if s := c.Draft.vllm(); s != "" {
-			add("--speculative-config %s", shell(s))
-		}
-		if role != "" {
-			add("--kv-transfer-config %s", shell(fmt.Sprintf(`{"kv_connector":"NixlConnector","kv_role":"kv_%s"}`, map[string]string{prefills: "producer", decodes: "consumer"}[role])))
-		}
-	}
-	return b.String()
+// launcher is how an engine says what a candidate says, setting by setting: a flag, or, where
+// it begins with yaml, an entry of the options file. Formats take the value; "" is what the
+// engine has no word for.
+type launcher struct {
+	start                  string // with the model
+	split                  string // tensor-parallel ranks
+	splitsAll              bool   // of which data-parallel groups are a part
+	stages, groups, expert string // pipeline stages, data-parallel groups, expert-parallel ranks
+	weights8, kv8          string
+	limits                 string // sequences and tokens of a step
+	memory, length         string
+	draft                  func(Drafted) []string
+	role                   map[string][]string // by what a replica does
 }
 
-// vllm is the speculative_config of vLLM (vllm/config/speculative.py); "" for none.
-func (d Drafted) vllm() string {
+const yaml = "yaml: "
+
+// launchers are the engines by the first word of their names.
+var launchers = map[string]launcher{
+	"vllm": {
+		start: "vllm serve %s", split: "--tensor-parallel-size %d",
+		stages: "--pipeline-parallel-size %d", groups: "--data-parallel-size %d", expert: "--enable-expert-parallel",
+		weights8: "--quantization fp8", kv8: "--kv-cache-dtype fp8",
+		limits: "--max-num-seqs %d --max-num-batched-tokens %d",
+		memory: "--gpu-memory-utilization %g", length: "--max-model-len %d",
+		draft: Drafted.vllm,
+		role: map[string][]string{
+			prefills: {`--kv-transfer-config '{"kv_connector":"NixlConnector","kv_role":"kv_producer"}'`},
+			decodes:  {`--kv-transfer-config '{"kv_connector":"NixlConnector","kv_role":"kv_consumer"}'`}},
+	},
+	"sglang": {
+		start: "python -m sglang.launch_server --model-path %s", split: "--tp-size %d", splitsAll: true,
+		stages: "--pp-size %d", groups: "--dp-size %d --enable-dp-attention", expert: "--ep-size %d",
+		weights8: "--quantization fp8", kv8: "--kv-cache-dtype fp8_e4m3",
+		limits: "--max-running-requests %d --chunked-prefill-size %d",
+		memory: "--mem-fraction-static %g",
+		draft:  Drafted.sglang,
+		role: map[string][]string{
+			prefills: {"--disaggregation-mode prefill"}, decodes: {"--disaggregation-mode decode"}},
+	},
+	"trtllm": {
+		start: "trtllm-serve %s --backend pytorch", split: "--tp_size %d", splitsAll: true,
+		stages: "--pp_size %d", groups: yaml + "enable_attention_dp: true", expert: "--ep_size %d",
+		kv8:    yaml + "kv_cache_config: {dtype: fp8}",
+		limits: "--max_batch_size %d --max_num_tokens %d",
+		memory: "--kv_cache_free_gpu_memory_fraction %g",
+		draft:  Drafted.trtllm,
+		role: map[string][]string{
+			prefills: {yaml + "cache_transceiver_config: {backend: DEFAULT}", yaml + "disable_overlap_scheduler: true"},
+			decodes:  {yaml + "cache_transceiver_config: {backend: DEFAULT}"}},
+	},
+}
+
+func command(c *Candidate, model, role string) string {
+	name, _, _ := strings.Cut(c.Engine, "-")
+	l, ok := launchers[name]
+	if !ok { // "ideal" adds nothing to what vLLM does
+		l = launchers["vllm"]
+	}
+	line := []string{fmt.Sprintf(l.start, shell(model))}
+	var file []string
+	add := func(format string, values ...any) {
+		if entry, ok := strings.CutPrefix(format, yaml); ok {
+			file = append(file, entry)
+			return
+		}
+		if format != "" {
+			if !strings.Contains(format, "%") { // a switch
+				values = nil
+			}
+			line = append(line, fmt.Sprintf(format, values...))
+		}
+	}
+	ranks := c.TP
+	if l.splitsAll {
+		ranks *= dpOf(c)
+	}
+	add(l.split, ranks)
+	for _, x := range []struct {
+		format string
+		n      int
+	}{{l.stages, c.PP}, {l.groups, c.DP}, {l.expert, c.EP}} {
+		if x.n > 1 {
+			add(x.format, x.n)
+		}
+	}
+	if c.Weights == "fp8" {
+		add(l.weights8)
+	}
+	if c.KV == "fp8" {
+		add(l.kv8)
+	}
+	add(l.limits, c.Seqs, c.Budget)
+	if u := c.settings.MemoryUtilization; u != nil {
+		add(l.memory, *u)
+	}
+	if n := c.settings.MaxModelLen; n != nil {
+		add(l.length, *n)
+	}
+	for _, said := range append(l.draft(c.Draft), l.role[role]...) {
+		if entry, ok := strings.CutPrefix(said, yaml); ok {
+			file = append(file, entry)
+		} else {
+			line = append(line, said)
+		}
+	}
+	if len(file) > 0 {
+		line = append(line, "--extra_llm_api_options options.yaml # options.yaml: "+strings.Join(file, "; "))
+	}
+	return strings.Join(line, " ")
+}
+
+// vllm is the speculative_config of vLLM (vllm/config/speculative.py).
+func (d Drafted) vllm() []string {
+	config := fmt.Sprintf(`{"method":"draft_model","model":%q,"num_speculative_tokens":%d}`, d.Name, d.Tokens)
 	switch {
 	case d.Tokens == 0:
-		return ""
+		return nil
 	case d.Name == "ngram":
-		return fmt.Sprintf(`{"method":"ngram","num_speculative_tokens":%d,"prompt_lookup_max":4}`, d.Tokens)
+		config = fmt.Sprintf(`{"method":"ngram","num_speculative_tokens":%d,"prompt_lookup_max":4}`, d.Tokens)
 	case d.Name == "mtp":
-		return fmt.Sprintf(`{"method":"mtp","num_speculative_tokens":%d}`, d.Tokens)
+		config = fmt.Sprintf(`{"method":"mtp","num_speculative_tokens":%d}`, d.Tokens)
 	}
-	return fmt.Sprintf(`{"method":"draft_model","model":%q,"num_speculative_tokens":%d}`, d.Name, d.Tokens)
+	return []string{"--speculative-config " + shell(config)}
 }
 
 // sglang is the flags of SGLang: a chain of drafted tokens, no tree.
@@ -161,17 +171,18 @@ func (d Drafted) sglang() []string {
 	return []string{"--speculative-algorithm STANDALONE --speculative-draft-model-path " + shell(d.Name), chain}
 }
 
-// trtllm is the speculative_config of TensorRT-LLM; "" for none.
-func (d Drafted) trtllm() string {
+// trtllm is the speculative_config of TensorRT-LLM, an entry of its options file.
+func (d Drafted) trtllm() []string {
+	config := fmt.Sprintf("{decoding_type: DraftTarget, max_draft_len: %d, speculative_model_dir: %s}", d.Tokens, d.Name)
 	switch {
 	case d.Tokens == 0:
-		return ""
+		return nil
 	case d.Name == "ngram":
-		return fmt.Sprintf("{decoding_type: NGram, max_draft_len: %d}", d.Tokens)
+		config = fmt.Sprintf("{decoding_type: NGram, max_draft_len: %d}", d.Tokens)
 	case d.Name == "mtp":
-		return fmt.Sprintf("{decoding_type: MTP, num_nextn_predict_layers: %d}", d.Tokens)
+		config = fmt.Sprintf("{decoding_type: MTP, num_nextn_predict_layers: %d}", d.Tokens)
 	}
-	return fmt.Sprintf("{decoding_type: DraftTarget, max_draft_len: %d, speculative_model_dir: %s}", d.Tokens, d.Name)
+	return []string{yaml + "speculative_config: " + config}
 }
 
 func dpOf(c *Candidate) int { return max(c.DP, 1) }
