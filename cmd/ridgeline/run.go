@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -153,7 +154,7 @@ layout or a Hugging Face config.json.`,
 	c.InitDefaultCompletionCmd()
 	c.SetHelpCommand(helpCommand(c))
 	for _, sub := range c.Commands() {
-		sub.Long = wrapLines(sub.Long)
+		sub.Long = fill(sub.Long)
 		if sub.Name() == "completion" {
 			sub.Args = knownShell
 			sub.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
@@ -170,13 +171,14 @@ func knownShell(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// wrapLines breaks the lines of a help text that are too long.
-func wrapLines(s string) string {
-	lines := strings.Split(s, "\n")
-	for i, l := range lines {
-		if len(l) > reports.Width {
-			lines[i] = reports.Wrap(l)
+// fill sets the paragraphs of a help text anew, so that no line is longer than the others
+// are. Lines that are indented, lists and tables, stay as they are.
+func fill(s string) string {
+	blocks := strings.Split(s, "\n\n")
+	for i, b := range blocks {
+		if !slices.ContainsFunc(strings.Split(b, "\n"), func(l string) bool { return strings.HasPrefix(l, " ") || strings.HasPrefix(l, "\t") || strings.HasPrefix(l, "- ") }) {
+			blocks[i] = reports.Wrap(strings.Join(strings.Fields(b), " "))
 		}
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(blocks, "\n\n")
 }
