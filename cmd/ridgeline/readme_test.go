@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "rewrite the outputs shown in README.md 
 var blocks = regexp.MustCompile("(?s)```(sh|text|yaml)\n(.*?)```")
 
 // documents are those whose commands are executed: README.md, and the guides it leads to.
-var documents = []string{"README.md", "docs/guide.md", "docs/models.md", "docs/planning.md", "docs/speculation.md"}
+var documents = []string{"README.md", "docs/guide.md", "docs/models.md", "docs/planning.md", "docs/speculation.md", "docs/extending.md"}
 
 // slow are the commands that measure or simulate much: go test -short leaves them out.
 var slow = regexp.MustCompile(`^(claims$|validate|hardware measure|sweep .*--simulate)`)
@@ -33,6 +33,7 @@ func TestReadme(t *testing.T) {
 var ranBefore = map[string]string{}
 
 func runDocument(t *testing.T, name string) {
+	wrote := map[string]string{}
 	b, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +73,7 @@ func runDocument(t *testing.T, name string) {
 			}
 			out, ran := ranBefore[args]
 			if !ran {
-				out = runLine(t, args)
+				out = runLine(t, args, wrote)
 				ranBefore[args] = out
 			}
 			last = out
@@ -100,12 +101,15 @@ func TestReadmeIsShort(t *testing.T) {
 }
 
 // runLine executes one command line and returns what it prints. Files it writes go to a
-// folder of the test's.
-func runLine(t *testing.T, args string) string {
+// folder of the test's, where later commands of the document find them.
+func runLine(t *testing.T, args string, wrote map[string]string) string {
 	command := words(args)
-	for i := range command[:len(command)-1] {
-		if command[i] == "-o" || command[i] == "--plot-out" { // leave the checkout as it is
-			command[i+1] = filepath.Join(t.TempDir(), command[i+1])
+	for i, word := range command {
+		if i > 0 && (command[i-1] == "-o" || command[i-1] == "--plot-out") { // leave the checkout as it is
+			wrote[word] = filepath.Join(t.TempDir(), word)
+		}
+		if file, ok := wrote[word]; ok {
+			command[i] = file
 		}
 	}
 	var out, errs bytes.Buffer
