@@ -176,7 +176,9 @@ func knownShell(_ *cobra.Command, args []string) error {
 func fill(s string) string {
 	blocks := strings.Split(s, "\n\n")
 	for i, b := range blocks {
-		if !slices.ContainsFunc(strings.Split(b, "\n"), func(l string) bool { return strings.HasPrefix(l, " ") || strings.HasPrefix(l, "\t") || strings.HasPrefix(l, "- ") }) {
+		if !slices.ContainsFunc(strings.Split(b, "\n"), func(l string) bool {
+			return strings.HasPrefix(l, " ") || strings.HasPrefix(l, "\t") || strings.HasPrefix(l, "- ")
+		}) {
 			blocks[i] = reports.Wrap(strings.Join(strings.Fields(b), " "))
 		}
 	}
