@@ -123,7 +123,7 @@ func (g *Grid) Normalise() error {
 		}
 	}
 	if _, ok := fixed["model"]; !ok && !g.varies("model") {
-		return fmt.Errorf("no model: it is neither fixed nor varied")
+		return fmt.Errorf("no model: give --model, a model in the grid file, or --vary model=…")
 	}
 	if g.IsoParams < 0 {
 		return fmt.Errorf("iso-params %g is negative", g.IsoParams)

@@ -115,7 +115,7 @@ func points(flag, s string, least, most float64, whole bool) ([]float64, error) 
 	one := func(t string) (float64, error) {
 		v, err := strconv.ParseFloat(strings.TrimSpace(t), 64)
 		if err != nil || !(v >= least && v <= most) || whole && v != math.Trunc(v) {
-			return 0, bad(fmt.Sprintf("%q is none", strings.TrimSpace(t)))
+			return 0, bad(fmt.Sprintf("%q is no such number", strings.TrimSpace(t)))
 		}
 		return v, nil
 	}

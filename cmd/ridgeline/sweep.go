@@ -205,7 +205,7 @@ func (s *sweepFlags) run(c *cobra.Command, args []string) (err error) {
 		}
 		dir, err := os.MkdirTemp("", "ridgeline")
 		if err != nil {
-			return failure{err}
+			return failure{fmt.Errorf("no folder for the rows until they are picked from: %w: set TMPDIR, or keep the rows with -o", err)}
 		}
 		defer os.RemoveAll(dir)
 		file.Path = filepath.Join(dir, "rows.csv")
