@@ -413,6 +413,18 @@ func TestStoredSharesByHand(t *testing.T) {
 		t.Error("a stored last norm makes a model quantised")
 	}
 
+	// The format that takes most stands first; what is all said leaves no rest.
+	for params, first := range map[int64]string{100: "bf16", 1 << 40: int8.String()} {
+		m.EmbeddingStored = store(params)
+		if got := m.StoredShares()[0].Format; got != first {
+			t.Errorf("of an embedding of %d bytes %s stands first, want %s", params, got, first)
+		}
+	}
+	said1 := &Model{Width: 2, Vocab: 3, Tied: true, EmbeddingStored: store(6), FinalNormStored: store(2)}
+	if got := said1.StoredShares(); len(got) != 1 || got[0] != (Share{int8.String(), 8, 8}) {
+		t.Errorf("of a model that is all said: %+v", got)
+	}
+
 	other := StoreWeights(map[string]Stored{"mixer.qkv": store(1000), "ffn.up": store(131), "mixer_norm": store(30)})
 	var none *StoredWeights
 	if !table.Equal(table) || table.Equal(other) || table.Equal(nil) || none.Equal(table) || !none.Equal(nil) {

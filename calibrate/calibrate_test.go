@@ -357,6 +357,36 @@ func TestStraighteningStops(t *testing.T) {
 	}
 }
 
+// Timings count by their mean: every one of them twice over fits the same curves.
+func TestTimingsTwiceOver(t *testing.T) {
+	fit := func(times int) (values []float64) {
+		p, err := kerneltime.New(lookup(t, "h200"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := kerneltime.ClassGEMM.Facts().Fitting(p)
+		var rows []Row
+		for range times {
+			rows = append(rows, synthetic(0.3)[0].Rows...)
+		}
+		if err := fitCurves(t.Context(), m, rows, 200); err != nil {
+			t.Fatal(err)
+		}
+		for c := range m.Curves() {
+			for _, x := range m.Params(c) {
+				values = append(values, *x.Value)
+			}
+		}
+		return values
+	}
+	one, two := fit(1), fit(2)
+	for i := range one {
+		if math.Abs(one[i]/two[i]-1) > 1e-4 {
+			t.Errorf("parameter %d is %g, of every timing twice %g", i, one[i], two[i])
+		}
+	}
+}
+
 // A class with fewer than ten timings keeps the curves there were; ten move them.
 func TestTenTimingsMoveACurve(t *testing.T) {
 	for _, n := range []int{fewest/4 - 1, fewest / 4} {

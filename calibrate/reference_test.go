@@ -243,7 +243,7 @@ func TestSpreadByBins(t *testing.T) {
 		t.Fatalf("%d and %d bins", len(s.Low), len(s.High))
 	}
 	for bin, want := range map[int]float64{0: 0.09, 2: 0.27} {
-		if math.Abs(math.Log(s.Low[bin])+want) > 1e-3 || math.Abs(math.Log(s.High[bin])-want) > 1e-3 {
+		if math.Abs(math.Log(s.Low[bin])+want) > 1e-4 || math.Abs(math.Log(s.High[bin])-want) > 1e-4 {
 			t.Errorf("bin %d: %g to %g, want e^±%g", bin, s.Low[bin], s.High[bin], want)
 		}
 	}

@@ -376,3 +376,38 @@ func TestColumnsByAnyName(t *testing.T) {
 		}
 	}
 }
+
+// Numbers of a simulated load at the ends of what they may be, and just beyond.
+func TestBoundsOfLoads(t *testing.T) {
+	for _, tt := range []struct {
+		name, value string
+		ok          bool
+	}{
+		{"spread", "0", true}, {"spread", "3", true}, {"spread", "3.0001", false}, {"spread", "-0.0001", false}, {"spread", "x", false},
+		{"slo_ttft", "0.001", true}, {"slo_ttft", "0.00099", false}, {"slo_ttft", "1e9", true}, {"slo_ttft", "1.0001e9", false},
+		{"slo_tpot", "0.001", true}, {"slo_tpot", "0.00099", false}, {"slo_tpot", "1e9", true}, {"slo_tpot", "1.0001e9", false},
+		{"memory_fraction", "1", true}, {"memory_fraction", "1.0001", false}, {"memory_fraction", "0", false}, {"tp", "1", true}, {"tp", "0", false},
+		{"batch", "1", true}, {"batch", "0", false}, {"batch", "max", true}, {"batch", "16777216", true}, {"batch", "16777217", false},
+		{"prompt", "0", true}, {"prompt", "1073741824", true}, {"prompt", "1073741825", false}, {"generate", "1", true}, {"generate", "0", false},
+	} {
+		p, err := parameterOf(tt.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.read(tt.value); (err == nil) != tt.ok {
+			t.Errorf("%s %s: %v", tt.name, tt.value, err)
+		}
+	}
+	var pt point
+	for name, value := range map[string]string{"slo_ttft": "250", "slo_tpot": "30", "spread": "0.5"} {
+		p, _ := parameterOf(name)
+		s, err := p.read(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s(&pt)
+	}
+	if pt.ask.slo.TTFT != 0.25 || pt.ask.slo.TPOT != 0.03 || pt.ask.spread != 0.5 {
+		t.Errorf("%+v: milliseconds are thousandths of a second", pt.ask)
+	}
+}
