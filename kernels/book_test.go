@@ -65,6 +65,23 @@ func bookModels(t *testing.T) []bookModel {
 	}
 	add("per query head where windowed", Options{KVRead: execution.PackedUnlessWindowed}, nil, attention(func(a *arch.Attention) { a.Window = 5 }), plain, attention(func(a *arch.Attention) { a.DeclaredWindow = 99 }))
 	add("in chunks", Options{}, nil, attention(func(a *arch.Attention) { a.Window, a.Chunked = 5, true }))
+	// Each switch by itself, beside norms of queries and keys.
+	normed := arch.Attention{Heads: 6, KVHeads: 2, HeadDim: 8, RotaryDim: 6, QKNorm: true, Window: 5}
+	for _, f := range arch.Fields(normed) {
+		if _, ok := f.Value.(*bool); !ok {
+			continue
+		}
+		mx := arch.EditFields(normed, func(fields []arch.Field) {
+			for _, x := range fields {
+				if b, ok := x.Value.(*bool); ok && x.Key == f.Key {
+					*b = !*b
+				}
+			}
+		})
+		if mx.Check(16) == nil {
+			add("attention, "+f.Key+" turned over", Options{}, nil, arch.Layer{Mixer: mx})
+		}
+	}
 	mla := arch.MLA{Heads: 3, QRank: 7, KVRank: 6, NopeDim: 5, RopeDim: 4, ValueDim: 3, IndexTopK: 4, IndexHeads: 2, IndexDim: 6}
 	add("latents that an indexer picks", Options{}, nil, arch.Layer{Mixer: mla})
 	mla.Numerics = arch.MLANumerics{Scale: 0.4, NormEps: 0.1, Rope: arch.RopeScaling{Kind: arch.RopeLinear, Factor: 2, Adjacent: true}, IndexAdjacent: true}
