@@ -3,6 +3,7 @@ package plan
 import (
 	_ "embed"
 	"fmt"
+	"maps"
 	"math"
 	"sync"
 
@@ -47,8 +48,10 @@ func ParsePrices(file string, data []byte) (map[string]Quote, error) {
 }
 
 // ExamplePrices are the prices that come with ridgeline, by device: dated, each with its
-// source, and nothing to buy by.
-var ExamplePrices = sync.OnceValue(func() map[string]Quote {
+// source, and nothing to buy by. The map is the caller's.
+func ExamplePrices() map[string]Quote { return maps.Clone(examples()) }
+
+var examples = sync.OnceValue(func() map[string]Quote {
 	out, err := ParsePrices("prices.yaml", prices)
 	if err != nil {
 		panic("plan: " + err.Error()) // a test reads it

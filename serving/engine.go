@@ -181,7 +181,8 @@ func EngineNamed(name string) (*Profile, error) {
 	es := engineTable().Engines
 	for i := range es {
 		if es[i].Name == name {
-			return &es[i], nil
+			p := es[i] // the caller's to change
+			return &p, nil
 		}
 	}
 	base, version, _ := strings.Cut(name, "-")
@@ -207,7 +208,8 @@ func EngineNamed(name string) (*Profile, error) {
 			}
 		}
 		if best != nil {
-			return best, nil
+			p := *best
+			return &p, nil
 		}
 	}
 	return nil, fmt.Errorf("engine %q is not one of %s", name, strings.Join(Engines(), ", "))

@@ -224,3 +224,18 @@ func BenchmarkReal(b *testing.B) {
 		})
 	}
 }
+
+// An engine that is looked up is the caller's: changing it changes nobody else's.
+func TestNamedEnginesAreCopies(t *testing.T) {
+	for _, name := range []string{"vllm-0.14", "vllm-0.11"} {
+		p, err := EngineNamed(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		was := p.Name
+		p.Name = "mine"
+		if q, err := EngineNamed(name); err != nil || q.Name != was {
+			t.Errorf("%s is called %v now: %v", name, q, err)
+		}
+	}
+}
