@@ -134,6 +134,7 @@ func (t *Table) TextWidth(w io.Writer, width int) error {
 		if to == len(all.Columns) {
 			part.Notes = t.Notes
 		}
+		part = part.narrowed(width)
 		if err := part.text(w, part, width); err != nil {
 			return err
 		}
@@ -165,6 +166,45 @@ func (t *Table) wrapped(over int) *Table {
 		c.Cells = append(c.Cells, x)
 	}
 	return &out
+}
+
+// narrowed breaks labels and values of a table of two columns that is too wide: labels take two
+// fifths of the width or less, values what is left.
+func (t *Table) narrowed(width int) *Table {
+	if len(t.Columns) != 2 || t.gridWidth() <= width {
+		return t
+	}
+	heads, rows := t.grid()
+	labels := longest(heads[0])
+	for _, r := range rows {
+		labels = max(labels, longest(r[0]))
+	}
+	labels = min(labels, width*2/5)
+	room := [2]int{labels, width - labels - 2}
+	out := *t
+	out.Columns = append([]Column(nil), t.Columns...)
+	for i := range out.Columns {
+		c := &out.Columns[i]
+		c.Name = broken(heads[i], room[i])
+		c.Cells = nil
+		for _, r := range rows {
+			c.Cells = append(c.Cells, Txt(broken(r[i], room[i])))
+		}
+	}
+	return &out
+}
+
+// broken breaks text to a width, words that are longer too.
+func broken(s string, width int) string {
+	var lines []string
+	for _, l := range strings.Split(wrapTo(s, width), "\n") {
+		r := []rune(l)
+		for ; len(r) > width; r = r[width:] {
+			lines = append(lines, string(r[:width]))
+		}
+		lines = append(lines, string(r))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // slice is the table with its first column and the columns [from, to).

@@ -13,7 +13,7 @@ import (
 
 func estimateCommand() *cobra.Command {
 	var (
-		deploy    deployFlags
+		deploy    = deployFlags{several: true}
 		load      loadFlags
 		out       outFlags
 		breakdown bool
@@ -24,6 +24,7 @@ func estimateCommand() *cobra.Command {
 		Use:   "estimate MODEL…",
 		Short: "Price models: memory, time to first token, time per token, throughput",
 		Example: `  ridgeline estimate phi4-mini-flash --on h200 --batch 16
+  ridgeline estimate phi4-mini-flash --on a100-80gb,h200 --format csv
   ridgeline estimate phi4-mini-flash --breakdown
   ridgeline estimate llama-3.1-70b --on h100-sxm --tp 4 --weights fp8 --format json
   ridgeline estimate 'sambay(d=16)' --gmu-ratio 1 --batch max
@@ -49,6 +50,9 @@ func estimateCommand() *cobra.Command {
 				ts, j, err := estimateOne(c, x, f, w, &spec, breakdown)
 				if err != nil {
 					return err
+				}
+				if x.Hardware.Name != cs[0].Hardware.Name || cs[len(cs)-1].Hardware.Name != x.Hardware.Name { // several devices
+					ts[0].Title = fmt.Sprintf("%s on %s: %s", x.Model.Name, x.Hardware.Name, x.Model.Summary())
 				}
 				tables, js = append(tables, ts...), append(js, j)
 			}

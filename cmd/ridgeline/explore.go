@@ -156,7 +156,7 @@ func exploreControls() []explore.Control {
 		flag, label string
 		options     []explore.Option
 	}{
-		{"prompt", "Prompt, tokens", nil}, {"generate", "Generated, tokens", nil}, {"batch", "Batch", nil},
+		{"prompt", "Prompt, tokens", nil}, {"generate", "Generated, tokens", nil}, {"batch", "Batch: sequences at once, one of each user", nil},
 		{"fidelity", "Fidelity", usual("calibrated where measured", costmodel.Fidelities())},
 		{"engine", "Engine", options(kerneltime.EngineNames())},
 		{"tp", "Tensor-parallel devices", options([]string{"1", "2", "4", "8"})},

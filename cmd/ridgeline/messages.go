@@ -54,8 +54,11 @@ func onTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// narrowest is the fewest columns that text is laid out for; on fewer the terminal breaks lines.
+const narrowest = 40
+
 // columns is how wide what w shows may be: COLUMNS, else the terminal's width, else and at
-// most what a page takes. Narrower than 60 columns no table can be read.
+// most what a page takes.
 func columns(w io.Writer) int {
 	n, err := strconv.Atoi(os.Getenv("COLUMNS"))
 	if err != nil || n <= 0 {
@@ -69,5 +72,5 @@ func columns(w io.Writer) int {
 			}
 		}
 	}
-	return min(max(n, 60), reports.Width)
+	return min(max(n, narrowest), reports.Width)
 }

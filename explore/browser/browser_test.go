@@ -24,7 +24,19 @@ func TestExplorer(t *testing.T) {
 	p.settle()
 
 	t.Run("what a stranger asks", func(t *testing.T) {
+		// Who never saw the page: the device, the users, then what the first sentences say.
 		p := &page{t, ctx}
+		p.do(chromedp.Navigate(address+"?m=phi4-mini&m=phi4-mini-flash"), chromedp.WaitVisible("#table tbody tr"))
+		p.settle()
+		p.do(chromedp.SetValue("#f-on", "h200"), chromedp.Evaluate(`document.getElementById('f-on').dispatchEvent(new Event('change'))`, nil),
+			chromedp.SetValue("#f-batch-text", "16"), chromedp.Evaluate(`document.getElementById('f-batch-text').dispatchEvent(new Event('change'))`, nil))
+		p.settle()
+		if line := p.text(`document.getElementById('command').textContent`); line != "ridgeline compare phi4-mini phi4-mini-flash --batch 16 --on h200" {
+			t.Errorf("a device and a number of users make %s", line)
+		}
+		if below := p.number(`document.getElementById('faster').getBoundingClientRect().bottom - innerHeight`); below > 0 {
+			t.Errorf("the answer ends %v pixels below the screen", below)
+		}
 		verdict := p.text(`document.getElementById('verdict').textContent`)
 		for _, say := range []string{"phi4-mini-flash decodes", "as fast as phi4-mini", "cache reads", "at every context"} {
 			if !strings.Contains(verdict, say) {

@@ -177,8 +177,11 @@ export function buildControls() {
       set('on', on.join(','), true);
       showControls();
     });
+    $('f-on').append(make('option', { value: d.value }, d.label + ' (' + d.value + ')'));
     $('device-list').append(make('label', {}, box, ' ' + d.label + ' (' + d.value + ')'));
   }
+  $('f-on').append(make('option', { value: '', hidden: true }, 'several, chosen below'));
+  $('f-on').addEventListener('change', () => { set('on', $('f-on').value, true); showControls(); });
   for (const m of [...page.choices.presets, ...page.choices.families]) $('models').append(make('option', { value: m.value }, m.label));
 }
 
@@ -186,6 +189,7 @@ export function showControls() {
   for (const f of fields) f.show();
   const on = flag('on').split(',');
   for (const b of $('device-list').querySelectorAll('input')) b.checked = on.includes(b.value);
-  $('device-names').textContent = on.join(', ');
+  $('f-on').value = on.length === 1 ? on[0] : '';
+  $('device-names').textContent = on.length > 1 ? on.join(', ') : 'none';
   $('add').setAttribute('aria-disabled', String(state.m.length >= 4));
 }

@@ -360,3 +360,12 @@ func TestManyPoints(t *testing.T) {
 		}
 	}
 }
+
+// Zero has no sign, also where an axis begins a little below it.
+func TestTicksOfZero(t *testing.T) {
+	for _, m := range (linear{6}).ticks(-0.04, 1.04) {
+		if strings.HasPrefix(m.label, "-") {
+			t.Errorf("a tick is labelled %s", m.label)
+		}
+	}
+}

@@ -63,7 +63,7 @@ func (l linear) ticks(low, high float64) []tick {
 	}
 	var out []tick
 	for i := math.Ceil(low / step); i*step <= high*(1+1e-9)+1e-12*step; i++ {
-		v := round(i * step)
+		v := round(i*step) + 0 // no negative zero
 		out = append(out, tick{v, plainLabel(v)})
 	}
 	return out
