@@ -228,7 +228,7 @@ func (a *advisor) metric(d design, m Metric) (float64, error) {
 	case MaxBatch:
 		return float64(e.Memory.MaxBatch), nil
 	}
-	return e.Decode.TokensPerSecond / float64(c.TP()), nil
+	return e.Decode.TokensPerSecond / float64(c.Devices()), nil
 }
 
 // smallerIsBetter reports whether a metric is a time.

@@ -215,7 +215,9 @@ func (a *advisor) statePrecision(v *Advice) error {
 func ranks() []int { return []int{2, 4, 8} }
 
 func (a *advisor) tensorParallel(v *Advice) error {
-	one := a.now
+	group := a.now // one of those there are, with all layers and experts
+	group.deploy.PP, group.deploy.EP, group.deploy.DP, group.deploy.Microbatches, group.deploy.Skew = 0, 0, 0, 0, 0
+	one := group
 	one.deploy.TP = 1
 	whole, err := costmodel.Compile(one.model, a.hw, one.deploy)
 	if err != nil {
@@ -237,7 +239,11 @@ func (a *advisor) tensorParallel(v *Advice) error {
 		return s * float64(c.TP()) / stored
 	}
 	if tp := a.c.TP(); tp > 1 {
-		w := waste(a.c)
+		c, err := costmodel.Compile(group.model, a.hw, group.deploy)
+		if err != nil {
+			return err
+		}
+		w := waste(c)
 		v.found(Fine, w, "×", "on %d devices the cache is stored %s", tp, units.Ratio(w))
 		if w <= 1+1e-9 {
 			return nil
@@ -245,11 +251,14 @@ func (a *advisor) tensorParallel(v *Advice) error {
 		v.Severity = Warning
 		for _, t := range []int{8, 4, 2, 1} {
 			to := a.now
-			to.deploy.TP = t
+			to.deploy.TP, group.deploy.TP = t, t
 			if t >= tp {
 				continue
 			}
-			c, err := costmodel.Compile(to.model, a.hw, to.deploy)
+			if _, err := costmodel.Compile(to.model, a.hw, to.deploy); err != nil {
+				continue
+			}
+			c, err := costmodel.Compile(group.model, a.hw, group.deploy)
 			if err != nil || waste(c) > 1+1e-9 {
 				continue
 			}
@@ -261,7 +270,7 @@ func (a *advisor) tensorParallel(v *Advice) error {
 	}
 	v.found(Fine, 1, "×", "splits over 2, 4 and 8 devices without waste")
 	for _, t := range ranks() {
-		to := a.now
+		to := group
 		to.deploy.TP = t
 		shared := *a.hw
 		if shared.LinkBandwidth.Value == 0 { // only whether it splits is asked

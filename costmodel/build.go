@@ -7,18 +7,22 @@ import (
 
 	"github.com/OWNER/ridgeline/arch"
 	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/hardware"
 	"github.com/OWNER/ridgeline/precision"
 )
 
 // builder turns a model into the operations of one device. It is written layer by layer
 // from docs/accounting.md; each mixer has a file of its own.
 type builder struct {
-	m    *arch.Model
-	o    Options
-	f    inForce
-	tp   int
-	skip bool // prefill with the cross-decoder left out
-	step bool // a decode step, not a prefill: latent attention has a form for each
+	m  *arch.Model
+	o  Options
+	f  inForce
+	tp int
+
+	experts spread
+	pipe    *pipe
+	skip    bool // prefill with the cross-decoder left out
+	step    bool // a decode step, not a prefill: latent attention has a form for each
 
 	layer int
 	part  Part
@@ -57,7 +61,17 @@ func Ops(m *arch.Model, o Options, prefill bool) ([]Op, error) {
 
 // buildOps lists the operations, one by one or, grouped, once for all layers alike.
 func buildOps(m *arch.Model, o Options, f inForce, prefill, grouped bool) ([]OpGroup, error) {
-	b := &builder{m: m, o: o, f: f, tp: max(o.TP, 1), step: !prefill, scanFd: map[int]bool{}, early: map[int]bool{}, mixFd: map[int]bool{}}
+	b, err := build(m, o, f, nil, prefill, grouped)
+	if err != nil {
+		return nil, err
+	}
+	return b.ops, nil
+}
+
+// build is buildOps for devices whose nodes are known, and keeps where each stage of a pipeline
+// begins.
+func build(m *arch.Model, o Options, f inForce, hw *hardware.Profile, prefill, grouped bool) (*builder, error) {
+	b := &builder{m: m, o: o, f: f, tp: max(o.TP, 1), experts: newSpread(&o, hw), pipe: newPipe(&o, len(m.Layers), hw), step: !prefill, scanFd: map[int]bool{}, early: map[int]bool{}, mixFd: map[int]bool{}}
 	if grouped {
 		b.blocks = map[block][2]int{}
 	}
@@ -102,11 +116,12 @@ func buildOps(m *arch.Model, o Options, f inForce, prefill, grouped bool) ([]OpG
 	b.layerInputs()
 	b.predictor()
 	for i, l := range m.Layers {
+		b.boundary(i, from)
 		b.layer, b.last = i, i >= from
 		owner := b.skip && i == from-1 && l.LastQuery()
 		b.part = InMixer
 		b.once(b.aroundBlock(b.m.AltUp, l), func() { b.altUpPredict(l) })
-		b.once(b.mixerBlock(l, owner), func() { b.mixerOps(l, owner) })
+		b.listMixer(l, owner)
 		b.part = InFFN
 		b.last = b.last || owner
 		b.once(b.ffnBlock(l, b.last), func() { b.ffnOps(l) })
@@ -130,7 +145,7 @@ func buildOps(m *arch.Model, o Options, f inForce, prefill, grouped bool) ([]OpG
 	if b.err != nil {
 		return nil, b.err
 	}
-	return b.ops, nil
+	return b, nil
 }
 
 func (b *builder) fail(format string, args ...any) {
@@ -337,19 +352,22 @@ func (b *builder) ffnBlock(l arch.Layer, last bool) (k block) {
 	return k
 }
 
-// once lists the operations of a block, or counts them again if they are there.
-func (b *builder) once(k block, list func()) {
+// once lists the operations of a block, or counts them again if they are there, and says
+// which they are.
+func (b *builder) once(k block, list func()) (at [2]int) {
 	if at, ok := b.blocks[k]; ok && k.part != nil {
 		for i := at[0]; i < at[1]; i++ {
 			b.ops[i].Count++
 		}
-		return
+		return at
 	}
 	start := len(b.ops)
 	list()
+	at = [2]int{start, len(b.ops)}
 	if b.blocks != nil && k.part != nil {
-		b.blocks[k] = [2]int{start, len(b.ops)}
+		b.blocks[k] = at
 	}
+	return at
 }
 
 // mixerOps adds a layer's norm and mixer. owner: the prefill skips what follows, so

@@ -22,7 +22,7 @@ type kernel struct {
 	recurrent kerneltime.Recurrent
 	scan      kerneltime.Scan
 	stream    kerneltime.Stream
-	perRow    float64 // elements to reduce or gather, or bytes to stream
+	perRow    float64 // elements to reduce or gather, or bytes to send or stream
 	fixed     float64 // bytes to stream whatever the rows
 	also      float64 // bytes of a row that the kernel moves beyond the operation's
 }
@@ -80,6 +80,8 @@ func (c *Compiled) kernelOf(g *OpGroup) kernel {
 		k.perRow = float64(s.Out) * c.f.act.Bytes()
 	case AllGather: // half of what a reduction of as much sends
 		k.perRow = float64(s.Out) * c.f.act.Bytes() / 2
+	case AllToAll, SendRecv:
+		k.perRow = c.messageBytes(o)
 	default:
 		k.stream = kerneltime.Stream{Kernel: facts.stream, Width: float64(s.Out)}
 		for i := range o.Bytes {
@@ -126,6 +128,8 @@ func (k *kernel) step(p *kerneltime.Profile, e *kerneltime.Engine, tp, b, n floa
 		return p.Scan(s)
 	case asReduce:
 		return p.AllReduce(kerneltime.AllReduce{GPUs: tp, Bytes: k.perRow * b})
+	case asMessage:
+		return k.message(p, b)
 	}
 	return p.Stream(k.streamed(k.fixed+k.perRow*b), e.Stream)
 }
@@ -194,9 +198,13 @@ const ssdChunk = 256
 // experts is the grouped product of r rows.
 func (k *kernel) experts(p *kerneltime.Profile, r float64) kerneltime.Estimate {
 	s := &k.op.Shape
-	hits := ExpectedHits(s.Experts, s.TopK, r)
+	hits, picks := s.hits(r), r*float64(s.TopK)
 	g := k.gemm
-	g.M = max(1, r*float64(s.TopK)/hits)
+	if s.Ranks > 0 { // of the experts hit and of the rows' picks, those of this device
+		picks *= float64(s.Groups) * s.Skew
+		g.N /= float64(s.Ranks)
+	}
+	g.M = max(1, picks/hits)
 	g.N *= hits
 	return p.GEMM(g)
 }
@@ -237,6 +245,8 @@ func (k *kernel) prompt(p *kerneltime.Profile, e *kerneltime.Engine, tp float64,
 		return p.Scan(s)
 	case asReduce:
 		return p.AllReduce(kerneltime.AllReduce{GPUs: tp, Bytes: k.perRow * rows})
+	case asMessage:
+		return k.message(p, rows)
 	}
 	return p.Stream(k.streamed(w.Total()+k.also*rows), e.Stream)
 }

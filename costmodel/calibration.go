@@ -112,7 +112,7 @@ func (c *calibrated) least(k *kernel, b, seen float64) float64 {
 	l := b * seen
 	m := v.m0 + v.m1*b + v.mL*l
 	if k.perHit > 0 {
-		m += k.perHit * ExpectedHits(k.op.Shape.Experts, k.op.Shape.TopK, b)
+		m += k.perHit * k.op.Shape.hits(b)
 	}
 	return max(v.c1*b+v.cL*l, m)
 }
@@ -388,6 +388,8 @@ func (k *kernel) mixed(c *calibrated, m *Mix, w *Work) (seconds, launches float6
 		return seconds, launches
 	case asReduce:
 		return p.AllReduce(kerneltime.AllReduce{GPUs: c.tp, Bytes: k.perRow * rows}).Seconds, 1
+	case asMessage:
+		return k.message(p, rows).Seconds, 1
 	}
 	stream := k.streamed(w.Total() + k.also*rows)
 	return p.StreamSeconds(&stream, c.engine.Stream), 1
@@ -570,6 +572,8 @@ func (c *calibrated) measured(o *Op) (kerneltime.Class, bool) {
 		return facts.scanStep.Class(), facts.timed
 	case asReduce:
 		return kerneltime.ClassAllReduce, true
+	case asMessage:
+		return kerneltime.ClassAllReduce, false
 	}
 	return kerneltime.ClassGEMM, true
 }

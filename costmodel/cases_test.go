@@ -22,7 +22,7 @@ import (
 //
 //	model NAME                 a preset or family spec
 //	hardware NAME
-//	options key=value …        weights kv state compute tp kv-read diff-kernel prefill
+//	options key=value …        weights kv state compute tp pp ep dp skew kv-read diff-kernel prefill
 //	step batch=B context=N     what follows is about one decode step
 //	prefill batch=B prompt=P   … about a prefill
 //	memory batch=B prompt=P generate=G
@@ -31,7 +31,9 @@ import (
 // Figures: a kind of bytes (cache_read, weights, …), bytes, flops, seconds, weights_bytes,
 // cache_per_token, cache_read_per_token, state_per_sequence,
 // bytes_per_sequence, workspace, max_batch, missing; an operation's
-// share is OP/FIGURE, such as attn.core/flops. link is what a device sends to its peers.
+// share is OP/FIGURE, such as attn.core/flops. link is what a device sends inside its node, net
+// what it sends to others. With several stages or groups, steps and prefills are of one
+// microbatch: of each stage's operations on one device.
 func TestCases(t *testing.T) {
 	files, err := filepath.Glob("testdata/cases/*.txt")
 	if err != nil || len(files) == 0 {
@@ -128,9 +130,9 @@ func (r *caseRun) set(verb string, args []string) error {
 	}
 	switch verb {
 	case "step":
-		r.ops, r.call = r.c.decode, Call{Batch: n["batch"], New: 1, Past: n["context"] - 1}
+		r.ops, r.call = r.c.decode, Call{Batch: r.c.perDevice(Workload{Batch: n["batch"]}).Batch, New: 1, Past: n["context"] - 1}
 	case "prefill":
-		r.ops, r.call = r.c.prefill, Call{Batch: n["batch"], New: n["prompt"]}
+		r.ops, r.call = r.c.prefill, Call{Batch: r.c.perDevice(Workload{Batch: n["batch"]}).Batch, New: n["prompt"]}
 	case "memory":
 		r.mem = r.c.Memory(Workload{Batch: n["batch"], Prompt: n["prompt"], Generate: n["generate"]})
 	default:
@@ -151,6 +153,14 @@ func setOption(o *Options, k, v string) (err error) {
 		o.Compute, err = precision.Parse(v)
 	case "tp":
 		o.TP, err = strconv.Atoi(v)
+	case "pp":
+		o.PP, err = strconv.Atoi(v)
+	case "ep":
+		o.EP, err = strconv.Atoi(v)
+	case "dp":
+		o.DP, err = strconv.Atoi(v)
+	case "skew":
+		o.Skew, err = strconv.ParseFloat(v, 64)
 	case "kv-read":
 		o.KVRead, err = execution.ParseKVRead(v)
 	case "diff-kernel":
@@ -204,6 +214,8 @@ func (r *caseRun) figure(name string) (float64, error) {
 	switch fig {
 	case "link":
 		return sum.Link, nil
+	case "net":
+		return sum.Net, nil
 	case "bytes":
 		return sum.Total(), nil
 	case "flops":

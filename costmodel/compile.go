@@ -56,17 +56,19 @@ type Compiled struct {
 	Options  Options
 
 	f               inForce
-	tp              int
+	tp, pp, ep, dp  int
+	stages          []*Compiled // where there is more than one stage or group: each a model of its own layers
+	first, layers   int         // of a stage: the layer it begins with, and how many it has
 	decode, prefill []OpGroup
 	mixed           []OpGroup // of a step with pieces of prompts: prefill, and what of decode is not in it
 
-	bw, link float64 // bytes/s
-	cacheBW  float64 // of the last-level cache; 0 where it is not known
-	fixed    fixedOps
-	vary     []varyingOp // grow with the context
-	experts  []expertOp  // weights depend on how many experts the batch hits
-	windows  []windowSum // the same, summed per window, for Limit
-	mem      memoryTable
+	bw, link, net float64 // bytes/s: memory, to peers, to other nodes
+	cacheBW       float64 // of the last-level cache; 0 where it is not known
+	fixed         fixedOps
+	vary          []varyingOp // grow with the context
+	experts       []expertOp  // weights depend on how many experts the batch hits
+	windows       []windowSum // the same, summed per window, for Limit
+	mem           memoryTable
 
 	finite []int // windows that are not infinite
 
@@ -85,6 +87,8 @@ type fixedOps struct {
 	sumM0  float64
 	sumM1  float64
 	link   float64 // collectives, seconds per sequence
+	// What they send inside the node and between nodes, seconds per sequence.
+	inNode, between float64
 }
 
 type varyingOp struct {
@@ -98,7 +102,7 @@ type varyingOp struct {
 type expertOp struct {
 	count          float64
 	c1, m0, m1, mh float64
-	experts, topK  int
+	shape          *Shape
 }
 
 type windowSum struct {
@@ -115,8 +119,8 @@ func Compile(m *arch.Model, hw *hardware.Profile, o Options) (*Compiled, error) 
 	if err != nil {
 		return nil, err
 	}
-	c := &Compiled{Model: m, Hardware: hw, Options: o, f: f, tp: max(o.TP, 1),
-		bw: hw.MemoryBandwidth.Value, link: hw.LinkBandwidth.Value, cacheBW: hw.CacheBandwidth.Value}
+	c := &Compiled{Model: m, Hardware: hw, Options: o, f: f, tp: max(o.TP, 1), pp: max(o.PP, 1), ep: max(o.EP, 1), dp: max(o.DP, 1),
+		bw: hw.MemoryBandwidth.Value, link: hw.LinkBandwidth.Value, net: hw.NetworkBandwidth.Value, cacheBW: hw.CacheBandwidth.Value, layers: len(m.Layers)}
 	if c.engine, err = kerneltime.EngineNamed(o.Engine); err != nil {
 		return nil, err
 	}
@@ -131,18 +135,35 @@ func Compile(m *arch.Model, hw *hardware.Profile, o Options) (*Compiled, error) 
 	if n := hw.MaxLinked.Value; c.tp > 1 && n > 0 && float64(c.tp) > n {
 		return nil, fmt.Errorf("tp %d: at most %g of %s share one fabric", c.tp, n, hw.Name)
 	}
-	ops, err := buildOps(m, o, f, false, true)
+	if err := c.checkPlace(); err != nil {
+		return nil, err
+	}
+	decode, err := build(m, o, f, hw, false, true)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.Name, err)
 	}
-	c.decode = group(ops)
-	c.prefill = c.decode
+	prefill := decode
 	_, cross := m.CrossDecoder()
 	if cross && o.Prefill == execution.Skip || twoForms(m) {
-		if ops, err = buildOps(m, o, f, true, true); err != nil {
+		if prefill, err = build(m, o, f, hw, true, true); err != nil {
 			return nil, fmt.Errorf("%s: %w", m.Name, err)
 		}
-		c.prefill = group(ops)
+	}
+	if err := c.checkLinks(decode.ops); err != nil {
+		return nil, err
+	}
+	c.fill(group(decode.ops), group(prefill.ops), decode == prefill)
+	if c.pp > 1 || c.dp > 1 {
+		c.split(decode, prefill)
+	}
+	return c, nil
+}
+
+// fill takes the operations of a step and a prefill and reduces them.
+func (c *Compiled) fill(decode, prefill []OpGroup, same bool) {
+	c.decode, c.prefill = decode, prefill
+	if same {
+		c.prefill = decode
 	}
 	c.mixed = c.prefill
 	for i := range c.decode {
@@ -153,7 +174,6 @@ func Compile(m *arch.Model, hw *hardware.Profile, o Options) (*Compiled, error) 
 	c.reduce()
 	c.mem = c.memoryTable()
 	c.cal = &lazyPricer{}
-	return c, nil
 }
 
 // group merges equal operations of different blocks, in the order of first appearance.
@@ -205,11 +225,20 @@ func (c *Compiled) reduce() {
 		v.count = n
 		mh := g.Bytes[Weights][hit] / c.bw
 		_, l1, _, _ := decodeCoef(&g.Link)
+		_, n1, _, _ := decodeCoef(&g.Net)
 		switch {
+		case n1 > 0:
+			if l1 > 0 {
+				l1 /= c.link
+			}
+			c.fixed.link += n * max(l1, n1/c.net)
+			c.fixed.inNode += n * l1
+			c.fixed.between += n * n1 / c.net
 		case l1 > 0:
 			c.fixed.link += n * l1 / c.link
+			c.fixed.inNode += n * l1 / c.link
 		case mh > 0:
-			c.experts = append(c.experts, expertOp{n, v.c1, v.m0, v.m1, mh, g.Shape.Experts, g.Shape.TopK})
+			c.experts = append(c.experts, expertOp{n, v.c1, v.m0, v.m1, mh, &g.Shape})
 		case v.cL > 0 || v.mL > 0:
 			c.vary = append(c.vary, v)
 		default:
@@ -246,9 +275,6 @@ func (c *Compiled) reduce() {
 	}
 	sort.Slice(c.windows, func(i, j int) bool { return c.windows[i].window < c.windows[j].window })
 }
-
-// TP is the number of tensor-parallel devices.
-func (c *Compiled) TP() int { return c.tp }
 
 // Stored is what the checkpoint's weights take by format, where it is quantised and
 // priced as it is stored; nil otherwise.

@@ -91,6 +91,8 @@ type Estimate struct {
 	BeyondContext int
 	// Time splits the mean roofline step by what binds each operation, seconds.
 	Time [numBounds]float64
+	// Parallel says how several groups of devices or stages share the work, nil for one.
+	Parallel *Parallel
 
 	// Calibrated only.
 	Engine            string
@@ -131,8 +133,9 @@ func (c *Compiled) Estimate(f Fidelity, w Workload) (Estimate, error) {
 		e.Time[o.Bound] += o.Seconds
 	}
 	d := &e.Decode
-	d.FLOPsPerToken = flops * tp / float64(w.Batch)
-	d.BytesPerToken = bytes * tp / float64(w.Batch)
+	each := float64(c.perDevice(w).Batch)
+	d.FLOPsPerToken = flops * tp / each
+	d.BytesPerToken = bytes * tp / each
 	best := Bound(0)
 	for b := range e.Time {
 		if e.Time[b] > e.Time[best] {
@@ -141,13 +144,15 @@ func (c *Compiled) Estimate(f Fidelity, w Workload) (Estimate, error) {
 	}
 	d.Bound = best.String()
 	prefill := c.PrefillWork(w)
-	e.Prefill = PrefillSummary{Seconds: p.Prefill(w), FLOPs: prefill.FLOPs * tp, Bytes: prefill.Total() * tp}
+	all := tp * (float64(w.Batch) / each)
+	e.Prefill = PrefillSummary{Seconds: p.Prefill(w), FLOPs: prefill.FLOPs * all, Bytes: prefill.Total() * all}
 	total := p.Generation(w)
 	d.FirstStepSeconds = p.Step(w.Batch, w.Prompt+1)
 	d.LastStepSeconds = p.Step(w.Batch, w.Prompt+w.Generate)
 	d.MeanStepSeconds = total / float64(w.Generate)
 	d.TokensPerSecond = float64(w.Batch) / d.MeanStepSeconds
 	e.RequestSeconds = e.Prefill.Seconds + total
+	e.Parallel = c.parallel(p, w, d.MeanStepSeconds)
 	if low, high, ok := p.Interval(w); ok {
 		e.Interval = Interval{&low, &high}
 	}
@@ -196,6 +201,14 @@ type OpCost struct {
 // breakdown is the mean decode step of a workload by operation at roofline, in the order
 // they run. Seconds sum to the mean roofline step.
 func (c *Compiled) breakdown(w Workload) []OpCost {
+	if c.stages != nil {
+		return c.eachStage(w, (*Compiled).ownBreakdown)
+	}
+	return c.ownBreakdown(w)
+}
+
+// ownBreakdown is breakdown of the operations of one stage.
+func (c *Compiled) ownBreakdown(w Workload) []OpCost {
 	g := float64(w.Generate)
 	out := make([]OpCost, 0, len(c.decode))
 	lo, hi := float64(w.Prompt+1), float64(w.Prompt+w.Generate)
@@ -268,7 +281,7 @@ func (c *Compiled) finish(oc OpCost, o *Op) OpCost {
 	if oc.FLOPs/c.peak(o) > c.memorySeconds(o, &oc.Work) {
 		oc.Bound = BoundCompute
 	}
-	if oc.Link > 0 {
+	if oc.Link > 0 || oc.Net > 0 {
 		oc.Bound = BoundLink
 	}
 	return oc

@@ -33,7 +33,7 @@ func (b *builder) mlp(m arch.MLP) {
 // moe prices a mixture of experts: the weights of the experts hit, the arithmetic of
 // top_k experts a row.
 func (b *builder) moe(m arch.MoE) {
-	in, r, w := b.split("expert inner width", m.Inner), b.r(), b.m.Width
+	in, r, w := b.expertSplit(m, m.Inner), b.r(), b.m.Width
 	k, u := m.TopK, arch.UpRows(in, m.Gated)
 	b.linear("moe.router", w, m.Experts, r, linearOpts{bias: m.RouterBias, use: keptMap})
 	b.elementwise("moe.route", Routing, 0, float64(m.Experts), float64(2*k), float64(2*m.Experts), r)
@@ -42,6 +42,7 @@ func (b *builder) moe(m arch.MoE) {
 		at = m.Latent
 		b.linear("moe.latent_down", w, at, r, linearOpts{})
 	}
+	b.exchange("moe.dispatch", m, at, r)
 	joined := float64(k * at) // each expert's output is added; scaled by its share here or there
 	up := b.expert("moe.up", m, at, u, r, 0)
 	if m.Routing.ScaleInput {
@@ -49,8 +50,9 @@ func (b *builder) moe(m arch.MoE) {
 	} else {
 		joined *= 2
 	}
-	b.activation("moe.act", in, k, m.Gated, m.Act, r)
+	b.ofRank(b.activation("moe.act", in, k, m.Gated, m.Act, r))
 	b.expert("moe.down", m, in, at, r, joined)
+	b.exchange("moe.combine", m, at, r)
 	if m.Latent > 0 { // each rank maps its part of the sum
 		b.linear("moe.latent_up", at, w, r, linearOpts{residual: true})
 	}
@@ -87,5 +89,9 @@ func (b *builder) expert(name string, m arch.MoE, in, out, r int, residual float
 	if residual > 0 {
 		b.act(o, k*n, 0, r)
 	}
+	if e := &b.experts; e.ranks > 1 {
+		o.Shape.Ranks, o.Shape.Groups, o.Shape.Skew = e.ranks, e.groups, max(b.o.Skew, 1)
+	}
+	b.ofRank(o)
 	return o
 }

@@ -39,6 +39,8 @@ const (
 	Routing    // top-k of experts
 	AllReduce
 	AllGather
+	AllToAll // rows to the devices that hold their experts, and back
+	SendRecv // from a pipeline stage to the next
 	numKernels
 )
 
@@ -53,6 +55,7 @@ const (
 	asRecurrent                // a recurrent kernel of a step, or of a prompt
 	asScan                     // a scan of Mamba's, or the convolution in front of one
 	asReduce                   // an all-reduce
+	asMessage                  // an all-to-all, or a message to one device
 )
 
 type kernelFacts struct {
@@ -103,6 +106,8 @@ var kernelTable = [numKernels]kernelFacts{
 	Routing:       {class: Elementwise, stream: kerneltime.StreamNorm}, // a reduction of short rows
 	AllReduce:     {class: Collective, price: asReduce},
 	AllGather:     {class: Collective, price: asReduce},
+	AllToAll:      {class: Collective, price: asMessage},
+	SendRecv:      {class: Collective, price: asMessage},
 }
 
 // Class is the group of kernels it belongs to.

@@ -43,7 +43,7 @@ func TestNamesDecideNothing(t *testing.T) {
 func TestEveryKernelIsBuilt(t *testing.T) {
 	built := map[Kernel]bool{}
 	rapid.Check(t, func(t *rapid.T) {
-		c := compileRandom(t)
+		c := compileDeployment(t)
 		for _, g := range append(append([]OpGroup(nil), c.decode...), c.prefill...) {
 			built[g.Kernel] = true
 		}

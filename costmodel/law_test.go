@@ -41,19 +41,22 @@ func TestGenerationIsSumOfSteps(t *testing.T) {
 // byOperation prices a call from the list of operations alone: Σ max at roofline, max Σ at
 // the limit.
 func byOperation(c *Compiled, f Fidelity, ops []OpGroup, call Call) float64 {
-	sum, compute, memory, link := 0.0, 0.0, 0.0, 0.0
+	sum, compute, memory, link, net := 0.0, 0.0, 0.0, 0.0, 0.0
 	for i := range ops {
 		g := &ops[i]
 		w, n := g.Op.Work(call), float64(g.Count)
-		a, b, l := w.FLOPs/c.peak(&g.Op), c.memorySeconds(&g.Op, &w), 0.0
+		a, b, l, far := w.FLOPs/c.peak(&g.Op), c.memorySeconds(&g.Op, &w), 0.0, 0.0
 		if w.Link > 0 {
 			l = w.Link / c.link
 		}
-		sum += n * max(a, b, l)
-		compute, memory, link = compute+n*a, memory+n*b, link+n*l
+		if w.Net > 0 {
+			far = w.Net / c.net
+		}
+		sum += n * max(a, b, l, far)
+		compute, memory, link, net = compute+n*a, memory+n*b, link+n*l, net+n*far
 	}
 	if f == Limit {
-		return max(compute, memory, link)
+		return max(compute, memory, link, net)
 	}
 	return sum
 }

@@ -11,7 +11,7 @@ func (l *limit) Basis() string      { return DatasheetOnly }
 // depend on the context.
 func (l *limit) fixedSeconds(b float64) (ct, mt, lt float64) {
 	x := &l.fixed
-	ct, mt, lt = x.sumC*b, x.sumM0+x.sumM1*b, x.link*b
+	ct, mt, lt = x.sumC*b, x.sumM0+x.sumM1*b, max(x.inNode, x.between)*b
 	for i := range l.experts {
 		e := &l.experts[i]
 		ct += e.count * e.c1 * b
@@ -74,7 +74,7 @@ func (l *limit) Prefill(w Workload) float64 {
 	}
 	c := (*Compiled)(l)
 	call := w.prefill()
-	var sum threeSeconds
+	var sum busySeconds
 	for i := range c.prefill {
 		g := &c.prefill[i]
 		work := g.Op.Work(call)
@@ -83,18 +83,33 @@ func (l *limit) Prefill(w Workload) float64 {
 	return sum.longest()
 }
 
-// threeSeconds are the seconds of arithmetic, memory and link of some operations.
-type threeSeconds struct{ compute, memory, link float64 }
+// busySeconds are the seconds of arithmetic, memory and link of some operations; what is
+// sent inside the node and between nodes goes at the same time.
+type busySeconds struct{ compute, memory, link, net float64 }
 
-func (s *threeSeconds) add(c *Compiled, o *Op, w *Work, times float64) {
+func (s *busySeconds) add(c *Compiled, o *Op, w *Work, times float64) {
 	s.compute += times * w.FLOPs / c.peak(o)
 	s.memory += times * c.memorySeconds(o, w)
 	if w.Link > 0 {
 		s.link += times * w.Link / c.link
 	}
+	if w.Net > 0 {
+		s.net += times * w.Net / c.net
+	}
 }
 
-func (s *threeSeconds) longest() float64 { return max(s.compute, s.memory, s.link) }
+func (s *busySeconds) longest() float64 { return max(s.compute, s.memory, s.link, s.net) }
+
+// linkSeconds is the longer of what is sent inside the node and between nodes.
+func (c *Compiled) linkSeconds(w *Work) (t float64) {
+	if w.Link > 0 {
+		t = w.Link / c.link
+	}
+	if w.Net > 0 {
+		t = max(t, w.Net/c.net)
+	}
+	return t
+}
 
 func (l *limit) Mixed(m *Mix) float64 {
 	if len(m.Chunks) == 0 {
@@ -106,7 +121,7 @@ func (l *limit) Mixed(m *Mix) float64 {
 }
 
 // mixedSum adds up a step, attention included or not.
-func (c *Compiled) mixedSum(ops []OpGroup, m *Mix, attention bool) (sum threeSeconds) {
+func (c *Compiled) mixedSum(ops []OpGroup, m *Mix, attention bool) (sum busySeconds) {
 	for i := range ops {
 		g := &ops[i]
 		if g.Kernel == Attention && !attention {
@@ -129,7 +144,7 @@ func (l *limit) Run(m *Mix, steps int) float64 {
 	var p, q, r line
 	if m.Padded > m.Decodes {
 		sum := c.mixedSum(c.decode, m, false)
-		p.a, q.a, r.a = sum.compute, sum.memory, sum.link
+		p.a, q.a, r.a = sum.compute, sum.memory, max(sum.link, sum.net)
 		for i := range c.vary { // what attention does whatever the contexts
 			v := &c.vary[i]
 			p.a += v.count * v.c1 * b
@@ -166,11 +181,7 @@ func (l *limit) PrefillOps(w Workload) []OpCost {
 func (c *Compiled) charge(ops []OpCost, groups []OpGroup) []OpCost {
 	var sum [3]float64
 	seconds := func(i int) [3]float64 {
-		s := [3]float64{ops[i].FLOPs / c.peak(&groups[i].Op), c.memorySeconds(&groups[i].Op, &ops[i].Work), 0}
-		if ops[i].Link > 0 {
-			s[2] = ops[i].Link / c.link
-		}
-		return s
+		return [3]float64{ops[i].FLOPs / c.peak(&groups[i].Op), c.memorySeconds(&groups[i].Op, &ops[i].Work), c.linkSeconds(&ops[i].Work)}
 	}
 	for i := range ops {
 		for k, t := range seconds(i) {

@@ -46,6 +46,7 @@ type Memory struct {
 func (c *Compiled) memoryTable() memoryTable {
 	var t memoryTable
 	seen := map[float64]int{}
+	tied := c.Model.Tied && c.first == 0 // a stage that has no embedding stores a head of its own
 	for i := range c.decode {
 		g := &c.decode[i]
 		n := float64(g.Count)
@@ -53,7 +54,7 @@ func (c *Compiled) memoryTable() memoryTable {
 			// stored by an earlier layer
 		} else if g.Shape.Table > 0 {
 			t.weights += float64(g.Shape.Table) * g.Bytes[Weights][rows]
-		} else if g.Kernel != Head || !c.Model.Tied {
+		} else if g.Kernel != Head || !tied {
 			t.weights += n * (g.Bytes[Weights][one] + g.Bytes[Weights][hit]*float64(g.Shape.Experts))
 		} else if c.Model.HeadBias {
 			t.weights += float64(g.Shape.Out) * c.f.base.Bytes()
@@ -74,7 +75,9 @@ func (c *Compiled) memoryTable() memoryTable {
 			}
 			t.windowed[seen[w]].perToken += stored
 		}
-		if g.Kernel != Embedding && g.Kernel != Head {
+		if g.Kernel == Head {
+			t.logitsBytes = 4 * float64(c.Model.Vocab)
+		} else if g.Kernel != Embedding {
 			r := g.Bytes[ActRead]
 			w := g.Bytes[ActWrite]
 			t.rowBytes = max(t.rowBytes, r[rows]+r[seqs]+w[rows]+w[seqs])
@@ -86,7 +89,6 @@ func (c *Compiled) memoryTable() memoryTable {
 		}
 	}
 	t.weights += c.loadTimeWeights()
-	t.logitsBytes = 4 * float64(c.Model.Vocab)
 	return t
 }
 
@@ -94,8 +96,8 @@ func (c *Compiled) memoryTable() memoryTable {
 // differential attention become one number at load time.
 func (c *Compiled) loadTimeWeights() float64 {
 	n := 0
-	for _, a := range c.Model.Attentions() {
-		if a.Differential {
+	for i, a := range c.Model.Attentions() {
+		if a.Differential && i >= c.first && i < c.first+c.layers {
 			n += 4 * a.HeadDim
 		}
 	}
@@ -131,9 +133,17 @@ func (c *Compiled) capacity() float64 {
 // Prompt + Generate positions, whatever its Batch; 0 where not even one does, at most
 // MaxBatchSize.
 func (c *Compiled) MaxBatch(w Workload) int {
+	if c.stages != nil {
+		return c.maxBatchOfAll(w)
+	}
+	return c.largest(w, MaxBatchSize)
+}
+
+// largest is MaxBatch of one device.
+func (c *Compiled) largest(w Workload, most int) int {
 	seq, _ := c.mem.sequenceBytes(w.length())
 	room := c.capacity()
-	return sort.Search(MaxBatchSize, func(b int) bool { // the first batch that the next one would not follow
+	return sort.Search(most, func(b int) bool { // the first batch that the next one would not follow
 		t, _ := c.mem.total(float64(b+1), float64(w.Prompt), seq)
 		return t > room
 	})
@@ -152,8 +162,17 @@ func (c *Compiled) Fill(w Workload) (full Workload, fits bool) {
 // length is the positions that a sequence has in the end.
 func (w Workload) length() float64 { return float64(w.Prompt + w.Generate) }
 
-// Memory accounts a device for a workload's sequences at full length.
+// Memory accounts a device for a workload's sequences at full length: the one that has the most
+// to hold, with the sequences of the group with the most.
 func (c *Compiled) Memory(w Workload) Memory {
+	if c.stages != nil {
+		return c.fullest(w)
+	}
+	return c.ownMemory(w)
+}
+
+// ownMemory is Memory of one device.
+func (c *Compiled) ownMemory(w Workload) Memory {
 	t := &c.mem
 	seq, windowed := t.sequenceBytes(w.length())
 	total, workspace := t.total(float64(w.Batch), float64(w.Prompt), seq)
@@ -162,6 +181,6 @@ func (c *Compiled) Memory(w Workload) Memory {
 		WeightsBytes: t.weights, CacheBytesPerToken: t.perToken, CacheReadBytesPerToken: t.readToken,
 		StateBytesPerSequence: t.state, WindowCacheBytesPerSequence: windowed, BytesPerSequence: seq,
 		WorkspaceBytes: workspace, TotalBytes: total, CapacityBytes: room,
-		MissingBytes: max(total-room, 0), MaxBatch: c.MaxBatch(w), Fits: total <= room,
+		MissingBytes: max(total-room, 0), MaxBatch: c.largest(w, MaxBatchSize), Fits: total <= room,
 	}
 }

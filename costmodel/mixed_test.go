@@ -85,7 +85,7 @@ func TestMixedSteps(t *testing.T) {
 					}
 				}
 				if s := g.Shape; s.Experts > 0 {
-					v[hit] = ExpectedHits(s.Experts, s.TopK, v[g.Op.rowBasis()])
+					v[hit] = s.hits(v[g.Op.rowBasis()])
 				}
 				w, n := g.Op.work(&v), float64(g.Count)
 				sum += n * c.opSeconds(&g.Op, &w)

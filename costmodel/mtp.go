@@ -15,6 +15,9 @@ import (
 // The layer is taken to be like the model's last with a cache of its own: configs do not say
 // more. Embedding and head are the model's; block, projection and norms are its own.
 func (c *Compiled) MTP() (Draft, error) {
+	if c.stages != nil {
+		return Draft{}, c.errNotShared()
+	}
 	m, err := mtpModel(c.Model)
 	if err != nil {
 		return Draft{}, err

@@ -94,6 +94,7 @@ type Op struct {
 	FLOPs Coef
 	Bytes [NumKinds]Coef
 	Link  Coef // bytes sent to peers
+	Net   Coef // bytes sent to devices of other nodes
 
 	// Reused: its weights are those of an earlier layer, read again and not stored again.
 	Reused bool
@@ -134,6 +135,9 @@ type Shape struct {
 
 	StateDim      int // d_state, k_dim
 	Experts, TopK int
+	Ranks         int     // devices over which the experts are spread; 0 where each has all
+	Groups        int     // … and the groups of devices whose rows they work
+	Skew          float64 // times the mean that the busiest device's experts are picked
 }
 
 // Call is one execution of the model: Batch sequences, New positions each, after Past
@@ -150,6 +154,7 @@ type Work struct {
 	FLOPs float64
 	Bytes [NumKinds]float64
 	Link  float64
+	Net   float64
 }
 
 // Total is the sum of the bytes moved to and from memory.
@@ -164,6 +169,7 @@ func (w Work) Total() float64 {
 func (w *Work) add(o Work, times float64) {
 	w.FLOPs += o.FLOPs * times
 	w.Link += o.Link * times
+	w.Net += o.Net * times
 	for k := range w.Bytes {
 		w.Bytes[k] += o.Bytes[k] * times
 	}
@@ -192,7 +198,7 @@ func (o *Op) basis(c Call) Coef {
 		v[kvRows] = b * w.rows(float64(c.Past), t)
 	}
 	if o.Shape.Experts > 0 {
-		v[hit] = ExpectedHits(o.Shape.Experts, o.Shape.TopK, v[o.rowBasis()])
+		v[hit] = o.Shape.hits(v[o.rowBasis()])
 	}
 	return v
 }
@@ -227,7 +233,7 @@ func (o *Op) WorkWithHits(c Call, hits int) Work {
 }
 
 func (o *Op) work(v *Coef) Work {
-	w := Work{FLOPs: o.FLOPs.dot(v), Link: o.Link.dot(v)}
+	w := Work{FLOPs: o.FLOPs.dot(v), Link: o.Link.dot(v), Net: o.Net.dot(v)}
 	for k := range o.Bytes {
 		w.Bytes[k] = o.Bytes[k].dot(v)
 	}

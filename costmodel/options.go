@@ -40,6 +40,18 @@ type Options struct {
 	// (fp32 where the device has no 16-bit peak).
 	Compute precision.DType
 	TP      int // tensor-parallel devices; 0 is 1
+	// PP is pipeline stages, DP groups of devices that each run the mixers of sequences of
+	// their own, EP devices over which the experts of a layer are spread; 0 is 1. A deployment
+	// is TP·DP·PP devices, and a workload's batch the sequences of all of them. EP divides TP
+	// (experts inside a group), or is a multiple of it that divides TP·DP (experts over several
+	// groups, reached by all-to-alls). docs/accounting.md says what each does.
+	PP, EP, DP int
+	// Microbatches is into how many parts a group's sequences are cut that follow each other
+	// through the pipeline; 0 is PP.
+	Microbatches int
+	// Skew is how many times the mean the busiest device's experts are picked; 0 and 1 are
+	// balanced.
+	Skew    float64
 	Prefill execution.PrefillMode
 	KVRead  execution.KVRead
 	Diff    execution.DiffKernel
@@ -127,8 +139,8 @@ func (o Options) resolve(m *arch.Model, hw *hardware.Profile) (inForce, error) {
 			f.vector = precision.FP32
 		}
 	}
-	if o.TP < 0 {
-		return f, fmt.Errorf("tp must be positive, is %d", o.TP)
+	if err := o.checkRanks(); err != nil {
+		return f, err
 	}
 	if !(o.MemoryFraction >= 0 && o.MemoryFraction <= 1) {
 		return f, fmt.Errorf("memory fraction %g is not from 0 to 1", o.MemoryFraction)

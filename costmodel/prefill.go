@@ -6,6 +6,9 @@ func (c *Compiled) opSeconds(o *Op, w *Work) float64 {
 	if w.Link > 0 {
 		t = max(t, w.Link/c.link)
 	}
+	if w.Net > 0 {
+		t = max(t, w.Net/c.net)
+	}
 	return t
 }
 
@@ -40,16 +43,17 @@ func (w Workload) prefill() Call {
 	return Call{Batch: w.Batch, New: w.Prompt - w.Cached, Past: w.Cached}
 }
 
-// PrefillWork is what the workload's prompts take, on one device of the group.
+// PrefillWork is what the workload's prompts take on one device of the group, on one of each
+// stage of a pipeline together, for one microbatch.
 func (c *Compiled) PrefillWork(w Workload) Work {
 	if w.Prompt <= 0 {
 		return Work{}
 	}
-	return c.work(c.prefill, w.prefill())
+	return c.work(c.prefill, c.perDevice(w).prefill())
 }
 
 // StepWork is what one decode step of batch sequences that each see context positions
 // takes, on one device of the group.
 func (c *Compiled) StepWork(batch, context int) Work {
-	return c.work(c.decode, Call{Batch: batch, New: 1, Past: context - 1})
+	return c.work(c.decode, Call{Batch: c.perDevice(Workload{Batch: batch}).Batch, New: 1, Past: context - 1})
 }

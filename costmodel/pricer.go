@@ -3,8 +3,8 @@ package costmodel
 import "slices"
 
 // Pricer says how long a compiled model takes, in seconds, at one fidelity. Compiled.At
-// returns one. Pricing a point allocates nothing (lists of operations do), and a Pricer is
-// safe for concurrent use.
+// returns one. Pricing a point allocates nothing (lists of operations do, and mixed steps of
+// several groups or stages), and a Pricer is safe for concurrent use.
 type Pricer interface {
 	Fidelity() Fidelity
 
@@ -43,7 +43,16 @@ type Pricer interface {
 
 // At returns how a fidelity prices the model.
 func (c *Compiled) At(f Fidelity) Pricer {
-	switch c.Fidelity(f) {
+	f = c.Fidelity(f)
+	if c.stages != nil {
+		return c.together(f)
+	}
+	return c.alone(f)
+}
+
+// alone is At for a deployment that has one group of devices and one stage.
+func (c *Compiled) alone(f Fidelity) Pricer {
+	switch f {
 	case Limit:
 		return (*limit)(c)
 	case Calibrated:
@@ -136,7 +145,7 @@ func (c *Compiled) mixedWork(o *Op, m *Mix) Work {
 		}
 	}
 	if o.Shape.Experts > 0 {
-		v[hit] = ExpectedHits(o.Shape.Experts, o.Shape.TopK, v[o.rowBasis()])
+		v[hit] = o.Shape.hits(v[o.rowBasis()])
 	}
 	return o.snapshots(o.work(&v), m)
 }

@@ -18,7 +18,7 @@ func testGPU() *hardware.Profile {
 		Peak: map[precision.DType]hardware.Figure{
 			precision.BF16: f(40e12), precision.FP16: f(40e12), precision.FP32: f(3e12), precision.FP8: f(80e12)},
 		MemoryBandwidth: f(2e12), MemoryCapacity: f(80e9), Cache: f(40e6), Units: f(100),
-		LinkBandwidth: f(300e9), MaxLinked: f(8), TDP: f(400)}
+		LinkBandwidth: f(300e9), MaxLinked: f(8), NetworkBandwidth: f(25e9), TDP: f(400)}
 }
 
 // drawModel makes any decoder the types allow, of small size.
@@ -123,7 +123,7 @@ func drawFFN(t *rapid.T) arch.FFN {
 	act := arch.Activation(rapid.IntRange(0, 3).Draw(t, "act"))
 	switch rapid.IntRange(0, 3).Draw(t, "ffn") {
 	case 0:
-		e := rapid.IntRange(1, 6).Draw(t, "experts")
+		e := rapid.SampledFrom([]int{1, 2, 3, 4, 6, 8, 8}).Draw(t, "experts")
 		return arch.MoE{Experts: e, TopK: rapid.IntRange(1, e).Draw(t, "k"), Inner: in, Gated: rapid.Bool().Draw(t, "g"),
 			SharedInner: rapid.SampledFrom([]int{0, 16}).Draw(t, "shared"), SharedGate: rapid.Bool().Draw(t, "sg"), Act: act}
 	case 1:
@@ -139,4 +139,50 @@ func drawOptions(t *rapid.T) Options {
 		KVRead:  execution.KVRead(rapid.IntRange(0, 2).Draw(t, "kvread")), Diff: execution.DiffKernel(rapid.IntRange(0, 1).Draw(t, "diffk")),
 		Prefill: execution.PrefillMode(rapid.IntRange(0, 1).Draw(t, "prefill")), TP: rapid.SampledFrom([]int{1, 2, 4}).Draw(t, "tp"),
 	}
+}
+
+// drawDeployment adds stages, groups and spread experts to options, as far as the model allows.
+func drawDeployment(t *rapid.T, m *arch.Model, o Options) Options {
+	o.PP = rapid.IntRange(1, min(4, len(m.Layers))).Draw(t, "pp")
+	o.DP = rapid.IntRange(1, 4).Draw(t, "dp")
+	if 8%max(o.TP, 1) != 0 {
+		t.Fatal("groups that do not fill nodes")
+	}
+	o.Microbatches = rapid.IntRange(0, 5).Draw(t, "microbatches")
+	if o.PP == 1 {
+		o.Microbatches = 0
+	}
+	var eps []int
+	most := 0.0 // largest skew that the experts allow
+	for ep := 1; ep <= max(o.TP, 1)*o.DP; ep++ {
+		x := o
+		x.EP = ep
+		ok := x.checkRanks() == nil && (ep == 1 || hasExperts(m))
+		for _, l := range m.Layers {
+			if e, is := l.FFN.(arch.MoE); is {
+				ok = ok && e.Experts%ep == 0
+				if s := float64(e.Experts) / float64(e.TopK); most == 0 || s < most {
+					most = s
+				}
+			}
+		}
+		if ok {
+			eps = append(eps, ep)
+		}
+	}
+	o.EP = rapid.SampledFrom(eps).Draw(t, "ep")
+	if o.EP > 1 && most > 1 && rapid.Bool().Draw(t, "skewed") {
+		o.Skew = rapid.Float64Range(1, min(most, float64(o.EP))).Draw(t, "skew")
+	}
+	return o
+}
+
+// compileDeployment is a random model with stages, groups and spread experts.
+func compileDeployment(t *rapid.T) *Compiled {
+	m := drawModel(t)
+	c, err := Compile(m, testGPU(), drawDeployment(t, m, drawOptions(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }

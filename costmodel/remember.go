@@ -5,6 +5,13 @@ package costmodel
 // recurrences of a step is one figure for so many rows and sequences. It is for one
 // goroutine.
 func Remember(p Pricer) Pricer {
+	if all, ok := p.(*together); ok {
+		x := &together{c: all.c, f: all.f}
+		for _, s := range all.stages {
+			x.stages = append(x.stages, Remember(s))
+		}
+		return x
+	}
 	c, ok := p.(*calibrated)
 	if !ok {
 		return p

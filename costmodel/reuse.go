@@ -73,9 +73,16 @@ type Transfer struct {
 // Transfer is what a prompt of so many tokens leaves to hand over, in whole blocks.
 func (c *Compiled) Transfer(prompt int) Transfer {
 	bytes := c.PromptBytes(prompt)
+	each := bytes
+	if c.stages != nil { // each stage hands over what is its own
+		each = 0
+		for _, s := range c.stages {
+			each = max(each, s.PromptBytes(prompt))
+		}
+	}
 	t := Transfer{Bytes: bytes * float64(c.tp)}
 	if c.link > 0 {
-		s := bytes / c.link
+		s := each / c.link
 		t.Seconds = &s
 	}
 	unshared := c.mem.state
@@ -102,7 +109,8 @@ func (c *Compiled) Transfer(prompt int) Transfer {
 	return t
 }
 
-// PromptBytes is the cache and state behind a prompt of so many tokens, on one device.
+// PromptBytes is the cache and state behind a prompt of so many tokens, on one device, or on one
+// of each stage of a pipeline.
 func (c *Compiled) PromptBytes(prompt int) float64 {
 	if prompt <= 0 {
 		return 0

@@ -22,7 +22,7 @@ func (x *fixedOps) seconds(b float64) float64 {
 }
 
 func (e *expertOp) bytes(b float64) float64 {
-	return e.m0 + e.m1*b + e.mh*ExpectedHits(e.experts, e.topK, b)
+	return e.m0 + e.m1*b + e.mh*e.shape.hits(b)
 }
 
 func (r *roofline) Step(batch, context int) float64 {

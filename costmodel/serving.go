@@ -10,7 +10,7 @@ func (c *Compiled) ServedTPOT(w Workload) float64 {
 	if w.Prompt == 0 || at.Basis() == DatasheetOnly {
 		return step
 	}
-	concurrency, one := w.Batch, at.Prefill(w.WithBatch(1))
+	concurrency, one := c.perGroup(w).Batch, at.Prefill(w.WithBatch(1))
 	return step + c.engine.Interleave*float64(concurrency-1)*one/float64(w.Generate)
 }
 

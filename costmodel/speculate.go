@@ -38,6 +38,11 @@ type Speculation struct {
 	Acceptance float64
 }
 
+// errNotShared refuses drafts of a model that several stages or groups share.
+func (c *Compiled) errNotShared() error {
+	return fmt.Errorf("%s: speculative decoding is not priced over pipeline stages or groups of devices (pp, dp)", c.Ranks())
+}
+
 // Check reports the first number out of range.
 func (s Speculation) Check() error {
 	if s.Tokens < 0 || s.Tokens > MostDrafts {
@@ -210,6 +215,9 @@ func (c *Compiled) hostSeconds(f Fidelity, batch int) float64 {
 func (c *Compiled) Speculate(f Fidelity, w Workload, s Speculation) (*Speculative, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
+	}
+	if c.stages != nil {
+		return nil, c.errNotShared()
 	}
 	f = c.Fidelity(f)
 	w = c.withPrefix(w)

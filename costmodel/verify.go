@@ -113,14 +113,14 @@ func (r *roofline) verify(m *Mix, steps int) float64 {
 func (l *limit) verify(m *Mix, steps int) float64 {
 	c := (*Compiled)(l)
 	sum := c.mixedSum(c.decode, m, true)
-	var d threeSeconds
+	var d busySeconds
 	for i := range c.decode {
 		if g := &c.decode[i]; g.Kernel == Attention {
 			w := c.slope(&g.Op, m)
 			d.add(c, &g.Op, &w, float64(g.Count))
 		}
 	}
-	return sumMax3(line{sum.compute, d.compute}, line{sum.memory, d.memory}, line{sum.link, d.link}, 0, float64(steps-1))
+	return sumMax3(line{sum.compute, d.compute}, line{sum.memory, d.memory}, line{a: max(sum.link, sum.net)}, 0, float64(steps-1))
 }
 
 // verifying is decode attention of n sequences of a step. Their drafted tokens are packed as

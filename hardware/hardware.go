@@ -38,7 +38,12 @@ type Profile struct {
 	// zero where the device has no fabric of its own.
 	LinkBandwidth Figure `yaml:"link_bandwidth" json:"link_bandwidth"`
 	MaxLinked     Figure `yaml:"max_linked" json:"max_linked"` // devices in one fabric
-	TDP           Figure `yaml:"tdp" json:"tdp"`               // watts
+	// NodeSize is how many devices of one node reach each other at LinkBandwidth.
+	NodeSize Figure `yaml:"node_size,omitempty" json:"node_size,omitzero"`
+	// NetworkBandwidth is what each device of a node sends to devices of other nodes while all
+	// of them do, bytes/s in one direction.
+	NetworkBandwidth Figure `yaml:"network_bandwidth,omitempty" json:"network_bandwidth,omitzero"`
+	TDP              Figure `yaml:"tdp" json:"tdp"` // watts
 
 	// Sources names every datasheet the figures cite.
 	Sources map[string]string `yaml:"sources,omitempty" json:"sources,omitempty"`
@@ -50,3 +55,15 @@ type Profile struct {
 	// CallSeconds is the fixed cost of one kernel call; only `hardware measure` fills it.
 	CallSeconds Figure `yaml:"call_seconds,omitempty" json:"call_seconds,omitzero"`
 }
+
+// Node is how many devices share the fast link: NodeSize, else MaxLinked, 0 where neither is
+// known.
+func (p *Profile) Node() int {
+	if p.NodeSize.Value > 0 {
+		return int(p.NodeSize.Value)
+	}
+	return int(min(p.MaxLinked.Value, mostLinked))
+}
+
+// mostLinked bounds the devices of a node: past it a number is a typing error.
+const mostLinked = 1 << 16

@@ -193,6 +193,9 @@ func (p *Profile) Validate() error {
 			return err
 		}
 	}
+	if n := p.NodeSize.Value; n != math.Trunc(n) || n > mostLinked {
+		return &fieldError{"node_size", fmt.Sprintf("%g is not a number of devices, 1 to %d", n, mostLinked)}
+	}
 	return nil
 }
 
@@ -207,7 +210,8 @@ func (p *Profile) figures() []named {
 	return []named{
 		{"memory_bandwidth", &p.MemoryBandwidth, true}, {"memory_capacity", &p.MemoryCapacity, true},
 		{"cache", &p.Cache, false}, {"cache_bandwidth", &p.CacheBandwidth, false}, {"units", &p.Units, false}, {"link_bandwidth", &p.LinkBandwidth, false},
-		{"max_linked", &p.MaxLinked, false}, {"tdp", &p.TDP, false}, {"call_seconds", &p.CallSeconds, false},
+		{"max_linked", &p.MaxLinked, false}, {"node_size", &p.NodeSize, false}, {"network_bandwidth", &p.NetworkBandwidth, false},
+		{"tdp", &p.TDP, false}, {"call_seconds", &p.CallSeconds, false},
 	}
 }
 

@@ -359,6 +359,9 @@ func (p *Problem) candidate(b *base, e *serving.Profile, batch, chunk int, ratio
 		c.Why = fmt.Sprintf("a group of %d replicas needs %d devices, and there are %d", ratio.Group(), c.GPUs, p.Devices[b.device].Count)
 		return c
 	}
+	if c.Why = refused(e.Name, b); c.Why != "" {
+		return c
+	}
 	d, err := serving.Deploy(e, b.c, p.Fidelity, c.settings)
 	if err != nil {
 		c.Why = err.Error()

@@ -59,6 +59,11 @@ func CompareTable(rows []costmodel.Row) *Table {
 		}
 	}
 	t.Notes = append([]string{Verdict(rows)}, t.Notes...)
+	for i := range rows {
+		if x := rows[i].Parallel; x != nil {
+			t.Notes = append(t.Notes, rowName(rows, i)+": "+parallelNote(rows[i].Compiled, x))
+		}
+	}
 	t.Notes = append(t.Notes, calibratedNotes(rows)...)
 	t.Notes = append(t.Notes, prefixNotes(rows)...)
 	t.Notes = append(t.Notes, speculationNotes(rows)...)
@@ -151,8 +156,11 @@ func Misfit(e costmodel.Estimate) string {
 // Setting names what a figure stands on.
 func Setting(c *costmodel.Compiled, e costmodel.Estimate) string {
 	s := fmt.Sprintf("%s tokens prompt + %s generated on %s", Int(float64(e.Workload.Prompt)), Int(float64(e.Workload.Generate)), c.Hardware.Name)
-	if c.TP() > 1 {
-		s += fmt.Sprintf(" × %d", c.TP())
+	if c.Devices() > 1 {
+		s += fmt.Sprintf(" × %d", c.Devices())
+	}
+	if c.Devices() > c.TP() || c.EP() > 1 {
+		s += " (" + c.Ranks() + ")"
 	}
 	s += fmt.Sprintf(". Fidelity %s, basis: %s. ", e.Fidelity, e.Basis)
 	if e.Engine != "" {

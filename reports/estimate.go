@@ -47,8 +47,11 @@ func EstimateTable(row costmodel.Row) *Table {
 		add("model", "active per token", SI(float64(active), ""))
 	}
 	per := ""
-	if c.TP() > 1 {
+	if c.Devices() > 1 {
 		per = " (per device)"
+	}
+	if c.PP() > 1 {
+		per = " (fullest device)"
 	}
 	add("memory"+per, "weights", SI(m.WeightsBytes, "B"))
 	add("memory"+per, "KV stored per token", Int(m.CacheBytesPerToken)+" B")
@@ -74,6 +77,7 @@ func EstimateTable(row costmodel.Row) *Table {
 	add("decode", "arithmetic per token", SI(d.FLOPsPerToken, "FLOP"))
 	add("decode", "bytes per token", SI(d.BytesPerToken, "B"))
 	add("decode", "most time is bound by", d.Bound)
+	addParallel(c, &e, add)
 	timed("request", fmt.Sprintf("%s + %s tokens", Int(float64(e.Workload.Prompt)), Int(float64(e.Workload.Generate))), func(e costmodel.Estimate) string { return SI(e.RequestSeconds, "s") })
 	speculated(add, row.Speculative)
 	if s := BeyondContext(c, e.Workload); s != "" {
@@ -86,6 +90,9 @@ func EstimateTable(row costmodel.Row) *Table {
 	}
 	if !e.Memory.Fits {
 		t.Notes = append(t.Notes, c.Model.Name+" "+Misfit(e))
+	}
+	if e.Parallel != nil {
+		t.Notes = append(t.Notes, overlapNote(e.Fidelity))
 	}
 	t.Notes = append(t.Notes, Setting(c, e))
 	return t

@@ -47,6 +47,9 @@ type EstimateJSON struct {
 	Speculative *costmodel.Speculative `json:"speculative,omitempty"`
 	// WeightsByFormat is what a quantised checkpoint's weights take, all devices together.
 	WeightsByFormat []arch.Share `json:"weights_by_format,omitempty"`
+	// Parallel is how pipeline stages, groups of devices and spread experts share the work;
+	// absent where there are none.
+	Parallel *costmodel.Parallel `json:"parallel,omitempty"`
 	// Warnings are what should be known before the figures are used.
 	Warnings []string `json:"warnings,omitempty"`
 }
@@ -97,7 +100,7 @@ func Estimate(row costmodel.Row, ops, fitted []costmodel.OpCost) EstimateJSON {
 		Prefill: e.Prefill, Transfer: e.Transfer, Speculative: row.Speculative, Decode: e.Decode, TTFTSeconds: e.TTFT(), TPOTSeconds: e.TPOT(),
 		RequestSeconds: e.RequestSeconds, Interval: e.Interval}
 	j.Engine, j.ServedTPOTSeconds = e.Engine, e.ServedTPOTSeconds
-	j.WeightsByFormat = c.Stored()
+	j.WeightsByFormat, j.Parallel = c.Stored(), e.Parallel
 	if s := BeyondContext(c, e.Workload); s != "" {
 		j.Warnings = append(j.Warnings, s)
 	}

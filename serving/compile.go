@@ -85,6 +85,9 @@ const profilePeak = 1.3
 
 // Deploy sets an engine up for a compiled model.
 func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings) (*Deployment, error) {
+	if c.Devices() > c.TP() {
+		return nil, fmt.Errorf("%s: pipeline stages and groups of devices (pp, dp) are priced but not simulated", c.Ranks())
+	}
 	f = c.Fidelity(f)
 	d := &Deployment{Profile: p}
 	tp := c.TP()

@@ -247,7 +247,7 @@ func (s *Setup) Cost() (*Chart, error) {
 			pre := s.prefill(c, b, s.Load.Prompt)
 			usd := func(step float64) float64 {
 				request := pre + step*float64(s.Load.Generate)
-				return price * float64(c.TP()) / 3600 * request / (float64(b) * float64(s.Load.Generate)) * 1e6
+				return price * float64(c.Devices()) / 3600 * request / (float64(b) * float64(s.Load.Generate)) * 1e6
 			}
 			q := Point{X: float64(b), Y: usd(t.seconds), Batch: b, Fits: b <= largest}
 			if t.low != nil && t.high != nil {

@@ -77,8 +77,11 @@ func (s *Setup) devices() string {
 		if s.severalDevices() {
 			n = c.Hardware.Name
 		}
-		if c.TP() > 1 {
-			n += fmt.Sprintf(" × %d", c.TP())
+		if c.Devices() > 1 {
+			n += fmt.Sprintf(" × %d", c.Devices())
+		}
+		if c.Ranks() != "" && c.Devices() > c.TP() {
+			n += " (" + c.Ranks() + ")"
 		}
 		if !slices.Contains(all, n) {
 			all = append(all, n)

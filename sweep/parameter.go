@@ -97,7 +97,10 @@ var parameters = []parameter{
 		named(execution.ParseCacheMode, func(p *point, c execution.CacheMode) { p.options.Cache = c })},
 	{"compute", nil, deployParam, text, "", "format of matrix products",
 		named(precision.Parse, func(p *point, d precision.DType) { p.options.Compute = d })},
-	{"tp", nil, deployParam, whole, "", "tensor-parallel devices", readTP},
+	{"tp", nil, deployParam, whole, "", "tensor-parallel devices", readRanks("tp", func(o *costmodel.Options, n int) { o.TP = n })},
+	{"pp", nil, deployParam, whole, "", "pipeline stages", readRanks("pp", func(o *costmodel.Options, n int) { o.PP = n })},
+	{"ep", nil, deployParam, whole, "", "devices over which experts are spread", readRanks("ep", func(o *costmodel.Options, n int) { o.EP = n })},
+	{"dp", nil, deployParam, whole, "", "groups of devices with sequences of their own", readRanks("dp", func(o *costmodel.Options, n int) { o.DP = n })},
 	{"kv_read", nil, deployParam, text, "", "packed, per_query_head, packed_unless_windowed",
 		named(execution.ParseKVRead, func(p *point, r execution.KVRead) { p.options.KVRead = r })},
 	{"diff_kernel", nil, deployParam, text, "", "fused, four_pass",
@@ -289,12 +292,15 @@ func tokens(to func(*costmodel.Workload, int)) func(string) (set, error) {
 	}
 }
 
-func readTP(value string) (set, error) {
-	n, err := strconv.Atoi(value)
-	if err != nil || n < 1 {
-		return nil, fmt.Errorf("tp %s: must be 1 or more", value)
+// readRanks reads how many devices share the work in one way.
+func readRanks(name string, to func(*costmodel.Options, int)) func(string) (set, error) {
+	return func(value string) (set, error) {
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("%s %s: must be 1 or more", name, value)
+		}
+		return func(p *point) { to(&p.options, n) }, nil
 	}
-	return func(p *point) { p.options.TP = n }, nil
 }
 
 func readFraction(value string) (set, error) {

@@ -29,7 +29,8 @@ type deployFlags struct {
 	convState, cache                         string
 	kvRead, diffKernel, prefill              string
 	engine, calibration                      string
-	tp                                       int
+	tp, pp, ep, dp, microbatches             int
+	skew                                     float64
 	memoryFraction, gmuRatio                 float64
 	vary                                     string // KNOB=VALUE,…: each model at each value
 	several                                  bool   // --on takes a comma list
@@ -85,6 +86,12 @@ func (d *deployFlags) bindDevice(f *pflag.FlagSet) {
 	f.StringVar(&d.activations, "activations", "", "format of activations (default bf16)")
 	f.StringVar(&d.compute, "compute", "", "format matrix products run in (default: the activations')")
 	f.IntVar(&d.tp, "tp", 1, "tensor-parallel devices")
+	f.IntVar(&d.pp, "pp", 1, "pipeline stages, each of --tp times --dp devices")
+	f.IntVar(&d.dp, "dp", 1, "groups of --tp devices that run attention for sequences of their own")
+	f.IntVar(&d.ep, "ep", 1, "devices over which a layer's experts are spread: a divisor of --tp, or whole groups of --dp")
+	f.IntVar(&d.microbatches, "microbatches", 0, "parts of a group's sequences that follow each other through the stages")
+	f.Lookup("microbatches").DefValue = "--pp"
+	f.Float64Var(&d.skew, "skew", 1, "how many times the mean the experts of the busiest device of --ep are picked")
 	f.StringVar(&d.prefill, "prefill", "skip", "skip (cross-decoder runs for the last position) or full")
 	f.StringVar(&d.kvRead, "kv-read", "packed", "how often kernels read K and V: packed, per_query_head, packed_unless_windowed")
 	f.StringVar(&d.diffKernel, "diff-kernel", "fused", "differential attention: fused or four_pass")
@@ -125,6 +132,20 @@ func (d *deployFlags) options(c *cobra.Command) (o costmodel.Options, err error)
 		return o, fmt.Errorf("--tp %d: must be 1 or more", d.tp)
 	}
 	o.TP = d.tp
+	for _, n := range []struct {
+		name   string
+		v, low int
+		to     *int
+	}{{"pp", d.pp, 1, &o.PP}, {"ep", d.ep, 1, &o.EP}, {"dp", d.dp, 1, &o.DP}, {"microbatches", d.microbatches, 0, &o.Microbatches}} {
+		if n.v < n.low {
+			return o, fmt.Errorf("--%s %d: must be %d or more", n.name, n.v, n.low)
+		}
+		*n.to = n.v
+	}
+	if !(d.skew >= 1) || math.IsInf(d.skew, 0) {
+		return o, fmt.Errorf("--skew %g: must be 1 (balanced) or more", d.skew)
+	}
+	o.Skew = d.skew
 	if !(d.memoryFraction > 0 && d.memoryFraction <= 1) {
 		return o, fmt.Errorf("--memory-fraction %g: must be above 0 and at most 1", d.memoryFraction)
 	}
