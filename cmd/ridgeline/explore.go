@@ -228,7 +228,7 @@ func priceFlags(ms []*arch.Model, flags map[string]string) (*study.Setup, []stri
 	price.register(c)
 	for name, v := range flags {
 		if err := c.Flags().Set(name, v); err != nil {
-			return nil, nil, err
+			return nil, nil, flagError(c, err)
 		}
 	}
 	f, w, err := load.workload()
