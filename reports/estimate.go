@@ -148,9 +148,9 @@ func BreakdownTable(title string, ops, fitted []costmodel.OpCost) *Table {
 	t := &Table{Title: title, Columns: []Column{
 		{Name: "operation", CSV: "operation", Left: true}, {Name: "layers", CSV: "layers"},
 		{Name: "time", Unit: "s", CSV: "seconds", Scale: true}, {Name: "share", CSV: "share"},
-		{Name: "calibr.\ntime", Unit: "s", CSV: "calibrated_seconds", Scale: true},
+		{Name: "fitted\ntime", Unit: "s", CSV: "calibrated_seconds", Scale: true},
 		{Name: "work", Unit: "FLOP", CSV: "flops", Scale: true}, {Name: "moved", Unit: "B", CSV: "bytes", Scale: true},
-		{Name: "intens.\nFLOP/B", CSV: "flops_per_byte"}, {Name: "ridge\nFLOP/B", CSV: "ridge_flops_per_byte"},
+		{Name: "FLOP/B", CSV: "flops_per_byte"}, {Name: "ridge\nFLOP/B", CSV: "ridge_flops_per_byte"},
 		{Name: "bound by", CSV: "bound", Left: true}}}
 	var sum costmodel.OpCost
 	calibrated := 0.0
