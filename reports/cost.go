@@ -19,7 +19,7 @@ type CostJSON struct {
 
 // Cost works out what a row costs at a price of one device, USD an hour.
 func Cost(r *costmodel.Row, price float64) *CostJSON {
-	devices := float64(r.Compiled.TP())
+	devices := float64(r.Compiled.Devices())
 	c := &CostJSON{USDPerHour: devices * price, USDPerOutput: 1e6 * devices * price / 3600 / r.Decode.TokensPerSecond}
 	watts := devices * r.Compiled.Hardware.TDP.Value
 	prompts := float64(r.Workload.Prompt * r.Workload.Batch)

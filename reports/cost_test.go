@@ -46,6 +46,14 @@ func TestCost(t *testing.T) {
 			t.Errorf("%s: %g, by hand %g", x.what, x.got, x.want)
 		}
 	}
+	four, err := costmodel.Compile(m, hw, costmodel.Options{TP: 2, PP: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows[0].Compiled = four
+	if c := Cost(r, 3); c.USDPerHour != 12 {
+		t.Errorf("two stages of two devices cost %g USD an hour, want 12", c.USDPerHour)
+	}
 	r.Workload.Prompt = 0
 	if none := Cost(r, 3); none.USDPerInput != nil || none.JoulesPerInput != nil {
 		t.Error("without a prompt, input tokens cost something")
