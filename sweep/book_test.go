@@ -316,6 +316,11 @@ func TestLongRanges(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
+	for text, want := range map[string]string{"batch=1:8:*1": "a factor above 1 and a start above 0", "batch=0:8:*2": "a start above 0", "batch=1:8:0": "the step must be positive", "batch=2:1:1": "is empty: 1 is below 2"} {
+		if _, err := ParseAxis(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
 	if a, err := ParseAxis("gmu_ratio=0:1:1.00000000001"); err != nil || len(a.Values) != 1 {
 		t.Errorf("a step beyond the end: %v, %v", a.Values, err)
 	}
