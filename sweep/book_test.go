@@ -416,3 +416,22 @@ func TestBoundsOfLoads(t *testing.T) {
 		t.Errorf("%+v: milliseconds are thousandths of a second", pt.ask)
 	}
 }
+
+// Whole numbers are written whole as far as a double counts them, and a width is solved for family
+// specs alone.
+func TestLargeFiguresAndSmallTargets(t *testing.T) {
+	old := figures[0].of
+	defer func() { figures[0].of = old }()
+	for v, want := range map[float64]string{1<<53 - 1: "9007199254740991", 1 << 53: "9.007199254740992e+15", 1<<53 + 2: "9.007199254740994e+15", 12: "12", 0.5: "0.5", -3: "-3"} {
+		figures[0].of = func(*priced) float64 { return v }
+		if got := rowsOf(t, 0, map[string]string{"model": "sambay(d=8)"}, "batch=1")[0].Get("params"); got != want {
+			t.Errorf("%g is written %s, want %s", v, got, want)
+		}
+	}
+	for _, iso := range []float64{0.5, 1, 1e9} {
+		g := &Grid{Fixed: map[string]string{"model": "phi4-mini"}, IsoParams: iso}
+		if err := g.Normalise(); err == nil || !strings.Contains(err.Error(), "solves the width of family specs; phi4-mini is none") {
+			t.Errorf("%g parameters of a preset: %v", iso, err)
+		}
+	}
+}
