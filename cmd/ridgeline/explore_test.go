@@ -107,6 +107,7 @@ func TestExplorerIsTheCommandLine(t *testing.T) {
 		"m=phi4-mini&m=phi4-mini-flash&fidelity=roofline&kv-read=packed_unless_windowed&diff-kernel=four_pass&prefill=full&memory-fraction=0.9",
 		"m=phi4-mini-flash&m=samba-yoco-3.8b&gmu-ratio=1&batch=16&tp=2",
 		"m=phi4-mini&m=phi4-mini-flash&on=h200,l4&batch=4&price=h200=3.5,l4=0.8&prompt=500&generate=200&serve=clients=8,spread=normal:0.3,requests=60&slo=tpot=40ms",
+		"m=llama-3.1-8b&m=llama-3.1-70b&on=h100-sxm&batch=16&tp=2&pp=2&price=3",
 		"m=phi4-mini-flash&price=2&serve=rate=0.5,requests=20,engine=sglang&prompt=300&generate=50",
 	} {
 		values, err := url.ParseQuery(q)
