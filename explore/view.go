@@ -111,6 +111,9 @@ func (s *Server) view(q url.Values) (*View, error) {
 	v.Heads, v.Rows = x.Table.Rendered()
 	v.Fits.Heads, v.Fits.Rows = reports.FitsTable(rows).Rendered()
 	if setup.Serve != nil {
+		if err := setup.Servable(); err != nil {
+			return nil, err
+		}
 		v.Load = &Load{Text: setup.Serve.String(), Command: s.command("plot load", st, ms) + " -o load.svg"}
 	}
 	for i, r := range rows {

@@ -78,6 +78,16 @@ func (u *UnderLoad) String() string {
 	return s + ", " + u.Engine.Title
 }
 
+// Servable says why a model of the setup cannot be simulated under its load; nil where all can.
+func (s *Setup) Servable() error {
+	for _, c := range s.Compiled {
+		if _, err := serving.Deploy(s.Serve.Engine, c, s.Fidelity, serving.Settings{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Under simulates every model of the setup under a load, in their order.
 func (s *Setup) Under(ctx context.Context, u *UnderLoad) ([]*serving.Served, error) {
 	var out []*serving.Served
