@@ -530,7 +530,25 @@ func TestTogetherIsItsStages(t *testing.T) {
 	})
 }
 
-// byOperation of messages between nodes, and the estimate's own account of stages.
+// What MaxBatch says fits all devices, fits; one sequence more does not.
+func TestMaxBatchOfAllDevices(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := compileDeployment(t)
+		w := Workload{Prompt: rapid.IntRange(0, 20000).Draw(t, "prompt"), Generate: rapid.IntRange(1, 200000).Draw(t, "generate")}
+		b := c.MaxBatch(w)
+		if b > MaxBatchSize-c.dp {
+			return
+		}
+		if b > 0 && !c.Memory(w.WithBatch(b)).Fits {
+			t.Fatalf("%s: batch %d does not fit", c.Ranks(), b)
+		}
+		if c.Memory(w.WithBatch(b + 1)).Fits {
+			t.Fatalf("%s: batch %d fits too", c.Ranks(), b+1)
+		}
+	})
+}
+
+// The estimate's own account of stages and what they wait for.
 func TestParallelAccount(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := compileDeployment(t)

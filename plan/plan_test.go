@@ -230,6 +230,9 @@ func TestRefusals(t *testing.T) {
 		{func(p *Problem) { p.Devices[0].Count = 0 }, "0 devices"},
 		{func(p *Problem) { p.Space.KV = []string{"fp7"} }, "fp7"},
 		{func(p *Problem) { p.Space.Engines = []string{"llm"} }, "llm"},
+		{func(p *Problem) { p.Space.PP = []int{2} }, "not simulated"},
+		{func(p *Problem) { p.Space.DP = []int{2} }, "not simulated"},
+		{func(p *Problem) { p.Space.TP, p.Space.EP = []int{2}, []int{2} }, "no experts to spread"},
 	} {
 		p := small(t)
 		c.change(p)
@@ -378,5 +381,41 @@ func TestPromptsBesideChunks(t *testing.T) {
 	}
 	if short, long := at(782), at(600); short >= long { // 16,391 positions, 16,300
 		t.Errorf("seven positions into a chunk a step takes %g s, near the end of one %g", short, long)
+	}
+}
+
+// Experts are spread as the engine can: vLLM over all devices of a replica or none, SGLang over a
+// part of them too; and the command line says so.
+func TestSpreadExperts(t *testing.T) {
+	p := small(t)
+	p.Models = []Model{model(t, "mixtral-8x7b")}
+	p.Space = Space{TP: []int{4}, EP: []int{1, 2, 4}, Engines: []string{"vllm-0.14", "sglang"}}
+	for i := range p.Devices {
+		p.Devices[i].Count = 8
+	}
+	all, err := p.Estimates(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, c := range all {
+		vllm := strings.HasPrefix(c.Engine, "vllm")
+		if odd := vllm && c.EP == 2; odd != strings.Contains(c.Why, "over all 4 devices") {
+			t.Errorf("%s, ep %d: %q", c.Engine, c.EP, c.Why)
+		}
+		if c.Why != "" {
+			continue
+		}
+		seen++
+		said := strings.Contains(Command(c, "m"), "--enable-expert-parallel")
+		if !vllm {
+			said = strings.Contains(Command(c, "m"), fmt.Sprintf("--ep-size %d", c.EP))
+		}
+		if said != (c.EP > 1) {
+			t.Errorf("%s, ep %d: %s", c.Engine, c.EP, Command(c, "m"))
+		}
+	}
+	if seen < 5 {
+		t.Errorf("%d deployments are possible", seen)
 	}
 }
