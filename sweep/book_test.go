@@ -294,6 +294,11 @@ func TestGridsOfOtherHands(t *testing.T) {
 	if err != nil || g.Fixed["batch"] != "3" || len(g.Axes) != 1 || g.Axes[0].Name != "prompt" {
 		t.Errorf("a grid in JSON: %+v, %v", g, err)
 	}
+	for text, want := range map[string]string{"fixed: {model: {a: 1}}": "a value or a list is needed here", "vary: {batch: [[1, 2], 3]}": "a flat list is needed here", "vary: {batch: [{a: 1}]}": "a flat list is needed here", "vary: 3": "a mapping is needed here"} {
+		if _, err := ParseYAML("g.yaml", []byte(text+"\n")); err == nil || !strings.HasPrefix(err.Error(), "g.yaml:1: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
 	if _, err := ParseYAML("g.json", []byte(`{"architectures": ["x"]}`)); err == nil || !strings.Contains(err.Error(), `g.json:1: unknown field "architectures"`) {
 		t.Errorf("another JSON file: %v", err)
 	}
