@@ -344,6 +344,33 @@ func TestSentBetweenStages(t *testing.T) {
 	})
 }
 
+// A cache within a window is handed over as far as it is kept, passes through a stage that does not
+// read it, and is stored again by the one that does.
+func TestCachesPassThroughStages(t *testing.T) {
+	owner := arch.Attention{Heads: 4, KVHeads: 2, HeadDim: 16, Window: 8}
+	reader := owner
+	reader.KVSource = arch.To(0)
+	c, err := Compile(layers(t, nil, owner, owner, reader), testGPU(), Options{PP: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []struct{ sent, stored float64 }{{8 * 64 * 2, 0}, {8 * 64 * 2, 0}, {0, 8 * 64 * 2}} {
+		sent, stored := 0.0, 0.0
+		for _, g := range c.stages[i].prefill {
+			w := g.Op.Work(Call{Batch: 1, New: 20})
+			switch g.Name {
+			case "pp.send_cache":
+				sent += w.Link
+			case "pp.store_cache":
+				stored += w.Bytes[CacheWrite]
+			}
+		}
+		if sent != want.sent || stored != want.stored {
+			t.Errorf("stage %d sends %g B of the cache and stores %g, want %+v", i, sent, stored, want)
+		}
+	}
+}
+
 // A row goes once to every other device that has one of its experts: counted over all sets of
 // picks, device by device.
 func TestSentToExperts(t *testing.T) {
@@ -553,6 +580,9 @@ func TestParallelAccount(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := compileDeployment(t)
 		w := drawWorkload(t)
+		if rapid.Bool().Draw(t, "one step") {
+			w.Generate = 1
+		}
 		e, err := c.Estimate(Roofline, w)
 		if err != nil {
 			t.Fatal(err)
@@ -579,6 +609,12 @@ func TestParallelAccount(t *testing.T) {
 		}
 		if !close9(x.TokensPerSecondPerDevice*float64(x.Devices), e.Decode.TokensPerSecond) || x.SendSeconds > float64(x.Microbatches)*busy*(1+1e-9) {
 			t.Fatalf("%+v of %+v", x, e.Decode)
+		}
+		if w.Generate == 1 {
+			step := c.StepWork(w.Batch, w.Prompt+1)
+			if m := float64(x.Microbatches); !close9(x.LinkBytes, m*step.Link) || !close9(x.NetworkBytes, m*step.Net) {
+				t.Fatalf("%+v sent, of one microbatch %g and %g B", x, step.Link, step.Net)
+			}
 		}
 		if x.DP == 1 && x.PP == 1 && x.NetworkBytes > 0 {
 			t.Fatal("one group sends over the network")
