@@ -68,6 +68,8 @@ type AttentionNumerics struct {
 	// The query at position p is scaled by 1 + Temperature·ln(1 + ⌊(p+1)/TemperatureFloor⌋) (Llama
 	// 4); 0 is no such scale.
 	Temperature, TemperatureFloor float64
+	// TemperatureFromZero: ⌊p/TemperatureFloor⌋ instead (Ministral 3).
+	TemperatureFromZero bool
 	// ALiBi's slopes are 2^(−AlibiMax·i/heads); 0 is 8. AlibiScale is a factor of theirs; 0 is 1.
 	AlibiMax, AlibiScale float64
 }

@@ -124,6 +124,17 @@ type Numerics struct {
 	// Factors of what full attention, linear attention and FFNs add to the stream (MiniMax);
 	// 0 is 1.
 	FullScale, LinearScale, FFNScale float64
+	// Parts are factors that Falcon H1 has inside its layers.
+	Parts PartScales
+}
+
+// PartScales are factors of what goes into a part of a layer, of parts of what its first map
+// makes, and of what comes out. The zero value is no such factors.
+type PartScales struct {
+	AttentionIn, Key, AttentionOut float64
+	SSMIn, SSMOut                  float64
+	SSM                            [5]float64 // of gate, x, B, C and the time step
+	Gate, Down                     float64    // of the MLP's gate, and of what comes out
 }
 
 // Ref points at another layer; the zero value points nowhere.

@@ -31,6 +31,18 @@ type Weight struct {
 	Rows []int
 	// join makes the weight of the tensors; nil lays them one behind the other.
 	join joiner
+	// or is where it lies in files of another age, nil where all name it alike.
+	or *Weight
+}
+
+// in is where the weight lies in a file with these tensors.
+func (w Weight) in(tensors map[string]Tensor) Weight {
+	for at := &w; at != nil; at = at.or {
+		if _, ok := tensors[at.Tensors[0]]; ok {
+			return *at
+		}
+	}
+	return w
 }
 
 // joiner makes a weight of the tensors it lies in. It may return one of them.
@@ -91,7 +103,7 @@ func Load(where map[string]Weight, tensors map[string]Tensor) (map[string][]floa
 	used := make(map[string]bool, len(tensors))
 	out := make(map[string][]float32, len(where))
 	for _, name := range slices.Sorted(maps.Keys(where)) {
-		w := where[name]
+		w := where[name].in(tensors)
 		parts := make([]Tensor, len(w.Tensors))
 		for i, t := range w.Tensors {
 			x, ok := tensors[t]

@@ -1,8 +1,6 @@
 package checkpoint
 
 import (
-	"math"
-
 	"github.com/OWNER/ridgeline/arch"
 )
 
@@ -62,23 +60,6 @@ func unzipEach(parts []Tensor) []float32 {
 		}
 	}
 	return d
-}
-
-// onePlus is the weight of a norm whose modelling code multiplies by 1 + weight.
-func onePlus(parts []Tensor) []float32 {
-	d := make([]float32, len(parts[0].Data))
-	for i, v := range parts[0].Data {
-		d[i] = 1 + v
-	}
-	return d
-}
-
-func onePlusNorms(s scheme, names ...string) scheme {
-	change := map[string]entry{}
-	for _, n := range names {
-		change[n] = joined(plain(onePlus), s.names[n].tensors...)
-	}
-	return s.with(change)
 }
 
 // queriesThenGates sorts query rows that alternate by head between query and gate into
@@ -158,37 +139,9 @@ func byGroup(p place) joiner {
 	}
 }
 
-// routerNorm is the weight of a router's norm, whose result the modelling code divides by the
-// root of the width.
-func routerNorm(p place) joiner {
-	return times(1 / math.Sqrt(float64(p.m.Width)))
-}
-
-// residualFactor folds the factor of what a part adds to the stream into its last map.
-func residualFactor(p place) joiner {
-	f := p.m.Numerics.FFNScale
-	switch p.mixer.(type) {
-	case arch.Attention:
-		f = p.m.Numerics.FullScale
-	case arch.Lightning:
-		f = p.m.Numerics.LinearScale
-	}
-	if f == 0 {
-		f = 1
-	}
-	return times(f)
-}
-
-// streamNorm is the weight of the norm in front of a router of streams, whose result the
-// modelling code divides by the width.
-func streamNorm(p place) joiner { return times(1 / float64(p.m.Width)) }
-
-func times(f float64) joiner {
-	return func(parts []Tensor) []float32 {
-		d := make([]float32, len(parts[0].Data))
-		for i, v := range parts[0].Data {
-			d[i] = v * float32(f)
-		}
-		return d
-	}
+// fromThird is a table whose first position has the third row: the first two stand for none.
+func fromThird(parts []Tensor) []float32 {
+	t := parts[0]
+	at := 2 * t.Shape[1]
+	return append(append(make([]float32, 0, len(t.Data)), t.Data[at:]...), t.Data[:at]...)
 }

@@ -29,6 +29,13 @@ type entry struct {
 	tensors []string
 	join    func(place) joiner   // nil: one behind the other
 	named   func(place) []string // the tensors where they follow from the place, instead
+	or      *entry               // in files of another age
+}
+
+// orIn is an entry that files of another age have under other names.
+func (e entry) orIn(other entry) entry {
+	e.or = &other
+	return e
 }
 
 func (s scheme) weight(m *arch.Model, name string) (Weight, error) {
@@ -47,6 +54,11 @@ func (s scheme) weight(m *arch.Model, name string) (Weight, error) {
 	if !ok {
 		return Weight{}, fmt.Errorf("no tensor is known to hold %s (%s)", name, key)
 	}
+	return s.lies(e, p), nil
+}
+
+// lies is where an entry's weight lies.
+func (s scheme) lies(e entry, p place) Weight {
 	w := Weight{}
 	tensors := e.tensors
 	if e.named != nil {
@@ -66,21 +78,11 @@ func (s scheme) weight(m *arch.Model, name string) (Weight, error) {
 	if e.join != nil {
 		w.join = e.join(p)
 	}
-	if f := m.Numerics.ResidualScale; f != 0 && f != 1 && p.addsToStream() {
-		inner := w
-		w.join = func(parts []Tensor) []float32 { return times(f)([]Tensor{{Data: inner.of(parts)}}) }
+	if e.or != nil {
+		other := s.lies(*e.or, p)
+		w.or = &other
 	}
-	return w, nil
-}
-
-// addsToStream reports whether a weight is the last of a mixer or FFN: what it makes is
-// added to the residual stream.
-func (p place) addsToStream() bool {
-	switch p.name {
-	case "out", "out_bias", "down", "down_bias", "shared_down":
-		return p.kind != ""
-	}
-	return false
+	return w
 }
 
 func (p place) key() string {

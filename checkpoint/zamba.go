@@ -10,7 +10,7 @@ import (
 // zamba2 keeps the weights that layers share with the first layer that uses them, adapters of
 // all uses among them, and in some files with every other one again.
 func zamba2() scheme {
-	s := zambaFrame("mamba2.")
+	s := zambaFrame("mamba2.", "shared_transformer.")
 	return s.with(map[string]entry{
 		"shared_block.up":      one("shared_transformer.feed_forward.gate_up_proj.weight"),
 		"shared_block.up_low":  {named: adapter("feed_forward.gate_up_proj_adapter_list.%d.0.weight")},
@@ -24,7 +24,7 @@ func zamba2() scheme {
 
 // zamba keeps gate and x of a Mamba in turn, channel by channel.
 func zamba() scheme {
-	s := zambaFrame("mamba1.")
+	s := zambaFrame("mamba1.", "shared_transf.")
 	for _, under := range []string{"mamba.", "mamba_decoder.mamba."} {
 		key := "mamba1."
 		if under != "mamba." {
@@ -52,18 +52,18 @@ func inTurn(parts []Tensor) []float32 {
 	return d
 }
 
-// zambaFrame has what both have: Mamba in a module of its own, one further inside in hybrid layers.
-func zambaFrame(mamba string) scheme {
+// zambaFrame has what both have: a shared block under a name, Mamba in a module of its own, one further inside in hybrid layers.
+func zambaFrame(mamba, shared string) scheme {
 	base := llama()
 	change := map[string]entry{
 		"final_norm":            one("/model.final_layernorm.weight"),
 		"hybrid.mixer_norm":     one("mamba_decoder.input_layernorm.weight"),
-		"shared_block.norm":     one("shared_transformer.input_layernorm.weight"),
-		"shared_block.qkv":      one("shared_transformer.self_attn.q_proj.weight", "shared_transformer.self_attn.k_proj.weight", "shared_transformer.self_attn.v_proj.weight"),
-		"shared_block.attn_out": one("shared_transformer.self_attn.o_proj.weight"),
-		"shared_block.ffn_norm": one("shared_transformer.pre_ff_layernorm.weight"),
-		"shared_block.up":       one("shared_transformer.feed_forward.gate_proj.weight", "shared_transformer.feed_forward.up_proj.weight"),
-		"shared_block.down":     one("shared_transformer.feed_forward.down_proj.weight"),
+		"shared_block.norm":     one(shared + "input_layernorm.weight"),
+		"shared_block.qkv":      one(shared+"self_attn.q_proj.weight", shared+"self_attn.k_proj.weight", shared+"self_attn.v_proj.weight"),
+		"shared_block.attn_out": one(shared + "self_attn.o_proj.weight"),
+		"shared_block.ffn_norm": one(shared + "pre_ff_layernorm.weight"),
+		"shared_block.up":       one(shared+"feed_forward.gate_proj.weight", shared+"feed_forward.up_proj.weight"),
+		"shared_block.down":     one(shared + "feed_forward.down_proj.weight"),
 		"shared_block.out":      one("linear.weight"),
 	}
 	for key, e := range base.names {
@@ -82,7 +82,7 @@ func zambaFrame(mamba string) scheme {
 		var layer int
 		rest, ok := strings.CutPrefix(tensor, "model.layers.")
 		number, rest, cut := strings.Cut(rest, ".")
-		if _, err := fmt.Sscanf(number, "%d", &layer); !ok || !cut || err != nil || !strings.HasPrefix(rest, "shared_transformer.") ||
+		if _, err := fmt.Sscanf(number, "%d", &layer); !ok || !cut || err != nil || !strings.HasPrefix(rest, shared) ||
 			layer < 0 || layer >= len(m.Layers) || m.Layers[layer].Mixer == nil {
 			return ""
 		}

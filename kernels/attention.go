@@ -273,7 +273,10 @@ func (m *attention) temper(q mat, from, T int) {
 		return
 	}
 	for i := range q.rows {
-		at := float64(from + i%T + 1)
+		at := float64(from + i%T)
+		if !n.TemperatureFromZero {
+			at++
+		}
 		f := float32(1 + n.Temperature*math.Log1p(math.Floor(at/n.TemperatureFloor)))
 		row := q.row(i)
 		for j := range row {

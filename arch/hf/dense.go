@@ -65,6 +65,11 @@ func importMinistral3(c *config) *arch.Model {
 	m, n := c.model(d)
 	a := c.attention(m, d)
 	c.rotary(&a, d.ropeTheta, 1)
+	if r, ok := c.fields["rope_parameters"].(map[string]any); ok {
+		p := &config{st: c.st, fields: r, used: map[string]bool{}}
+		a.Numerics.Temperature, a.Numerics.TemperatureFloor = p.loose("llama_4_scaling_beta"), p.loose("original_max_position_embeddings")
+		a.Numerics.TemperatureFromZero = true
+	}
 	setWindow(m, &a, c.positionsOr("sliding_window", 0))
 	return decoder(m, n, a, same(c.swiglu("intermediate_size")), nil)
 }

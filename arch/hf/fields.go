@@ -62,6 +62,8 @@ func harmlessFields(modelType string) map[string]bool {
 		"granitemoe":       `embedding_multiplier logits_scaling residual_multiplier attention_multiplier logits_scale`,
 		"granitemoeshared": `embedding_multiplier logits_scaling residual_multiplier attention_multiplier`,
 		"minicpm3":         `rope_interleave`,
+		"youtu":            `embedding_initializer_range`,
+		"hunyuan_v1_moe":   `eod_token_id`,
 		"mpt":              `emb_pdrop learned_pos_emb init_device embedding_fraction verbose`,
 		"bloom":            `n_positions slow_but_exact masked_softmax_fusion offset_alibi skip_bias_add skip_bias_add_qkv bias_dropout_fusion`,
 		"diffllama":        `lambda_std_dev`,
@@ -87,7 +89,7 @@ func harmlessFields(modelType string) map[string]bool {
 		"minicpm":      `scale_emb dim_model_base scale_depth`,
 		"baichuan":     `z_loss_weight`,
 		"hunyuan_v1_dense": `
-			add_classification_head class_num dense_list im_end_id im_newline_id im_start_id mask_init_id
+			add_classification_head class_num dense_list im_end_id im_newline_id im_start_id mask_init_id eod_token_id
 			norm_type org_vocab_size pad_id pool_type text_end_id text_start_id use_rotary_pos_emb`,
 		"qwen": `
 			attn_dropout_prob emb_dropout_prob use_dynamic_ntk use_logn_attn use_flash_attn`,

@@ -155,7 +155,7 @@ func (c *config) graniteFFN() arch.FFN {
 // importFalconH1: FalconH1Config. Every layer runs attention and Mamba-2 side by side
 // on one normed input. The inner width is mamba_d_ssm (class default 1024; null is
 // mamba_expand · hidden_size); the gated norm is there with mamba_rms_norm only. The
-// multipliers are folded into the weights or free.
+// multipliers are folded into the weights.
 func importFalconH1(c *config) *arch.Model {
 	d := hfDefaults{maxContext: 8192, kvHeads: 8, ropeTheta: 10000}
 	m, n := c.model(d)
@@ -177,10 +177,42 @@ func importFalconH1(c *config) *arch.Model {
 	}
 	mlp := c.swiglu("intermediate_size")
 	mlp.Bias = c.boolOr("mlp_bias", false)
+	c.falconScales(m)
 	m.Layers = make([]arch.Layer, n)
 	for i := range m.Layers {
 		at := a
 		m.Layers[i] = arch.Layer{Mixer: arch.Parallel{Mixers: []arch.Mixer{at, x}}, FFN: mlp}
 	}
 	return m
+}
+
+// falconScales reads Falcon H1's multipliers.
+func (c *config) falconScales(m *arch.Model) {
+	m.Numerics.EmbedScale, m.Numerics.LogitScale = c.loose("embedding_multiplier"), c.loose("lm_head_multiplier")
+	s := &m.Numerics.Parts
+	s.AttentionIn, s.Key, s.AttentionOut = c.loose("attention_in_multiplier"), c.loose("key_multiplier"), c.loose("attention_out_multiplier")
+	s.SSMIn, s.SSMOut = c.loose("ssm_in_multiplier"), c.loose("ssm_out_multiplier")
+	for i, v := range looseList(c.fields["ssm_multipliers"], len(s.SSM)) {
+		s.SSM[i] = v
+	}
+	if l := looseList(c.fields["mlp_multipliers"], 2); l != nil {
+		s.Gate, s.Down = l[0], l[1]
+	}
+}
+
+// looseList is a list of n numbers that cost nothing, nil for anything else.
+func looseList(v any, n int) []float64 {
+	l, _ := v.([]any)
+	if len(l) != n {
+		return nil
+	}
+	out := make([]float64, n)
+	for i, e := range l {
+		f, ok := e.(float64)
+		if !ok {
+			return nil
+		}
+		out[i] = f
+	}
+	return out
 }

@@ -1,6 +1,10 @@
 package hf
 
-import "github.com/OWNER/ridgeline/arch"
+import (
+	"math"
+
+	"github.com/OWNER/ridgeline/arch"
+)
 
 // TypeOf is the model_type of a config.json, "" where it has none.
 func TypeOf(data []byte) string {
@@ -54,6 +58,9 @@ func (c *config) ropeScaling(kind string) arch.RopeScaling {
 		case "yarn":
 			s.Kind = arch.RopeYarn
 			s.Fast, s.Slow, s.Magnitude = r.looseOr("beta_fast", 32), r.looseOr("beta_slow", 1), r.loose("attention_factor")
+			if one, all := r.loose("mscale"), r.loose("mscale_all_dim"); s.Magnitude == 0 && one != 0 && all != 0 && s.Factor > 1 {
+				s.Magnitude = (0.1*one*math.Log(s.Factor) + 1) / (0.1*all*math.Log(s.Factor) + 1)
+			}
 			s.Truncate = true
 			if v, ok := p["truncate"].(bool); ok {
 				s.Truncate = v
