@@ -13,21 +13,32 @@ const (
 	GELU
 	GELUTanh      // GELU by its tanh approximation
 	ClampedSwiGLU // gpt-oss: (min(u,7)+1)·g·σ(1.702·g) with g ≤ 7, u from −7
+	// XIELU has two learned numbers, p and n (arXiv:2411.13010, Apertus), α = softplus(p) and
+	// β + softplus(n), β = ½: α·x² + β·x above 0, (exp(x)−1−x)·α + β·x below.
+	XIELU
 )
 
-var activationNames = [...]string{"silu", "relu", "relu2", "gelu", "gelu_tanh", "clamped_swiglu"}
+var activationNames = [...]string{"silu", "relu", "relu2", "gelu", "gelu_tanh", "clamped_swiglu", "xielu"}
 
 func (a Activation) String() string { return activationNames[a] }
 
+// Weights is how many learned numbers the activation has.
+func (a Activation) Weights() int {
+	if a == XIELU {
+		return 2
+	}
+	return 0
+}
+
 // Activations lists the activations.
 func Activations() []Activation {
-	return []Activation{SiLU, ReLU, ReLU2, GELU, GELUTanh, ClampedSwiGLU}
+	return []Activation{SiLU, ReLU, ReLU2, GELU, GELUTanh, ClampedSwiGLU, XIELU}
 }
 
 // MLP is a dense feed-forward network: gated (SwiGLU, act(g)⊙u) or plain.
 //
 // Weights: gated up [2·inner, width] (gate rows first), plain up [inner, width];
-// down [width, inner].
+// down [width, inner]; inner_norm [inner]; act [2] where the activation has weights (XIELU).
 type MLP struct {
 	Inner int
 	Gated bool
@@ -37,6 +48,8 @@ type MLP struct {
 	// activation: those below mean + z·deviation of the token's own, z the quantile of the normal
 	// distribution (Gemma 3n); from what is left the threshold is taken off. 0 switches off none.
 	Sparsity float64
+	// InnerNorm is an RMSNorm over the inner values, in front of the map down (BitNet).
+	InnerNorm bool
 }
 
 // Kind returns "swiglu" (gated) or "mlp".
@@ -66,8 +79,9 @@ func (m *MLP) fields() []Field {
 	}
 	return []Field{
 		{Key: "inner", Value: &m.Inner, Doc: "inner width"},
-		{Key: "activation", Value: &m.Act, Default: always(act), Shown: !m.Gated, Doc: "silu, relu, relu2, gelu, gelu_tanh or clamped_swiglu"},
+		{Key: "activation", Value: &m.Act, Default: always(act), Shown: !m.Gated, Doc: "silu, relu, relu2, gelu, gelu_tanh, clamped_swiglu or xielu"},
 		flag("bias", &m.Bias, "bias on both maps"),
+		flag("inner_norm", &m.InnerNorm, "norm in front of the map down"),
 		{Key: "sparsity", Value: &m.Sparsity, Default: always(0.0), Doc: "share of the inner values that is switched off, by a threshold of the normal distribution"},
 	}
 }
@@ -93,13 +107,19 @@ func (m MLP) Weights(width int) []Weight {
 		w = append(w, Weight{Name: "up_bias", Shape: []int{up}, Role: Vector},
 			Weight{Name: "down_bias", Shape: []int{width}, Role: Vector})
 	}
+	if m.InnerNorm {
+		w = append(w, Weight{Name: "inner_norm", Shape: []int{m.Inner}, Role: Vector})
+	}
+	if n := m.Act.Weights(); n > 0 {
+		w = append(w, Weight{Name: "act", Shape: []int{n}, Role: Vector})
+	}
 	return w
 }
 
 // Check implements FFN.
 func (m MLP) Check(int) error {
-	if err := checkActivation(m.Act, m.Gated); err != nil {
-		return err
+	if m.Act == ClampedSwiGLU && !m.Gated {
+		return fmt.Errorf("activation %s needs a gated network", m.Act)
 	}
 	if !(m.Sparsity >= 0 && m.Sparsity < 1) {
 		return fmt.Errorf("sparsity %g is not from 0 to below 1", m.Sparsity)
@@ -107,8 +127,12 @@ func (m MLP) Check(int) error {
 	return positive("inner", m.Inner)
 }
 
-// checkActivation refuses a gate without a branch to gate.
+// checkActivation refuses a gate without a branch to gate, and an activation with weights, which
+// only an MLP has.
 func checkActivation(a Activation, gated bool) error {
+	if a.Weights() > 0 {
+		return fmt.Errorf("activation %s is of an mlp alone", a)
+	}
 	if a == ClampedSwiGLU && !gated {
 		return fmt.Errorf("activation %s needs a gated network", a)
 	}

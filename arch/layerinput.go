@@ -26,8 +26,8 @@ func (l LayerInput) check() error {
 	if err := positive("layer_input", l.Width, "layer_input_vocab", l.Vocab); err != nil {
 		return err
 	}
-	if l.Act == ClampedSwiGLU {
-		return fmt.Errorf("layer_input_activation %s is of a gated network", l.Act)
+	if l.Act == ClampedSwiGLU || l.Act.Weights() > 0 {
+		return fmt.Errorf("layer_input_activation %s is of a network", l.Act)
 	}
 	return nil
 }

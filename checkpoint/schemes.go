@@ -73,6 +73,20 @@ func phi3() scheme {
 	})
 }
 
+// apertus keeps two numbers of each activation, beside two that the modelling code fixes.
+func apertus() scheme {
+	s := llama().with(map[string]entry{
+		"mixer_norm": one("attention_layernorm.weight"), "ffn_norm": one("feedforward_layernorm.weight"),
+		"mlp.act": one("act_fn.alpha_p", "act_fn.alpha_n"),
+	})
+	s.buffers = []string{".act_fn.beta", ".act_fn.eps"}
+	return s
+}
+
+func bitNet() scheme {
+	return llama().with(map[string]entry{"attention.inner_norm": one("attn_sub_norm.weight"), "swiglu.inner_norm": one("ffn_sub_norm.weight")})
+}
+
 // sandwich names the norms behind a layer's parts beside those before.
 func sandwich(s scheme) scheme {
 	return s.with(map[string]entry{

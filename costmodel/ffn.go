@@ -4,8 +4,11 @@ import "github.com/OWNER/ridgeline/arch"
 
 // activationFLOPs per element, docs/accounting.md.
 func activationFLOPs(a arch.Activation) float64 {
-	if a == arch.ReLU {
+	switch a {
+	case arch.ReLU:
 		return 1
+	case arch.XIELU:
+		return 5
 	}
 	return 2
 }
@@ -26,6 +29,12 @@ func (b *builder) mlp(m arch.MLP) {
 	act := b.activation("mlp.act", in, 1, m.Gated, m.Act, r)
 	if m.Sparsity > 0 { // mean, deviation, threshold
 		act.FLOPs[r] += 6 * float64(in)
+	}
+	if n := m.Act.Weights(); n > 0 {
+		b.weights(act, float64(n))
+	}
+	if m.InnerNorm {
+		b.rmsNorm("mlp.inner_norm", in, in, r)
 	}
 	b.outLinear("mlp.down", in, m.Bias)
 }

@@ -164,6 +164,10 @@ func MLX(bits, group int) Format {
 	return Format{elem: integer, bits: uint8(bits), blockOut: 1, blockIn: int32(group), scale: 16, offset: 16, packing: byWords}
 }
 
+// Ternary is BitNet's layout: the values −1, 0 and 1 in two bits, four to a byte, and one 16-bit
+// scale for the matrix.
+func Ternary() Format { return Format{elem: integer, bits: 2, scale: 16} }
+
 // InGGUF is a block type of GGUF files.
 func InGGUF(t GGUF) Format {
 	switch t {

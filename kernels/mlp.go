@@ -10,24 +10,42 @@ import (
 type mlp struct {
 	arch.MLP
 	up, down linear
-	z        float64 // deviations from the mean up to which values are switched off
+	norm     *norm     // over the inner values, nil without
+	alphas   []float32 // of an activation with weights
+	z        float64   // deviations from the mean up to which values are switched off
 }
 
 func (m *Model) newMLP(f arch.MLP, p string, _ int) *mlp {
 	width := m.arch.Width
-	return &mlp{MLP: f, z: math.Sqrt2 * math.Erfinv(2*f.Sparsity-1), up: m.linear(p+"up", arch.UpRows(f.Inner, f.Gated), width), down: m.linear(p+"down", width, f.Inner)}
+	out := &mlp{MLP: f, z: math.Sqrt2 * math.Erfinv(2*f.Sparsity-1), up: m.linear(p+"up", arch.UpRows(f.Inner, f.Gated), width), down: m.linear(p+"down", width, f.Inner)}
+	if f.InnerNorm {
+		out.norm = m.bare(p + "inner_norm")
+	}
+	if f.Act.Weights() > 0 {
+		w := m.weights[p+"act"]
+		out.alphas = []float32{softplus32(w[0]), 0.5 + softplus32(w[1])}
+	}
+	return out
 }
 
 // activationFLOPs is the cost of an activation on one element (docs/accounting.md).
 func activationFLOPs(a arch.Activation) int {
-	if a == arch.ReLU {
+	switch a {
+	case arch.ReLU:
 		return 1
+	case arch.XIELU:
+		return 5 // of the longer branch
 	}
 	return 2
 }
 
 // activate sets dst = act(x), or act(gate half)⊙(linear half) of x where gated.
 func activate(r *runner, t *tally, x, dst mat, act arch.Activation, gated bool) {
+	activateWith(r, t, x, dst, act, nil, gated)
+}
+
+// activateWith is activate of an activation that may have weights.
+func activateWith(r *runner, t *tally, x, dst mat, act arch.Activation, alphas []float32, gated bool) {
 	count, rows := pieces(x.rows, 8*x.cols, 1)
 	r.split(count, t, func(p int, t *tally) {
 		for i := p * rows; i < min(x.rows, (p+1)*rows); i++ {
@@ -42,6 +60,11 @@ func activate(r *runner, t *tally, x, dst mat, act arch.Activation, gated bool) 
 				siluMuls(y, g, u)
 			case act == arch.ClampedSwiGLU:
 				clampedSwiGLU(y, g, u)
+			case act == arch.XIELU:
+				xielu(y, g, alphas)
+				for j := range u {
+					y[j] *= u[j]
+				}
 			default:
 				activateRow(y, g, act)
 				for j := range u {
@@ -52,6 +75,18 @@ func activate(r *runner, t *tally, x, dst mat, act arch.Activation, gated bool) 
 			t.write(Activations, len(y))
 		}
 	})
+}
+
+// xielu is arch.XIELU with its two factors of α.
+func xielu(y, x, alphas []float32) {
+	for i, v := range x {
+		switch {
+		case v > 0:
+			y[i] = alphas[0]*v*v + 0.5*v
+		default:
+			y[i] = (float32(math.Expm1(min(float64(v), -1e-6)))-v)*alphas[1] + 0.5*v
+		}
+	}
 }
 
 // clampedSwiGLU is gpt-oss' gate: y = (u+1)·g·σ(1.702·g), g at most 7, u from −7 to 7.
@@ -118,8 +153,12 @@ func (m *mlp) run(c *call, x mat) {
 		if m.Sparsity > 0 {
 			t.flops(switchOff(up.part(0, m.Inner), m.z))
 		}
-		activate(r, t, up, y, m.Act, m.Gated)
+		t.read(Weights, len(m.alphas))
+		activateWith(r, t, up, y, m.Act, m.alphas, m.Gated)
 	})
+	if m.norm != nil {
+		c.op("mlp.inner_norm", func(t *tally) { m.norm.rows(r, t, y, y) })
+	}
 	to, add := c.sink()
 	c.op("mlp.down", func(t *tally) { r.linear(t, m.down, y, to, epilogue{add: add}) })
 }

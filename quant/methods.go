@@ -400,3 +400,18 @@ func (s scheme) mlx(o *object) (formats.Format, bool) {
 	o.fail("%s.mode %s is not modelled", o.field, quoted(s.kind))
 	return formats.Format{}, false
 }
+
+// bitnet: BitNet's ternary weights, four to a byte, and one scale a matrix. Files of the "online" mode
+// keep 16 bits and are made ternary when they are loaded.
+func (r *Rules) bitnet(o *object) {
+	o.skip("linear_class", "use_rms_norm", "rms_norm_eps")
+	r.keep.read(o, "modules_to_not_convert", o.names("modules_to_not_convert"), transformers)
+	switch mode := o.text("quantization_mode", "offline"); mode {
+	case "offline":
+		r.groups = append(r.groups, override{linear(), formats.Ternary()})
+	case "online":
+		r.Notes = append(r.Notes, "the weights are stored in 16 bits and made ternary when they are loaded")
+	default:
+		o.fail("%s.quantization_mode %s is not modelled", o.field, quoted(mode))
+	}
+}

@@ -144,6 +144,8 @@ func Read(field string, config map[string]any) (*Rules, error) {
 		r.fbgemm(o)
 	case "mxfp4":
 		r.mxfp4(o)
+	case "bitnet":
+		r.bitnet(o)
 	case "compressed-tensors", "compressed_tensors":
 		r.compressedTensors(o)
 	case "modelopt", "modelopt_fp4", "modelopt_fp8", "modelopt_mixed":
@@ -172,7 +174,7 @@ func Read(field string, config map[string]any) (*Rules, error) {
 	return r, nil
 }
 
-const methods = "auto-round, awq, bitsandbytes, compressed-tensors, fbgemm_fp8, fp8, gptq, modelopt, mxfp4 and MLX"
+const methods = "auto-round, awq, bitnet, bitsandbytes, compressed-tensors, fbgemm_fp8, fp8, gptq, modelopt, mxfp4 and MLX"
 
 // ReadModelOpt reads the file hf_quant_config.json that Nvidia's ModelOpt writes beside
 // config.json.

@@ -397,3 +397,37 @@ func importChatGLM(c *config) *arch.Model {
 	}
 	return decoder(m, n, a, same(arch.MLP{Inner: c.size("ffn_hidden_size"), Gated: true, Bias: all}), nil)
 }
+
+// importApertus: ApertusConfig. Queries and keys are normed, a plain MLP whose activation (xIELU) has
+// two learned numbers.
+func importApertus(c *config) *arch.Model {
+	d := hfDefaults{maxContext: 65536, ropeTheta: 12e6}
+	m, n := c.model(d)
+	a := c.attention(m, d)
+	c.biased(&a, false)
+	a.QKNorm = c.boolOr("qk_norm", true)
+	c.rotary(&a, d.ropeTheta, 1)
+	if s := c.stringOr("hidden_act", "xielu"); s != "xielu" {
+		c.fail("%shidden_act %s is not modelled for this type", c.prefix, quote(s))
+	}
+	for _, name := range []string{"post_norm", "mlp_bias"} {
+		if c.boolOr(name, false) {
+			c.fail("%s%s is not modelled for this type", c.prefix, name)
+		}
+	}
+	return decoder(m, n, a, same(arch.MLP{Inner: c.size("intermediate_size"), Act: arch.XIELU}), nil)
+}
+
+// importBitNet: BitNetConfig. Norms in front of the maps out of attention and MLP
+// (use_sub_norms), squared ReLU. Released files pack four weights in a byte
+// (quantization_config).
+func importBitNet(c *config) *arch.Model {
+	d := hfDefaults{maxContext: 2048, kvHeads: 5, ropeTheta: 500000}
+	m, n := c.model(d)
+	a := c.attention(m, d)
+	c.biased(&a, false)
+	a.InnerNorm = c.boolOr("use_sub_norms", true)
+	c.rotary(&a, d.ropeTheta, 1)
+	f := arch.MLP{Inner: c.size("intermediate_size"), Gated: true, Act: c.activation("hidden_act", arch.ReLU2), InnerNorm: a.InnerNorm}
+	return decoder(m, n, a, same(f), nil)
+}

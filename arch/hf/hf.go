@@ -76,7 +76,9 @@ func importers() map[string]func(*config) *arch.Model {
 		"bamba":            importBamba,
 		"granitemoehybrid": importGraniteHybrid,
 		"falcon_h1":        importFalconH1,
+		"apertus":          importApertus,
 		"arcee":            importArcee,
+		"bitnet":           importBitNet,
 		"baichuan":         importBaichuan,
 		"chatglm":          importChatGLM,
 		"cohere":           importCohere,
@@ -150,8 +152,6 @@ func Refused() map[string]string {
 		"deepseek_v4":   "its caches are compressed along the sequence",
 		"jetmoe":        "the heads of its attention are experts that a router picks",
 		"longcat_flash": "its mixture of experts stands across two attention layers, and some experts pass their input on",
-		"bitnet":        "its norms inside attention and MLP and its ternary products",
-		"apertus":       "its activation has parameters of its own",
 		"kimi_k3":       "its residual stream attends to blocks of layers, and its latent attention has a gate",
 	}
 }

@@ -216,6 +216,10 @@ func Random(n Draw) *arch.Model {
 		if yes("sparse") {
 			f.Sparsity = 0.3
 		}
+		f.InnerNorm = yes("mlp_inner_norm")
+		if yes("xielu") {
+			f.Act = arch.XIELU
+		}
 		return f
 	}
 	if rarely("laurel") {
