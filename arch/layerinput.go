@@ -27,7 +27,7 @@ func (l LayerInput) check() error {
 		return err
 	}
 	if l.Act == ClampedSwiGLU || l.Act.Weights() > 0 {
-		return fmt.Errorf("layer_input_activation %s is of a network", l.Act)
+		return fmt.Errorf("layer_input_activation %s is for a feed-forward network alone", l.Act)
 	}
 	return nil
 }

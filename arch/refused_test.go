@@ -173,7 +173,7 @@ func TestModelsThatAreRefused(t *testing.T) {
 		{func(m *Model) { m.LayerInput.Vocab = 3 }, "layer_input must be positive"},
 		{func(m *Model) { m.LayerInput.Width = 3 }, "layer_input_vocab must be positive"},
 		{func(m *Model) { m.LayerInput = LayerInput{3, 4, ReLU} }, ""},
-		{func(m *Model) { m.LayerInput = LayerInput{3, 4, ClampedSwiGLU} }, "is of a gated network"},
+		{func(m *Model) { m.LayerInput = LayerInput{3, 4, ClampedSwiGLU} }, "is for a feed-forward network alone"},
 		{func(m *Model) { m.AltUp = AltUp{2, 1} }, ""},
 		{func(m *Model) { m.AltUp = AltUp{64, 63} }, ""},
 		{func(m *Model) { m.AltUp = AltUp{65, 0} }, "altup_streams 65 is not from 2 to 64"},
