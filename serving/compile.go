@@ -135,7 +135,7 @@ func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings)
 		}
 	}
 	if p.PrefillMost != nil {
-		l.PromptMost = p.PrefillMost.Value
+		l.PromptMost = choose(s.PrefillMost, p.PrefillMost.Value)
 	}
 	if p.Clip != nil {
 		l.Clip = p.Clip.Value
@@ -148,6 +148,9 @@ func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings)
 	}
 	l.Lookahead = choose(s.Lookahead, l.Lookahead)
 	l.ReserveFull = p.ReserveFull != nil && p.ReserveFull.Value
+	if p.MixedChunk != nil {
+		l.MixedChunk = choose(s.MixedChunk, p.MixedChunk.Value)
+	}
 	l.PrefixCache = choose(s.PrefixCaching, p.PrefixCaching.Value)
 	if f == costmodel.Calibrated || s.Host != nil {
 		l.Host = choose(s.Host, *p.Host)

@@ -345,10 +345,10 @@ func TestServed(t *testing.T) {
 	}
 }
 
-// SGLang takes prompts into a step until their whole lengths pass max_prefill_tokens,
+// SGLang takes prompts into a step until their whole lengths reach max_prefill_tokens,
 // whatever its chunk has room for.
 func TestMostPromptTokensOfAStep(t *testing.T) {
-	for most, want := range map[int]int{299: 2, 300: 1} {
+	for most, want := range map[int]int{150: 2, 300: 2, 301: 1} {
 		l := dense(100)
 		l.Policy, l.PrefixCache, l.Budget, l.PromptMost = "prefill-first-chunked", false, 1000, most
 		r := simulate(t, l, plain, &Replay{Requests: []Request{{ID: 0, Prompt: 150, Generate: 1}, {ID: 1, Prompt: 150, Generate: 1}}}, Options{})

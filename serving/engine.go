@@ -3,6 +3,7 @@ package serving
 import (
 	_ "embed"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,6 +52,7 @@ type Profile struct {
 	Layout        *Setting[string]  `yaml:"layout"`
 	Lookahead     *Setting[bool]    `yaml:"lookahead"`
 	ReserveFull   *Setting[bool]    `yaml:"reserve_full_prompt"`
+	MixedChunk    *Setting[bool]    `yaml:"mixed_chunk"`
 	Graphs        *Setting[string]  `yaml:"graphs"`
 	Overhead      *Setting[float64] `yaml:"overhead"`
 	Ratio         *struct {
@@ -117,6 +119,7 @@ func (p *Profile) inherit(o *Profile) {
 	inherit(&p.Layout, o.Layout)
 	inherit(&p.Lookahead, o.Lookahead)
 	inherit(&p.ReserveFull, o.ReserveFull)
+	inherit(&p.MixedChunk, o.MixedChunk)
 	inherit(&p.Graphs, o.Graphs)
 	inherit(&p.Overhead, o.Overhead)
 	inherit(&p.Ratio, o.Ratio)
@@ -151,6 +154,8 @@ func (p *Profile) missing() string {
 		return "layout"
 	case !p.Graphs.set():
 		return "graphs"
+	case graphRules[p.Graphs.Value].strides == nil:
+		return "rule for graphs that is known"
 	case !p.Overhead.set():
 		return "overhead"
 	case p.Host == nil || p.HostSource == "":
@@ -238,7 +243,9 @@ type Settings struct {
 	PrefixCaching       *bool
 	ChunkedPrefill      *bool
 	Lookahead           *bool
-	Eager               bool // --enforce-eager
+	MixedChunk          *bool // SGLang's --enable-mixed-chunk
+	PrefillMost         *int  // SGLang's --max-prefill-tokens
+	Eager               bool  // --enforce-eager
 	KVBlocks            *int
 	StoreFull           bool // --disable-hybrid-kv-cache-manager
 	Watermark           *float64
@@ -254,26 +261,37 @@ func choose[T any](set *T, d T) T {
 	return d
 }
 
+// graphRules are how engines list the batches they capture: whole numbers up to a first
+// limit, and from there on in growing strides.
+var graphRules = map[string]struct {
+	first   []int
+	strides []stride
+}{
+	// vllm 0.7.3 worker/model_runner.py _BATCH_SIZES_TO_CAPTURE
+	"v0": {[]int{1, 2, 4}, []stride{{8, 8, math.MaxInt}}},
+	// vllm config/vllm.py _set_cudagraph_sizes
+	"v1": {[]int{1, 2, 4}, []stride{{8, 8, 256}, {272, 16, math.MaxInt}}},
+	// sglang srt/server_args.py _generate_cuda_graph_batch_sizes
+	"sglang": {[]int{1, 2, 4, 8, 12}, []stride{{16, 8, 256}, {272, 16, 511}, {512, 32, math.MaxInt}}},
+	// tensorrt_llm/llmapi/llm_args.py CudaGraphConfig._generate_cuda_graph_batch_sizes, without padding
+	"trtllm": {nil, []stride{{1, 1, 32}, {64, 64, 128}}},
+}
+
+// stride is every by-th number from from to to.
+type stride struct{ from, by, to int }
+
 // graphSizes are the batches an engine captures, up to most.
-func graphSizes(rule string, most int) []int {
-	var out []int
-	add := func(n int) {
+func graphSizes(rule string, most int) (out []int) {
+	r := graphRules[rule]
+	for _, n := range r.first {
 		if n <= most {
 			out = append(out, n)
 		}
 	}
-	add(1)
-	add(2)
-	add(4)
-	last := 256
-	if rule == "v0" {
-		last = most
-	}
-	for n := 8; n <= min(last, most); n += 8 {
-		add(n)
-	}
-	for n := 272; n <= most && rule != "v0"; n += 16 {
-		add(n)
+	for _, s := range r.strides {
+		for n := s.from; n <= min(s.to, most); n += s.by {
+			out = append(out, n)
+		}
 	}
 	return out
 }

@@ -72,6 +72,7 @@ type Limits struct {
 	Promised    bool // vLLM's policies admit only where all blocks a request may ever hold are there, so that none is preempted: no engine's rule, to tell what preemption costs
 	Watermark   int  // blocks kept free when admitting
 	MaxLen      int  // 0: no limit
+	MixedChunk  bool // steps with prompt tokens decode too (SGLang)
 	PromptMost  int  // most prompt tokens admitted in one step, whatever the chunk; 0: none
 	Clip        int  // most output tokens reserved on admission (SGLang); 0: all
 	Graphs      Graphs

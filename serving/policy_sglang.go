@@ -3,7 +3,8 @@ package serving
 import "math"
 
 // chunkedFirst is SGLang's scheduler: if anything can be admitted the step is prompts
-// only, in chunks of at most Budget tokens together; else it decodes. Admission keeps room
+// only, in chunks of at most Budget tokens together; else it decodes. With mixed chunks a
+// step with prompts decodes as well, a token of the budget each. Admission keeps room
 // for a part of what running sequences may still make; where that guess was too small,
 // sequences with the fewest outputs are retracted (managers/schedule_policy.py PrefillAdder,
 // managers/schedule_batch.py retract_decode).
@@ -73,9 +74,17 @@ func (c chunkedFirst) schedule(r *Replica) {
 	}
 	block := r.pool.layout.block
 	room := float64(r.pool.free*block) - c.promised(r)
+	if l.MixedChunk { // running sequences come first, and are part of the step
+		for _, q := range r.running {
+			if q.decoding() {
+				chunk--
+				input--
+			}
+		}
+	}
 	partial := false
 	for _, q := range r.running { // at most one prompt is under way
-		if q.decoding() {
+		if q.decoding() || chunk <= 0 {
 			continue
 		}
 		n := min(q.known()-q.computed, chunk)
@@ -104,7 +113,7 @@ func (c chunkedFirst) schedule(r *Replica) {
 			break
 		}
 		r.block(byBudget)
-		if chunk <= 0 || n > input && len(p.chunks) > 0 {
+		if chunk <= 0 || n >= input && len(p.chunks) > 0 {
 			break
 		}
 		part := n
@@ -129,10 +138,9 @@ func (c chunkedFirst) schedule(r *Replica) {
 		input -= n
 		partial = part < n
 	}
-	if len(p.chunks) > 0 {
-		return
+	if len(p.chunks) == 0 || l.MixedChunk {
+		c.decode(r)
 	}
-	c.decode(r)
 }
 
 // decode gives every sequence its next token, retracting where blocks run out.
