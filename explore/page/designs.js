@@ -126,7 +126,7 @@ function showLayers(e, d, i) {
   };
   box.replaceChildren(...d.layers.map((l, n) => {
     const reads = l.cache_of !== undefined ? '←' + (l.cache_of + 1) : l.memory_of !== undefined ? '⇠' + (l.memory_of + 1) : l.label ? '@' : l.caches && !l.window ? '▪' : '';
-    const b = make('button', { type: 'button', class: 'k' + (d.mixers.indexOf(l.name) % 6), tabIndex: n === 0 ? 0 : -1 }, l.name.slice(0, 4), make('small', {}, reads));
+    const b = make('button', { type: 'button', class: 'k' + (d.mixers.indexOf(l.name) % 6), tabIndex: n === 0 ? 0 : -1 }, l.name.split('_')[0].slice(0, 6), make('small', {}, reads));
     b.setAttribute('aria-label', tell(d, n));
     b.setAttribute('aria-pressed', 'false');
     b.addEventListener('mouseenter', () => link(n));
