@@ -180,3 +180,29 @@ func TestSharedExpertGate(t *testing.T) {
 		t.Errorf("the gate is %g B to read, want 3 values of 2", got)
 	}
 }
+
+// A memory that a layer of the self-decoder and one of the cross-decoder both gate is handed on for
+// every row of a prompt; behind the first of them, for the last row alone; behind both, not at all.
+func TestMemoryReadOnBothSidesOfTheSplit(t *testing.T) {
+	mamba := arch.Mamba1{DInner: 128, DState: 4, DConv: 4, DtRank: 4}
+	full := arch.Attention{Heads: 4, KVHeads: 4, HeadDim: 16}
+	gmu := arch.GMU{Memory: arch.To(0), From: arch.ScanMemory, DMem: 128}
+	cross := full
+	cross.KVSource = arch.To(2)
+	c, err := Compile(layers(t, nil, mamba, gmu, full, gmu, cross), testGPU(), Options{PP: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const stream, memory = 64 * 2, 128 * 2
+	for i, want := range []float64{50*stream + 50*memory, 50*stream + memory, stream + memory, stream, 0} {
+		sent := 0.0
+		for _, g := range c.stages[i].prefill {
+			if g.Name == "pp.send" {
+				sent += g.Op.Work(Call{Batch: 1, New: 50}).Link
+			}
+		}
+		if sent != want {
+			t.Errorf("stage %d sends %g B, want %g", i, sent, want)
+		}
+	}
+}

@@ -38,3 +38,21 @@ func TestSharedWeightsAreStoredOnceAndReadByEachUse(t *testing.T) {
 		t.Errorf("%g bytes of cache a token, want %d", got, 3*2*8*2)
 	}
 }
+
+// Each stage of a pipeline stores a shared block once, whichever of its layers uses it first, and
+// counts it no second time where several of its layers do: six uses in three stages of two.
+func TestEachStageStoresASharedBlock(t *testing.T) {
+	s := arch.SharedBlock{Heads: 2, KVHeads: 2, HeadDim: 4, Inner: 6, Act: arch.GELU}
+	again, _ := arch.UsingWeights(s, arch.To(0))
+	m := &arch.Model{Name: "m", Width: 8, Vocab: 10, Layers: []arch.Layer{{Mixer: s}, {Mixer: again}, {Mixer: again}, {Mixer: again}, {Mixer: again}, {Mixer: again}}}
+	const shared, own, norms, embedding, head = 616, 64, 8, 80, 80
+	c, err := Compile(m, testGPU(), Options{PP: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, ends := range []int{embedding, 0, head + norms} { // the last norm goes before the head
+		if got, want := c.stages[i].mem.weights, 2.0*float64(shared+2*(own+norms)+ends); got != want {
+			t.Errorf("stage %d stores %g B of weights, want %g", i, got, want)
+		}
+	}
+}

@@ -185,7 +185,7 @@ func (b *builder) memoriesRead(i, from int) (out []handed) {
 		layer int
 		kind  arch.MemoryKind
 	}
-	at := map[key]int{}
+	seen := map[key]bool{}
 	for j := i; j < len(b.m.Layers); j++ {
 		basis := rows
 		if j >= from {
@@ -198,11 +198,10 @@ func (b *builder) memoriesRead(i, from int) (out []handed) {
 				continue
 			}
 			k := key{s, rd.Kind}
-			if n, seen := at[k]; seen {
-				out[n].basis = min(out[n].basis, basis) // rows come before seqs
+			if seen[k] { // by a layer in front, which has no fewer rows
 				continue
 			}
-			at[k] = len(out)
+			seen[k] = true
 			out = append(out, handed{b.m.MemoryWidth(s, rd.Kind), basis, rd.Kind == arch.OutputMemory})
 		}
 	}
