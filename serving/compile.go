@@ -136,6 +136,11 @@ func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings)
 	}
 	if p.PrefillMost != nil {
 		l.PromptMost = choose(s.PrefillMost, p.PrefillMost.Value)
+	} else if s.PrefillMost != nil {
+		return nil, fmt.Errorf("max_prefill_tokens: %s has no such setting, SGLang does", p.Name)
+	}
+	if s.PrefillMost != nil && *s.PrefillMost < 1 {
+		return nil, fmt.Errorf("max_prefill_tokens %d: must be 1 or more", *s.PrefillMost)
 	}
 	if p.Clip != nil {
 		l.Clip = p.Clip.Value
@@ -150,6 +155,11 @@ func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings)
 	l.ReserveFull = p.ReserveFull != nil && p.ReserveFull.Value
 	if p.MixedChunk != nil {
 		l.MixedChunk = choose(s.MixedChunk, p.MixedChunk.Value)
+	} else if s.MixedChunk != nil {
+		return nil, fmt.Errorf("enable_mixed_chunk: %s has no such setting, SGLang does", p.Name)
+	}
+	if l.MixedChunk && !l.Chunked {
+		return nil, fmt.Errorf("enable_mixed_chunk: prompts are computed whole (chunked prefill is off), so that no chunk can be mixed with decodes")
 	}
 	l.PrefixCache = choose(s.PrefixCaching, p.PrefixCaching.Value)
 	if f == costmodel.Calibrated || s.Host != nil {

@@ -23,6 +23,12 @@ func (d *Deployment) Describe() []Described {
 		{"watermark", fmt.Sprintf("%d blocks", l.Watermark), sourceOf(p.Watermark)},
 		{"graphs", l.Graphs.String(), p.Graphs.Source},
 	}
+	if l.PromptMost > 0 {
+		out = append(out, Described{"max_prefill_tokens", fmt.Sprint(l.PromptMost), p.PrefillMost.Source})
+	}
+	if p.MixedChunk != nil {
+		out = append(out, Described{"mixed_chunk", fmt.Sprint(l.MixedChunk), p.MixedChunk.Source})
+	}
 	if l.MaxLen > 0 {
 		out = append(out, Described{"max_model_len", fmt.Sprint(l.MaxLen), "the model"})
 	}

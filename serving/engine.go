@@ -176,8 +176,13 @@ func Engines() []string {
 // DefaultEngine is the engine simulated where none is named.
 const DefaultEngine = "vllm-0.14"
 
+// majors are the newest first numbers that engines' versions have had: vllm-9 is a slip, not
+// the newest engine.
+var majors = map[string]int{"vllm": 0, "sglang": 0, "trtllm": 1}
+
 // EngineNamed returns an engine's profile. A version stands for the profile with the
-// nearest one not after it: vllm-0.15.1 is vllm-0.14. "vllm" is the newest.
+// nearest one not after it: vllm-0.15.1 is vllm-0.14. "vllm" is the newest. Versions of
+// a first number that no release has had are refused, with the engines that are known.
 func EngineNamed(name string) (*Profile, error) {
 	name = strings.ToLower(strings.TrimSpace(name))
 	if name == "" {
@@ -192,7 +197,7 @@ func EngineNamed(name string) (*Profile, error) {
 	}
 	base, version, _ := strings.Cut(name, "-")
 	want, ok := parseVersion(version)
-	if base == "vllm" || base == "sglang" || base == "trtllm" {
+	if newest, is := majors[base]; is && !(ok && want[0] > newest) {
 		var best *Profile
 		var bestV []int
 		for i := range es {

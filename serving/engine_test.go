@@ -160,7 +160,7 @@ func TestEngineNames(t *testing.T) {
 			t.Errorf("%q is %v (%v), want %s", name, p, err, want)
 		}
 	}
-	for _, name := range []string{"tgi", "vllm-x", "vllm-0.1"} {
+	for _, name := range []string{"tgi", "vllm-x", "vllm-0.1", "vllm-9", "vllm-1.0", "sglang-1.2", "trtllm-2"} {
 		if _, err := EngineNamed(name); err == nil {
 			t.Errorf("%q was taken", name)
 		}

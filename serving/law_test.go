@@ -96,6 +96,8 @@ func anyLimits(t *rapid.T) *Limits {
 	if l.Policy == "prefill-first-chunked" {
 		l.Ratio = Ratio{0.7, 0.1, 100}
 		l.Clip = 100
+		l.MixedChunk = l.Chunked && rapid.Bool().Draw(t, "mixed")
+		l.PromptMost = rapid.SampledFrom([]int{0, 100, 300}).Draw(t, "most of prompts")
 	}
 	if l.Policy == "prefill-first-whole" && rapid.Bool().Draw(t, "limit") {
 		l.Graphs = Graphs{Sizes: []int{1, 2, 4, 8, 16, 24, 32}, MaxContext: 200}

@@ -2,7 +2,10 @@ package serving
 
 import (
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/OWNER/ridgeline/costmodel"
 )
 
 // With mixed chunks a step with a prompt decodes too, each sequence taking a token of the
@@ -51,6 +54,54 @@ func TestGraphSizes(t *testing.T) {
 			if slices.Contains(got, n) {
 				t.Errorf("%s to %d: a graph of %d", x.rule, x.most, n)
 			}
+		}
+	}
+}
+
+// Engines capture by the rule of their own.
+func TestEnginesCaptureByTheirOwnRule(t *testing.T) {
+	for engine, want := range map[string][2]int{"sglang": {256, 36}, "trtllm": {128, 34}} {
+		got := deploy(t, engine, "llama-3.1-8b", "h200", costmodel.Roofline, costmodel.Options{}, Settings{}).Limits.Graphs.Sizes
+		if len(got) != want[1] || got[len(got)-1] != want[0] {
+			t.Errorf("%s captures %v; want %d batches to %d", engine, got, want[1], want[0])
+		}
+	}
+}
+
+// A rule for graphs that is not known is refused with the engine that asks for it.
+func TestUnknownGraphRuleIsRefused(t *testing.T) {
+	data := strings.Replace(string(engineFile), "graphs: {value: sglang,", "graphs: {value: sgl,", 1)
+	if _, err := parseEngines([]byte(data)); err == nil || !strings.Contains(err.Error(), "engine sglang has no rule for graphs") {
+		t.Errorf("an unknown rule: %v", err)
+	}
+}
+
+// Settings of SGLang are its own: other engines refuse them, and chunks are mixed only where
+// prompts are computed in chunks.
+func TestSettingsOfSGLang(t *testing.T) {
+	d := deploy(t, "sglang", "llama-3.1-8b", "h200", costmodel.Roofline, costmodel.Options{}, Settings{MixedChunk: ptr(true), PrefillMost: ptr(4096)})
+	if !d.Limits.MixedChunk || d.Limits.PromptMost != 4096 {
+		t.Errorf("mixed %v, at most %d prompt tokens; want true and 4096", d.Limits.MixedChunk, d.Limits.PromptMost)
+	}
+	d = deploy(t, "sglang", "llama-3.1-8b", "h200", costmodel.Roofline, costmodel.Options{}, Settings{})
+	if d.Limits.MixedChunk || d.Limits.PromptMost != 16384 {
+		t.Errorf("by default mixed %v, at most %d prompt tokens; want false and 16384", d.Limits.MixedChunk, d.Limits.PromptMost)
+	}
+	for _, x := range []struct {
+		engine, want string
+		s            Settings
+	}{
+		{"vllm-0.14", "max_prefill_tokens: vllm-0.14 has no such setting", Settings{PrefillMost: ptr(4096)}},
+		{"trtllm", "enable_mixed_chunk: trtllm has no such setting", Settings{MixedChunk: ptr(true)}},
+		{"sglang", "max_prefill_tokens 0: must be 1 or more", Settings{PrefillMost: ptr(0)}},
+		{"sglang", "chunked prefill is off", Settings{MixedChunk: ptr(true), ChunkedPrefill: ptr(false)}},
+	} {
+		p, err := EngineNamed(x.engine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Deploy(p, compiled(t, "llama-3.1-8b", "h200", costmodel.Options{}), costmodel.Roofline, x.s); err == nil || !strings.Contains(err.Error(), x.want) {
+			t.Errorf("%s: %v, want %q", x.engine, err, x.want)
 		}
 	}
 }

@@ -12,10 +12,12 @@ import (
 	"github.com/OWNER/ridgeline/serving"
 )
 
-// settingFlags are vLLM's flags.
+// settingFlags are vLLM's flags, and two that only SGLang has.
 type settingFlags struct {
 	flags                                              *pflag.FlagSet
 	seqs, budget, threshold, modelLen, block, kvBlocks int
+	prefillMost                                        int
+	mixed                                              bool
 	utilization                                        float64
 	prefix, noPrefix, chunked, noChunked               bool
 	async, noAsync, eager, noHybrid                    bool
@@ -34,11 +36,13 @@ func (s *settingFlags) register(f *pflag.FlagSet) {
 	f.BoolVar(&s.noPrefix, "no-enable-prefix-caching", false, "keep none")
 	f.BoolVar(&s.chunked, "enable-chunked-prefill", false, "split prompts over steps")
 	f.BoolVar(&s.noChunked, "no-enable-chunked-prefill", false, "compute prompts whole")
+	f.IntVar(&s.prefillMost, "max-prefill-tokens", 0, "SGLang: most prompt tokens admitted in a step")
+	f.BoolVar(&s.mixed, "enable-mixed-chunk", false, "SGLang: steps with prompts decode too")
 	f.BoolVar(&s.async, "async-scheduling", false, "schedule one step ahead")
 	f.BoolVar(&s.noAsync, "no-async-scheduling", false, "schedule between steps")
 	f.BoolVar(&s.eager, "enforce-eager", false, "no CUDA graphs")
 	f.BoolVar(&s.noHybrid, "disable-hybrid-kv-cache-manager", false, "store windows at full length")
-	for _, n := range []string{"max-num-seqs", "max-num-batched-tokens", "long-prefill-token-threshold", "max-model-len", "block-size", "kv-blocks", "gpu-memory-utilization"} {
+	for _, n := range []string{"max-num-seqs", "max-num-batched-tokens", "long-prefill-token-threshold", "max-model-len", "block-size", "kv-blocks", "gpu-memory-utilization", "max-prefill-tokens"} {
 		f.Lookup(n).DefValue = "the engine's"
 	}
 }
@@ -50,7 +54,7 @@ func (s *settingFlags) settings() (serving.Settings, error) {
 		name string
 		v    int
 		to   **int
-	}{{"max-num-seqs", s.seqs, &out.MaxNumSeqs}, {"max-num-batched-tokens", s.budget, &out.MaxNumBatchedTokens}, {"long-prefill-token-threshold", s.threshold, &out.LongPrefill}, {"max-model-len", s.modelLen, &out.MaxModelLen}, {"block-size", s.block, &out.BlockSize}, {"kv-blocks", s.kvBlocks, &out.KVBlocks}} {
+	}{{"max-num-seqs", s.seqs, &out.MaxNumSeqs}, {"max-num-batched-tokens", s.budget, &out.MaxNumBatchedTokens}, {"long-prefill-token-threshold", s.threshold, &out.LongPrefill}, {"max-model-len", s.modelLen, &out.MaxModelLen}, {"block-size", s.block, &out.BlockSize}, {"kv-blocks", s.kvBlocks, &out.KVBlocks}, {"max-prefill-tokens", s.prefillMost, &out.PrefillMost}} {
 		if !s.flags.Changed(x.name) {
 			continue
 		}
@@ -80,6 +84,9 @@ func (s *settingFlags) settings() (serving.Settings, error) {
 		case x.isOff, s.flags.Changed(x.on) && !x.isOn:
 			*x.to = &no
 		}
+	}
+	if s.flags.Changed("enable-mixed-chunk") {
+		out.MixedChunk = &s.mixed
 	}
 	out.Eager, out.StoreFull = s.eager, s.noHybrid
 	return out, nil
