@@ -8,7 +8,7 @@ import (
 // modelling code. The tables of the others follow its names and were never held against it.
 func Verified() []string {
 	return strings.Fields(`
-		afmoe arcee bamba bloom cohere cohere2 cwm deepseek_v2 deepseek_v3 deepseek_v32 diffllama dots1
+		afmoe apertus arcee bamba bitnet bloom cohere cohere2 cwm deepseek_v2 deepseek_v3 deepseek_v32 diffllama dots1
 		ernie4_5 ernie4_5_moe exaone4 exaone_moe falcon falcon_h1 falcon_mamba flex_olmo gemma gemma2
 		gemma3_text gemma3n_text gemma4_text glm glm4 glm4_moe glm4_moe_lite glm_moe_dsa gpt2 gpt_bigcode
 		gpt_neox gpt_oss gptj granite granitemoe granitemoehybrid granitemoeshared helium hunyuan_v1_dense
