@@ -3,8 +3,11 @@ package serving
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // Deployment is an engine running a model on a device: its limits, how to price its steps
@@ -209,6 +212,9 @@ func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings)
 		l.PrefixCache = false
 		d.Notes = append(d.Notes, "The engine keeps no prefix cache for models with recurrent states.")
 	}
+	if d.ownCache(c) {
+		d.Notes = append(d.Notes, "TensorRT-LLM usually keeps the cache of fp8 checkpoints in fp8 (kv_cache_quant_algo of hf_quant_config.json); the cache simulated is of 16 bits: --kv fp8 asks for the other.")
+	}
 	if err := d.memory(c, s); err != nil {
 		return nil, err
 	}
@@ -238,6 +244,12 @@ func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings)
 	}
 	d.Price, l.Kernels, err = pricerOf(c, f, s.Speculation)
 	return d, err
+}
+
+// ownCache reports whether the engine would likely keep another cache than is simulated: one
+// of fp8, as the checkpoint's weights, where nothing was said of it.
+func (d *Deployment) ownCache(c *costmodel.Compiled) bool {
+	return strings.HasPrefix(d.Profile.Name, "trtllm") && c.Options.Weights == formats.Of(precision.FP8) && c.Options.KV == precision.Unset
 }
 
 // mergeLayers adds up layers that keep the same.

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/precision"
 )
 
 // With mixed chunks a step with a prompt decodes too, each sequence taking a token of the
@@ -102,6 +104,29 @@ func TestSettingsOfSGLang(t *testing.T) {
 		}
 		if _, err := Deploy(p, compiled(t, "llama-3.1-8b", "h200", costmodel.Options{}), costmodel.Roofline, x.s); err == nil || !strings.Contains(err.Error(), x.want) {
 			t.Errorf("%s: %v, want %q", x.engine, err, x.want)
+		}
+	}
+}
+
+// TensorRT-LLM with fp8 weights and nothing said of the cache is told to keep 16 bits, once;
+// nobody else is.
+func TestCacheBesideFP8WeightsIsTold(t *testing.T) {
+	fp8 := formats.Of(precision.FP8)
+	for _, x := range []struct {
+		engine string
+		o      costmodel.Options
+		told   bool
+	}{
+		{"trtllm", costmodel.Options{Weights: fp8}, true},
+		{"trtllm-max-utilization", costmodel.Options{Weights: fp8}, true},
+		{"trtllm", costmodel.Options{Weights: fp8, KV: precision.FP8}, false},
+		{"trtllm", costmodel.Options{Weights: fp8, KV: precision.BF16}, false},
+		{"trtllm", costmodel.Options{}, false},
+		{"vllm-0.14", costmodel.Options{Weights: fp8}, false},
+	} {
+		notes := deploy(t, x.engine, "llama-3.1-8b", "h200", costmodel.Roofline, x.o, Settings{}).Notes
+		if told := len(notes) == 1 && strings.Contains(notes[0], "--kv fp8"); told != x.told || !told && len(notes) > 0 {
+			t.Errorf("%s, weights %s, cache %s: told %q, want it said: %v", x.engine, x.o.Weights, x.o.KV, notes, x.told)
 		}
 	}
 }
