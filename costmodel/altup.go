@@ -2,8 +2,8 @@ package costmodel
 
 import "github.com/OWNER/ridgeline/arch"
 
-// altUpIn prices what makes the streams of the token's embedding. Ranks of a tensor-parallel
-// group each hold all streams and do all of their work.
+// altUpIn prices the making of AltUp's parallel residual streams from the token's embedding. Every
+// rank of a tensor-parallel group holds all streams and does all of this work.
 func (b *builder) altUpIn() {
 	n := b.m.AltUp.Streams
 	if n == 0 {
@@ -14,7 +14,7 @@ func (b *builder) altUpIn() {
 	b.elementwise("altup.in_scale", InnerNorm, 0, w+others, others, 2*w+3*others, rows)
 }
 
-// altUpOut prices the streams joined in front of the last norm.
+// altUpOut prices joining the streams into one in front of the last norm.
 func (b *builder) altUpOut() {
 	n := b.m.AltUp.Streams
 	if n == 0 {
@@ -26,7 +26,7 @@ func (b *builder) altUpOut() {
 	b.elementwise("altup.join", InnerNorm, 0, w+others, w, 2*w+3*others+float64(n)*w, seqs)
 }
 
-// altUpPredict prices the streams as a layer finds them.
+// altUpPredict prices the prediction of every stream that a layer starts from.
 func (b *builder) altUpPredict(l arch.Layer) {
 	n := b.m.AltUp.Streams
 	if n == 0 {
@@ -37,7 +37,7 @@ func (b *builder) altUpPredict(l arch.Layer) {
 	b.elementwise("altup.mix", Gate, 0, all+float64(n*n), all, 2*float64(n)*all, b.r())
 }
 
-// altUpCorrect prices what a layer's own stream does to the others.
+// altUpCorrect prices how a layer's result on its own stream corrects the other streams.
 func (b *builder) altUpCorrect(l arch.Layer) {
 	n := b.m.AltUp.Streams
 	if n == 0 {
@@ -51,8 +51,8 @@ func (b *builder) altUpCorrect(l arch.Layer) {
 	}
 }
 
-// altUpRouter makes the coefficients, some numbers a row. Norm and router run twice a layer and
-// are stored once.
+// altUpRouter prices the router's coefficients, a few numbers a row. Its norm and map run twice in
+// a layer and are stored once.
 func (b *builder) altUpRouter(coefficients int, name string, l arch.Layer, again bool) {
 	n, r := b.m.AltUp.Streams, b.r()
 	b.storage = b.aroundStorage(l)
@@ -62,7 +62,7 @@ func (b *builder) altUpRouter(coefficients int, name string, l arch.Layer, again
 	b.linear(name, n, coefficients, r, linearOpts{use: keptMap})
 }
 
-// laurel prices the branch beside a mixer, and the sum of both.
+// laurel prices the low-rank branch beside a mixer, and adding both results.
 func (b *builder) laurel(l arch.Layer) {
 	rank := b.m.LaurelRank
 	if rank == 0 {
@@ -77,7 +77,8 @@ func (b *builder) laurel(l arch.Layer) {
 	o.FLOPs[r] += 3 * float64(w)
 }
 
-// aroundStorage has the rates of what a layer has beside its mixer and its FFN.
+// aroundStorage returns how many bytes a value takes in the weights that a layer has beside its
+// mixer and its FFN.
 func (b *builder) aroundStorage(l arch.Layer) storage {
 	return b.storageOf(l, "", func(int) []arch.Weight { return b.m.LayerWeights() })
 }

@@ -5,8 +5,8 @@ import (
 	"github.com/OWNER/ridgeline/execution"
 )
 
-// attention prices softmax attention. K and V are made for the rows of b.cacheRows, or in
-// a cross-decoder for none at all.
+// attention prices softmax attention. Keys and values are made for the rows of b.cacheRows; a
+// cross-decoder layer that reads another layer's cache makes none.
 //
 //	core FLOPs  2·pairs·heads·(head_dim + value_dim)   (differential: fused 6·head_dim, four passes 8)
 //	cache read  rows seen·kv_heads·(head_dim + value_dim), × heads/kv_heads where not packed,
@@ -39,12 +39,12 @@ func (b *builder) attention(a arch.Attention) {
 	b.outLinear("attn.out", inner, a.OutBias)
 }
 
-// heads prices what stands between attention's map to queries, keys and values, r and kv
-// rows of them, and its map out, for h query heads and k heads of keys.
+// heads prices everything between attention's map to queries, keys and values and its map out, for
+// h query heads and k key heads: r is the basis of the query rows, kv that of the key rows.
 func (b *builder) heads(a arch.Attention, h, k, r, kv int) {
 	hd := a.HeadDim
 	q, inner, kvElems := h*hd, h*a.Values(), k*(hd+a.Values())
-	ownK := 0.0 // key elements of a row made here
+	ownK := 0.0 // elements of a row's keys that this layer makes itself
 	if !a.Cross() {
 		ownK = float64(k * hd)
 	}
@@ -127,8 +127,8 @@ func (b *builder) core(a arch.Attention, h, k int) {
 	}
 }
 
-// splitKV divides kv heads over the ranks, replicated past their number. Differential
-// attention splits pairs.
+// splitKV divides the key-value heads over the ranks; where there are more ranks than heads,
+// several ranks hold the same head. Differential attention divides pairs of heads.
 func (b *builder) splitKV(a arch.Attention) int {
 	if !a.Differential {
 		return b.splitOrReplicate("kv_heads", a.KVHeads)

@@ -28,15 +28,15 @@ type builder struct {
 	part  Part
 	last  bool // this layer runs on the last positions only
 	fresh bool // the next result is the first in a buffer, not added to the residual stream
-	// cacheRows is the basis of the rows that a cache owner makes keys and values for: all
-	// of them even where queries are made for the last positions only.
+	// cacheRows is the basis of the rows for which a cache owner makes keys and values. A prompt
+	// needs them for all its rows even where queries are made for the last position only.
 	cacheRows int
 	storage   storage // how the weights of the part at hand are stored
 	ops       []OpGroup
-	blocks    map[block][2]int // ops already listed, when grouped
+	blocks    map[block][2]int // first and end index of the operations already listed for a block, when grouped
 	err       error
 	scanFd    map[int]bool // layers whose scan output is some GMU's memory
-	early     map[int]bool // … of a GMU that a skipping prefill runs on all rows
+	early     map[int]bool // layers whose scan output a GMU reads on all rows even in a prefill that skips the cross-decoder
 	mixFd     map[int]bool // layers whose mixer output is a sigmoid GMU's mix
 }
 
@@ -68,8 +68,8 @@ func buildOps(m *arch.Model, o Options, f inForce, prefill, grouped bool) ([]OpG
 	return b.ops, nil
 }
 
-// build is buildOps for devices whose nodes are known, and keeps where each stage of a pipeline
-// begins.
+// build is buildOps with a hardware profile, which says how many devices a node has; nil where
+// that does not matter. It also records where each pipeline stage begins.
 func build(m *arch.Model, o Options, f inForce, hw *hardware.Profile, prefill, grouped bool) (*builder, error) {
 	b := &builder{m: m, o: o, f: f, tp: max(o.TP, 1), experts: newSpread(&o, hw), pipe: newPipe(&o, len(m.Layers), hw), step: !prefill, scanFd: map[int]bool{}, early: map[int]bool{}, mixFd: map[int]bool{}}
 	if grouped {
@@ -163,8 +163,8 @@ func (b *builder) split(what string, n int) int {
 	return n / b.tp
 }
 
-// splitOrReplicate divides n over the ranks, or gives each rank one where there are
-// more ranks than n and they share evenly.
+// splitOrReplicate divides n over the ranks. Where there are more ranks than n, several ranks hold
+// the same one, which needs a number of ranks that n divides.
 func (b *builder) splitOrReplicate(what string, n int) int {
 	if n%b.tp != 0 && b.tp%n == 0 {
 		return 1
@@ -189,7 +189,7 @@ func (b *builder) op(name string, k Kernel) *Op {
 	return &b.ops[len(b.ops)-1].Op
 }
 
-// weights adds n numbers that are no matrix: norms, biases, taps, decay rates.
+// weights adds n numbers that belong to no matrix: norms, biases, convolution taps, decay rates.
 func (b *builder) weights(o *Op, n float64) {
 	rate, dtype := b.vector(o.Name)
 	if o.Weight == precision.Unset {
@@ -208,7 +208,7 @@ func (b *builder) state(o *Op, n float64) {
 	o.Bytes[StateWrite][seqs] += n * b.f.state.Bytes()
 }
 
-// convState is the inputs a convolution looks back on.
+// convState prices the state of a convolution: the earlier inputs that its next output depends on.
 func (b *builder) convState(o *Op, n float64) {
 	o.Bytes[StateRead][seqs] += n * b.f.conv.Bytes()
 	o.Bytes[StateWrite][seqs] += n * b.f.conv.Bytes()
@@ -233,7 +233,7 @@ func (b *builder) norm(name string, n, r int) *Op {
 	return b.elementwise(name, BlockNorm, weights, float64(n), float64(n), flops, r)
 }
 
-// postNorm normalises what a mixer or an FFN made and adds it to the residual stream.
+// postNorm normalises the result of a mixer or an FFN and adds it to the residual stream.
 func (b *builder) postNorm(name string) {
 	w := float64(b.m.Width)
 	o := b.norm(name, b.m.Width, b.r())
@@ -290,8 +290,8 @@ func (b *builder) outLinear(name string, in int, bias bool) {
 	b.allReduce(name+".allreduce", b.m.Width, b.r())
 }
 
-// adds reports whether a result is added to what is there: always to the residual stream;
-// to the buffer that a norm behind the layer reads, from the second result on.
+// adds reports whether a result is added to what its destination holds. The residual stream always
+// is; a buffer that a norm behind the layer reads is from the second result on.
 func (b *builder) adds() bool {
 	add := !b.fresh
 	b.fresh = false
@@ -318,8 +318,8 @@ func (b *builder) collective(name string, k Kernel, n, r int, share float64) {
 	o.Link[r] = float64(n) * b.f.act.Bytes() * share
 }
 
-// block identifies the operations of a mixer or an FFN: layers with equal blocks have
-// equal operations. The part is a comparable copy, its references cleared.
+// block identifies the operations of a mixer or an FFN: layers with equal blocks have equal
+// operations. It holds a comparable copy of the part, without references to other layers.
 type block struct {
 	part                                      any
 	block                                     arch.Block
@@ -352,8 +352,8 @@ func (b *builder) ffnBlock(l arch.Layer, last bool) (k block) {
 	return k
 }
 
-// once lists the operations of a block, or counts them again if they are there, and says
-// which they are.
+// once lists the operations of a block the first time, counts them again every other time, and
+// returns where in the list they are.
 func (b *builder) once(k block, list func()) (at [2]int) {
 	if at, ok := b.blocks[k]; ok && k.part != nil {
 		for i := at[0]; i < at[1]; i++ {
@@ -370,8 +370,8 @@ func (b *builder) once(k block, list func()) (at [2]int) {
 	return at
 }
 
-// mixerOps adds a layer's norm and mixer. owner: the prefill skips what follows, so
-// a mixer that owns the cache makes its queries for the last position only.
+// mixerOps adds a layer's norm and mixer. owner says that the prefill skips the layers that
+// follow, so a mixer that owns the cache makes queries for the last position only.
 func (b *builder) mixerOps(l arch.Layer, owner bool) {
 	if l.Mixer == nil {
 		return

@@ -4,14 +4,14 @@ import (
 	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
-// kernel is an operation as the fitted model prices it: a shape to fill in with the
-// rows of a call, and how many kernels of it a step launches.
+// kernel is an operation as the fitted model prices it: a shape to be filled in with the rows of a
+// call, and the number of kernels that a step launches for it.
 type kernel struct {
 	op       *Op
 	facts    *kernelFacts
 	price    pricing
 	unpacked bool // attention that reads K and V once for each query head
-	unsplit  bool // and does not split its keys: the varlen call over pages
+	unsplit  bool // unpacked, by FlashAttention's varlen call over pages, which does not split the keys over the GPU
 	layers   float64
 	launches float64 // in each layer
 	floor    varyingOp
@@ -22,9 +22,9 @@ type kernel struct {
 	recurrent kerneltime.Recurrent
 	scan      kerneltime.Scan
 	stream    kerneltime.Stream
-	perRow    float64 // elements to reduce or gather, or bytes to send or stream
-	fixed     float64 // bytes to stream whatever the rows
-	also      float64 // bytes of a row that the kernel moves beyond the operation's
+	perRow    float64 // per row: elements to reduce or gather, or bytes to send or stream
+	fixed     float64 // bytes to stream that do not depend on the rows
+	also      float64 // bytes per row that the kernel moves and the operation does not count
 }
 
 // kernelOf maps an operation to the measured kernel that runs it, or to the one that
@@ -78,7 +78,7 @@ func (c *Compiled) kernelOf(g *OpGroup) kernel {
 		k.recurrent.ValueHeads, k.recurrent.ValueDim, k.recurrent.Conv = float64(s.Out), 1, float64(s.In)
 	case AllReduce:
 		k.perRow = float64(s.Out) * c.f.act.Bytes()
-	case AllGather: // half of what a reduction of as much sends
+	case AllGather: // a gather sends half the bytes of an all-reduce of the same rows
 		k.perRow = float64(s.Out) * c.f.act.Bytes() / 2
 	case AllToAll, SendRecv:
 		k.perRow = c.messageBytes(o)
@@ -100,15 +100,15 @@ func (c *Compiled) kernelOf(g *OpGroup) kernel {
 	return k
 }
 
-// streamed is the stream of so many bytes.
+// streamed is a kernel that does nothing but move the given number of bytes.
 func (k *kernel) streamed(bytes float64) kerneltime.Stream {
 	s := k.stream
 	s.Bytes = bytes
 	return s
 }
 
-// step is the estimated time of one launch in a decode step of b sequences that see n
-// positions.
+// step is the estimated time in seconds of one launch in a decode step of b sequences that each
+// see n positions.
 func (k *kernel) step(p *kerneltime.Profile, e *kerneltime.Engine, tp, b, n float64) kerneltime.Estimate {
 	switch k.price {
 	case asProduct:
@@ -134,7 +134,7 @@ func (k *kernel) step(p *kerneltime.Profile, e *kerneltime.Engine, tp, b, n floa
 	return p.Stream(k.streamed(k.fixed+k.perRow*b), e.Stream)
 }
 
-// stepSeconds is step without bounds, of attention that sees so many positions.
+// stepSeconds is step without error bounds; attention sees the given number of positions.
 func (k *kernel) stepSeconds(p *kerneltime.Profile, e *kerneltime.Engine, tp, b, n, seen float64) float64 {
 	switch k.price {
 	case asProduct:
@@ -165,8 +165,9 @@ func (k *kernel) stepScan(b float64) kerneltime.Scan {
 	return s
 }
 
-// decoding is attention of b sequences that decode at a context of n positions and see so many
-// of them: of chunks, as if their own chunk were all there is.
+// decoding is attention of b sequences that decode at a context of n positions and see the given
+// number of them. Attention in chunks is priced as if the sequence's own chunk were its whole
+// context.
 func (k *kernel) decoding(b, n, seen float64) kerneltime.DecodeAttention {
 	s := k.attention
 	s.Batch, s.Context, s.Seen = b, n, seen
@@ -192,7 +193,7 @@ func (k *kernel) decodeSeconds(p *kerneltime.Profile, s *kerneltime.DecodeAttent
 	return p.DecodeSeconds(s)
 }
 
-// ssdChunk is the tokens that Mamba-2's scan of a prompt works at once.
+// ssdChunk is how many tokens of a prompt Mamba-2's scan works on at once.
 const ssdChunk = 256
 
 // experts is the grouped product of r rows.
@@ -200,7 +201,7 @@ func (k *kernel) experts(p *kerneltime.Profile, r float64) kerneltime.Estimate {
 	s := &k.op.Shape
 	hits, picks := s.hits(r), r*float64(s.TopK)
 	g := k.gemm
-	if s.Ranks > 0 { // of the experts hit and of the rows' picks, those of this device
+	if s.Ranks > 0 { // this device's share of the experts hit and of the rows routed to them
 		picks *= float64(s.Groups) * s.Skew
 		g.N /= float64(s.Ranks)
 	}
@@ -209,7 +210,7 @@ func (k *kernel) experts(p *kerneltime.Profile, r float64) kerneltime.Estimate {
 	return p.GEMM(g)
 }
 
-// prompt is the estimated time of one launch in a prefill.
+// prompt is the estimated time in seconds of one launch in a prefill.
 func (k *kernel) prompt(p *kerneltime.Profile, e *kerneltime.Engine, tp float64, c Call, w *Work) kerneltime.Estimate {
 	rows := float64(c.Batch * c.New)
 	if k.op.Shape.RowsAreSeqs {
@@ -251,14 +252,15 @@ func (k *kernel) prompt(p *kerneltime.Profile, e *kerneltime.Engine, tp float64,
 	return p.Stream(k.streamed(w.Total()+k.also*rows), e.Stream)
 }
 
-// promptAttention is attention of a prompt, several times.
+// promptAttention is attention over a prompt, run the given number of times.
 type promptAttention struct {
 	kerneltime.PrefillAttention
 	times float64
 }
 
-// prefillAttention is attention over a piece of a prompt: one call, or where it works in chunks
-// the rest of one, whole ones and the beginning of one.
+// prefillAttention is attention over a piece of a prompt. Without chunks it is one call. In chunks
+// it is up to three: the rest of a chunk begun earlier, the whole chunks, and the beginning of the
+// last.
 func (k *kernel) prefillAttention(c Call) (calls [3]promptAttention) {
 	a := &k.attention
 	one := kerneltime.PrefillAttention{Batch: float64(c.Batch), Heads: a.Heads, KVHeads: a.KVHeads, HeadDim: a.HeadDim,

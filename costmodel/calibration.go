@@ -11,8 +11,8 @@ import (
 	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
-// lazyPricer makes the calibrated pricer of a compiled model when it is first asked for:
-// most points of a sweep are priced without.
+// lazyPricer makes the calibrated pricer of a compiled model when it is first asked for, because
+// most points of a sweep are priced without it.
 type lazyPricer struct {
 	once sync.Once
 	p    Pricer
@@ -23,15 +23,16 @@ func (c *Compiled) calibrated() Pricer {
 	return c.cal.p
 }
 
-// datasheet stands in for calibrated where no measured GPU is a relative: the roofline, and
-// how little that is worth.
+// datasheet stands in for calibrated where neither this GPU nor one of its architecture was
+// measured: it returns the roofline with a wide interval.
 type datasheet struct{ *roofline }
 
 func (datasheet) Fidelity() Fidelity { return Calibrated }
 
-// Interval: whole steps on the GPUs we timed took 1.2 to 2.1 times their roofline
-// (testdata/steps), half of the measured kernels over 20 µs more than 2.5 times. Up to 6 is
-// our guess, not a figure, and the low end is the roofline itself, a hard floor.
+// Interval returns the roofline as its low end, which no step can beat, and six times that as its
+// high end. Whole steps on the GPUs we timed took 1.2 to 2.1 times their roofline
+// (testdata/steps), and half of the measured kernels longer than 20 µs took more than 2.5 times
+// theirs; the factor of six is our guess and no measurement.
 func (d datasheet) Interval(w Workload) (low, high float64, ok bool) {
 	t := d.Generation(w) / float64(w.Generate)
 	return t, 6 * t, true
@@ -99,9 +100,10 @@ func (c *Compiled) calibrate() Pricer {
 
 func (c *calibrated) Fidelity() Fidelity { return Calibrated }
 
-// seconds is the time of all layers' launches of a kernel in a step of b sequences, never
-// less than their roofline: a benchmark that repeats one kernel finds its data in cache, a
-// whole step does not. Attention sees n positions of each, seen of them within its window.
+// seconds is the time that all layers' launches of a kernel take in a step of b sequences, and
+// never less than their roofline: a benchmark that repeats one kernel finds its data in cache,
+// which a whole step does not. Attention has n positions of each sequence before it and sees only
+// those within its window.
 func (c *calibrated) seconds(k *kernel, b, n, seen float64) float64 {
 	return k.layers * max(k.launches*k.stepSeconds(c.profile, c.engine, c.tp, b, n, seen), c.least(k, b, seen))
 }
@@ -128,11 +130,11 @@ func (c *calibrated) Step(batch, context int) float64 {
 	return t
 }
 
-// tableBits is the logarithm of how many batches a compiled model keeps tables of. They bound
-// its memory: a table is about a kilobyte.
+// tableBits is the base-2 logarithm of how many batches a compiled model keeps tables for. The
+// number bounds its memory: a table takes about a kilobyte.
 const tableBits = 5
 
-// batchTable is what of a step depends on the batch alone.
+// batchTable holds the part of a step that depends on the batch alone.
 type batchTable struct {
 	b       float64
 	queries float64                 // tokens of a sequence, of a step that verifies drafts
@@ -140,8 +142,8 @@ type batchTable struct {
 	over    []kerneltime.DecodeOver // for each of vary; empty where it is not tabled
 }
 
-// at is the table of a batch. It is made when first asked for, and again where another batch
-// has taken its place since: what it says does not depend on that.
+// at returns the table of a batch. The table is made when first asked for, and again if another
+// batch has taken its place since; its contents are the same either way.
 func (c *calibrated) at(b float64) *batchTable {
 	slot := &c.tables[uint64(b)*0x9e3779b97f4a7c15>>(64-tableBits)]
 	if t := slot.Load(); t != nil && t.b == b {
@@ -159,7 +161,8 @@ func (c *calibrated) at(b float64) *batchTable {
 	return t
 }
 
-// tabled reports whether tables are made of an attention: packed, and not within chunks.
+// tabled reports whether tables are made for an attention kernel: they are where queries are
+// packed and positions are not cut into chunks.
 func (k *kernel) tabled() bool { return !k.unpacked && !k.floor.chunked }
 
 // attend is seconds of attention.
@@ -216,7 +219,8 @@ var (
 	gaussW = [...]float64{0.347854845137453857373, 0.652145154862546142627, 0.652145154862546142627, 0.347854845137453857373}
 )
 
-// shortest is how many steps are summed one by one before quadrature takes over.
+// shortest is the number of steps up to which a generation is summed step by step; longer ones use
+// quadrature.
 const shortest = 24
 
 // Generation sums the attention by quadrature between the places where its fitted time
@@ -234,7 +238,7 @@ func (c *calibrated) Generation(w Workload) float64 {
 	return t
 }
 
-// grow sums a kernel over a span.
+// grow sums a kernel's seconds over a span of steps.
 func (c *calibrated) grow(k *kernel, o *kerneltime.DecodeOver, b float64, s span) (t float64) {
 	if k.floor.chunked && s.alike { // attention of a chunk is that of as many positions
 		k.floor.teeth(s.lo, s.hi, func(first, last, times float64) {
@@ -245,7 +249,7 @@ func (c *calibrated) grow(k *kernel, o *kerneltime.DecodeOver, b float64, s span
 	return c.between(k, o, b, s)
 }
 
-// between is grow where no chunk ends.
+// between is grow for a span within which no chunk ends.
 func (c *calibrated) between(k *kernel, o *kerneltime.DecodeOver, b float64, s span) (t float64) {
 	for start := s.lo; start <= s.hi; {
 		// The steps before the next doubling, and up to the window.
@@ -309,7 +313,7 @@ func (c *calibrated) Mixed(m *Mix) float64 {
 	return t
 }
 
-// mixedSum is the time of some kernels of a mixed step.
+// mixedSum is the time in seconds that the given kernels take in a mixed step.
 func (c *calibrated) mixedSum(ks []*kernel, m *Mix) (t float64) {
 	for _, k := range ks {
 		t += c.mixedKernel(k, m)
@@ -395,8 +399,8 @@ func (k *kernel) mixed(c *calibrated, m *Mix, w *Work) (seconds, launches float6
 	return p.StreamSeconds(&stream, c.engine.Stream), 1
 }
 
-// onePhase is mixed for an operation that only the pieces of prompts have, or only the
-// sequences that decode.
+// onePhase is mixed for an operation that runs either for the pieces of prompts only or for the
+// sequences that decode only.
 func (k *kernel) onePhase(c *calibrated, m *Mix, w *Work) (seconds, launches float64) {
 	if k.op.Only == StepOnly {
 		d := float64(m.Decodes)
@@ -437,7 +441,8 @@ func (c *calibrated) PrefillOps(w Workload) []OpCost {
 	return shares(out)
 }
 
-// op is the time of an operation in the mean step of a workload, with all its layers.
+// op is the time in seconds of an operation in the mean step of a workload, summed over all its
+// layers.
 func (c *calibrated) op(g *OpGroup, w Workload) float64 {
 	x := c.of.kernelOf(g)
 	n := float64(w.Generate)
@@ -467,7 +472,7 @@ func (c *calibrated) Prefill(w Workload) float64 {
 	return c.prompted(w).Seconds
 }
 
-// prompted is the estimated time of a workload's prompts and its 90 % bounds.
+// prompted is the estimated time in seconds of a workload's prompts, with its 90 % bounds.
 func (c *calibrated) prompted(w Workload) kerneltime.Estimate {
 	call := w.prefill()
 	var sum kerneltime.Sum
@@ -485,7 +490,7 @@ func (c *calibrated) promptKernel(k *kernel, call Call, w *Work) kerneltime.Esti
 	return k.prompt(c.profile, c.engine, c.tp, call, w).AtLeast(c.of.opSeconds(k.op, w) / k.launches).Times(k.layers * k.launches)
 }
 
-// interval is the estimated time of one step and its 90 % bounds.
+// interval is the estimated time in seconds of one step, with its 90 % bounds.
 func (c *calibrated) interval(b, n float64) kerneltime.Estimate {
 	var sum kerneltime.Sum
 	sum.AddExact(c.perStep + c.engine.Sequence*b)
@@ -522,7 +527,7 @@ func (c *calibrated) Basis() string {
 	return main + " (" + strings.Join(but, ", ") + ")"
 }
 
-// className names a class of kernels as people do.
+// className names a class of kernels in words for people.
 func className(c kerneltime.Class) string {
 	switch c {
 	case kerneltime.ClassMamba1:
@@ -537,7 +542,7 @@ func className(c kerneltime.Class) string {
 	return c.String()
 }
 
-// unmeasured names what was never timed as people do.
+// unmeasured names, in words for people, what about an operation was never timed.
 func unmeasured(o *Op) string {
 	switch kernelTable[o.Kernel].price {
 	case asProduct:
@@ -551,9 +556,9 @@ func unmeasured(o *Op) string {
 	return o.Name
 }
 
-// measured returns the class whose timings price an operation, and whether they are of
-// that very kind of kernel. Streaming kernels count as measured: there is nothing to
-// them but bytes.
+// measured returns the class whose timings price an operation, and whether that very kind of
+// kernel was timed. Streaming kernels count as measured, because their bytes are all that decides
+// their time.
 func (c *calibrated) measured(o *Op) (kerneltime.Class, bool) {
 	switch facts := &kernelTable[o.Kernel]; facts.price {
 	case asProduct: // 16-bit throughout, or 8-bit throughout

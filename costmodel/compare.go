@@ -9,10 +9,10 @@ type Row struct {
 	Roofline *Estimate
 	// Speculative is the same workload with speculative decoding, where that was asked for.
 	Speculative *Speculative
-	// TokensPerSecondAtMax is the decode throughput of the largest batch that fits, 0
+	// TokensPerSecondAtMax is the decode throughput in tokens/s of the largest batch that fits, 0
 	// where none does.
 	TokensPerSecondAtMax float64
-	// Speedup is the decode throughput over the baseline's, at each one's batch.
+	// Speedup is the decode throughput divided by the baseline's, each at its own batch.
 	Speedup float64
 }
 

@@ -57,13 +57,13 @@ type Compiled struct {
 
 	f               inForce
 	tp, pp, ep, dp  int
-	stages          []*Compiled // where there is more than one stage or group: each a model of its own layers
+	stages          []*Compiled // where there is more than one stage or group: one for each stage, with that stage's layers
 	first, layers   int         // of a stage: the layer it begins with, and how many it has
 	decode, prefill []OpGroup
-	mixed           []OpGroup // of a step with pieces of prompts: prefill, and what of decode is not in it
+	mixed           []OpGroup // operations of a step that also works on pieces of prompts: those of a prefill, and those only decoding has
 
 	bw, link, net float64 // bytes/s: memory, to peers, to other nodes
-	cacheBW       float64 // of the last-level cache; 0 where it is not known
+	cacheBW       float64 // bytes/s of the last-level cache; 0 where it is not known
 	fixed         fixedOps
 	vary          []varyingOp // grow with the context
 	experts       []expertOp  // weights depend on how many experts the batch hits
@@ -203,8 +203,8 @@ next:
 
 func (c *Compiled) peak(o *Op) float64 { return c.Hardware.Peak[o.Compute].Value }
 
-// decodeCoef sums a form's parts for T = 1: constant, per sequence, per sequence and
-// visible position, per expert hit.
+// decodeCoef adds up the parts of a linear form for steps of one new position: the constant, and
+// the parts per sequence, per sequence and visible position, and per expert hit.
 func decodeCoef(k *Coef) (c0, c1, cL, ch float64) {
 	return k[one], k[rows] + k[seqs] + k[ring], k[pairs] + k[kvRows], k[hit]
 }
@@ -276,8 +276,8 @@ func (c *Compiled) reduce() {
 	sort.Slice(c.windows, func(i, j int) bool { return c.windows[i].window < c.windows[j].window })
 }
 
-// Stored is what the checkpoint's weights take by format, where it is quantised and
-// priced as it is stored; nil otherwise.
+// Stored returns the bytes that the checkpoint's weights take in each format, where the checkpoint
+// is quantised and priced as stored; nil otherwise.
 func (c *Compiled) Stored() []arch.Share {
 	if !c.f.stored || !c.Model.Quantised() {
 		return nil
@@ -285,7 +285,7 @@ func (c *Compiled) Stored() []arch.Share {
 	return c.Model.StoredShares()
 }
 
-// Formats names the storage and compute formats in force, for people.
+// Formats names the storage and compute formats in use, in words for people.
 func (c *Compiled) Formats() string {
 	s := "weights " + c.f.weights.String()
 	if c.f.stored && c.Model.Quantised() {

@@ -10,27 +10,28 @@ const (
 	MaxBatchSize = 1 << 24
 )
 
-// Workload is what is asked of a deployment: Batch sequences, each a prompt of Prompt
-// tokens and Generate tokens after it.
+// Workload is what a deployment has to do: Batch sequences, each with a prompt of Prompt tokens
+// and Generate tokens after it.
 type Workload struct {
 	Prompt   int `json:"prompt"`
 	Generate int `json:"generate"`
 	Batch    int `json:"batch"`
 
-	// PrefixShare is the share of each prompt that is in the cache already.
+	// PrefixShare is the share of each prompt, from 0 to 1, that an earlier request left in the
+	// cache.
 	PrefixShare float64 `json:"prefix_share,omitempty"`
 	// Cached is how many tokens of each prompt need not be computed for it (see
 	// Compiled.Reusable): Estimate fills it in.
 	Cached int `json:"cached_tokens,omitempty"`
 }
 
-// WithBatch is the workload with another batch.
+// WithBatch returns the workload with another batch.
 func (w Workload) WithBatch(n int) Workload {
 	w.Batch = n
 	return w
 }
 
-// Check reports the first number out of range.
+// Check returns an error for the first number that is out of range.
 func (w Workload) Check() error {
 	for _, n := range []struct {
 		name   string
@@ -61,15 +62,15 @@ type Decode struct {
 	Bound            string  `json:"bound"`
 }
 
-// PrefillSummary is the prompt's cost, all devices counted.
+// PrefillSummary is the cost of the prompts, summed over all devices.
 type PrefillSummary struct {
 	Seconds float64 `json:"seconds"`
 	FLOPs   float64 `json:"flops"`
 	Bytes   float64 `json:"bytes"`
 }
 
-// Interval bounds the mean step time at 90 %; nil where the fidelity has no measurements
-// behind it.
+// Interval bounds the mean step time in seconds at 90 %; nil where the fidelity rests on no
+// measurements.
 type Interval struct {
 	Low  *float64 `json:"low"`
 	High *float64 `json:"high"`
@@ -86,8 +87,8 @@ type Estimate struct {
 	Decode         Decode
 	RequestSeconds float64
 	Interval       Interval
-	// BeyondContext is how many positions of the workload lie beyond the longest context
-	// that the model is made for.
+	// BeyondContext is how many positions of the workload lie beyond the longest context that the
+	// model was made for.
 	BeyondContext int
 	// Time splits the mean roofline step by what binds each operation, seconds.
 	Time [numBounds]float64
@@ -99,8 +100,8 @@ type Estimate struct {
 	ServedTPOTSeconds float64 // with Batch requests always in flight, their prompts worked in between
 }
 
-// BeyondContext is how many positions of a workload lie beyond the longest context that
-// the model is made for, 0 where none does or the model does not say.
+// BeyondContext returns how many positions of a workload lie beyond the longest context that the
+// model was made for: 0 where none does or the model does not state its longest context.
 func (c *Compiled) BeyondContext(w Workload) int {
 	if c.Model.MaxContext == 0 {
 		return 0
@@ -108,17 +109,17 @@ func (c *Compiled) BeyondContext(w Workload) int {
 	return max(w.Prompt+w.Generate-c.Model.MaxContext, 0)
 }
 
-// TTFT is the time to the first token in seconds: the prompts, worked together.
+// TTFT is the time to the first token in seconds: that of the prompts, processed together.
 func (e *Estimate) TTFT() float64 { return e.Prefill.Seconds }
 
 // TPOT is the time per output token in seconds: the mean decode step.
 func (e *Estimate) TPOT() float64 { return e.Decode.MeanStepSeconds }
 
-// DatasheetOnly is the basis of the fidelities that no measurement enters.
+// DatasheetOnly is the basis of the fidelities that use no measurement.
 const DatasheetOnly = "datasheet only"
 
-// Estimate prices a workload. Times are what the roofline gives whether or not the batch
-// fits; Memory.Fits says if it does.
+// Estimate prices a workload. Times are those of the roofline whether or not the batch fits;
+// Memory.Fits says whether it does.
 func (c *Compiled) Estimate(f Fidelity, w Workload) (Estimate, error) {
 	if err := w.Check(); err != nil {
 		return Estimate{}, err
@@ -181,8 +182,8 @@ var boundNames = [numBounds]string{"weights", "cache", "state", "activations", "
 
 func (b Bound) String() string { return boundNames[b] }
 
-// OpCost is an operation's share of a mean decode step (or of a prefill), all layers that
-// have it taken together, on one device. Its time is of the Pricer that lists it.
+// OpCost is an operation's share of a mean decode step or of a prefill, on one device, summed over
+// all layers that have the operation. The Pricer that lists the operation gives the time.
 type OpCost struct {
 	Work
 	Name      string
@@ -198,8 +199,8 @@ type OpCost struct {
 	Bound     Bound
 }
 
-// breakdown is the mean decode step of a workload by operation at roofline, in the order
-// they run. Seconds sum to the mean roofline step.
+// breakdown lists the mean decode step of a workload by operation at roofline, in the order the
+// operations run. The seconds add up to the mean roofline step.
 func (c *Compiled) breakdown(w Workload) []OpCost {
 	if c.stages != nil {
 		return c.eachStage(w, (*Compiled).ownBreakdown)
@@ -243,7 +244,7 @@ func (c *Compiled) prefillBreakdown(w Workload) []OpCost {
 	return shares(out)
 }
 
-// detail tells operations of one name apart.
+// detail is what distinguishes operations of the same name.
 func (o *Op) detail(prefill bool) string {
 	switch {
 	case o.Shape.Chunked:
@@ -258,7 +259,8 @@ func (o *Op) detail(prefill bool) string {
 	return ""
 }
 
-// finish scales one layer's cost to all that have it and says what binds it.
+// finish scales one layer's cost to all layers that have the operation, and finds what binds the
+// operation.
 func (c *Compiled) finish(oc OpCost, o *Op) OpCost {
 	one := oc.Work
 	oc.Work.add(one, float64(oc.Layers-1))

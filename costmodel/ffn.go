@@ -13,7 +13,8 @@ func activationFLOPs(a arch.Activation) float64 {
 	return 2
 }
 
-// activation is the non-linearity between up and down, on copies·row rows of inner.
+// activation prices the non-linearity between the up and down projections, for copies·row rows of
+// the given inner width.
 func (b *builder) activation(name string, inner, copies int, gated bool, a arch.Activation, r int) *Op {
 	n := float64(inner * copies)
 	read, flops := n, n*activationFLOPs(a)
@@ -52,7 +53,7 @@ func (b *builder) moe(m arch.MoE) {
 		b.linear("moe.latent_down", w, at, r, linearOpts{})
 	}
 	b.exchange("moe.dispatch", m, at, r)
-	joined := float64(k * at) // each expert's output is added; scaled by its share here or there
+	joined := float64(k * at) // every expert's output is added up; the scaling by its share is counted where the model does it
 	up := b.expert("moe.up", m, at, u, r, 0)
 	if m.Routing.ScaleInput {
 		up.FLOPs[r] += joined
@@ -62,7 +63,7 @@ func (b *builder) moe(m arch.MoE) {
 	b.ofRank(b.activation("moe.act", in, k, m.Gated, m.Act, r))
 	b.expert("moe.down", m, in, at, r, joined)
 	b.exchange("moe.combine", m, at, r)
-	if m.Latent > 0 { // each rank maps its part of the sum
+	if m.Latent > 0 { // each rank maps its own part of the sum
 		b.linear("moe.latent_up", at, w, r, linearOpts{residual: true})
 	}
 	if m.SharedInner > 0 {

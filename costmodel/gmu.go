@@ -2,8 +2,9 @@ package costmodel
 
 import "github.com/OWNER/ridgeline/arch"
 
-// gmu prices a Gated Memory Unit, Y = (M ⊙ SiLU(X·W1ᵀ))·W2 (paper §2): two products and
-// d_mem elements of memory made in the same step; nothing that grows with the context.
+// gmu prices a Gated Memory Unit, Y = (M ⊙ SiLU(X·W1ᵀ))·W2 (paper §2): two products, and d_mem
+// elements a row of a memory that another layer makes in the same step. Nothing in it grows with
+// the context.
 func (b *builder) gmu(g arch.GMU) {
 	w, r := b.m.Width, b.r()
 	if g.Variant == arch.SigmoidGMU {

@@ -4,8 +4,9 @@ import (
 	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
-// Kernel is what runs an operation. The builder sets it; class, arithmetic and the measured
-// kernel that prices it are looked up. Names of operations are for people alone.
+// Kernel names the kind of GPU kernel that runs an operation. The builder sets it; the operation's
+// class, arithmetic and the measured kernel that prices it are looked up from it. Names of
+// operations are only read by people.
 type Kernel uint8
 
 // The kernels.
@@ -44,7 +45,7 @@ const (
 	numKernels
 )
 
-// pricing is which kind of measured kernel prices an operation.
+// pricing is the kind of measured kernel that prices an operation.
 type pricing uint8
 
 const (
@@ -64,8 +65,8 @@ type kernelFacts struct {
 	unlined bool // never runs on the rows that a CUDA graph adds as padding
 	price   pricing
 
-	// Of what is priced by recurrent kernels or scans: those that run a step and a prompt, and
-	// whether it is they that were timed or a stand-in.
+	// For operations priced by recurrent kernels or scans: the kernels that run a step and a
+	// prompt, and whether these were timed themselves or stand in for others.
 	step, prompt         kerneltime.Kernel
 	scanStep, scanPrompt kerneltime.ScanKernel
 	timed                bool
@@ -79,7 +80,8 @@ var kernelTable = [numKernels]kernelFacts{
 	Head:          {class: GEMM, tensor: true, price: asProduct},
 	ExpertProduct: {class: ExpertGEMM, tensor: true, price: asExperts},
 	Attention:     {class: Attn, tensor: true, unlined: true, price: asAttention},
-	// The scan of a layer whose output is a memory writes it gated and not: so does the kernel.
+	// Where a layer's output is also a memory, its scan writes the output both gated and ungated,
+	// and the measured kernel does so too.
 	ScanMamba1: {class: Scan, unlined: true, price: asScan, scanStep: kerneltime.Mamba1GatedStep, scanPrompt: kerneltime.Mamba1GatedScan, timed: true},
 	ScanSSD:    {class: Scan, unlined: true, price: asScan, scanStep: kerneltime.SSDHeadStep, scanPrompt: kerneltime.SSDScan, timed: true},
 	ScanDelta:  {class: Scan, unlined: true, price: asRecurrent, step: kerneltime.DeltaStep, prompt: kerneltime.DeltaContext, timed: true},
@@ -88,7 +90,7 @@ var kernelTable = [numKernels]kernelFacts{
 	ScanWKV5:  {class: Scan, unlined: true, price: asScan, scanStep: kerneltime.SSDHeadStep, scanPrompt: kerneltime.SSDScan},
 	ScanMLSTM: {class: Scan, unlined: true, price: asScan, scanStep: kerneltime.SSDHeadStep, scanPrompt: kerneltime.SSDScan},
 	ScanWKV:   {class: Scan, unlined: true},
-	ScanRGLRU: {class: Scan, unlined: true}, // it reads and writes little more than its rows
+	ScanRGLRU: {class: Scan, unlined: true}, // the recurrence reads and writes little more than its rows
 	// Lightning attention, xLSTM's memory and RWKV-5 are priced by Mamba-2's kernels: nearly the same recurrence.
 	ScanLightning: {class: Scan, unlined: true, price: asScan, scanStep: kerneltime.SSDHeadStep, scanPrompt: kerneltime.SSDScan},
 	ConvMamba1:    {class: Conv, unlined: true, price: asScan, scanStep: kerneltime.ConvCachedStep, scanPrompt: kerneltime.ConvFirstScan, timed: true},
@@ -101,7 +103,7 @@ var kernelTable = [numKernels]kernelFacts{
 	Gate:          {class: Elementwise, stream: kerneltime.StreamGate},
 	Rotary:        {class: Elementwise, stream: kerneltime.StreamRotary},
 	CacheStore:    {class: Elementwise, stream: kerneltime.StreamCacheWrite},
-	Combine:       {class: Elementwise, stream: kerneltime.StreamNorm}, // it norms what it subtracts
+	Combine:       {class: Elementwise, stream: kerneltime.StreamNorm}, // the kernel also normalises the difference
 	Unit:          {class: Elementwise, stream: kerneltime.StreamNorm},
 	Routing:       {class: Elementwise, stream: kerneltime.StreamNorm}, // a reduction of short rows
 	AllReduce:     {class: Collective, price: asReduce},
@@ -110,7 +112,7 @@ var kernelTable = [numKernels]kernelFacts{
 	SendRecv:      {class: Collective, price: asMessage},
 }
 
-// Class is the group of kernels it belongs to.
+// Class returns the group of kernels that this kernel belongs to.
 func (k Kernel) Class() Class { return kernelTable[k].class }
 
 // Part is the part of a decoder that an operation belongs to.

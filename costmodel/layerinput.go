@@ -2,8 +2,8 @@ package costmodel
 
 import "github.com/OWNER/ridgeline/arch"
 
-// layerInputs prices what makes the layers' own embeddings once a call. Ranks share the rows
-// of the table and each do the rest, which is small.
+// layerInputs prices the making of the embeddings that each layer has of its own, once a call.
+// Ranks divide the rows of the table among them, and each does all the rest, which is small.
 func (b *builder) layerInputs() {
 	in := b.m.LayerInput
 	if in.Width == 0 {
@@ -20,7 +20,8 @@ func (b *builder) layerInputs() {
 	b.elementwise("embed.layers_norm", InnerNorm, float64(in.Width), 2*float64(n), float64(n), 5*float64(n), rows)
 }
 
-// layerTail prices what stands behind a layer's FFN: its own embedding, its scale.
+// layerTail prices what follows a layer's FFN: adding the layer's own embedding, and the layer's
+// scale.
 func (b *builder) layerTail(l arch.Layer) {
 	b.altUpCorrect(l)
 	b.storage = b.aroundStorage(l)

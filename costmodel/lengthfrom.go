@@ -1,8 +1,9 @@
 package costmodel
 
-// LengthFrom is the least length from 1 to longest from which ok holds, 0 where it does not
-// hold at the longest. It asks at powers of two downwards until ok fails, then bisects. If
-// ok holds, fails and holds again, one of the switches to true is returned.
+// LengthFrom returns the least length from 1 to longest from which on ok holds, and 0 where ok
+// does not hold at the longest. The search tries halves of the length until ok fails, then
+// bisects. Where ok holds, fails and holds again, the result is one of the lengths at which it
+// begins to hold.
 func LengthFrom(longest int, ok func(length int) bool) int {
 	if !ok(longest) {
 		return 0

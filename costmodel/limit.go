@@ -1,14 +1,14 @@
 package costmodel
 
-// limit prices a step as one: the longest of all its arithmetic at the peak, all its bytes
-// at the bandwidth and all it sends over the link, as if everything overlapped.
+// limit prices a step as a whole: the longest of all arithmetic at peak speed, all bytes at full
+// bandwidth and all traffic over the link, as if everything overlapped.
 type limit Compiled
 
 func (l *limit) Fidelity() Fidelity { return Limit }
 func (l *limit) Basis() string      { return DatasheetOnly }
 
-// fixedSeconds is the compute, memory and link seconds of a step of b sequences that do not
-// depend on the context.
+// fixedSeconds returns the seconds of arithmetic, memory and link that a step of b sequences takes
+// whatever their contexts.
 func (l *limit) fixedSeconds(b float64) (ct, mt, lt float64) {
 	x := &l.fixed
 	ct, mt, lt = x.sumC*b, x.sumM0+x.sumM1*b, max(x.inNode, x.between)*b
@@ -32,8 +32,8 @@ func (l *limit) Step(batch, context int) float64 {
 	return max(ct, mt, lt)
 }
 
-// Generation is a closed form: between two contexts at which a window fills or a chunk ends, compute,
-// memory and link are three lines.
+// Generation is a closed form: between two contexts at which a window fills or a chunk ends, the
+// seconds of arithmetic, memory and link are three lines.
 func (l *limit) Generation(w Workload) float64 {
 	if w.Generate <= 0 {
 		return 0
@@ -83,8 +83,8 @@ func (l *limit) Prefill(w Workload) float64 {
 	return sum.longest()
 }
 
-// busySeconds are the seconds of arithmetic, memory and link of some operations; what is
-// sent inside the node and between nodes goes at the same time.
+// busySeconds returns the seconds of arithmetic, memory and link that some operations take;
+// traffic inside the node and between nodes flows at the same time.
 type busySeconds struct{ compute, memory, link, net float64 }
 
 func (s *busySeconds) add(c *Compiled, o *Op, w *Work, times float64) {
@@ -100,7 +100,8 @@ func (s *busySeconds) add(c *Compiled, o *Op, w *Work, times float64) {
 
 func (s *busySeconds) longest() float64 { return max(s.compute, s.memory, s.link, s.net) }
 
-// linkSeconds is the longer of what is sent inside the node and between nodes.
+// linkSeconds is the longer of the time to send inside the node and the time to send between
+// nodes.
 func (c *Compiled) linkSeconds(w *Work) (t float64) {
 	if w.Link > 0 {
 		t = w.Link / c.link
@@ -145,7 +146,7 @@ func (l *limit) Run(m *Mix, steps int) float64 {
 	if m.Padded > m.Decodes {
 		sum := c.mixedSum(c.decode, m, false)
 		p.a, q.a, r.a = sum.compute, sum.memory, max(sum.link, sum.net)
-		for i := range c.vary { // what attention does whatever the contexts
+		for i := range c.vary { // the part of attention that does not depend on the contexts
 			v := &c.vary[i]
 			p.a += v.count * v.c1 * b
 			q.a += v.count * (v.m0 + v.m1*b)
@@ -166,7 +167,7 @@ func (l *limit) Run(m *Mix, steps int) float64 {
 
 func (l *limit) Interval(Workload) (low, high float64, ok bool) { return 0, 0, false }
 
-// Ops charges every operation for the resource that binds the whole mean step: seconds of
+// Ops charges every operation for the one resource that binds the whole mean step: its seconds of
 // arithmetic, of memory or of the link.
 func (l *limit) Ops(w Workload) []OpCost {
 	c := (*Compiled)(l)

@@ -14,7 +14,7 @@ const CacheBlock = 16
 // max_num_batched_tokens for serving); it bounds the activations' workspace.
 const PrefillRows = 8192
 
-// memoryTable is what occupies a device, per sequence and position.
+// memoryTable holds the bytes that occupy a device, by sequence and by position.
 type memoryTable struct {
 	weights     float64
 	perToken    float64   // stored by layers without a window
@@ -27,7 +27,7 @@ type memoryTable struct {
 
 type windows struct{ window, perToken float64 }
 
-// Memory says what a device of the group holds at the end of a workload.
+// Memory is what a device of the group holds at the end of a workload, in bytes.
 type Memory struct {
 	WeightsBytes                float64 `json:"weights_bytes"`
 	CacheBytesPerToken          float64 `json:"cache_bytes_per_token"`           // stored; windowed layers excluded
@@ -92,8 +92,8 @@ func (c *Compiled) memoryTable() memoryTable {
 	return t
 }
 
-// loadTimeWeights are stored parameters no operation streams: the λ vectors of
-// differential attention become one number at load time.
+// loadTimeWeights counts stored parameters that no operation reads: the λ vectors of differential
+// attention become one number when the model is loaded.
 func (c *Compiled) loadTimeWeights() float64 {
 	n := 0
 	for i, a := range c.Model.Attentions() {
@@ -106,7 +106,7 @@ func (c *Compiled) loadTimeWeights() float64 {
 
 func pages(n float64) float64 { return math.Ceil(n/CacheBlock) * CacheBlock }
 
-// sequenceBytes is the cache and state of one sequence of n positions, in whole pages.
+// sequenceBytes is the bytes of cache and state of one sequence of n positions, in whole pages.
 func (t *memoryTable) sequenceBytes(n float64) (total, windowed float64) {
 	for _, w := range t.windowed {
 		windowed += w.perToken * pages(min(n, w.window))
@@ -114,13 +114,13 @@ func (t *memoryTable) sequenceBytes(n float64) (total, windowed float64) {
 	return t.state + t.perToken*pages(n) + windowed, windowed
 }
 
-// total is everything on a device with b sequences of which each takes seq bytes.
+// total is all bytes on a device that holds b sequences of seq bytes each.
 func (t *memoryTable) total(b, prompt, seq float64) (total, workspace float64) {
 	workspace = t.rowBytes*max(b, min(b*max(prompt, 1), PrefillRows)) + b*t.logitsBytes
 	return t.weights + b*seq + workspace, workspace
 }
 
-// capacity is the memory a deployment may use.
+// capacity is the bytes of memory that a deployment may use.
 func (c *Compiled) capacity() float64 {
 	f := c.Options.MemoryFraction
 	if f == 0 {
@@ -129,9 +129,9 @@ func (c *Compiled) capacity() float64 {
 	return f * c.Hardware.MemoryCapacity.Value
 }
 
-// MaxBatch is the largest batch of the workload's sequences that all fit at full length,
-// Prompt + Generate positions, whatever its Batch; 0 where not even one does, at most
-// MaxBatchSize.
+// MaxBatch returns the largest batch of the workload's sequences that fits with every sequence at
+// its full length of Prompt + Generate positions; the workload's own Batch is not used. It is 0
+// where not even one sequence fits, and at most MaxBatchSize.
 func (c *Compiled) MaxBatch(w Workload) int {
 	if c.stages != nil {
 		return c.maxBatchOfAll(w)
@@ -143,7 +143,7 @@ func (c *Compiled) MaxBatch(w Workload) int {
 func (c *Compiled) largest(w Workload, most int) int {
 	seq, _ := c.mem.sequenceBytes(w.length())
 	room := c.capacity()
-	return sort.Search(most, func(b int) bool { // the first batch that the next one would not follow
+	return sort.Search(most, func(b int) bool { // the first batch after which the next no longer fits
 		t, _ := c.mem.total(float64(b+1), float64(w.Prompt), seq)
 		return t > room
 	})
@@ -159,11 +159,11 @@ func (c *Compiled) Fill(w Workload) (full Workload, fits bool) {
 	return w, w.Batch <= largest
 }
 
-// length is the positions that a sequence has in the end.
+// length is the number of positions that a sequence has at its end.
 func (w Workload) length() float64 { return float64(w.Prompt + w.Generate) }
 
-// Memory accounts a device for a workload's sequences at full length: the one that has the most
-// to hold, with the sequences of the group with the most.
+// Memory returns what a device holds for a workload's sequences at full length. Where devices
+// differ, the answer is for the one that holds the most, in the group that has the most sequences.
 func (c *Compiled) Memory(w Workload) Memory {
 	if c.stages != nil {
 		return c.fullest(w)

@@ -13,8 +13,8 @@ func twoForms(m *arch.Model) bool {
 	return false
 }
 
-// latentAttention prices multi-head latent attention. Heads are split over the ranks, the
-// latents and all that makes them are on each.
+// latentAttention prices multi-head latent attention. The ranks divide the heads; each rank holds
+// all latents and everything that makes them.
 //
 //	absorbed   scores and sums over the latents, which all heads read once a sequence:
 //	           FLOPs pairs·heads·2·(2·kv_rank + rope_dim), and 2·kv_rank·(nope_dim + value_dim)
@@ -63,7 +63,7 @@ func (b *builder) latentAttention(a arch.MLA) {
 	b.outLinear("mla.out", h*a.ValueDim, a.Bias)
 }
 
-// rotated turns q elements of each query row and k of each key row.
+// rotated prices rotary position embedding of q elements of each query row and k of each key row.
 func (b *builder) rotated(name string, q, k float64, r, kv int) {
 	o := b.elementwise(name, Rotary, 0, q, q, 3*q, r)
 	b.act(o, k, k, kv)
@@ -91,7 +91,7 @@ func (b *builder) absorbed(a arch.MLA, h, r int) {
 	b.act(o, float64(h*latent), float64(h*a.KVRank), r)
 	o.FLOPs[pairs] = float64(2 * h * (latent + a.KVRank))
 	if a.IndexTopK > 0 {
-		b.act(o, float64(a.IndexTopK), 0, r) // which positions
+		b.act(o, float64(a.IndexTopK), 0, r) // the numbers of the positions picked
 		o.Bytes[CacheRead][pairs] = float64(latent) * b.f.kv.Bytes()
 	} else {
 		o.Bytes[CacheRead][kvRows] = float64(latent) * b.f.kv.Bytes()
@@ -99,7 +99,7 @@ func (b *builder) absorbed(a arch.MLA, h, r int) {
 	b.perHead("mla.absorb_v", a, h, a.KVRank, a.ValueDim, r)
 }
 
-// perHead is a product of each head with a map of its own, a part of kv_up.
+// perHead prices a product of each head with a map of its own, which is a part of kv_up.
 func (b *builder) perHead(name string, a arch.MLA, h, in, out, r int) {
 	i, n := float64(in), float64(h*out)
 	o := b.op(name, Product)
@@ -124,7 +124,8 @@ func (b *builder) expanded(a arch.MLA, h, r int) {
 	up.FLOPs[kvRows] = float64(2 * a.KVRank * made)
 	o := b.op("mla.core", Attention)
 	o.KV = b.f.act
-	// The measured kernels have values as wide as keys: the mean of both moves as much.
+	// The measured kernels have values as wide as keys, so each is given the mean width, which
+	// moves as many bytes.
 	o.Shape = Shape{Heads: h, KVHeads: h, HeadDim: (a.QueryDim() + a.ValueDim + 1) / 2, QueryLast: r == seqs, RowsAreSeqs: r == seqs,
 		Passes: 1, Latent: true, Out: h * a.ValueDim}
 	b.act(o, float64(h*a.QueryDim()), float64(h*a.ValueDim), r)

@@ -2,7 +2,7 @@ package costmodel
 
 import "github.com/OWNER/ridgeline/arch"
 
-// mlpMoE prices a dense network and experts side by side, each with a norm behind it.
+// mlpMoE prices a dense network and experts side by side, each followed by a norm.
 func (b *builder) mlpMoE(m arch.MLPMoE) {
 	w, r := b.m.Width, b.r()
 	in := b.split("mlp inner width", m.Inner)

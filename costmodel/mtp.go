@@ -62,7 +62,7 @@ func mtpModel(m *arch.Model) (*arch.Model, error) {
 	return &out, nil
 }
 
-// keepsCache reports whether a mixer is attention with a cache of its own that reads nothing of
+// keepsCache reports whether a mixer is attention that stores its own cache and reads nothing of
 // other layers.
 func keepsCache(mixer arch.Mixer) bool {
 	switch a := mixer.(type) {
@@ -74,7 +74,8 @@ func keepsCache(mixer arch.Mixer) bool {
 	return false
 }
 
-// predictor prices what stands in front of the layer of a block of multi-token prediction.
+// predictor prices what precedes the layer in a block of multi-token prediction: two norms and a
+// projection.
 func (b *builder) predictor() {
 	if !b.o.mtp {
 		return

@@ -58,7 +58,8 @@ var kindNames = [NumKinds]string{"weights", "cache_read", "cache_write", "state_
 
 func (k Kind) String() string { return kindNames[k] }
 
-// The basis every cost is linear in, for a call of B sequences × T new positions.
+// The basis: every cost is a linear combination of these quantities, for a call of B sequences
+// with T new positions each.
 const (
 	one     = iota // 1
 	rows           // B·T
@@ -96,26 +97,27 @@ type Op struct {
 	Link  Coef // bytes sent to peers
 	Net   Coef // bytes sent to devices of other nodes
 
-	// Reused: its weights are those of an earlier layer, read again and not stored again.
+	// Reused says that the weights are those of an earlier layer: they are read again and not
+	// stored again.
 	Reused bool
 
 	Shape Shape
-	// Only says of which calls of a mixed step the operation is part: latent attention runs
-	// otherwise for pieces of prompts than for sequences that decode.
+	// Only says which calls of a mixed step the operation belongs to: latent attention runs
+	// differently for pieces of prompts than for sequences that decode.
 	Only Phase
 }
 
-// Phase is what of a mixed step an operation is part of.
+// Phase is a part of a mixed step: the pieces of prompts or the sequences that decode.
 type Phase uint8
 
-// The phases. The zero value is both.
+// The phases. The zero value stands for both parts.
 const (
 	EveryPhase Phase = iota
 	PromptOnly
 	StepOnly
 )
 
-// Shape is what a kernel of the class is launched with; a fitted cost model looks at it.
+// Shape is what a kernel of the class is launched with; the calibrated cost model reads it.
 type Shape struct {
 	In, Out int // matrix product [rows, In]×[In, Out]; other classes: width in Out
 
@@ -140,16 +142,16 @@ type Shape struct {
 	Skew          float64 // times the mean that the busiest device's experts are picked
 }
 
-// Call is one execution of the model: Batch sequences, New positions each, after Past
-// earlier ones. Decode is New = 1, prefill Past = 0.
+// Call is one execution of the model: Batch sequences with New new positions each, after Past
+// earlier ones. A decode step has New = 1, the prefill of a fresh prompt Past = 0.
 type Call struct {
 	Batch, New, Past int
 }
 
-// Context is the number of positions there are when the call is done.
+// Context is the number of positions of each sequence after the call.
 func (c Call) Context() int { return c.Past + c.New }
 
-// Work is what an operation does in a call.
+// Work is what an operation costs in a call: FLOPs and bytes.
 type Work struct {
 	FLOPs float64
 	Bytes [NumKinds]float64
@@ -210,7 +212,8 @@ func (o *Op) rowBasis() int {
 	return rows
 }
 
-// visible is Σ_{i=1..n} min(i, w).
+// visible is Σ_{i=1..n} min(i, w): how many positions n successive queries see through a window of
+// w.
 func visible(n, w float64) float64 {
 	if n <= w {
 		return n * (n + 1) / 2

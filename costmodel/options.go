@@ -25,19 +25,20 @@ func parseName(what, s string, names []string) (uint8, error) {
 // Options say how a model is deployed. The zero value is what most people run: 16-bit
 // weights as the checkpoint has them, one device, packed and fused kernels, skipping prefill.
 type Options struct {
-	// Weights is how weights are stored; the zero value is as the checkpoint stores each of
-	// them, bf16 if it does not say. A plain format (fp32, bf16, fp16) is for all of them, a
-	// quantised one for the linear maps and experts of the layers: embedding, head,
-	// routers, norms, biases and convolutions keep the checkpoint's 16 bits.
+	// Weights is how weights are stored. The zero value is as the checkpoint stores each of them,
+	// bf16 if the checkpoint does not say. A plain format (fp32, bf16, fp16) applies to all
+	// weights; a quantised one applies to the linear maps and experts of the layers, while
+	// embedding, head, routers, norms, biases and convolutions keep the checkpoint's 16 bits.
 	Weights formats.Format
-	// KV, State, ConvState and Activations are the formats of the cache, of recurrent
-	// states, of the inputs a convolution looks back on and of activations. Unset takes the
-	// checkpoint's, else bf16 for activations and theirs for the others.
+	// KV, State, ConvState and Activations are the formats of the cache, of recurrent states, of
+	// the inputs that a convolution looks back on, and of activations. Unset takes the
+	// checkpoint's format; where the checkpoint gives none, activations are bf16 and the others
+	// are stored in the activations' format.
 	KV, State, ConvState, Activations precision.DType
 	// Cache says how much of a window's cache is stored.
 	Cache execution.CacheMode
-	// Compute is the format of matrix products and attention; Unset is the activations'
-	// (fp32 where the device has no 16-bit peak).
+	// Compute is the format of matrix products and attention; Unset is the format of the
+	// activations (fp32 where the device has no 16-bit peak).
 	Compute precision.DType
 	TP      int // tensor-parallel devices; 0 is 1
 	// PP is pipeline stages, DP groups of devices that each run the mixers of sequences of
@@ -46,26 +47,28 @@ type Options struct {
 	// (experts inside a group), or is a multiple of it that divides TP·DP (experts over several
 	// groups, reached by all-to-alls). docs/accounting.md says what each does.
 	PP, EP, DP int
-	// Microbatches is into how many parts a group's sequences are cut that follow each other
-	// through the pipeline; 0 is PP.
+	// Microbatches is the number of parts that a group's sequences are cut into; the parts follow
+	// each other through the pipeline. 0 is PP.
 	Microbatches int
-	// Skew is how many times the mean the busiest device's experts are picked; 0 and 1 are
-	// balanced.
+	// Skew is how often the experts of the busiest device are picked, as a multiple of the mean
+	// over devices; 0 and 1 are balanced.
 	Skew    float64
 	Prefill execution.PrefillMode
 	KVRead  execution.KVRead
 	Diff    execution.DiffKernel
-	// Engine is whose per-step overhead the calibrated fidelity adds; "" is the default.
+	// Engine is the serving engine whose overhead per step the calibrated fidelity adds; "" is the
+	// default engine.
 	Engine string
 	// Calibration, if set, is a fitted profile that takes precedence over the embedded ones.
 	Calibration *kerneltime.Profile
-	// MemoryFraction is the part of the device's memory that may be used; 0 is all of it.
+	// MemoryFraction is the part of the device's memory that may be used, from 0 to 1; 0 is all of
+	// it.
 	MemoryFraction float64
 
 	mtp bool // a block of multi-token prediction, which begins with a projection of its own
 }
 
-// inForce are the options with every default filled in.
+// inForce holds the options with every default filled in.
 type inForce struct {
 	weights, experts formats.Format
 	stored           bool            // as the checkpoint stores each weight, where it says

@@ -1,6 +1,6 @@
 package costmodel
 
-// Stage is what one stage of a pipeline has and takes.
+// Stage is what one stage of a pipeline holds, and how long it takes.
 type Stage struct {
 	FirstLayer  int     `json:"first_layer"`  // its first layer, from 0
 	Layers      int     `json:"layers"`       // how many it has
@@ -9,7 +9,7 @@ type Stage struct {
 	Seconds     float64 `json:"seconds"`      // mean decode step of one microbatch, sending included
 }
 
-// Parallel is how groups of devices and stages share a workload.
+// Parallel describes how groups of devices and pipeline stages share a workload.
 type Parallel struct {
 	Devices      int     `json:"devices"`      // in all: tp × pp × dp
 	Nodes        int     `json:"nodes"`        // that they are spread over
@@ -21,21 +21,23 @@ type Parallel struct {
 	Sequences    int     `json:"sequences"`    // that a device works at once
 	// TokensPerSecondPerDevice is the throughput divided by the devices.
 	TokensPerSecondPerDevice float64 `json:"tokens_per_second_per_device"`
-	// BubbleShare is the part of a decode step that the mean device waits for other stages.
+	// BubbleShare is the share of a decode step, from 0 to 1, that a device spends waiting for
+	// other stages, in the mean over devices.
 	BubbleShare float64 `json:"bubble_share"`
-	// LinkBytes is what a device sends in a decode step inside its node; a device of each stage
-	// taken together.
+	// LinkBytes is the bytes that a device sends inside its node in a decode step, added up over
+	// one device of each stage.
 	LinkBytes float64 `json:"link_bytes_per_step"`
-	// NetworkBytes is what it sends to other nodes.
+	// NetworkBytes is the bytes that a device sends to other nodes in a decode step, added up over
+	// one device of each stage.
 	NetworkBytes float64 `json:"network_bytes_per_step"`
-	// SendSeconds is how long both take at the links' bandwidth. Nothing overlaps them but the
-	// work of other stages.
+	// SendSeconds is how long sending inside the node and to other nodes takes at the links'
+	// bandwidth. Only the work of other stages overlaps it.
 	SendSeconds float64 `json:"send_seconds_per_step"`
 	Stages      []Stage `json:"stages"` // in the order of the layers
 }
 
-// parallel describes a deployment of several groups or stages, or of spread experts; nil for
-// others.
+// parallel describes a deployment of several groups or stages, or one whose experts are spread
+// over devices; nil for any other.
 func (c *Compiled) parallel(at Pricer, w Workload, step float64) *Parallel {
 	if c.Devices() == c.tp && c.ep == 1 {
 		return nil
@@ -75,8 +77,9 @@ func (c *Compiled) eachStage(w Workload, list func(*Compiled, Workload) []OpCost
 	return shares(out)
 }
 
-// Fullest is the stage that needs the most memory at a workload, the deployment itself where it
-// has one group and one stage; its figures are of one device and one group's sequences.
+// Fullest returns the stage that needs the most memory at a workload, or the deployment itself
+// where there is one group and one stage. Its figures are those of one device and one group's
+// sequences.
 func (c *Compiled) Fullest(w Workload) *Compiled {
 	if c.stages == nil {
 		return c
@@ -90,7 +93,7 @@ func (c *Compiled) Fullest(w Workload) *Compiled {
 	return full
 }
 
-// fullest is the memory of the device that has the most to hold.
+// fullest is the memory of the device that has the most to hold, in bytes.
 func (c *Compiled) fullest(w Workload) Memory {
 	m := c.Fullest(w).ownMemory(c.perGroup(w))
 	m.MaxBatch = c.maxBatchOfAll(w)

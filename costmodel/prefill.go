@@ -1,6 +1,6 @@
 package costmodel
 
-// opSeconds is the roofline time of work w of operation o.
+// opSeconds is the roofline time in seconds of work w done by operation o.
 func (c *Compiled) opSeconds(o *Op, w *Work) float64 {
 	t := max(w.FLOPs/c.peak(o), c.memorySeconds(o, w))
 	if w.Link > 0 {
@@ -12,7 +12,7 @@ func (c *Compiled) opSeconds(o *Op, w *Work) float64 {
 	return t
 }
 
-// memorySeconds is the time of the bytes that operation o moves.
+// memorySeconds is the time in seconds that moving the bytes of operation o takes.
 func (c *Compiled) memorySeconds(o *Op, w *Work) float64 {
 	if o.Shape.Again <= 1 {
 		return w.Total() / c.bw
@@ -20,9 +20,9 @@ func (c *Compiled) memorySeconds(o *Op, w *Work) float64 {
 	return (w.Total()-w.Bytes[CacheRead])/c.bw + w.Bytes[CacheRead]*c.perCacheByte(o)
 }
 
-// perCacheByte is the seconds that a byte of K and V takes each time a kernel reads it. What is
-// read several times comes from memory once and from the last-level cache every time, and the
-// slower of both counts; where nobody says how fast that cache is, all of it from memory.
+// perCacheByte is the seconds that a byte of keys and values takes each time a kernel reads it. A
+// byte read several times comes from memory once and from the last-level cache every time, and the
+// slower of both counts; where that cache's bandwidth is not known, every read comes from memory.
 func (c *Compiled) perCacheByte(o *Op) float64 {
 	if o.Shape.Again <= 1 || c.cacheBW <= 0 {
 		return 1 / c.bw
@@ -43,8 +43,8 @@ func (w Workload) prefill() Call {
 	return Call{Batch: w.Batch, New: w.Prompt - w.Cached, Past: w.Cached}
 }
 
-// PrefillWork is what the workload's prompts take on one device of the group, on one of each
-// stage of a pipeline together, for one microbatch.
+// PrefillWork is the FLOPs and bytes that the workload's prompts take on one device of the group.
+// In a pipeline it is the sum over one device of each stage, for one microbatch.
 func (c *Compiled) PrefillWork(w Workload) Work {
 	if w.Prompt <= 0 {
 		return Work{}
@@ -52,8 +52,8 @@ func (c *Compiled) PrefillWork(w Workload) Work {
 	return c.work(c.prefill, c.perDevice(w).prefill())
 }
 
-// StepWork is what one decode step of batch sequences that each see context positions
-// takes, on one device of the group.
+// StepWork is the FLOPs and bytes of one decode step of batch sequences that each see context
+// positions, on one device of the group.
 func (c *Compiled) StepWork(batch, context int) Work {
 	return c.work(c.decode, Call{Batch: c.perDevice(Workload{Batch: batch}).Batch, New: 1, Past: context - 1})
 }

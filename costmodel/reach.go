@@ -2,8 +2,9 @@ package costmodel
 
 import "math"
 
-// Seen is how many of context positions a query at the last of them sees. A window sees the
-// last so many; a chunk, given as minus its length, those of its own chunk; 0 sees all.
+// Seen returns how many of context positions a query at the last of them sees: the last window
+// positions; with a negative window, which is minus the length of chunks, the positions of the
+// query's own chunk; with 0, all of them.
 func Seen(window, context int) int {
 	switch {
 	case window > 0:
@@ -14,8 +15,9 @@ func Seen(window, context int) int {
 	return context
 }
 
-// Grows is for how many steps, this one included, a query sees one position more each: until its
-// window is full or its chunk ends. ok is false where it sees no more from step to step.
+// Grows returns for how many steps, this one included, a query sees one more position in each:
+// until its window is full or its chunk ends. ok is false where the query does not see more from
+// step to step.
 func Grows(window, context int) (steps int, ok bool) {
 	switch {
 	case window > 0:
@@ -26,7 +28,7 @@ func Grows(window, context int) (steps int, ok bool) {
 	return math.MaxInt, true
 }
 
-// span is the window as Compiled.Windows lists it: chunks have minus their length.
+// span is the window as Compiled.Windows lists it: minus the length for chunks.
 func (s *Shape) span() int {
 	if s.Chunked {
 		return -s.Window
@@ -34,7 +36,7 @@ func (s *Shape) span() int {
 	return s.Window
 }
 
-// reach is how far back an operation sees.
+// reach is how far back an operation sees, in positions.
 type reach struct {
 	window  float64 // positions; infinite where all are seen
 	chunked bool    // positions are cut into chunks of as many
@@ -47,7 +49,7 @@ func (s *Shape) reach() reach {
 	return reach{float64(s.Window), s.Chunked}
 }
 
-// at is how many of n positions are seen from the last.
+// at is how many of n positions a query at the last of them sees.
 func (r reach) at(n float64) float64 {
 	if r.chunked {
 		return n - r.begun(n)
@@ -55,7 +57,7 @@ func (r reach) at(n float64) float64 {
 	return min(n, r.window)
 }
 
-// begun is how many positions lie in the chunks before that of position n.
+// begun is how many positions lie in the chunks before the one that holds position n.
 func (r reach) begun(n float64) float64 { return math.Floor((n-1)/r.window) * r.window }
 
 // sum is Σ_{i=1..n} at(i).
@@ -67,7 +69,7 @@ func (r reach) sum(n float64) float64 {
 	return visible(n, r.window)
 }
 
-// rows is how many positions t queries behind past earlier ones see between them.
+// rows is how many different positions t queries see together, after past earlier positions.
 func (r reach) rows(past, t float64) float64 {
 	if r.chunked {
 		return past - math.Floor(past/r.window)*r.window + t
@@ -75,8 +77,9 @@ func (r reach) rows(past, t float64) float64 {
 	return min(past, r.window-1) + t
 }
 
-// teeth goes through the contexts lo … hi of an operation that works in chunks: from first to
-// last positions are seen, one more each, and that several times.
+// teeth walks through the contexts lo … hi of an operation that works in chunks. For each run it
+// calls f with the positions seen first and last, one more at each context between, and with how
+// many times that run repeats.
 func (r reach) teeth(lo, hi float64, each func(first, last, times float64)) {
 	first := r.at(lo)
 	end := min(hi, lo+r.window-first)

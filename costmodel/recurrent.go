@@ -2,12 +2,12 @@ package costmodel
 
 import "github.com/OWNER/ridgeline/arch"
 
-// conv is the causal convolution in front of a recurrence: c channels, k taps, then SiLU.
+// conv prices the causal convolution in front of a recurrence: c channels, k taps, then SiLU.
 func (b *builder) conv(name string, kernel Kernel, c, k int, bias bool) {
 	b.plainConv(name, kernel, c, k, bias).FLOPs[rows] += 2 * float64(c)
 }
 
-// plainConv is a causal convolution without an activation.
+// plainConv prices a causal convolution without an activation.
 func (b *builder) plainConv(name string, kernel Kernel, c, k int, bias bool) *Op {
 	o := b.op(name, kernel)
 	o.Shape = Shape{Out: c, In: k}
@@ -22,7 +22,7 @@ func (b *builder) plainConv(name string, kernel Kernel, c, k int, bias bool) *Op
 	return o
 }
 
-// gatedNorm is the norm and gate behind a scan; without norm, the gate alone.
+// gatedNorm prices the norm and gate behind a scan, or the gate alone where there is no norm.
 func (b *builder) gatedNorm(name string, weights, d int, noNorm bool) {
 	w, flops := float64(weights), 7.0
 	if noNorm {
@@ -69,7 +69,7 @@ func (b *builder) mamba1(m arch.Mamba1) {
 	b.outLinear("mamba1.out", di, m.ProjBias)
 }
 
-// byHead is a product in which each head's share of the input makes that head's share of the
+// byHead prices a product in which each head's share of the input makes that head's share of the
 // output alone.
 func (b *builder) byHead(name string, in, out, heads int) *Op {
 	o := b.op(name, Product)
@@ -80,8 +80,8 @@ func (b *builder) byHead(name string, in, out, heads int) *Op {
 	return o
 }
 
-// memoryRows is the rows a memory is written for: the last of each sequence where the
-// prefill skips all layers that read it.
+// memoryRows is the basis of the rows for which a memory is written: only the last row of each
+// sequence where the prefill skips all layers that read the memory.
 func (b *builder) memoryRows() int {
 	if b.skip && !b.early[b.layer] {
 		return seqs

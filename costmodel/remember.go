@@ -1,9 +1,9 @@
 package costmodel
 
-// Remember returns a pricer that gives what p gives and keeps what does not depend on any
-// context: the same steps come again and again in a simulation, and all but attention and
-// recurrences of a step is one figure for so many rows and sequences. It is for one
-// goroutine.
+// Remember returns a pricer that gives the same times as p and keeps those that do not depend on
+// any context. A simulation asks for the same steps again and again, and the time of everything
+// but attention and recurrences depends only on the number of rows and sequences. The pricer is
+// for one goroutine.
 func Remember(p Pricer) Pricer {
 	if all, ok := p.(*together); ok {
 		x := &together{c: all.c, f: all.f}
@@ -40,8 +40,8 @@ type remembering struct {
 	window       int // smallest, of windows and chunks
 }
 
-// flatStep is what all but attention and recurrences of a mixed step depends on, as long as
-// no chunk is longer than a window.
+// flatStep holds everything that the time of a mixed step without attention and recurrences
+// depends on, as long as no chunk is longer than a window.
 type flatStep struct{ decodes, padded, drafts, chunks, tokens int }
 
 func (r *remembering) Run(m *Mix, steps int) float64 {

@@ -37,11 +37,12 @@ func (c *Compiled) ReuseBlock() int {
 	return CacheBlock * int(math.Ceil(state/float64(max(scans, 1))/(CacheBlock*least)))
 }
 
-// Recurrent reports whether the model has states that are of one position, not of all.
+// Recurrent reports whether the model keeps a state that describes one position only, so that a
+// prompt can be resumed only where that state was saved.
 func (c *Compiled) Recurrent() bool { return c.mem.state > 0 }
 
-// Reusable is how many of a prompt's tokens need not be computed where a share of them is
-// cached: whole blocks of ReuseBlock, and never the last token, whose logits are wanted.
+// Reusable returns how many of a prompt's tokens need not be computed where a share of them is
+// cached: whole blocks of ReuseBlock tokens, and never the last token, whose logits are needed.
 func (c *Compiled) Reusable(prompt int, share float64) int {
 	if prompt <= 1 || !(share > 0) {
 		return 0
@@ -59,18 +60,21 @@ func (c *Compiled) withPrefix(w Workload) Workload {
 	return w
 }
 
-// Transfer is handing a request from a device that worked its prompt to one that decodes it.
+// Transfer describes moving a request from the device that processed its prompt to one that
+// decodes it.
 type Transfer struct {
-	// Bytes are the caches, windows and states of the prompt, all devices of a group together.
+	// Bytes is the size of the prompt's caches, windows and states, summed over all devices of a
+	// group.
 	Bytes float64 `json:"bytes"`
-	// Seconds it takes over the device's link, each device of a group sending its part; null
-	// where the device has none.
+	// Seconds is how long the move takes over the device's link, each device of a group sending
+	// its own part; null where the device has no link.
 	Seconds *float64 `json:"seconds"`
-	// UnsharedBytes are what it would be if each layer that attends to a cache kept one.
+	// UnsharedBytes is the size if every layer that attends to a cache stored one of its own.
 	UnsharedBytes float64 `json:"unshared_bytes"`
 }
 
-// Transfer is what a prompt of so many tokens leaves to hand over, in whole blocks.
+// Transfer returns what has to move for a prompt of the given number of tokens, in whole cache
+// blocks.
 func (c *Compiled) Transfer(prompt int) Transfer {
 	bytes := c.PromptBytes(prompt)
 	each := bytes
@@ -109,8 +113,8 @@ func (c *Compiled) Transfer(prompt int) Transfer {
 	return t
 }
 
-// PromptBytes is the cache and state behind a prompt of so many tokens, on one device, or on one
-// of each stage of a pipeline.
+// PromptBytes is the bytes of cache and state that a prompt of the given number of tokens leaves
+// on one device. In a pipeline it is the sum over one device of each stage.
 func (c *Compiled) PromptBytes(prompt int) float64 {
 	if prompt <= 0 {
 		return 0

@@ -7,7 +7,7 @@ type roofline Compiled
 func (r *roofline) Fidelity() Fidelity { return Roofline }
 func (r *roofline) Basis() string      { return DatasheetOnly }
 
-// seconds is the time of the operations whose cost does not grow with the context.
+// seconds is the time in seconds of the operations whose cost does not grow with the context.
 func (x *fixedOps) seconds(b float64) float64 {
 	lo, hi := 0, len(x.from)
 	for lo < hi {
@@ -71,7 +71,7 @@ func (r *roofline) Generation(w Workload) float64 {
 	return t
 }
 
-// generation sums the operation over the contexts lo … hi.
+// generation sums the operation's seconds over the contexts lo … hi.
 func (v *varyingOp) generation(b, lo, hi float64) float64 {
 	c, m := line{v.c1 * b, v.cL * b}, line{v.m0 + v.m1*b, v.mL * b}
 	t := 0.0

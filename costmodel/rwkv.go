@@ -2,7 +2,8 @@ package costmodel
 
 import "github.com/OWNER/ridgeline/arch"
 
-// shift mixes each input with the one before it, n times over; the last is kept.
+// shift prices mixing each input with the one before it, n times over; the last input is kept as
+// state.
 func (b *builder) shift(name string, n int) {
 	w, of := float64(b.m.Width), float64(n*b.m.Width)
 	o := b.elementwise(name, Activation, of, w, of, 3*of, rows)

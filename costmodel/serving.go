@@ -1,9 +1,9 @@
 package costmodel
 
-// ServedTPOT is the predicted mean time in seconds per output token when Batch requests of
-// the workload are always in flight: the mean step of all of them, and the prompts of the
-// others worked in between (continuous batching). It is calibrated; the engine's figures
-// say how much of a prompt's time running requests feel.
+// ServedTPOT returns the predicted mean time in seconds per output token when Batch requests of
+// the workload are always in flight (continuous batching): the mean step of all of them, plus the
+// prompts of other requests that are processed between steps. It uses calibrated times; figures of
+// the engine say how much of a prompt's time running requests notice.
 func (c *Compiled) ServedTPOT(w Workload) float64 {
 	at := c.At(Calibrated)
 	step := at.Generation(w) / float64(w.Generate)
@@ -14,8 +14,8 @@ func (c *Compiled) ServedTPOT(w Workload) float64 {
 	return step + c.engine.Interleave*float64(concurrency-1)*one/float64(w.Generate)
 }
 
-// Launches is how many kernels a decode step launches in calibrated times, how many of them
-// stream, and how many stream in a prefill.
+// Launches returns, as calibrated times count them, how many kernels a decode step launches, how
+// many of these only stream, and how many of a prefill's kernels only stream.
 func (c *Compiled) Launches() (step, streams, promptStreams float64) {
 	k, ok := c.calibrated().(*calibrated)
 	if !ok {

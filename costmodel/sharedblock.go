@@ -6,9 +6,9 @@ import (
 	"github.com/OWNER/ridgeline/arch"
 )
 
-// sharedBlock prices a Transformer block whose weights several layers use: each reads them,
-// the first stores them. Ranks of a tensor-parallel group split heads and the inner width;
-// norms, the low-rank maps down and the last map are on each.
+// sharedBlock prices a Transformer block whose weights several layers use: every such layer reads
+// them, and the first one stores them. Ranks of a tensor-parallel group divide heads and inner
+// width; each rank holds all norms, low-rank down projections and the last map.
 func (b *builder) sharedBlock(s arch.SharedBlock) {
 	a, own, shared := s.Attention(), b.storage, b.storage
 	if l, ok := s.WeightsOf.Layer(); ok {
@@ -47,7 +47,8 @@ func (b *builder) sharedBlock(s arch.SharedBlock) {
 	b.linear("shared.out", w, w, r, linearOpts{residual: b.adds(), keep: b.mixFd[b.layer]})
 }
 
-// adds3 adds to queries, keys and values what each makes of a low-rank vector of its own.
+// adds3 prices adding to queries, keys and values what each gets from a low-rank vector of its
+// own.
 func (b *builder) adds3(name string, low, out, r int) {
 	o := b.op(name, Product)
 	o.Shape = Shape{In: low, Out: out, RowsAreSeqs: r == seqs}

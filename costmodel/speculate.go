@@ -10,17 +10,18 @@ import (
 // MostDrafts is how many drafted tokens a step may verify.
 const MostDrafts = 64
 
-// Draft is what proposes tokens ahead of a model, on the same devices.
+// Draft is the method that proposes tokens ahead of a model, on the same devices.
 type Draft struct {
 	Name string
-	// Compiled is the model that drafts, one token a step; nil where drafting takes no time
-	// that counts, as looking n-grams up in the text so far.
+	// Compiled is the model that drafts, one token a step; nil where drafting takes no noticeable
+	// time, as with looking up n-grams in the text so far.
 	Compiled *Compiled
-	// Weights are the bytes of it on one device that are not the target's own.
+	// Weights is how many bytes of the draft's weights one device holds in addition to the target
+	// model's.
 	Weights float64
 }
 
-// NGram drafts by looking up what followed the last tokens before.
+// NGram drafts by looking up what followed the last few tokens earlier in the text.
 func NGram() Draft { return Draft{Name: "ngram"} }
 
 // DraftModel drafts with a model of its own.
@@ -38,12 +39,13 @@ type Speculation struct {
 	Acceptance float64
 }
 
-// errNotShared refuses drafts of a model that several stages or groups share.
+// errNotShared is the error for speculative decoding with a model that runs over several stages or
+// groups.
 func (c *Compiled) errNotShared() error {
 	return fmt.Errorf("%s: speculative decoding is not priced over pipeline stages or groups of devices (pp, dp)", c.Ranks())
 }
 
-// Check reports the first number out of range.
+// Check returns an error for the first number that is out of range.
 func (s Speculation) Check() error {
 	if s.Tokens < 0 || s.Tokens > MostDrafts {
 		return fmt.Errorf("draft tokens %d are not from 0 to %d", s.Tokens, MostDrafts)
@@ -54,8 +56,8 @@ func (s Speculation) Check() error {
 	return nil
 }
 
-// ExpectedTokens is how many tokens a step makes in the mean: the accepted ones, and the one
-// that the model draws behind them (Leviathan et al., eq. 1).
+// ExpectedTokens returns how many tokens a step makes in the mean: the accepted ones, and the one
+// that the model draws after them (Leviathan et al., eq. 1).
 //
 //	E = 1 + α + α² + … + α^k = (1 − α^(k+1)) / (1 − α)
 func ExpectedTokens(acceptance float64, drafted int) float64 {
@@ -67,8 +69,8 @@ func ExpectedTokens(acceptance float64, drafted int) float64 {
 	return e
 }
 
-// breakEven is the acceptance at which a step makes so many tokens; not ok where even all
-// accepted would not.
+// breakEven is the acceptance at which a step makes the given number of tokens; ok is false where
+// even accepting every draft makes fewer.
 func breakEven(tokens float64, drafted int) (acceptance float64, ok bool) {
 	if tokens <= 1 {
 		return 0, true
@@ -87,7 +89,7 @@ func breakEven(tokens float64, drafted int) (acceptance float64, ok bool) {
 	return hi, true
 }
 
-// Speculative is what speculation makes of a workload.
+// Speculative is how speculation changes the time and memory of a workload.
 type Speculative struct {
 	Draft          string  `json:"draft"`        // a model, "mtp" or "ngram"
 	DraftTokens    int     `json:"draft_tokens"` // drafted a step
@@ -102,11 +104,14 @@ type Speculative struct {
 	RequestSeconds float64 `json:"request_seconds"`
 	Throughput     float64 `json:"tokens_per_second"`
 	Speedup        float64 `json:"speedup"` // of decoding, over the same without
-	// BreakEven is the acceptance from which on it is faster; null where it never is.
+	// BreakEven is the acceptance from which speculation makes decoding faster; null where no
+	// acceptance does.
 	BreakEven *float64 `json:"break_even_acceptance"`
-	// GainsFrom is the least batch at which it is no slower; 0 where none of those that fit is.
+	// GainsFrom is the smallest batch at which speculation is no slower; 0 where it is slower at
+	// every batch that fits.
 	GainsFrom int `json:"gains_from_batch"`
-	// SlowerFrom is the batch from which on it is slower; 0 where it gains at all that fit.
+	// SlowerFrom is the batch from which speculation is slower; 0 where it gains at every batch
+	// that fits.
 	SlowerFrom int `json:"slower_from_batch"`
 	// ByBatch is the speedup at doublings of the batch, up to the largest that fits.
 	ByBatch []BatchGained `json:"by_batch"`
@@ -124,15 +129,15 @@ type BatchGained struct {
 	Speedup float64 `json:"speedup"`
 }
 
-// Verify is the time of a step of batch sequences that each verify drafted tokens behind their
-// next one, which sees context positions.
+// Verify returns the seconds of a step in which each of batch sequences verifies drafted tokens
+// after its next one, which sees context positions.
 func (c *Compiled) Verify(f Fidelity, batch, context, drafted int) float64 {
 	m := c.alike(batch, context, drafted)
 	return c.At(f).Mixed(&m)
 }
 
-// StepWith is the time of a step in which tokens are drafted and verified, and Step without
-// speculation: nil.
+// StepWith returns the seconds of a step in which tokens are drafted and verified; without
+// speculation (s is nil) it is that of a plain decode step.
 func (c *Compiled) StepWith(s *Speculation, f Fidelity, batch, context int) float64 {
 	if s == nil || s.Tokens == 0 {
 		return c.At(f).Step(batch, context)
@@ -144,7 +149,7 @@ func (c *Compiled) StepWith(s *Speculation, f Fidelity, batch, context int) floa
 	return t
 }
 
-// alike is a step of sequences that decode at one context.
+// alike is a step of sequences that all decode at the same context.
 func (c *Compiled) alike(batch, context, drafted int) Mix {
 	m := Mix{Decodes: batch, Contexts: float64(batch) * float64(context), Drafts: drafted,
 		Seen: make([]float64, len(c.finite)), Growing: make([]float64, len(c.finite))}
@@ -161,7 +166,7 @@ func (c *Compiled) alike(batch, context, drafted int) Mix {
 // of a generation within chunks of a few tokens is taken to cost what the pieces before did.
 const mostPieces = 1 << 14
 
-// verifySum is the verification steps of a workload, one at every context.
+// verifySum is the seconds of verification steps added up over a workload, one at every context.
 func (c *Compiled) verifySum(p Pricer, w Workload, drafted int) float64 {
 	t, last := 0.0, w.Prompt+w.Generate
 	n := w.Prompt + 1
@@ -202,7 +207,8 @@ func (c *Compiled) stepSums(f Fidelity, w Workload, s *Speculation) (plain, veri
 	return plain, verify, draft
 }
 
-// hostSeconds is what the host adds to a step: drafting happens within one.
+// hostSeconds is the seconds that the host adds to a step; a draft is made within the target's
+// step and adds none of its own.
 func (c *Compiled) hostSeconds(f Fidelity, batch int) float64 {
 	if k, ok := c.At(f).(*calibrated); ok {
 		return k.engine.Host + k.engine.Sequence*float64(batch)
@@ -291,8 +297,8 @@ func (e *Speculative) byBatch(speedup func(batch int) float64, most int) {
 	}
 }
 
-// Snapshots is the bytes that drafts add to what a sequence keeps of recurrent states: the one
-// behind each drafted token, since any may be the last that is accepted.
+// Snapshots returns the bytes of recurrent state that drafts add to a sequence: one state behind
+// each drafted token, since any of them may be the last one accepted.
 func (c *Compiled) Snapshots(drafts int) float64 {
 	t := 0.0
 	for i := range c.decode {
@@ -314,7 +320,7 @@ func (c *Compiled) speculativeBatch(w Workload, s *Speculation, e *Speculative) 
 	})
 }
 
-// Slowest is the batch of those followed at which speculation gains least.
+// Slowest returns the batch, of those in ByBatch, at which speculation gains least.
 func (e *Speculative) Slowest() BatchGained {
 	least := BatchGained{Speedup: math.Inf(1)}
 	for _, b := range e.ByBatch {

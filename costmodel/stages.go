@@ -5,7 +5,7 @@ import (
 	"github.com/OWNER/ridgeline/hardware"
 )
 
-// pipe is what a builder knows of a pipeline.
+// pipe holds what a builder knows about a pipeline.
 type pipe struct {
 	first []int // layer that each stage begins with
 	size  int   // devices of a stage
@@ -18,7 +18,8 @@ type pipe struct {
 	copied map[int]bool     // layers whose weights the stage has
 }
 
-// cached is what a device stores of a position in a layer, bytes, and how it is seen.
+// cached is the bytes of a position that a device stores in a layer, and how far back the layer's
+// attention sees.
 type cached struct {
 	bytes   float64
 	window  int
@@ -51,7 +52,7 @@ func firstLayers(layers, stages int) []int {
 	return first
 }
 
-// end is the layer behind the last of a stage.
+// end is the index after the last layer of a stage.
 func (p *pipe) end(stage, layers int) int {
 	if stage+1 < len(p.first) {
 		return p.first[stage+1]
@@ -59,7 +60,7 @@ func (p *pipe) end(stage, layers int) int {
 	return layers
 }
 
-// crosses reports whether any device of a stage hands over to another node.
+// crosses reports whether any device of a stage sends to a device of another node.
 func (p *pipe) crosses(stage int) bool {
 	if p.node == 0 || p.all <= p.node {
 		return false
@@ -142,7 +143,7 @@ func (b *builder) boundary(i, from int) {
 	}
 }
 
-// feedsLater reports whether a layer from i on reads the embedding beside the residual stream.
+// feedsLater reports whether a layer from i on reads the embedding besides the residual stream.
 func (b *builder) feedsLater(i int) bool {
 	for _, l := range b.m.Layers[i:] {
 		for _, p := range arch.Parts(l.Mixer) {
@@ -154,7 +155,7 @@ func (b *builder) feedsLater(i int) bool {
 	return false
 }
 
-// cachesRead are the layers before i whose caches layers from i to end read, in order.
+// cachesRead lists, in order, the layers before i whose caches are read by layers from i to end.
 func (b *builder) cachesRead(i, end int) (owners []int) {
 	read := map[int]bool{}
 	for _, l := range b.m.Layers[i:end] {
@@ -172,14 +173,14 @@ func (b *builder) cachesRead(i, end int) (owners []int) {
 	return owners
 }
 
-// handed is a memory that goes to a later stage: its width, the basis of the rows that it has,
-// and whether every device of a group has all of it.
+// handed is a memory that is sent to a later stage: its width, the basis of its rows, and whether
+// every device of a group holds all of it.
 type handed struct {
 	width, basis int
 	whole        bool
 }
 
-// memoriesRead are the memories of layers before i that layers from i on gate.
+// memoriesRead lists the memories made by layers before i that layers from i on gate.
 func (b *builder) memoriesRead(i, from int) (out []handed) {
 	type key struct {
 		layer int
@@ -208,8 +209,9 @@ func (b *builder) memoriesRead(i, from int) (out []handed) {
 	return out
 }
 
-// listMixer lists the operations of a layer's mixer. In a pipeline it notes the cache it
-// stores, and stores weights that the layer shares with an earlier stage's once more.
+// listMixer lists the operations of a layer's mixer. In a pipeline it also records the cache that
+// the layer stores, and stores once more the weights that the layer shares with one in an earlier
+// stage.
 func (b *builder) listMixer(l arch.Layer, owner bool) {
 	p := b.pipe
 	if len(p.first) == 1 {
@@ -246,7 +248,8 @@ func (b *builder) listMixer(l arch.Layer, owner bool) {
 	}
 }
 
-// split makes a compiled model of each stage. One group of several has one stage.
+// split makes a compiled model of each stage; a deployment of several groups without a pipeline
+// has one stage.
 func (c *Compiled) split(decode, prefill *builder) {
 	of := func(b *builder, s int) []OpGroup {
 		end := len(b.ops)

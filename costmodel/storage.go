@@ -15,13 +15,13 @@ type storage struct {
 	matrix, vector    rate // their means
 }
 
-// rate is the bytes of a value, and the number format nearest to it.
+// rate is how many bytes a value takes, and the number format nearest to that.
 type rate struct {
 	perValue float64
 	dtype    precision.DType
 }
 
-// storedIn is the layer's table where it is in force.
+// storedIn is the checkpoint's table of formats for the layer, where that table is used.
 func (b *builder) storedIn(l arch.Layer) *arch.StoredWeights {
 	if !b.f.stored {
 		return nil
@@ -29,8 +29,8 @@ func (b *builder) storedIn(l arch.Layer) *arch.StoredWeights {
 	return l.Stored
 }
 
-// storageOf works out the rates of a part; the zero value where the checkpoint says
-// nothing of it.
+// storageOf works out the rates of a part of the model; the result is the zero value where the
+// checkpoint says nothing about the part.
 func (b *builder) storageOf(l arch.Layer, scope string, weights func(int) []arch.Weight) storage {
 	table := b.storedIn(l)
 	if table == nil {
@@ -66,7 +66,8 @@ func (b *builder) storageOf(l arch.Layer, scope string, weights func(int) []arch
 	return s
 }
 
-// under has the rates of the weights whose names begin with a prefix, by the rest.
+// under returns the rates of the weights whose names begin with a prefix, keyed by the rest of the
+// name.
 func (s storage) under(prefix string) storage {
 	cut := func(all map[string]rate) map[string]rate {
 		out := map[string]rate{}
@@ -84,7 +85,7 @@ func (s storage) under(prefix string) storage {
 	return s
 }
 
-// normStorage has the rates of the norms in front of a layer's mixer and FFN.
+// normStorage returns the rates of the norms in front of a layer's mixer and FFN.
 func (b *builder) normStorage(l arch.Layer) storage {
 	table := b.storedIn(l)
 	s := storage{}
@@ -99,7 +100,7 @@ func (b *builder) normStorage(l arch.Layer) storage {
 	return s
 }
 
-// finalNorm has the rate of the norm in front of the head.
+// finalNorm returns the rate of the norm in front of the head.
 func (b *builder) finalNorm(x arch.Stored) storage {
 	if !b.f.stored || x == (arch.Stored{}) {
 		return storage{}
@@ -108,7 +109,7 @@ func (b *builder) finalNorm(x arch.Stored) storage {
 	return storage{vectors: map[string]rate{"final_norm": {float64(x.Bytes) / n, x.Format.DType()}}}
 }
 
-// head has the rate of the LM head.
+// head returns the rate of the language-model head.
 func (b *builder) head(x arch.Stored) storage {
 	if perValue, dtype := b.outside(x); b.f.stored && x != (arch.Stored{}) {
 		return storage{matrices: map[string]rate{"lm_head": {perValue, dtype}}}
@@ -116,8 +117,8 @@ func (b *builder) head(x arch.Stored) storage {
 	return storage{}
 }
 
-// outside is the rate of the embedding or the head, which what-if quantisation leaves as
-// they are.
+// outside is the rate of the embedding or the head, whose format stays the checkpoint's when a
+// user asks for quantised weights.
 func (b *builder) outside(x arch.Stored) (float64, precision.DType) {
 	if b.f.stored && x != (arch.Stored{}) {
 		return float64(x.Bytes) / (float64(b.m.Vocab) * float64(b.m.Width)), x.Format.DType()
@@ -125,16 +126,16 @@ func (b *builder) outside(x arch.Stored) (float64, precision.DType) {
 	return b.f.base.Bytes(), b.f.base
 }
 
-// merged are the weights that operations name by a part of them.
+// merged gives the whole weight's name for operations that are named after a part of a weight.
 var merged = map[string]string{"q": "qkv", "kv": "qkv"}
 
-// around are the weights that a layer has beside its mixer and its FFN, by the operations that
-// read them, where those have another name.
+// around lists the weights that a layer has besides its mixer and its FFN, keyed by the operation
+// that reads them, where the two names differ.
 var around = map[string]string{
 	"layer_input.gate": "input.gate", "layer_input.out": "input.out", "layer_input.post_norm": "input_post_norm", "layer_scale": "scale",
 }
 
-// named is the rate of the weight an operation is named for: "mlp.up" reads "up".
+// named is the rate of the weight that an operation is named after: "mlp.up" reads "up".
 func named(op string, rates map[string]rate) (rate, bool) {
 	last := op[strings.LastIndexByte(op, '.')+1:]
 	for _, name := range []string{last, merged[last], op, around[op]} {
@@ -145,7 +146,7 @@ func named(op string, rates map[string]rate) (rate, bool) {
 	return rate{}, false
 }
 
-// mapUse says which of the formats that a user asks for reaches a map.
+// mapUse says which of the user's formats applies to a linear map.
 type mapUse uint8
 
 const (
@@ -154,7 +155,7 @@ const (
 	keptMap                 // none that is quantised: quantisers leave heads and routers as they are
 )
 
-// matrix is the bytes of the map [in]→[out] that an operation reads, and their format.
+// matrix is the bytes of the map [in]→[out] that an operation reads, and the format of its values.
 func (b *builder) matrix(op string, out, in int, use mapUse) (float64, precision.DType) {
 	n := float64(out) * float64(in)
 	if r, ok := named(op, b.storage.matrices); ok {
@@ -176,7 +177,7 @@ func (b *builder) matrix(op string, out, in int, use mapUse) (float64, precision
 	return float64(f.Bytes(out, in)), f.DType()
 }
 
-// vector is the bytes of a value of the small weights an operation reads.
+// vector is how many bytes a value takes in the small weights that an operation reads.
 func (b *builder) vector(op string) (float64, precision.DType) {
 	if r, ok := named(op, b.storage.vectors); ok {
 		return r.perValue, r.dtype

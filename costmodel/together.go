@@ -31,14 +31,15 @@ func (c *Compiled) perGroup(w Workload) Workload {
 	return w.WithBatch(ceilDiv(w.Batch, c.dp))
 }
 
-// perDevice is the workload of its largest microbatch: what a stage works at once.
+// perDevice is the workload of that group's largest microbatch: the sequences that a stage works
+// on at once.
 func (c *Compiled) perDevice(w Workload) Workload {
 	w = c.perGroup(w)
 	return w.WithBatch(ceilDiv(w.Batch, c.microbatches(w.Batch)))
 }
 
-// microbatches is how many follow each other through the stages of a group of so many
-// sequences.
+// microbatches is how many microbatches follow each other through the stages of a group that has
+// the given number of sequences.
 func (c *Compiled) microbatches(group int) int {
 	if c.pp == 1 {
 		return 1
@@ -58,7 +59,7 @@ func (p *passes) add(t float64) {
 	p.slowest = max(p.slowest, t)
 }
 
-// cycle is the time from one token of a sequence to its next, with m microbatches.
+// cycle is the seconds from one token of a sequence to its next, with m microbatches.
 func (p *passes) cycle(m int) float64 { return max(p.sum, float64(m)*p.slowest) }
 
 func (p *together) Fidelity() Fidelity { return p.f }
@@ -180,8 +181,8 @@ func (p *together) part(m *Mix, n int) Mix {
 	return x
 }
 
-// deal hands pieces of prompts out to n, sequence by sequence, each to the one with the fewest
-// tokens so far. Whoever has the most comes first.
+// deal divides pieces of prompts among n receivers, sequence by sequence: each goes to the
+// receiver with the fewest tokens so far. The receiver with the most comes first in the result.
 func deal(chunks []Call, n int) [][]Call {
 	if n == 1 {
 		return [][]Call{chunks}
@@ -211,7 +212,7 @@ func deal(chunks []Call, n int) [][]Call {
 	return of
 }
 
-// Ops is one microbatch's way through all stages.
+// Ops lists the operations that one microbatch runs on its way through all stages.
 func (p *together) Ops(w Workload) []OpCost { return p.list(w, Pricer.Ops) }
 
 func (p *together) PrefillOps(w Workload) []OpCost { return p.list(w, Pricer.PrefillOps) }
@@ -224,7 +225,7 @@ func (p *together) list(w Workload, ops func(Pricer, Workload) []OpCost) (out []
 	return shares(out)
 }
 
-// Interval takes the stages to be off by the same factor.
+// Interval assumes that the times of all stages are wrong by the same factor.
 func (p *together) Interval(w Workload) (low, high float64, ok bool) {
 	each := p.c.perDevice(w)
 	var l, h, t float64

@@ -5,10 +5,10 @@ import (
 	"github.com/OWNER/ridgeline/hardware"
 )
 
-// UsualOn is the fidelity of a device where nobody asks for one: calibrated where kernels were
-// measured on it or on a GPU of its architecture, or where own, a calibration of one's own, is
-// given; else roofline. Models are never asked, so that a design compared with others is
-// priced as it is alone.
+// UsualOn returns the fidelity used on a device when the user names none: calibrated where kernels
+// were measured on the device or on a GPU of its architecture, or where the user's own calibration
+// is given; otherwise roofline. The choice never depends on the model, so a design compared with
+// others is priced as it is alone.
 func UsualOn(hw *hardware.Profile, own *kerneltime.Profile) Fidelity {
 	if own != nil || kerneltime.HasRelative(hw) {
 		return Calibrated
@@ -16,7 +16,7 @@ func UsualOn(hw *hardware.Profile, own *kerneltime.Profile) Fidelity {
 	return Roofline
 }
 
-// Fidelity is the fidelity that At prices with: f itself, and for Usual the device's.
+// Fidelity returns the fidelity that At prices with: f itself, or for Usual the device's.
 func (c *Compiled) Fidelity(f Fidelity) Fidelity {
 	if f == Usual {
 		return UsualOn(c.Hardware, c.Options.Calibration)

@@ -19,10 +19,10 @@ import (
 //	            (vLLM and SGLang; vllm-project/vllm issue 54080). A convolution keeps as many
 //	            inputs more instead.
 
-// queries is how many tokens of a sequence a step works.
+// queries is how many tokens of each sequence a step works on.
 func (m *Mix) queries() float64 { return float64(1 + m.Drafts) }
 
-// advance is how many positions a sequence gains from step to step.
+// advance is how many positions a sequence gains in the mean from step to step.
 func (m *Mix) advance() float64 {
 	if m.Advance > 0 {
 		return m.Advance
@@ -30,7 +30,7 @@ func (m *Mix) advance() float64 {
 	return 1
 }
 
-// jumps reports whether sequences may gain more than a position from step to step.
+// jumps reports whether sequences may gain more than one position from step to step.
 func (m *Mix) jumps() bool { return m.Drafts > 0 || m.advance() != 1 }
 
 // decodeBasis evaluates the basis for the sequences of a step that decode.
@@ -52,7 +52,7 @@ func (c *Compiled) decodeBasis(o *Op, m *Mix) Coef {
 	return v
 }
 
-// snapshots adds the states that a verification keeps beside the last.
+// snapshots adds the bytes of the states that a verification step keeps besides the last.
 func (o *Op) snapshots(w Work, m *Mix) Work {
 	if m.Drafts == 0 || o.Bytes[StateWrite][seqs] == 0 {
 		return w
@@ -86,7 +86,7 @@ func (o *Op) lengthened(m *Mix) float64 {
 	return 1
 }
 
-// slope is by how much an operation's work grows from one step of a run to the next.
+// slope is how much an operation's work grows from one step of a run to the next.
 func (c *Compiled) slope(o *Op, m *Mix) Work {
 	_, more := m.seen(c.windowIndex(o.Shape.span()))
 	more *= m.advance()
@@ -137,12 +137,12 @@ func (k *kernel) verifying(m *Mix, n, context, seen float64) kerneltime.DecodeAt
 	return a
 }
 
-// verify is Run of a step with drafts.
+// verify is the seconds of a Run whose steps verify drafts.
 func (c *calibrated) verify(m *Mix, steps int) float64 {
 	return c.verifySteady(m)*float64(steps) + c.verifyAttention(m, steps)
 }
 
-// verifySteady is the part of a verification step that does not depend on the contexts.
+// verifySteady is the seconds of a verification step that do not depend on the contexts.
 func (c *calibrated) verifySteady(m *Mix) float64 {
 	t := c.perStep + c.engine.Sequence*float64(m.Decodes)
 	for _, ks := range [][]kernel{c.fixed, c.streams} {
@@ -155,8 +155,8 @@ func (c *calibrated) verifySteady(m *Mix) float64 {
 	return t
 }
 
-// verifyStep is the time of one launch of a kernel in a verification step, attention at its
-// first token's context.
+// verifyStep is the seconds of one launch of a kernel in a verification step; attention is priced
+// at the context of its first token.
 func (c *calibrated) verifyStep(k *kernel, m *Mix, w *Work) float64 {
 	d, p := float64(m.Decodes), c.profile
 	rows := m.rows()
@@ -226,8 +226,8 @@ func quadrature(first, by float64, steps int, at func(j float64) float64) (t flo
 	return t
 }
 
-// verifyOver is the table of an attention for the batch and drafts of a step, nil where none
-// is made of it.
+// verifyOver is the table of an attention kernel for the batch and drafts of a step, nil where no
+// table is made for the kernel.
 func (c *calibrated) verifyOver(k *kernel, i int, m *Mix) *kerneltime.DecodeOver {
 	if !k.tabled() {
 		return nil
