@@ -35,6 +35,10 @@ func CompareTable(rows []costmodel.Row) *Table {
 		{Name: "tok/s\nlargest", CSV: "tokens_per_second_at_max_batch", Plain: true},
 		{Name: "speedup", CSV: "speedup"},
 	}}
+	several := slices.ContainsFunc(rows, func(r costmodel.Row) bool { return r.Compiled.Devices() > 1 })
+	if several {
+		t.Columns = append(t.Columns, Column{Name: "devices", CSV: "devices"}, Column{Name: "tok/s\na device", CSV: "tokens_per_second_per_device", Plain: true})
+	}
 	if rows[0].Speculative != nil {
 		t.Columns = append(t.Columns, speculationColumns()...)
 	}
@@ -47,6 +51,10 @@ func CompareTable(rows []costmodel.Row) *Table {
 		cells := []Cell{Txt(rowName(rows, i)), Num(float64(r.Compiled.Model.Params().Total)), Num(r.Memory.CacheBytesPerToken),
 			Num(r.Memory.CacheReadBytesPerToken), Num(r.Memory.StateBytesPerSequence), Num(float64(r.Memory.MaxBatch)),
 			Num(r.TTFT()), Num(r.TPOT()), tps, Num(r.TokensPerSecondAtMax), Shown(r.Speedup, ratio(r.Speedup))}
+		if several {
+			n := float64(r.Compiled.Devices())
+			cells = append(cells, Num(n), Num(r.Decode.TokensPerSecond/n))
+		}
 		if r.Speculative != nil {
 			cells = append(cells, speculationCells(r.Speculative)...)
 		}

@@ -26,17 +26,20 @@ type EstimateJSON struct {
 	Basis    string                   `json:"basis"`
 	Formats  string                   `json:"formats"`
 	TP       int                      `json:"tp"`
+	Devices  int                      `json:"devices"` // of all stages and groups
 	Workload costmodel.Workload       `json:"workload"`
 	Params   ParamsJSON               `json:"params"`
 	Memory   costmodel.Memory         `json:"memory"`
 	Prefill  costmodel.PrefillSummary `json:"prefill"`
 	// Transfer is what a prompt leaves to hand to another device that decodes it.
-	Transfer       costmodel.Transfer `json:"transfer"`
-	Decode         costmodel.Decode   `json:"decode"`
-	TTFTSeconds    float64            `json:"ttft_seconds"`
-	TPOTSeconds    float64            `json:"tpot_seconds"`
-	RequestSeconds float64            `json:"request_seconds"`
-	Interval       costmodel.Interval `json:"interval"`
+	Transfer costmodel.Transfer `json:"transfer"`
+	Decode   costmodel.Decode   `json:"decode"`
+	// TokensPerSecondPerDevice is the throughput of decoding divided by the devices, where there are several.
+	TokensPerSecondPerDevice float64            `json:"tokens_per_second_per_device,omitempty"`
+	TTFTSeconds              float64            `json:"ttft_seconds"`
+	TPOTSeconds              float64            `json:"tpot_seconds"`
+	RequestSeconds           float64            `json:"request_seconds"`
+	Interval                 costmodel.Interval `json:"interval"`
 	// Of a calibrated estimate: whose overhead it has, the time per token with Batch
 	// requests always in flight, and the datasheet's times beside it.
 	Engine            string        `json:"engine,omitempty"`
@@ -96,11 +99,14 @@ func paramsJSON(m *arch.Model) ParamsJSON {
 func Estimate(row costmodel.Row, ops, fitted []costmodel.OpCost) EstimateJSON {
 	c, e := row.Compiled, row.Estimate
 	j := EstimateJSON{Model: c.Model.Name, Hardware: c.Hardware.Name, Fidelity: e.Fidelity.String(), Basis: e.Basis,
-		Formats: c.Formats(), TP: c.TP(), Workload: e.Workload, Params: paramsJSON(c.Model), Memory: e.Memory,
+		Formats: c.Formats(), TP: c.TP(), Devices: c.Devices(), Workload: e.Workload, Params: paramsJSON(c.Model), Memory: e.Memory,
 		Prefill: e.Prefill, Transfer: e.Transfer, Speculative: row.Speculative, Decode: e.Decode, TTFTSeconds: e.TTFT(), TPOTSeconds: e.TPOT(),
 		RequestSeconds: e.RequestSeconds, Interval: e.Interval}
 	j.Engine, j.ServedTPOTSeconds = e.Engine, e.ServedTPOTSeconds
 	j.WeightsByFormat, j.Parallel = c.Stored(), e.Parallel
+	if n := c.Devices(); n > 1 {
+		j.TokensPerSecondPerDevice = e.Decode.TokensPerSecond / float64(n)
+	}
 	if s := BeyondContext(c, e.Workload); s != "" {
 		j.Warnings = append(j.Warnings, s)
 	}

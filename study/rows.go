@@ -147,7 +147,7 @@ func powersOfTwo(v []float64) bool {
 func axisOf(column string, scale Scale) Axis {
 	if a, ok := map[string]Axis{
 		"tpot_seconds": {Label: "time per output token", Unit: "s"}, "ttft_seconds": {Label: "time to first token", Unit: "s"},
-		"tokens_per_second": {Label: "decode throughput", Unit: "tokens/s"}, "tokens_per_second_at_max_batch": {Label: "decode throughput at the largest batch", Unit: "tokens/s"},
+		"tokens_per_second": {Label: "decode throughput", Unit: "tokens/s"}, "tokens_per_second_per_device": {Label: "decode throughput of a device", Unit: "tokens/s"}, "tokens_per_second_at_max_batch": {Label: "decode throughput at the largest batch", Unit: "tokens/s"},
 		"params": {Label: "parameters"}, "max_batch": {Label: "largest batch"}, "gmu_ratio": {Label: "GMU ratio"},
 		"generate": {Label: "tokens generated"}, "prompt": {Label: "prompt", Unit: "tokens"}, "context": {Label: "context", Unit: "tokens"},
 	}[column]; ok {

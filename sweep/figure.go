@@ -23,6 +23,7 @@ type priced struct {
 	at      costmodel.Pricer
 	load    costmodel.Workload
 	params  float64
+	devices float64 // of all stages and groups
 	memory  costmodel.Memory
 	prefill float64         // seconds
 	decode  float64         // seconds for all generated tokens
@@ -48,12 +49,14 @@ var figures = [...]figure{
 	{"cache_bytes", "cache", size, false, func(p *priced) float64 { return p.memory.BytesPerSequence }},
 	{"missing_bytes", "missing", size, false, func(p *priced) float64 { return p.memory.MissingBytes }},
 	{"max_batch", "", count, true, func(p *priced) float64 { return float64(p.memory.MaxBatch) }},
+	{"devices", "", count, false, func(p *priced) float64 { return p.devices }},
 	{"ttft_seconds", "ttft", seconds, false, func(p *priced) float64 { return p.prefill }},
 	{"tpot_seconds", "tpot", seconds, false, func(p *priced) float64 { return p.decode / float64(p.load.Generate) }},
 	{"first_step_seconds", "", seconds, false, func(p *priced) float64 { return p.step(1) }},
 	{"last_step_seconds", "", seconds, false, func(p *priced) float64 { return p.step(p.load.Generate) }},
 	{"request_seconds", "request", seconds, false, func(p *priced) float64 { return p.prefill + p.decode }},
 	{"tokens_per_second", "throughput", count, true, func(p *priced) float64 { return p.throughput(p.load.Batch, p.decode) }},
+	{"tokens_per_second_per_device", "", count, true, func(p *priced) float64 { return p.throughput(p.load.Batch, p.decode) / p.devices }},
 	{"tokens_per_second_at_max_batch", "", count, true, func(p *priced) float64 { return p.atLargest() }},
 
 	{"simulate.tokens_per_second", "", count, true, func(p *priced) float64 { return p.served.OutputThroughput }},

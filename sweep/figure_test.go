@@ -51,6 +51,7 @@ func TestFigures(t *testing.T) {
 			"request_seconds":                number64(t, four, "ttft_seconds") + 500*number64(t, four, "tpot_seconds"),
 			"tokens_per_second":              4 / number64(t, four, "tpot_seconds"),
 			"tokens_per_second_at_max_batch": number64(t, most, "tokens_per_second"),
+			"devices":                        1, "tokens_per_second_per_device": number64(t, four, "tokens_per_second"),
 		} {
 			if got := number64(t, four, col); math.Abs(got-want) > 1e-9*math.Abs(want) {
 				t.Errorf("%v %s is %g, want %g", f, col, got, want)
@@ -62,9 +63,23 @@ func TestFigures(t *testing.T) {
 	}
 }
 
+// The devices of a row are those of all stages and groups, and share its throughput.
+func TestDevicesOfARow(t *testing.T) {
+	rows := rowsOf(t, 0, map[string]string{"model": "mixtral-8x7b", "on": "h200", "ep": "2", "fidelity": "roofline", "prompt": "1000", "generate": "100", "batch": "12"}, "tp=1,2", "pp=1,2", "dp=2")
+	for i, want := range []float64{2, 4, 4, 8} {
+		r := rows[i]
+		if got := number64(t, r, "devices"); got != want {
+			t.Errorf("tp %s pp %s dp %s is of %g devices, want %g", r.Get("tp"), r.Get("pp"), r.Get("dp"), got, want)
+		}
+		if got, all := number64(t, r, "tokens_per_second_per_device"), 12/number64(t, r, "tpot_seconds"); math.Abs(got*want-all) > 1e-9*all {
+			t.Errorf("%g devices of %g tokens a second make %g", want, got, all)
+		}
+	}
+}
+
 // Which way a figure is good, when nobody says.
 func TestObjectives(t *testing.T) {
-	more := map[string]bool{"max_batch": true, "tokens_per_second": true, "tokens_per_second_at_max_batch": true,
+	more := map[string]bool{"max_batch": true, "tokens_per_second": true, "tokens_per_second_at_max_batch": true, "tokens_per_second_per_device": true,
 		"simulate.tokens_per_second": true, "simulate.users": true}
 	for _, f := range Figures() {
 		o, err := ParseObjectives(f + ",-" + f + ",+" + f)

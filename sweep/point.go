@@ -149,7 +149,7 @@ func (e *engine) entry(key string) *entry {
 func (w *worker) price(ctx context.Context, pt *point) result {
 	n := w.ent
 	load := pt.load
-	p := priced{at: n.c.At(pt.fidelity), params: n.params}
+	p := priced{at: n.c.At(pt.fidelity), params: n.params, devices: float64(n.c.Devices())}
 	r := result{priced: true}
 	if p.load, r.fits = n.c.Fill(load); load.Batch == 0 && !r.fits {
 		r.reason = "not even one sequence fits"
