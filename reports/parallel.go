@@ -44,7 +44,7 @@ func addParallel(c *costmodel.Compiled, e *costmodel.Estimate, add func(group, n
 	if len(layers) <= 8 {
 		add("pipeline", "layers of its stages", strings.Join(layers, ", "))
 	}
-	add("pipeline", "a microbatch in the fastest and the slowest stage", Span(low.Seconds, high.Seconds, "s"))
+	add("pipeline", "a microbatch, by stage", Span(low.Seconds, high.Seconds, "s"))
 }
 
 // overlapNote says what a fidelity takes to happen at the same time.
