@@ -127,7 +127,7 @@ func ffnShape(f arch.FFN) string {
 }
 
 func sources(l arch.Layer) string {
-	cache, memory := reads(l)
+	cache, memory, _ := reads(l)
 	switch {
 	case cache != nil:
 		return fmt.Sprintf("cache of %d", *cache)

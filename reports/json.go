@@ -186,6 +186,8 @@ type LayerJSON struct {
 	FFN           string `json:"ffn"`
 	ReadsCacheOf  *int   `json:"reads_cache_of"`
 	ReadsMemoryOf *int   `json:"reads_memory_of"`
+	// UsesWeightsOf is the layer that stores the weights which a shared block uses again, absent where it stores its own.
+	UsesWeightsOf *int `json:"uses_weights_of,omitempty"`
 }
 
 // Model makes the JSON of a model.
@@ -200,7 +202,7 @@ func Model(m *arch.Model) ModelJSON {
 	}
 	for _, l := range m.Layers {
 		x := LayerJSON{Mixer: l.MixerName(), FFN: l.FFNName()}
-		x.ReadsCacheOf, x.ReadsMemoryOf = reads(l)
+		x.ReadsCacheOf, x.ReadsMemoryOf, x.UsesWeightsOf = reads(l)
 		j.Layers = append(j.Layers, x)
 	}
 	j.Params.ParamsJSON = paramsJSON(m)
@@ -215,10 +217,10 @@ func Model(m *arch.Model) ModelJSON {
 	return j
 }
 
-// reads finds whose cache and memory a layer reads.
-func reads(l arch.Layer) (cache, memory *int) {
+// reads finds whose cache and memory a layer reads, and whose weights it uses.
+func reads(l arch.Layer) (cache, memory, weights *int) {
 	if l.Mixer == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	r := l.Mixer.Reads()
 	if s, ok := r.Cache.Layer(); ok {
@@ -227,5 +229,8 @@ func reads(l arch.Layer) (cache, memory *int) {
 	if s, ok := r.Memory.Layer(); ok {
 		memory = &s
 	}
-	return cache, memory
+	if s, ok := r.Weights.Layer(); ok {
+		weights = &s
+	}
+	return cache, memory, weights
 }

@@ -200,6 +200,26 @@ func importCohere2(c *config) *arch.Model {
 	c.rotary(&a, d.ropeTheta, 1)
 	a.Numerics.Rope.Adjacent = true
 	pattern := c.sizeOr("sliding_window_pattern", c.sizeOr("_sliding_window_pattern", 4))
+	if s := c.sizeOr("layer_switch", pattern); s != pattern { // the first files' name for it
+		if c.present("sliding_window_pattern") || c.present("_sliding_window_pattern") || c.present("layer_types") {
+			c.fail("%slayer_switch %d and sliding_window_pattern %d differ", c.prefix, s, pattern)
+		}
+		pattern = s
+	}
+	if s := c.stringOr("order_of_interleaved_layers", "local_attn_first"); s != "local_attn_first" {
+		c.fail("%sorder_of_interleaved_layers %s is not modelled", c.prefix, quote(s))
+	}
+	if p := c.floatOr("rotary_pct", 1); p != 1 {
+		c.fail("%srotary_pct %g is not modelled: the class rotates whole heads", c.prefix, p)
+	}
+	if p := c.stringOr("position_embedding_type", "rope_gptj"); p != "rope_gptj" {
+		c.fail("%sposition_embedding_type %s is not modelled", c.prefix, quote(p))
+	}
+	for _, name := range []string{"use_embedding_sharing", "use_gated_activation", "use_parallel_block"} {
+		if !c.boolOr(name, true) {
+			c.fail("%s%s false is not modelled: the class has it", c.prefix, name)
+		}
+	}
 	sliding := c.slidingLayers(m, n, 4096, everyNth(pattern))
 	return blocks(decoder(m, n, a, same(c.swiglu("intermediate_size")), func(i int, a *arch.Attention) {
 		if !sliding(i, a) {
@@ -235,6 +255,9 @@ func importFalcon(c *config) *arch.Model {
 	f := arch.MLP{Inner: c.countOr("ffn_hidden_size", 0), Act: c.activation("activation", arch.GELU), Bias: bias}
 	if f.Inner == 0 {
 		f.Inner = 4 * m.Width
+	}
+	if by := c.countOr("ff_factor", 0); by > 0 && by*m.Width != f.Inner {
+		c.fail("%sff_factor %d does not make the inner width %d", c.prefix, by, f.Inner)
 	}
 	norms := c.countOr("num_ln_in_parallel_attn", 0)
 	out := decoder(m, n, a, same(f), nil)

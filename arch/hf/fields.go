@@ -41,12 +41,13 @@ func harmlessFields(modelType string) map[string]bool {
 			scale_attention_softmax_in_fp32 use_associative_scan use_mamba_kernels
 			residual_dropout layerdrop use_mrope max_sequence_length
 			aux_loss_alpha seq_aux ep_size topk_method`,
-		"phi3":             `interpolate_factor full_attn_mod`,
-		"phi4flash":        `full_attn_mod interpolate_factor rope_theta partial_rotary_factor`,
-		"llama":            `rope_interleaved`,
-		"minimax":          `block_size`,
-		"minimax_m1":       `block_size`,
-		"lfm2":             `block_dim block_norm_eps num_heads`,
+		"phi3":       `interpolate_factor full_attn_mod`,
+		"phi4flash":  `full_attn_mod interpolate_factor rope_theta partial_rotary_factor`,
+		"llama":      `rope_interleaved`,
+		"minimax":    `block_size`,
+		"minimax_m1": `block_size`,
+		"lfm2": `block_dim block_norm_eps num_heads block_mlp_init_scale block_out_init_scale
+			block_use_xavier_init conv_use_xavier_init use_pos_enc`,
 		"qwen2":            `attention_bias`, // the class has biases whatever it says
 		"qwen3_moe":        `use_qk_norm`,
 		"qwen3_5_text":     `mtp_use_dedicated_embeddings`,
@@ -54,7 +55,7 @@ func harmlessFields(modelType string) map[string]bool {
 		"olmoe":            `clip_qkv`,
 		"kimi_linear":      `use_grouped_topk moe_router_activation_func activation_situ_beta activation_situ_linear_beta topk_method`,
 		"xlstm": `norm_reduction_force_float32 chunkwise_kernel sequence_kernel step_kernel mode chunk_size return_last_states
-			autocast_kernel_dtype eps inference_state_dtype weight_mode max_inference_chunksize`,
+			autocast_kernel_dtype eps inference_state_dtype weight_mode max_inference_chunksize force_bos_token_insert`,
 		"rwkv":             `rescale_every`,
 		"rwkv5":            `rescale_every num_attention_heads`,
 		"recurrent_gemma":  `w_init_variance_scale final_w_init_variance_scale`,
@@ -64,13 +65,18 @@ func harmlessFields(modelType string) map[string]bool {
 		"minicpm3":         `rope_interleave`,
 		"youtu":            `embedding_initializer_range`,
 		"hunyuan_v1_moe":   `eod_token_id`,
-		"mpt":              `emb_pdrop learned_pos_emb init_device embedding_fraction verbose`,
+		"mpt":              `emb_pdrop learned_pos_emb init_device init_config embedding_fraction verbose`,
 		"bloom":            `n_positions slow_but_exact masked_softmax_fusion offset_alibi skip_bias_add skip_bias_add_qkv bias_dropout_fusion`,
 		"diffllama":        `lambda_std_dev`,
 		"ernie4_5_moe": `
 			moe_norm_min moe_capacity moe_layer_end_index moe_gate moe_use_aux_free moe_group fuse_rope`,
-		"phimoe":      `input_jitter_noise`,
-		"afmoe":       `load_balance_coeff`,
+		"phimoe": `input_jitter_noise`,
+		"afmoe":  `load_balance_coeff`,
+		// The classes of these have them in no formula: the fraction rotated is
+		// partial_rotary_factor, and use_bias decides biases.
+		"stablelm":    `rope_pct rotary_scaling_factor`,
+		"starcoder2":  `attention_bias`,
+		"minimax_m2":  `layernorm_full_attention_beta layernorm_linear_attention_beta layernorm_mlp_beta mlp_intermediate_size`,
 		"glm_moe_dsa": `index_share_for_mtp_iteration`,
 		"granite":     `embedding_multiplier logits_scaling residual_multiplier attention_multiplier`,
 		"gemma2":      `query_pre_attn_scalar`,
@@ -83,14 +89,14 @@ func harmlessFields(modelType string) map[string]bool {
 		"ministral3":   `llama_4_scaling_beta`,
 		"opt":          `_remove_final_layer_norm init_std`,
 		"gpt_neox":     `num_key_value_heads`,
-		"gpt2":         `n_ctx predict_special_tokens`, // the context again
+		"gpt2":         `n_ctx predict_special_tokens output_past`, // the context again
 		"gpt_bigcode":  `n_ctx runner_max_sequence_length`,
 		"phi-msft":     `flash_attn flash_rotary fused_dense img_processor`,
 		"minicpm":      `scale_emb dim_model_base scale_depth`,
 		"baichuan":     `z_loss_weight`,
 		"hunyuan_v1_dense": `
 			add_classification_head class_num dense_list im_end_id im_newline_id im_start_id mask_init_id eod_token_id
-			norm_type org_vocab_size pad_id pool_type text_end_id text_start_id use_rotary_pos_emb`,
+			norm_type org_vocab_size pad_id pool_type text_end_id text_start_id use_rotary_pos_emb enable_lm_head_fp32`,
 		"qwen": `
 			attn_dropout_prob emb_dropout_prob use_dynamic_ntk use_logn_attn use_flash_attn`,
 		"chatglm": `
@@ -149,6 +155,8 @@ func notedField(name string) string {
 		return "the multi-token prediction head is left out"
 	case "vision_config":
 		return "the vision encoder is left out: text only"
+	case "dual_chunk_attention_config":
+		return "attention in two kinds of chunks is left out: every position is attended to"
 	case "audio_config":
 		return "the audio encoder is left out: text only"
 	}

@@ -51,6 +51,11 @@ func importGemma2(c *config) *arch.Model {
 	m, n, a := c.gemmaHead(d)
 	c.gemma2Caps(m, &a)
 	c.rotary(&a, d.ropeTheta, 1)
+	if w, ok := c.whole("sliding_window_size", 1, maxPositions); ok { // its older name, which the class does not read
+		if now := c.positionsOr("sliding_window", 4096); w != now {
+			c.fail("%ssliding_window_size %d and sliding_window %d differ", c.prefix, w, now)
+		}
+	}
 	sliding := c.slidingLayers(m, n, 4096, everyNth(2))
 	return blocks(decoder(m, n, a, same(c.geglu()), func(i int, a *arch.Attention) { sliding(i, a) }), arch.SandwichNorm)
 }

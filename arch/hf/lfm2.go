@@ -25,8 +25,10 @@ func importLFM2(c *config) *arch.Model {
 		c.fail("%sblock_use_swiglu false is not modelled", c.prefix)
 	}
 	m := c.lfm2(same(arch.MLP{Inner: inner, Gated: true}))
-	if n := c.sizeOr("conv_dim", m.Width); n != m.Width {
-		c.fail("%sconv_dim %d is not hidden_size %d", c.prefix, n, m.Width)
+	for _, name := range []string{"conv_dim", "conv_dim_out"} {
+		if n := c.sizeOr(name, m.Width); n != m.Width {
+			c.fail("%s%s %d is not hidden_size %d", c.prefix, name, n, m.Width)
+		}
 	}
 	return m
 }

@@ -24,6 +24,9 @@ func importLlama4(c *config) *arch.Model {
 	}
 	chunk = c.positionsOr("attention_chunk_size", chunk)
 	temperature, floor := c.floatOr("attn_scale", 0.1), c.floatOr("floor_scale", 8192)
+	if n, number := c.fields["attn_temperature_tuning"].(float64); number { // in the first files: 4
+		c.fields["attn_temperature_tuning"] = n != 0
+	}
 	if !c.boolOr("attn_temperature_tuning", true) {
 		temperature = 0
 	}

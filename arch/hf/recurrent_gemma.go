@@ -2,6 +2,7 @@ package hf
 
 import (
 	"math"
+	"slices"
 
 	"github.com/OWNER/ridgeline/arch"
 )
@@ -32,7 +33,15 @@ func importRecurrentGemma(c *config) *arch.Model {
 		c.fail("%slru_width %d is not a multiple of num_attention_heads %d", c.prefix, lru, a.Heads)
 	}
 	g := arch.RGLRU{Heads: a.Heads, HeadDim: max(lru/a.Heads, 1), DConv: c.sizeOr("conv1d_width", 4), Act: act}
+	if !c.boolOr("embeddings_scale_by_sqrt_dim", true) {
+		c.fail("%sembeddings_scale_by_sqrt_dim false is not modelled: the class scales", c.prefix)
+	}
 	pattern := c.list("block_types")
+	if inner := c.list("_block_types"); pattern == nil { // as the class keeps them
+		pattern = inner
+	} else if inner != nil && !slices.Equal(pattern, inner) {
+		c.fail("%sblock_types and _block_types differ", c.prefix)
+	}
 	if pattern == nil {
 		pattern = []any{"recurrent", "recurrent", "attention"}
 	}

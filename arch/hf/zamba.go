@@ -94,10 +94,14 @@ func (c *config) zambaBlock(m *arch.Model) arch.SharedBlock {
 	for _, f := range []struct {
 		name string
 		is   int
-	}{{"attention_hidden_size", 2 * m.Width}, {"attention_head_dim", s.HeadDim}, {"num_query_groups", s.Heads}} {
+	}{{"attention_hidden_size", 2 * m.Width}, {"attention_head_dim", s.HeadDim}, {"num_query_groups", s.Heads},
+		{"ffn_hidden_size", s.Inner}} {
 		if v := c.sizeOr(f.name, f.is); v != f.is {
-			c.fail("%s%s %d is not the %d that follows from hidden_size and num_attention_heads", c.prefix, f.name, v, f.is)
+			c.fail("%s%s %d is not the %d that follows from hidden_size, num_attention_heads and intermediate_size", c.prefix, f.name, v, f.is)
 		}
+	}
+	if !c.boolOr("gated_linear_unit", true) {
+		c.fail("%sgated_linear_unit false is not modelled: the class has a gated MLP", c.prefix)
 	}
 	c.sizeOr("kv_channels", 1) // says nothing beside attention_head_dim
 	return s
