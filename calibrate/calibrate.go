@@ -55,7 +55,7 @@ func Fit(ctx context.Context, tables []Table, hw *hardware.Profile, o Options) (
 		for i := range rows {
 			c.Facts().Note(p, rows[i].Shape)
 		}
-		errs, err := fitClass(ctx, c.Facts().Fitting(p), rows, &o)
+		errs, err := fitClass(ctx, c, c.Facts().Fitting(p), rows, &o)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -195,7 +195,7 @@ func TestLeftOutRowsAreNotLearnt(t *testing.T) {
 	for fold(0, o.Folds) == fold(1, o.Folds) { // the two are in folds of their own
 		o.Folds++
 	}
-	errs, err := crossValidate(t.Context(), m, rows, &o)
+	errs, err := crossValidate(t.Context(), kerneltime.ClassGEMM, m, rows, &o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,12 +87,12 @@ func Significant(x float64, digits int) float64 {
 }
 
 // fitClass fits physics, correction and spread, and returns the left-out errors.
-func fitClass(ctx context.Context, m kerneltime.Fitting, rows []Row, o *Options) ([]left, error) {
+func fitClass(ctx context.Context, c kerneltime.Class, m kerneltime.Fitting, rows []Row, o *Options) ([]left, error) {
 	if err := fitCurves(ctx, m, rows, o.evaluations()); err != nil {
 		return nil, err
 	}
 	o.part("curves")
-	errs, err := crossValidate(ctx, m, rows, o)
+	errs, err := crossValidate(ctx, c, m, rows, o)
 	if err != nil {
 		return nil, err
 	}
@@ -139,28 +139,56 @@ func smoothAll(m kerneltime.Fitting, rows []Row) {
 }
 
 // crossValidate predicts every row from corrections fitted without its fold. The
-// physics, a handful of parameters, is kept. It leaves the last fold's corrections.
-func crossValidate(ctx context.Context, m kerneltime.Fitting, rows []Row, o *Options) ([]left, error) {
-	folds := o.folds()
-	out := make([]left, 0, len(rows))
-	for f := range folds {
-		train := make([]Row, 0, len(rows))
-		for i := range rows {
-			if fold(i, folds) != f {
-				train = append(train, rows[i])
+// physics, a handful of parameters, is kept. Folds are of rows, or of all rows of a size and
+// again of all of a length where the class has few of either: then intervals are those of
+// shapes nobody timed. It leaves the last fold's corrections.
+func crossValidate(ctx context.Context, c kerneltime.Class, m kerneltime.Fitting, rows []Row, o *Options) ([]left, error) {
+	ways := c.Facts().FoldBy()
+	if len(ways) == 0 {
+		ways = []string{""}
+	}
+	var out []left
+	for _, way := range ways {
+		at, folds := deal(c, rows, way, max(2, o.folds()/len(ways)))
+		for f := range folds {
+			train := make([]Row, 0, len(rows))
+			for i := range rows {
+				if at[i] != f {
+					train = append(train, rows[i])
+				}
 			}
-		}
-		if err := correct(ctx, m, train, o); err != nil {
-			return nil, err
-		}
-		o.part("folds")
-		for i := range rows {
-			if fold(i, folds) == f {
-				out = append(out, newLeft(&rows[i], math.Exp(kerneltime.LogTime(m, rows[i].Shape)), i))
+			if err := correct(ctx, m, train, o); err != nil {
+				return nil, err
+			}
+			o.part("folds")
+			for i := range rows {
+				if at[i] == f {
+					out = append(out, newLeft(&rows[i], math.Exp(kerneltime.LogTime(m, rows[i].Shape)), i))
+				}
 			}
 		}
 	}
 	return out, nil
+}
+
+// deal says which fold each row is in: all rows of a group in one, groups in turn.
+func deal(c kerneltime.Class, rows []Row, way string, folds int) (at []int, n int) {
+	at = make([]int, len(rows))
+	place := map[float64]int{}
+	for i := range rows {
+		if way == "" {
+			at[i] = fold(i, folds)
+			continue
+		}
+		k, _ := c.Facts().Group(way, rows[i].Shape)
+		p, ok := place[k]
+		if !ok {
+			p = len(place)
+			place[k] = p
+		}
+		at[i] = p % folds
+	}
+	return at, folds
 }
 
 // fold deals rows into folds by a hash of their position (Steele, Lea & Flood's

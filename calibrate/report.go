@@ -73,7 +73,15 @@ func (r *Report) add(t *Table, errs []left, te TableError) {
 	}
 	sorted := append([]left(nil), errs...)
 	sort.Slice(sorted, func(i, j int) bool { return sorted[i].ape() > sorted[j].ape() })
-	for _, e := range sorted[:min(worst, len(sorted))] {
+	listed := map[int]bool{} // a row may have been left out twice
+	for _, e := range sorted {
+		if listed[e.row] {
+			continue
+		}
+		if len(listed) == worst {
+			break
+		}
+		listed[e.row] = true
 		row := &t.Rows[e.row]
 		r.Worst = append(r.Worst, Cell{t.File, row.Line, t.Class.Facts().Describe(row.Shape), row.Seconds, e.seconds})
 	}

@@ -52,6 +52,9 @@ type Facts interface {
 	// Group is the value of a shape that a hold-out leaves out together, such as its number
 	// of heads; it is not ok where the class has no such groups.
 	Group(by string, shape any) (value float64, ok bool)
+	// FoldBy are the groups that cross-validation keeps together, one way after the other; rows
+	// are dealt one by one where there are none.
+	FoldBy() []string
 	// Roofline is max(FLOPs/peak, bytes/bandwidth) in seconds; what a ring sends over the
 	// link for an all-reduce.
 	Roofline(p *Profile, shape any) float64
@@ -71,6 +74,7 @@ type facts[S any] struct {
 	read     func(r *records.Record) S
 	describe func(*S) string
 	groups   map[string]func(*S) float64
+	foldBy   []string
 	roofline func(d *Device, s *S) float64
 	predict  func(p *Profile, s S) Estimate
 	model    func(p *Profile) model[S]
@@ -80,6 +84,7 @@ type facts[S any] struct {
 func (k *facts[S]) Read(r *records.Record) any { s := k.read(r); return &s }
 func (k *facts[S]) Describe(shape any) string  { return k.describe(shape.(*S)) }
 func (k *facts[S]) With() Class                { return k.with }
+func (k *facts[S]) FoldBy() []string           { return k.foldBy }
 
 func (k *facts[S]) Group(by string, shape any) (float64, bool) {
 	if f, ok := k.groups[by]; ok {

@@ -122,9 +122,9 @@ func TestDrawersOpenWhenAsked(t *testing.T) {
 	}
 }
 
-// The figures that issue from left-out cells, as the profiles themselves record them.
+// The figures that issue from left-out cells, or sizes and lengths, as the profiles themselves record them.
 func TestEmbeddedErrors(t *testing.T) {
-	most := map[Class]float64{ClassGEMM: .08, ClassDecode: .08, ClassPrefill: .08, ClassDeltaNet: .12, ClassMamba2: .12, ClassMamba1: .08, ClassSSD: .08, ClassConv: .04, ClassUnpacked: .09, ClassStream: .06}
+	most := map[Class]float64{ClassGEMM: .08, ClassDecode: .08, ClassPrefill: .08, ClassDeltaNet: .12, ClassMamba2: .12, ClassMamba1: .06, ClassSSD: .07, ClassConv: .04, ClassUnpacked: .08, ClassStream: .06}
 	for _, p := range Embedded() {
 		for c, limit := range most {
 			if p.hardware == "l40s" {
@@ -139,10 +139,13 @@ func TestEmbeddedErrors(t *testing.T) {
 
 func TestMoreWorkTakesNoLessTime(t *testing.T) {
 	for _, p := range Embedded() {
-		for _, c := range []Class{ClassGEMM, ClassDecode, ClassPrefill} {
+		for c, most := range map[Class]float64{ClassGEMM: .06, ClassDecode: .06, ClassPrefill: .06, ClassMamba1: .001, ClassSSD: .025, ClassConv: .03, ClassUnpacked: .005} {
+			if p.Basis(c).Kind != Fitted {
+				continue
+			}
 			pairs, dips, worst := p.Dips(c)
 			t.Logf("%s %v: %d of %d pairs dip by more than 2 %%, worst %.3f", p.hardware, c, dips, pairs, worst)
-			if float64(dips) > 0.06*float64(pairs) {
+			if float64(dips) > most*float64(pairs) {
 				t.Errorf("%s %v: %d of %d pairs dip", p.hardware, c, dips, pairs)
 			}
 		}
@@ -192,7 +195,8 @@ func TestRaggedScans(t *testing.T) {
 		ragged         bool
 	}{{1, 128, true}, {128, 128, false}, {129, 256, true}, {1024, 1024, false}, {2048, 2048, false}, {3000, 4096, true}, {8192, 8192, false}} {
 		s := Scan{Kernel: Mamba1Scan, Tokens: tc.tokens}
-		if filled, ragged := s.pieces(); filled != tc.filled || ragged != tc.ragged {
+		length, n, ragged := s.pieces()
+		if filled := n * math.Ldexp(128, length); filled != tc.filled || ragged != tc.ragged || s.ragged() != tc.ragged {
 			t.Errorf("%g tokens: %g, %v", tc.tokens, filled, ragged)
 		}
 	}
@@ -211,10 +215,16 @@ func TestHybridKernels(t *testing.T) {
 			kernel ScanKernel
 			batch  float64
 			tokens float64
+			h100   float64
+			h200   float64
 			want   float64
-		}{{Mamba1GatedScan, 1, 8192, 922e-6}, {Mamba1Scan, 1, 8192, 702e-6}, {Mamba1Step, 1, 1, 1.6e-6}, {Mamba1Step, 64, 1, 19e-6}} {
+		}{{Mamba1GatedScan, 1, 8192, 922e-6, 922e-6, 0}, {Mamba1Scan, 1, 8192, 693e-6, 693e-6, 0}, {Mamba1Step, 1, 1, 1.7e-6, 1.7e-6, 0}, {Mamba1Step, 64, 1, 18.5e-6, 14.2e-6, 0}} {
 			s := Scan{Kernel: tc.kernel, Batch: tc.batch, Tokens: tc.tokens, Heads: 5120, HeadDim: 1, State: 16, Groups: 1}
-			if got := p.Scan(s); got.Seconds < .75*tc.want || got.Seconds > 1.3*tc.want {
+			tc.want = tc.h100
+			if on == "h200" {
+				tc.want = tc.h200
+			}
+			if got := p.Scan(s); got.Seconds < .9*tc.want || got.Seconds > 1.1*tc.want {
 				t.Errorf("%s: %v of %g tokens and %g sequences: %.4g s, measured %.4g", on, tc.kernel, tc.tokens, tc.batch, got.Seconds, tc.want)
 			}
 		}

@@ -83,7 +83,7 @@ func newProfile(name string, d Device) *Profile {
 		hardware: name, device: d,
 		gemm: filled(newGEMMModel()), decode: filled(newDecodeModel()), prefill: filled(newPrefillModel()),
 		recurrent: filled(newRecurrentModel()), allReduce: filled(newAllReduceModel()),
-		mamba1: filled(newScanModel()), ssd: filled(newScanModel()), conv: filled(newScanModel()), unpacked: filled(newUnpackedModel()),
+		mamba1: filled(newScanModel(ClassMamba1)), ssd: filled(newScanModel(ClassSSD)), conv: filled(newScanModel(ClassConv)), unpacked: filled(newUnpackedModel()),
 		stream: filled(newStreamModel()),
 	}
 }
@@ -291,10 +291,10 @@ func (p *Profile) check() error {
 		checkModel("prefill_attention", p.prefill.get(), fresh.prefill.get()),
 		checkModel("recurrent", p.recurrent.get(), fresh.recurrent.get()),
 		checkModel("allreduce", p.allReduce.get(), fresh.allReduce.get()),
-		checkModel("mamba1", p.mamba1.get(), fresh.mamba1.get()),
-		checkModel("ssd", p.ssd.get(), fresh.ssd.get()),
-		checkModel("conv", p.conv.get(), fresh.conv.get()),
-		checkModel("unpacked_attention", p.unpacked.get(), fresh.unpacked.get()),
+		checkModel("mamba1", scanOf{p.mamba1.get(), ClassMamba1}, scanOf{fresh.mamba1.get(), ClassMamba1}),
+		checkModel("ssd", scanOf{p.ssd.get(), ClassSSD}, scanOf{fresh.ssd.get(), ClassSSD}),
+		checkModel("conv", scanOf{p.conv.get(), ClassConv}, scanOf{fresh.conv.get(), ClassConv}),
+		checkModel("unpacked_attention", p.unpackedOn(), fresh.unpackedOn()),
 		checkModel("stream", p.stream.get(), fresh.stream.get()),
 	}
 	for _, err := range check {

@@ -139,168 +139,36 @@ func (s *Scan) walk() float64 {
 		return min(s.Tokens, s.Chunk)
 	case ConvLastScan:
 		return min(s.Tokens, 64)
-	case Mamba1Scan, Mamba1GatedScan: // of all its states, in whole pieces
-		n, _ := s.pieces()
-		return n * s.State / 16
+	case ConvFirstScan: // 1,024 at a time
+		return math.Ceil(s.Tokens/1024) * 1024
 	}
 	return s.Tokens
 }
 
-// pieces is the tokens of a Mamba-1 scan filled up to whole pieces, a power of two from 128 to
-// 2,048, and whether that added any: the kernel then loads and stores element by element.
-func (s *Scan) pieces() (tokens float64, ragged bool) {
+// pieces is how a Mamba-1 scan cuts up its tokens: into how many pieces of 128 · 2^length
+// tokens, 2,048 at most, and whether they do not fill them. Then the kernel loads and stores
+// element by element.
+func (s *Scan) pieces() (length int, n float64, ragged bool) {
 	piece := 128.0
-	for piece < 2048 && piece < s.Tokens {
+	for length < 4 && piece < s.Tokens {
 		piece *= 2
+		length++
 	}
-	tokens = math.Ceil(s.Tokens/piece) * piece
-	return tokens, tokens != s.Tokens
+	n = math.Ceil(s.Tokens / piece)
+	return length, n, n*piece != s.Tokens
 }
 
-func (s *Scan) ragged() bool { _, ragged := s.pieces(); return ragged }
-
-// scanCurve is the physics of one kernel. Blocks of threads walk their tokens, in waves over
-// the units; a chunked scan then passes its states on, chunk by chunk:
-//
-//	path   = max(1, blocks / (units · Occupancy)) · (Start + walk · Token)
-//	memory = bytes / (Bandwidth · BW)
-//	t      = Launch + (path⁴ + memory⁴)^(1/4) · (Ragged where it is) + FLOPs / (Peak · PEAK) + chunks · Pass
-type scanCurve struct {
-	Launch    float64 `yaml:"launch_seconds"`
-	Start     float64 `yaml:"block_start_seconds"`
-	Token     float64 `yaml:"token_seconds"`
-	Bandwidth float64 `yaml:"bandwidth_fraction"`
-	Peak      float64 `yaml:"peak_fraction"`
-	Occupancy float64 `yaml:"blocks_per_unit"`
-	Pass      float64 `yaml:"pass_seconds"`
-	Ragged    float64 `yaml:"ragged_factor"`
-}
-
-func newScanCurve() scanCurve {
-	return scanCurve{Launch: 2e-6, Start: 1e-6, Token: 1e-9, Bandwidth: 0.7, Peak: 0.3, Occupancy: 8, Pass: 1e-8, Ragged: 1.5}
-}
-
-func (c *scanCurve) params() []Param {
-	return []Param{{&c.Launch, 0}, {&c.Start, 0}, {&c.Token, 0}, {&c.Bandwidth, 1}, {&c.Peak, 1}, {&c.Occupancy, 0}, {&c.Pass, 0}, {&c.Ragged, 0}}
-}
-
-func (c *scanCurve) seconds(d *Device, s *Scan) float64 {
-	path := max(1, s.blocks()/(d.Units*c.Occupancy)) * (c.Start + s.walk()*c.Token)
-	factor := 1.0
-	if s.Kernel <= Mamba1GatedScan {
-		if _, ragged := s.pieces(); ragged {
-			factor = c.Ragged
-		}
+// ragged reports whether a scan or a convolution with channels first has a length that its
+// kernel loads and stores element by element.
+func (s *Scan) ragged() bool {
+	switch s.Kernel {
+	case Mamba1Scan, Mamba1GatedScan:
+		_, _, ragged := s.pieces()
+		return ragged
+	case ConvFirstScan:
+		return math.Mod(s.Tokens, 8) != 0
 	}
-	t := c.Launch + factor*blend(path, s.Bytes()/(c.Bandwidth*d.Bandwidth)) + s.FLOPs()/(c.Peak*d.Peak[0])
-	if s.Kernel == SSDScan {
-		t += math.Ceil(s.Tokens/max(1, s.Chunk)) * c.Pass
-	}
-	return t
-}
-
-// scanModel is the curves of the kernels of one class, in the order of the constants, and what
-// they leave unexplained.
-type scanModel struct {
-	Curves      [4]scanCurve `yaml:"curves"`
-	Corrections [3]Table     `yaml:"corrections"`
-	Spread      Spread       `yaml:"spread"`
-}
-
-func newScanModel() scanModel {
-	var m scanModel
-	for i := range m.Curves {
-		m.Curves[i] = newScanCurve()
-	}
-	m.Corrections = [3]Table{
-		{Slices: len(m.Curves), Axes: [axes]axis{{0, 3, 2}, {0, 1, 10}, {0, 1, 17}, {11, 1, 4}}},
-		{Slices: len(m.Curves), Axes: [axes]axis{{6, 1, 3}, {7, 1, 2}, {1, 1, 2}, {0, 1, 18}}},
-		{Slices: len(m.Curves), Axes: [axes]axis{{6, 1, 2}, {6, 1, 3}, {10, 1, 5}, {0, 2, 9}}},
-	}
-	return m
-}
-
-func (m *scanModel) locate(i int, s *Scan) (int, [axes]float64) {
-	if i == 1 {
-		kind := s.stateBytes()
-		if s.Kernel <= Mamba1GatedScan { // states in fp32 alone
-			if kind = 2; s.ragged() {
-				kind = 4
-			}
-		}
-		return s.Kernel.place(), [axes]float64{s.State, max(1, s.Chunk), kind, s.Batch * s.Tokens}
-	}
-	if i == 2 {
-		return s.Kernel.place(), [axes]float64{s.HeadDim, s.State, s.Channels(), s.Batch * s.Tokens}
-	}
-	return s.Kernel.place(), [axes]float64{s.Groups, s.Batch, s.Tokens, s.Channels()}
-}
-
-// correct returns the sum of the corrections of a shape's log time.
-func (m *scanModel) correct(s *Scan) (sum float64) {
-	for i := range m.Corrections {
-		slice, x := m.locate(i, s)
-		sum += m.Corrections[i].At(slice, &x)
-	}
-	return sum
-}
-
-// seconds is the time of one call.
-func (m *scanModel) seconds(d *Device, s *Scan) float64 {
-	return m.Curves[s.Kernel.place()].seconds(d, s) * math.Exp(m.correct(s))
-}
-
-func (m *scanModel) curve(s *Scan) int    { return s.Kernel.place() }
-func (m *scanModel) curves() int          { return len(m.Curves) }
-func (m *scanModel) params(i int) []Param { return m.Curves[i].params() }
-func (m *scanModel) inherit(i, from int)  { m.Curves[i] = m.Curves[from] }
-func (m *scanModel) corrections() []Table { return m.Corrections[:] }
-func (m *scanModel) errors() *Spread      { return &m.Spread }
-func (m *scanModel) donor(f int) int      { return f }
-func (m *scanModel) family(i int) int     { return i }
-func (m *scanModel) stiffness() Smoothing {
-	return Smoothing{Axis: [axes]float64{.01, .003, .003, .003}, Ridge: 1e-4, Tail: .05}
-}
-
-func (m *scanModel) physics(d *Device, s *Scan) float64 {
-	return m.Curves[s.Kernel.place()].seconds(d, s)
-}
-
-func (m *scanModel) lattice(func(small, large Scan)) {}
-
-// scanOf is the model of one class, which knows the shapes to hold against each other.
-type scanOf struct {
-	*scanModel
-	class Class
-}
-
-func (m scanOf) lattice(pair func(small, large Scan)) {
-	c := scanClasses[m.class]
-	for k := c.first; k < c.first+c.n; k++ {
-		doublings(0, 9, func(batch float64) {
-			doublings(0, 16, func(tokens float64) {
-				if k.Step() && tokens > 1 || !k.Step() && batch*tokens > 1<<17 {
-					return
-				}
-				doublings(11, 14, func(channels float64) {
-					s := Scan{Kernel: k, Batch: batch, Tokens: tokens, Heads: channels, HeadDim: 1, State: 16, Groups: 1}
-					switch m.class {
-					case ClassSSD:
-						s.Heads, s.HeadDim, s.State, s.Groups = channels/64, 64, 128, 8
-						if !k.Step() {
-							s.Chunk = 128
-						}
-					case ClassConv:
-						s.State = 4
-					}
-					each(pair, s, func(l *Scan) { l.Batch *= 2 }, func(l *Scan) { l.Heads *= 2 })
-					if !k.Step() {
-						each(pair, s, func(l *Scan) { l.Tokens *= 2 })
-					}
-				})
-			})
-		})
-	}
+	return false
 }
 
 // scans is the drawer of a class of such kernels.
@@ -317,12 +185,13 @@ func (p *Profile) scans(c Class) *drawer[scanModel] {
 // Scan predicts one call of a scan, a step of its state or a convolution.
 func (p *Profile) Scan(s Scan) Estimate {
 	m := p.scans(s.Kernel.Class()).get()
-	return m.Spread.estimate(m.seconds(&p.device, &s))
+	return m.Spread.estimate(p.ScanSeconds(&s))
 }
 
 // ScanSeconds is Scan without bounds.
 func (p *Profile) ScanSeconds(s *Scan) float64 {
-	return p.scans(s.Kernel.Class()).get().seconds(&p.device, s)
+	c := s.Kernel.Class()
+	return scanOf{p.scans(c).get(), c}.seconds(&p.device, s)
 }
 
 func scanFacts(c Class, read func(r *records.Record) Scan) *facts[Scan] {
@@ -333,9 +202,15 @@ func scanFacts(c Class, read func(r *records.Record) Scan) *facts[Scan] {
 			return fmt.Sprintf("%s batch %g tokens %g heads %g×%g state %g", s.Kernel, s.Batch, s.Tokens, s.Heads, s.HeadDim, s.State)
 		},
 		groups: map[string]func(*Scan) float64{
-			ByHeads:    func(s *Scan) float64 { return s.Channels() },
-			ByContexts: func(s *Scan) float64 { return s.Tokens },
+			ByHeads: func(s *Scan) float64 { return s.Channels() },
+			ByContexts: func(s *Scan) float64 { // of steps, which have none, batches
+				if s.Kernel.Step() {
+					return -s.Batch
+				}
+				return s.Tokens
+			},
 		},
+		foldBy:   []string{ByHeads, ByContexts},
 		roofline: func(d *Device, s *Scan) float64 { return max(s.FLOPs()/d.Peak[0], s.Bytes()/d.Bandwidth) },
 		predict:  func(p *Profile, s Scan) Estimate { return p.Scan(s) },
 		model:    func(p *Profile) model[Scan] { return scanOf{p.scans(c).get(), c} },

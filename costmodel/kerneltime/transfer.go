@@ -162,7 +162,7 @@ func (p *Profile) take(donors *[classes]*Profile) {
 // lend is the drawer of a class of scans whose curves come from a donor.
 func (p *Profile) lend(q *Profile, c Class) *drawer[scanModel] {
 	if q == nil {
-		return filled(newScanModel())
+		return filled(newScanModel(c))
 	}
 	return closed(func() scanModel {
 		m := *q.scans(c).get()

@@ -16,60 +16,106 @@ type UnpackedAttention struct {
 }
 
 // unpackedCurve is the physics of such attention. Each query head of each sequence is a block
-// of work; keys are split only where the kernel can. What heads of a group read again comes
-// from the cache, but for a share that has left it:
+// of work; a contiguous cache's keys are split over blocks of whole tiles as FlashAttention-2
+// chooses (splits). A unit works two blocks at a time, which takes 1 + Beside times as long as
+// one. Blocks run in the order of sequences, then heads, so heads of a group share what they read
+// in cache if few sequences lie between them; where keys are split they always do.
 //
-//	splits = clamp(units · Occupancy / blocks, 1, visible / Chunk)
-//	path   = max(1, blocks · splits / (units · Occupancy)) · (Start + visible/splits · row / Stream)
-//	memory = (once + Miss · again) / (Bandwidth · BW)
+//	rounds = ⌊n/2⌋ · (1 + Beside) + n mod 2, with n = ⌈blocks · splits / units⌉
+//	path   = rounds · (Start + keys of a block · (Key + row/Stream))
+//	missed = Miss + (1 − Miss) · a²/(1 + a²), with a = batch / (2 · units · Apart)
+//	memory = (once + missed · again) / (Bandwidth · BW)
 //	cache  = (once + again) / (units · CacheRate)
-//	t      = Launch + (path⁴ + (memory⁴ + cache⁴))^(1/4) + Combine · (1 − 1/splits)
+//	t      = Launch + (path⁴ + (memory⁴ + cache⁴))^(1/4), and where keys are split Combine + blocks · splits · Row
 //
-// with row = 2 · head_dim · bytes · (1 + (head_dim/Wide)²).
+// with row = 2 · head_dim · bytes.
 type unpackedCurve struct {
 	Launch    float64 `yaml:"launch_seconds"`
 	Start     float64 `yaml:"block_start_seconds"`
+	Key       float64 `yaml:"key_seconds"`
 	Stream    float64 `yaml:"unit_stream"`
+	Beside    float64 `yaml:"second_block_fraction"`
 	Bandwidth float64 `yaml:"bandwidth_fraction"`
 	Miss      float64 `yaml:"missed_fraction"`
+	Apart     float64 `yaml:"sequences_apart"`
 	CacheRate float64 `yaml:"unit_cache_stream"`
-	Occupancy float64 `yaml:"blocks_per_unit"`
-	Chunk     float64 `yaml:"split_keys"`
 	Combine   float64 `yaml:"combine_seconds"`
-	Wide      float64 `yaml:"wide_head_dim"`
+	Row       float64 `yaml:"combined_row_seconds"`
 }
 
 func newUnpackedCurve() unpackedCurve {
-	return unpackedCurve{Launch: 5e-6, Start: 1e-6, Stream: 3e10, Bandwidth: 0.8, Miss: 0.2, CacheRate: 4e10, Occupancy: 1.5, Chunk: 256, Combine: 2e-6, Wide: 512}
+	return unpackedCurve{Launch: 5e-6, Start: 1e-6, Key: 8e-9, Stream: 5e10, Beside: 0.5, Bandwidth: 0.85, Miss: 0.1, Apart: 0.5, CacheRate: 4e10, Combine: 2e-6, Row: 1e-9}
 }
 
 func (c *unpackedCurve) params() []Param {
-	return []Param{{&c.Launch, 0}, {&c.Start, 0}, {&c.Stream, 0}, {&c.Bandwidth, 1}, {&c.Miss, 1}, {&c.CacheRate, 0},
-		{&c.Occupancy, 0}, {&c.Chunk, 0}, {&c.Combine, 0}, {&c.Wide, 0}}
+	return []Param{{&c.Launch, 0}, {&c.Start, 0}, {&c.Key, 0}, {&c.Stream, 0}, {&c.Beside, 1}, {&c.Bandwidth, 1}, {&c.Miss, 1}, {&c.Apart, 0}, {&c.CacheRate, 0},
+		{&c.Combine, 0}, {&c.Row, 0}}
+}
+
+// blocksPerUnit is how many blocks of FlashAttention-2 a unit works at once, by its own count.
+const blocksPerUnit = 2
+
+// splitTiles is how many keys are a tile of FlashAttention-2's splits.
+func splitTiles(headDim float64) float64 {
+	switch {
+	case headDim <= 64:
+		return 256
+	case headDim <= 128:
+		return 128
+	}
+	return 64
+}
+
+// splits is how many blocks share the keys of one query head, by FlashAttention-2's rule: none
+// if heads fill four fifths of the slots, else the fewest at which waves are within 85 % of as
+// full as they get.
+func (s *UnpackedAttention) splits(units float64) float64 {
+	blocks, slots := s.Batch*s.Heads, blocksPerUnit*units
+	tiles := math.Ceil(s.Visible() / splitTiles(s.HeadDim))
+	if !s.Contiguous || blocks >= 0.8*slots {
+		return 1
+	}
+	most := min(128, slots, tiles)
+	full := func(n float64) float64 {
+		w := blocks * n / slots
+		return w / math.Ceil(w)
+	}
+	best := 0.0
+	for n := 1.0; n <= most; n++ {
+		best = max(best, full(n))
+	}
+	for n := 1.0; n <= most; n++ {
+		if full(n) >= 0.85*best && (n == 1 || math.Ceil(tiles/n) != math.Ceil(tiles/(n-1))) {
+			return n
+		}
+	}
+	return 1
 }
 
 func (c *unpackedCurve) seconds(d *Device, s *UnpackedAttention) float64 {
 	keys := s.Visible()
-	blocks := s.Batch * s.Heads
-	slots := d.Units * c.Occupancy
-	splits := 1.0
+	splits := s.splits(d.Units)
 	t := c.Launch
-	if s.Contiguous {
-		if splits = max(1, min(slots/blocks, keys/c.Chunk)); splits > 1 {
-			t += c.Combine * (1 - 1/splits)
-		}
+	apart := s.Batch / (blocksPerUnit * d.Units * c.Apart)
+	if splits > 1 {
+		t += c.Combine + s.Batch*s.Heads*splits*c.Row
+		tile := splitTiles(s.HeadDim)
+		keys = min(keys, math.Ceil(math.Ceil(keys/tile)/splits)*tile)
+		apart = 0
 	}
+	n := math.Ceil(s.Batch * s.Heads * splits / d.Units)
+	pairs := math.Floor(n / 2)
 	row := 2 * s.KVDType.Bytes() * s.HeadDim
-	wide := s.HeadDim / c.Wide
-	path := max(1, blocks*splits/slots) * (c.Start + keys/splits*row*(1+wide*wide)/c.Stream)
+	path := (n - pairs + pairs*c.Beside) * (c.Start + keys*(c.Key+row/c.Stream))
+	missed := c.Miss + (1-c.Miss)*(1-1/(1+apart*apart))
 	once := s.Bytes()
 	all := once * s.Heads / s.KVHeads
-	memory := (once + c.Miss*(all-once)) / (c.Bandwidth * d.Bandwidth)
+	memory := (once + missed*(all-once)) / (c.Bandwidth * d.Bandwidth)
 	return t + blend(path, blend(memory, all/(c.CacheRate*d.Units)))
 }
 
-// unpackedModel is a curve for each layout and state of the window (hides keys or not), and
-// what they leave unexplained.
+// unpackedModel is a curve for pages, for pages when a window hides keys, and for contiguous
+// caches whose keys are split or not, and what they leave unexplained.
 type unpackedModel struct {
 	Curves      [4]unpackedCurve `yaml:"curves"`
 	Corrections [2]Table         `yaml:"corrections"`
@@ -88,25 +134,34 @@ func newUnpackedModel() unpackedModel {
 	return m
 }
 
-func (m *unpackedModel) curve(s *UnpackedAttention) int {
-	i := 0
-	if s.Contiguous {
-		i = 1
-	}
-	if windowed(s.Context, s.Window) == 2 {
-		i += 2
-	}
-	return i
+// unpackedOn is the model on a GPU of so many units, which the library's choices depend on.
+type unpackedOn struct {
+	*unpackedModel
+	units float64
 }
 
-func (m *unpackedModel) locate(i int, s *UnpackedAttention) (int, [axes]float64) {
+func (p *Profile) unpackedOn() unpackedOn { return unpackedOn{p.unpacked.get(), p.device.Units} }
+
+func (m unpackedOn) curve(s *UnpackedAttention) int {
+	switch {
+	case s.Contiguous && s.Batch*s.Heads < 0.8*blocksPerUnit*m.units:
+		return 3
+	case s.Contiguous:
+		return 2
+	case windowed(s.Context, s.Window) == 2:
+		return 1
+	}
+	return 0
+}
+
+func (m unpackedOn) locate(i int, s *UnpackedAttention) (int, [axes]float64) {
 	if i == 1 {
 		return m.curve(s), [axes]float64{s.KVHeads, s.Batch, s.Heads / s.KVHeads, s.Visible()}
 	}
 	return m.curve(s), [axes]float64{s.HeadDim, s.Batch * s.Heads, s.Heads / s.KVHeads, s.Visible()}
 }
 
-func (m *unpackedModel) correct(s *UnpackedAttention) (sum float64) {
+func (m unpackedOn) correct(s *UnpackedAttention) (sum float64) {
 	for i := range m.Corrections {
 		slice, x := m.locate(i, s)
 		sum += m.Corrections[i].At(slice, &x)
@@ -114,11 +169,11 @@ func (m *unpackedModel) correct(s *UnpackedAttention) (sum float64) {
 	return sum
 }
 
-func (m *unpackedModel) seconds(d *Device, s *UnpackedAttention) float64 {
+func (m unpackedOn) seconds(d *Device, s *UnpackedAttention) float64 {
 	return m.physics(d, s) * math.Exp(m.correct(s))
 }
 
-func (m *unpackedModel) physics(d *Device, s *UnpackedAttention) float64 {
+func (m unpackedOn) physics(d *Device, s *UnpackedAttention) float64 {
 	return m.Curves[m.curve(s)].seconds(d, s)
 }
 
@@ -127,13 +182,13 @@ func (m *unpackedModel) params(i int) []Param { return m.Curves[i].params() }
 func (m *unpackedModel) inherit(i, from int)  { m.Curves[i] = m.Curves[from] }
 func (m *unpackedModel) corrections() []Table { return m.Corrections[:] }
 func (m *unpackedModel) errors() *Spread      { return &m.Spread }
-func (m *unpackedModel) donor(f int) int      { return 1 - f }
-func (m *unpackedModel) family(i int) int     { return i % 2 }
+func (m *unpackedModel) donor(f int) int      { return f ^ 2 }
+func (m *unpackedModel) family(i int) int     { return i &^ 1 }
 func (m *unpackedModel) stiffness() Smoothing {
-	return Smoothing{Axis: [axes]float64{.02, .01, .02, .01}, Slice: .002, Ridge: 3e-4, Tail: .05}
+	return Smoothing{Axis: [axes]float64{.05, .03, .05, .03}, Slice: .005, Ridge: 1e-3, Tail: .05}
 }
 
-func (m *unpackedModel) lattice(pair func(small, large UnpackedAttention)) {
+func (m unpackedOn) lattice(pair func(small, large UnpackedAttention)) {
 	for _, contiguous := range []bool{false, true} {
 		for _, dim := range []float64{64, 128, 256} {
 			for _, window := range []float64{0, 512} {
@@ -165,7 +220,7 @@ func (p *Profile) UnpackedAttention(s UnpackedAttention) Estimate {
 
 // UnpackedSeconds is UnpackedAttention without bounds.
 func (p *Profile) UnpackedSeconds(s *UnpackedAttention) float64 {
-	return p.unpacked.get().seconds(&p.device, s)
+	return p.unpackedOn().seconds(&p.device, s)
 }
 
 var unpackedFacts = &facts[UnpackedAttention]{
@@ -179,9 +234,10 @@ var unpackedFacts = &facts[UnpackedAttention]{
 		ByHeadDim:  func(s *UnpackedAttention) float64 { return s.HeadDim },
 		ByContexts: func(s *UnpackedAttention) float64 { return s.Context },
 	},
+	foldBy: []string{ByHeads, ByContexts},
 	roofline: func(d *Device, s *UnpackedAttention) float64 {
 		return max(s.FLOPs()/d.Peak[0], s.Bytes()/d.Bandwidth)
 	},
 	predict: func(p *Profile, s UnpackedAttention) Estimate { return p.UnpackedAttention(s) },
-	model:   func(p *Profile) model[UnpackedAttention] { return p.unpacked.get() },
+	model:   func(p *Profile) model[UnpackedAttention] { return p.unpackedOn() },
 }
