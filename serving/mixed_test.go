@@ -15,13 +15,14 @@ import (
 func TestMixedChunksDecodeBesidePrompts(t *testing.T) {
 	for _, mixed := range []bool{false, true} {
 		l := dense(1000)
-		l.Policy, l.PrefixCache, l.Budget, l.MixedChunk = "prefill-first-chunked", false, 100, mixed
-		// The second prompt arrives while the first request decodes. Alone in its steps it
-		// takes two chunks of 100; beside a decode, three: 99, 99 and 2.
-		r := simulate(t, l, plain, &Replay{Requests: []Request{{ID: 0, Prompt: 10, Generate: 50}, {ID: 1, Arrive: 1e-9, Prompt: 200, Generate: 1}}}, Options{})
-		want := 1 + 2 + 49
+		l.Policy, l.PrefixCache, l.Budget, l.MixedChunk = "prefill-first-chunked", false, 101, mixed
+		// The second prompt arrives in the first step. Alone in its steps it takes three, of
+		// 101, 101 and 99 tokens, and the other's three decodes come after them. Beside a decode
+		// it has 100 tokens of a step: four steps, the last of one token, and nothing after.
+		r := simulate(t, l, plain, &Replay{Requests: []Request{{ID: 0, Prompt: 100, Generate: 4}, {ID: 1, Arrive: plain.step / 2, Prompt: 301, Generate: 1}}}, Options{})
+		want := 1 + 3 + 3
 		if mixed {
-			want = 1 + 49
+			want = 1 + 4
 		}
 		if r.Stats.Steps != want {
 			t.Errorf("mixed %v: %d steps, want %d", mixed, r.Stats.Steps, want)
