@@ -218,6 +218,15 @@ func (p *Profile) UnpackedAttention(s UnpackedAttention) Estimate {
 	return e
 }
 
+// SplitTile is how many keys apart a call's time jumps, because the blocks that share the keys
+// of a head take whole tiles of them: 0 where keys are not split.
+func (p *Profile) SplitTile(s *UnpackedAttention) float64 {
+	if !s.Contiguous || s.Batch*s.Heads >= 0.8*blocksPerUnit*p.device.Units {
+		return 0
+	}
+	return splitTiles(s.HeadDim)
+}
+
 // UnpackedSeconds is UnpackedAttention without bounds.
 func (p *Profile) UnpackedSeconds(s *UnpackedAttention) float64 {
 	return p.unpackedOn().seconds(&p.device, s)
