@@ -224,9 +224,9 @@ func (b *builder) listMixer(l arch.Layer, owner bool) {
 		if s, ok := part.Reads().Weights.Layer(); ok {
 			source, shares = s, true
 		}
-		if m, _ := arch.WeightOwner(l.Mixer); m != nil {
-			p.copied[layer] = true
-		}
+	}
+	if m, _ := arch.WeightOwner(l.Mixer); m != nil {
+		p.copied[layer] = true
 	}
 	var at [2]int
 	if shares && !p.copied[source] {

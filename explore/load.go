@@ -118,12 +118,7 @@ func simulationKey(q url.Values) string {
 // result or what is wrong. Who goes away stops it.
 func (s *Server) load(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	look, theme, err := looks(q)
-	if err != nil {
-		reply(w, nil, err)
-		return
-	}
-	_, _, setup, _, err := s.setup(q)
+	setup, look, theme, err := s.picture(q)
 	if err == nil && setup.Serve == nil {
 		err = errors.New("the address asks for no load: add serve=clients=16")
 	}
@@ -161,6 +156,16 @@ func (s *Server) underLoad(ctx context.Context, q url.Values, setup *study.Setup
 	out.Heads, out.Rows = t.Rendered()
 	out.SVG, err = draw(ran.curve, look, theme)
 	return out, err
+}
+
+// picture reads what is drawn of an address, and how.
+func (s *Server) picture(q url.Values) (*study.Setup, figure.Options, figure.Theme, error) {
+	look, theme, err := looks(q)
+	if err != nil {
+		return nil, look, theme, err
+	}
+	_, _, setup, _, err := s.setup(q)
+	return setup, look, theme, err
 }
 
 // looks reads how wide and in which theme an address wants its figure.

@@ -139,13 +139,7 @@ var titles = map[string]string{"throughput": "Throughput against generation leng
 
 // figure draws a figure of the state, as wide as the page has room.
 func (s *Server) figure(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	look, theme, err := looks(q)
-	if err != nil {
-		reply(w, nil, err)
-		return
-	}
-	_, _, setup, _, err := s.setup(q)
+	setup, look, theme, err := s.picture(r.URL.Query())
 	if err != nil {
 		reply(w, nil, err)
 		return

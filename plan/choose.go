@@ -27,11 +27,7 @@ func (p *Problem) Plan(ctx context.Context) (*Plan, error) {
 		out.Nearest = slices.MaxFunc(all, func(a, b *Candidate) int { return cmp.Compare(p.memory(a), p.memory(b)) })
 		return out, nil
 	}
-	budget := p.Finalists
-	if budget == 0 {
-		budget = 10
-	}
-	budget = min(budget, len(possible))
+	budget := min(p.finalists(), len(possible))
 	seen := map[*Candidate]bool{}
 	done := 0
 	try := func(c *Candidate) error {
@@ -44,10 +40,7 @@ func (p *Problem) Plan(ctx context.Context) (*Plan, error) {
 		}
 		seen[c] = true
 		done++
-		out.Finalists = append(out.Finalists, o)
-		if o.Meets && (out.Best == nil || better(o, out.Best)) {
-			out.Best = o
-		}
+		out.add(o)
 		return nil
 	}
 	for _, c := range p.order(possible) {
@@ -123,6 +116,22 @@ func better(a, b *Confirmed) bool {
 		return a.Cost < b.Cost
 	}
 	return a.Binds.Ratio() < b.Binds.Ratio()
+}
+
+// finalists is how many deployments are simulated at most.
+func (p *Problem) finalists() int {
+	if p.Finalists == 0 {
+		return 10
+	}
+	return p.Finalists
+}
+
+// add takes a simulated finalist in.
+func (out *Plan) add(o *Confirmed) {
+	out.Finalists = append(out.Finalists, o)
+	if o.Meets && (out.Best == nil || better(o, out.Best)) {
+		out.Best = o
+	}
 }
 
 // finish sorts what was found.

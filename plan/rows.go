@@ -149,10 +149,7 @@ func (l *Listing) Choose(ctx context.Context, figures [][]float64) (*Plan, error
 		}
 		return cmp.Compare(y[margin], x[margin])
 	})
-	most := p.Finalists
-	if most == 0 {
-		most = 10
-	}
+	most := p.finalists()
 	seen := map[*Candidate]bool{}
 	for _, i := range rows {
 		c := l.Candidates[i]
@@ -170,10 +167,7 @@ func (l *Listing) Choose(ctx context.Context, figures [][]float64) (*Plan, error
 		if got := o.figures(); !near(got, figures[i]) {
 			return nil, fmt.Errorf("row %d is of another problem, or what it simulates has changed since: %s comes out otherwise", i, fmt.Sprint(l.At(i)))
 		}
-		out.Finalists = append(out.Finalists, o)
-		if o.Meets && (out.Best == nil || better(o, out.Best)) {
-			out.Best = o
-		}
+		out.add(o)
 	}
 	if len(rows) == 0 && len(l.Candidates) > 0 {
 		out.Nearest = l.Candidates[0]

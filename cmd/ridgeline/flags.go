@@ -415,10 +415,7 @@ func (l *loadFlags) usual() costmodel.Fidelity {
 
 // modelNames completes MODEL arguments.
 func modelNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	var names []string
-	for _, p := range models.Presets() {
-		names = append(names, p.Name)
-	}
+	names := presetNames()
 	for _, f := range family.Families() {
 		names = append(names, f.Name+"(d=16)")
 	}

@@ -337,8 +337,6 @@ func (p *planFlags) run(c *cobra.Command, args []string) error {
 	switch {
 	case got != nil && got.Stopped: // what is finished is kept; the exit code says that it was stopped
 		c.SetContext(context.WithoutCancel(c.Context()))
-	case err != nil && c.Context().Err() != nil:
-		return err
 	case err != nil:
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -27,18 +28,17 @@ func (p *costFlags) register(c *cobra.Command) {
 func (p *costFlags) quotes() (map[string]plan.Quote, error) {
 	quotes := map[string]plan.Quote{}
 	for _, v := range p.prices {
-		every, err := strconv.ParseFloat(strings.TrimPrefix(v, "$"), 64)
+		every, isNumber, ok := dollars(v)
 		switch {
-		case err == nil:
-			if !(every > 0 && every < 1e6) {
-				return nil, fmt.Errorf("--price %s: USD an hour of one device are more than 0 and less than 1e6", v)
-			}
+		case isNumber && !ok:
+			return nil, fmt.Errorf("--price %s: USD an hour of one device are more than 0 and less than 1e6", v)
+		case isNumber:
 			quotes[everyDevice] = plan.Quote{Price: every, Source: "as given"}
 		case strings.Contains(v, "="):
 			for _, part := range strings.Split(v, ",") {
 				name, usd, _ := strings.Cut(strings.TrimSpace(part), "=")
-				x, err := strconv.ParseFloat(strings.TrimPrefix(usd, "$"), 64)
-				if err != nil || !(x > 0 && x < 1e6) {
+				x, _, ok := dollars(usd)
+				if !ok {
 					return nil, fmt.Errorf("--price %s: want DEVICE=USD an hour, as in h100-sxm=3", part)
 				}
 				hw, err := hardware.Open(name)
@@ -48,9 +48,7 @@ func (p *costFlags) quotes() (map[string]plan.Quote, error) {
 				quotes[hw.Name] = plan.Quote{Price: x, Source: "as given"}
 			}
 		case v == "examples":
-			for n, q := range plan.ExamplePrices() {
-				quotes[n] = q
-			}
+			maps.Copy(quotes, plan.ExamplePrices())
 		default:
 			b, err := input.ReadYAML(v)
 			if err != nil {
@@ -60,12 +58,16 @@ func (p *costFlags) quotes() (map[string]plan.Quote, error) {
 			if err != nil {
 				return nil, fmt.Errorf("--price: %w", err)
 			}
-			for n, q := range list {
-				quotes[n] = q
-			}
+			maps.Copy(quotes, list)
 		}
 	}
 	return quotes, nil
+}
+
+// dollars reads USD an hour: whether the text is a number, and whether one that a price can be.
+func dollars(s string) (usd float64, isNumber, ok bool) {
+	usd, err := strconv.ParseFloat(strings.TrimPrefix(s, "$"), 64)
+	return usd, err == nil, err == nil && usd > 0 && usd < 1e6
 }
 
 // of is what devices cost by their name, and where that is from; none where no prices were
