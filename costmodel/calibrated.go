@@ -177,10 +177,15 @@ func (k *kernel) decoding(b, n, seen float64) kerneltime.DecodeAttention {
 	return s
 }
 
+// asUnpacked is the call that reads a cache once for each query head.
+func (k *kernel) asUnpacked(s *kerneltime.DecodeAttention) kerneltime.UnpackedAttention {
+	return kerneltime.UnpackedAttention{DecodeAttention: *s, Contiguous: !k.unsplit}
+}
+
 // decodeAttention is attention of sequences that decode, packed or not.
 func (k *kernel) decodeAttention(p *kerneltime.Profile, s kerneltime.DecodeAttention) kerneltime.Estimate {
 	if k.unpacked {
-		return p.UnpackedAttention(kerneltime.UnpackedAttention{DecodeAttention: s, Contiguous: !k.unsplit})
+		return p.UnpackedAttention(k.asUnpacked(&s))
 	}
 	return p.DecodeAttention(s)
 }
@@ -188,7 +193,8 @@ func (k *kernel) decodeAttention(p *kerneltime.Profile, s kerneltime.DecodeAtten
 // decodeSeconds is decodeAttention without bounds.
 func (k *kernel) decodeSeconds(p *kerneltime.Profile, s *kerneltime.DecodeAttention) float64 {
 	if k.unpacked {
-		return p.UnpackedSeconds(&kerneltime.UnpackedAttention{DecodeAttention: *s, Contiguous: !k.unsplit})
+		u := k.asUnpacked(s)
+		return p.UnpackedSeconds(&u)
 	}
 	return p.DecodeSeconds(s)
 }

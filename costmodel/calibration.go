@@ -268,7 +268,9 @@ func (c *calibrated) between(k *kernel, o *kerneltime.DecodeOver, b float64, s s
 func (c *calibrated) pieces(k *kernel, o *kerneltime.DecodeOver, b, lo, hi float64, s *span) (sum float64) {
 	tile := 0.0
 	if k.unpacked && hi-lo >= shortest {
-		tile = c.profile.SplitTile(&kerneltime.UnpackedAttention{DecodeAttention: k.decoding(b, lo, 0), Contiguous: !k.unsplit})
+		s := k.decoding(b, lo, 0)
+		u := k.asUnpacked(&s)
+		tile = c.profile.SplitTile(&u)
 	}
 	for start := lo; start <= hi; {
 		end := hi
@@ -288,18 +290,23 @@ func (c *calibrated) pieces(k *kernel, o *kerneltime.DecodeOver, b, lo, hi float
 	return sum
 }
 
-func (c *calibrated) piece(k *kernel, o *kerneltime.DecodeOver, b, lo, hi float64, s *span) (sum float64) {
+func (c *calibrated) piece(k *kernel, o *kerneltime.DecodeOver, b, lo, hi float64, s *span) float64 {
+	return smooth(lo, hi, func(n float64) float64 { return c.attend(k, o, b, n, s.at(n, k.floor.reach)) })
+}
+
+// smooth is Σ at(n) over n = lo, lo+1 … hi of a function that does not bend in between: few are
+// added up one by one, of many a quadrature is taken.
+func smooth(lo, hi float64, at func(n float64) float64) (sum float64) {
 	n := hi - lo + 1
 	if n <= shortest {
 		for x := lo; x < hi+0.5; x++ {
-			sum += c.attend(k, o, b, x, s.at(x, k.floor.reach))
+			sum += at(x)
 		}
 		return sum
 	}
 	mid, half := (lo+hi)/2, n/2
 	for i, g := range gaussX {
-		x := mid + half*g
-		sum += gaussW[i] * c.attend(k, o, b, x, s.at(x, k.floor.reach))
+		sum += gaussW[i] * at(mid+half*g)
 	}
 	return half * sum
 }

@@ -210,17 +210,7 @@ func quadrature(first, by float64, steps int, at func(j float64) float64) (t flo
 		now := max(first+start*by, 1)
 		double := math.Exp2(math.Floor(math.Log2(now)) + 1)
 		end := min(last, max(start, math.Ceil((double-first)/by)-1))
-		n := end - start + 1
-		if n <= shortest {
-			for j := start; j < end+0.5; j++ {
-				t += at(j)
-			}
-		} else {
-			mid, half := (start+end)/2, n/2
-			for i, g := range gaussX {
-				t += half * gaussW[i] * at(mid+half*g)
-			}
-		}
+		t += smooth(start, end, at)
 		start = end + 1
 	}
 	return t

@@ -66,13 +66,19 @@ func splitTiles(headDim float64) float64 {
 	return 64
 }
 
-// splits is how many blocks share the keys of one query head, by FlashAttention-2's rule: none
-// if heads fill four fifths of the slots, else the fewest at which waves are within 85 % of as
+// sharesKeys reports whether blocks may share the keys of a head: in contiguous caches, unless
+// the heads alone fill four fifths of the slots.
+func (s *UnpackedAttention) sharesKeys(units float64) bool {
+	return s.Contiguous && s.Batch*s.Heads < 0.8*blocksPerUnit*units
+}
+
+// splits is how many blocks share the keys of one query head, by FlashAttention-2's rule: one
+// where they are not shared, else the fewest at which waves are within 85 % of as
 // full as they get.
 func (s *UnpackedAttention) splits(units float64) float64 {
 	blocks, slots := s.Batch*s.Heads, blocksPerUnit*units
 	tiles := math.Ceil(s.Visible() / splitTiles(s.HeadDim))
-	if !s.Contiguous || blocks >= 0.8*slots {
+	if !s.sharesKeys(units) {
 		return 1
 	}
 	most := min(128, slots, tiles)
@@ -144,7 +150,7 @@ func (p *Profile) unpackedOn() unpackedOn { return unpackedOn{p.unpacked.get(), 
 
 func (m unpackedOn) curve(s *UnpackedAttention) int {
 	switch {
-	case s.Contiguous && s.Batch*s.Heads < 0.8*blocksPerUnit*m.units:
+	case s.sharesKeys(m.units):
 		return 3
 	case s.Contiguous:
 		return 2
@@ -221,7 +227,7 @@ func (p *Profile) UnpackedAttention(s UnpackedAttention) Estimate {
 // SplitTile is how many keys apart a call's time jumps, because the blocks that share the keys
 // of a head take whole tiles of them: 0 where keys are not split.
 func (p *Profile) SplitTile(s *UnpackedAttention) float64 {
-	if !s.Contiguous || s.Batch*s.Heads >= 0.8*blocksPerUnit*p.device.Units {
+	if !s.sharesKeys(p.device.Units) {
 		return 0
 	}
 	return splitTiles(s.HeadDim)
