@@ -1,0 +1,212 @@
+package serving
+
+import (
+	"context"
+	"math"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// linear is a pricer whose times are linear in everything, so that sums are exact by hand.
+type linear struct {
+	step, row, context, seen, token, pair float64
+	windows                               []int
+}
+
+func (l linear) Windows() []int { return l.windows }
+
+func (l linear) Mixed(s *Step) float64 {
+	t := l.Run(s, 1)
+	if s.Decodes == 0 {
+		t = l.step
+	}
+	for _, c := range s.Chunks {
+		n, p := float64(c.New), float64(c.Past)
+		t += l.token*n + l.pair*(n*p+n*(n+1)/2)
+	}
+	return t
+}
+
+func (l linear) Run(s *Step, k int) float64 {
+	n, b := float64(k), float64(s.Decodes)
+	tri := n * (n - 1) / 2
+	if s.Advance > 0 {
+		tri *= s.Advance
+	}
+	t := n*(l.step+l.row*max(b*float64(1+s.Drafts), float64(s.Padded))) + l.context*(n*s.Contexts+b*tri)
+	for i := range l.windows {
+		t += l.seen * (n*s.Seen[i] + s.Growing[i]*tri)
+	}
+	return t
+}
+
+var plain = linear{step: 5e-3, row: 1e-5, context: 1e-8, token: 4e-5, pair: 1e-9}
+
+func pricer(l linear) func() Pricer { return func() Pricer { return l } }
+
+// dense is one full group of pages of 16.
+func dense(blocks int) *Limits {
+	l, err := Unified([]CacheLayers{{Kind: FullCache, Layers: 4, PerToken: 100}}, 16, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return &Limits{Engine: "test", Policy: "budget", Layout: l, Blocks: blocks, Seqs: 64, Budget: 2048, Chunked: true, PrefixCache: true}
+}
+
+func simulate(t testing.TB, l *Limits, p linear, src Source, o Options) *Result {
+	t.Helper()
+	r, err := Run(context.Background(), l, pricer(p), src, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// anyLimits draws an engine of any kind whose pool is small enough to matter.
+func anyLimits(t *rapid.T) *Limits {
+	l := dense(rapid.IntRange(40, 400).Draw(t, "blocks"))
+	l.Policy = rapid.SampledFrom([]string{"budget", "prefill-first-whole", "prefill-first-chunked", "no-evict", "max-utilization"}).Draw(t, "policy")
+	l.Seqs = rapid.IntRange(1, 40).Draw(t, "seqs")
+	l.Budget = rapid.IntRange(64, 1024).Draw(t, "budget")
+	l.Chunked = rapid.Bool().Draw(t, "chunked")
+	if !l.Chunked {
+		l.Budget = 2048
+	}
+	l.Lookahead = rapid.Bool().Draw(t, "lookahead")
+	l.ReserveFull = rapid.Bool().Draw(t, "reserve")
+	l.PrefixCache = rapid.Bool().Draw(t, "cache")
+	l.Watermark = rapid.IntRange(0, 3).Draw(t, "watermark")
+	if rapid.Bool().Draw(t, "hybrid") {
+		h, err := Unified([]CacheLayers{{Kind: FullCache, Layers: 2, PerToken: 100}, {Kind: WindowCache, Layers: 3, PerToken: 100, Window: 96}, {Kind: StateCache, Layers: 2, State: 3000}}, 16, l.Budget)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Layout, l.PrefixCache = h, false
+		l.Blocks *= 2
+	}
+	if rapid.IntRange(0, 3).Draw(t, "speculates") == 0 {
+		l.Verified = Verified{Drafts: rapid.IntRange(1, 5).Draw(t, "drafts"), Acceptance: rapid.Float64Range(0, 1).Draw(t, "acceptance")}
+	}
+	if l.Policy == "prefill-first-chunked" {
+		l.Ratio = Ratio{0.7, 0.1, 100}
+		l.Clip = 100
+		l.MixedChunk = l.Chunked && rapid.Bool().Draw(t, "mixed")
+		l.PromptMost = rapid.SampledFrom([]int{0, 100, 300}).Draw(t, "most of prompts")
+	}
+	if l.Policy == "prefill-first-whole" && rapid.Bool().Draw(t, "limit") {
+		l.Graphs = Graphs{Sizes: []int{1, 2, 4, 8, 16, 24, 32}, MaxContext: 200}
+	} else {
+		l.Graphs = Graphs{Sizes: []int{1, 2, 4, 8, 16, 24, 32}}
+	}
+	return l
+}
+
+func anyLoad(t *rapid.T) *Load {
+	l := &Load{Prompt: Lengths{Mean: float64(rapid.IntRange(1, 300).Draw(t, "prompt")), Shape: Normal, Spread: 0.4},
+		Generate: Lengths{Mean: float64(rapid.IntRange(1, 150).Draw(t, "generate")), Shape: Lognormal, Spread: 0.6},
+		Requests: rapid.IntRange(1, 120).Draw(t, "n"), Seed: rapid.Uint64().Draw(t, "seed")}
+	if rapid.Bool().Draw(t, "open") {
+		l.Stages = []Stage{{Rate: rapid.Float64Range(0.5, 200).Draw(t, "rate")}}
+		l.Burstiness = rapid.SampledFrom([]float64{0, 0.3, 4}).Draw(t, "burst")
+	} else {
+		l.Concurrency = rapid.IntRange(1, 60).Draw(t, "clients")
+		l.Stagger = rapid.SampledFrom([]float64{0, 0.002}).Draw(t, "stagger")
+	}
+	if rapid.Bool().Draw(t, "shared") {
+		l.Prefix, l.Groups = rapid.IntRange(1, 200).Draw(t, "prefix"), rapid.IntRange(1, 5).Draw(t, "groups")
+	}
+	if rapid.IntRange(0, 3).Draw(t, "impatient") == 0 {
+		l.Timeout = rapid.Float64Range(0.05, 5).Draw(t, "timeout")
+	}
+	return l
+}
+
+// anyApart draws replicas for prompts and for decoding, more often none.
+func anyApart(t *rapid.T) *Apart {
+	if rapid.IntRange(0, 2).Draw(t, "apart") > 0 {
+		return nil
+	}
+	by := rapid.SampledFrom([]float64{0, 1e-6, 1e-4, 3e-3}).Draw(t, "seconds a token")
+	return &Apart{Prefill: rapid.IntRange(1, 3).Draw(t, "prefill"), Decode: rapid.IntRange(1, 3).Draw(t, "decode"), Seconds: func(n int) float64 { return by * float64(n) }}
+}
+
+// watch checks a replica's books whenever a plan ends.
+type watch struct {
+	f     *fleet
+	tb    interface{ Fatalf(string, ...any) }
+	clock float64
+}
+
+func (w *watch) check(e Event) {
+	if e.Time < w.clock-1e-12 {
+		w.tb.Fatalf("the clock went back from %g to %g", w.clock, e.Time)
+	}
+	w.clock = max(w.clock, e.Time)
+	r := w.f.replicas[e.Replica]
+	free := 0
+	for n := r.pool.queue.next; n != &r.pool.queue; n = n.next {
+		free += r.pool.ids(n)
+		if n.refs != 0 {
+			w.tb.Fatalf("a block in the free queue is held")
+		}
+	}
+	held := 0
+	nodes := map[*node]bool{}
+	for _, q := range slices.Concat(r.running, r.zombies, r.sending, r.landing) {
+		held += q.held.private
+		if q.held.private < 0 || q.held.shared < 0 {
+			w.tb.Fatalf("a sequence holds %d blocks alone and %d shared", q.held.private, q.held.shared)
+		}
+		for _, n := range q.held.nodes {
+			if n != nil && !nodes[n] {
+				nodes[n] = true
+				held += r.pool.ids(n)
+			}
+		}
+	}
+	if free != r.pool.free || held+free != r.pool.total {
+		w.tb.Fatalf("%d blocks held, %d in the queue, %d counted free: want %d in all", held, free, r.pool.free, r.pool.total)
+	}
+	if len(r.running)+len(r.zombies) > r.limits.Seqs+len(r.zombies) {
+		w.tb.Fatalf("%d sequences run, of at most %d", len(r.running), r.limits.Seqs)
+	}
+	if r.limits.Policy == "no-evict" && r.stats.Preemptions > 0 {
+		w.tb.Fatalf("an engine that does not evict has preempted")
+	}
+}
+
+func audited(t interface {
+	Fatalf(string, ...any)
+	Fatal(...any)
+}, l *Limits, p linear, src Source, o Options) *Result {
+	w := &watch{tb: t}
+	o.Watch = w.check
+	f, err := newFleet(l, pricer(p), src, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.f = f
+	if err := f.run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	f.collect()
+	return f.out
+}
+
+func near(t testing.TB, what string, got, want, rel float64) {
+	t.Helper()
+	if math.Abs(got-want) > rel*math.Abs(want) {
+		t.Errorf("%s is %.12g, want %.12g", what, got, want)
+	}
+}
+
+func drain(s Source) (out []Request) {
+	for {
+		if _, ok := s.Peek(); !ok {
+			return out
+		}
+		out = append(out, s.Take())
+	}
+}
