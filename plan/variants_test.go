@@ -3,7 +3,6 @@ package plan
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -21,32 +20,12 @@ func TestBestOfAllVariants(t *testing.T) {
 	found, drafted, apart := 0, 0, 0
 	for i := range 10 {
 		p := small(t)
-		p.Requests = 100
 		p.Devices = p.Devices[:1]
 		p.Devices[0].Count = 6
 		p.Space = Space{TP: []int{1}, Drafts: []Drafted{{}, {Name: "ngram", Tokens: 3, Acceptance: 0.6}}, Apart: []Ratio{{}, {1, 1}, {2, 1}}}
-		p.Load.Prompt.Mean = float64(50 + r.IntN(2950))
-		p.Load.Generate.Mean = float64(2 + r.IntN(200))
-		if i%3 == 0 {
-			p.Rate, p.Users = 0, 1+r.IntN(120)
-		} else {
-			p.Rate = math.Exp(math.Log(0.5) + r.Float64()*math.Log(60))
-		}
-		p.Objective.Limits = []Limit{{"ttft", 0.95, 0.05 + r.Float64()}, {"tpot", []float64{0, 0.5, 0.95}[i%3], 0.004 + 0.012*r.Float64()}}
-		p.Finalists = 100
-		got, err := p.Plan(context.Background())
-		if err != nil {
-			t.Fatal(err)
-		}
-		what := fmt.Sprintf("%v + %v tokens, %g/s or %d users, %v", p.Load.Prompt.Mean, p.Load.Generate.Mean, p.Rate, p.Users, p.Objective.Limits)
-		want, who := exhaustive(t, p, what)
-		switch {
-		case got.Best == nil && !math.IsInf(want, 1):
-			t.Errorf("%s: nothing found, and %s meets it for %g", what, who, want)
-		case got.Best == nil:
-		case math.Abs(got.Best.Cost-want) > 1e-9:
-			t.Errorf("%s: best costs %g, %s costs %g", what, got.Best.Cost, who, want)
-		default:
+		draw(p, r, i, 120, 60, 0.004, 0.012)
+		got, met := bestOfAll(t, p)
+		if met {
 			found++
 		}
 		for _, o := range got.Finalists {

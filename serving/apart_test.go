@@ -16,12 +16,8 @@ func moving(seconds float64) *Apart {
 // One client: its prompt, what that left on its way, and its generation, to the number.
 func TestOneClientApart(t *testing.T) {
 	for _, policy := range []string{"budget", "prefill-first-whole", "prefill-first-chunked", "no-evict", "max-utilization"} {
-		l := dense(4000)
-		l.Policy, l.Host = policy, Host{Step: 1e-3, Sequence: 1e-5, Token: 1e-7, Request: 4e-3, Reply: 2e-3}
-		l.PrefixCache, l.Chunked = false, policy != "prefill-first-whole"
-		l.Budget = 4096
 		const prompt, generate = 500, 3000
-		load := Load{Prompt: Lengths{Mean: prompt}, Generate: Lengths{Mean: generate}, Requests: 3, Concurrency: 1}
+		l, load := oneClient(policy, prompt, generate)
 		for _, way := range []float64{0, 1e-5} {
 			r := audited(t, l, plain, load.Source(), Options{Apart: moving(way)})
 			ttft := l.Host.Request + plain.Mixed(&Step{Chunks: []Chunk{{prompt, 0}}}) + l.Host.Step + l.Host.Sequence + prompt*l.Host.Token + way*prompt + l.Host.Reply

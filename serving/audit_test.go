@@ -195,6 +195,16 @@ func audited(t interface {
 	return f.out
 }
 
+// oneClient is a policy with a host that takes time, and a client that asks three times for the
+// same lengths.
+func oneClient(policy string, prompt, generate float64) (*Limits, Load) {
+	l := dense(4000)
+	l.Policy, l.Host = policy, Host{Step: 1e-3, Sequence: 1e-5, Token: 1e-7, Request: 4e-3, Reply: 2e-3}
+	l.PrefixCache, l.Chunked = false, policy != "prefill-first-whole"
+	l.Budget = 4096
+	return l, Load{Prompt: Lengths{Mean: prompt}, Generate: Lengths{Mean: generate}, Requests: 3, Concurrency: 1}
+}
+
 func near(t testing.TB, what string, got, want, rel float64) {
 	t.Helper()
 	if math.Abs(got-want) > rel*math.Abs(want) {
