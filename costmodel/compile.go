@@ -115,6 +115,9 @@ func Compile(m *arch.Model, hw *hardware.Profile, o Options) (*Compiled, error) 
 	if err := m.Check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", m.Name, err)
 	}
+	if o.EP > 1 && !hasExperts(m) { // says more than how many groups would have to share them
+		return nil, fmt.Errorf("ep %d: %s has no experts to spread", o.EP, m.Name)
+	}
 	f, err := o.resolve(m, hw)
 	if err != nil {
 		return nil, err

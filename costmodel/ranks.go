@@ -49,9 +49,6 @@ func (c *Compiled) checkPlace() error {
 	if n := len(c.Model.Layers); c.pp > n {
 		return fmt.Errorf("pp %d: %s has %d layers, and a stage needs one", c.pp, c.Model.Name, n)
 	}
-	if c.ep > 1 && !hasExperts(c.Model) {
-		return fmt.Errorf("ep %d: %s has no experts to spread", c.ep, c.Model.Name)
-	}
 	return nil
 }
 

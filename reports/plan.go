@@ -189,7 +189,7 @@ func (r *PlanRow) apart() string {
 
 // replicas counts them in words.
 func (r *PlanRow) replicas() string {
-	s := several(r.Replicas, "replica", "replicas")
+	s := Several(r.Replicas, "replica", "replicas")
 	if r.PrefillReplicas > 0 {
 		s += fmt.Sprintf(" (%s for prompts, %s that decode)", Int(float64(r.PrefillReplicas)), Int(float64(r.DecodeReplicas)))
 	}
@@ -209,7 +209,8 @@ func (r *PlanRow) split() string {
 	return strings.Join(parts, " ")
 }
 
-func several(n int, one, many string) string {
+// Several is a number of things in words: "one replica", "12 replicas".
+func Several(n int, one, many string) string {
 	if n == 1 {
 		return "one " + one
 	}
@@ -251,13 +252,13 @@ func planVerdict(p *plan.Plan, j *PlanJSON) string {
 	}
 	o, r := p.Finalists[0], j.Rows[0]
 	if p.Best == nil {
-		s := fmt.Sprintf("Nothing meets the objective. Nearest comes %s in %s (%s): %s, %.3g times what is allowed.", r.Deployed(), r.replicas(), several(o.GPUsInAll(), "GPU", "GPUs"), planFigure(o.Binds), o.Binds.Ratio())
+		s := fmt.Sprintf("Nothing meets the objective. Nearest comes %s in %s (%s): %s, %.3g times what is allowed.", r.Deployed(), r.replicas(), Several(o.GPUsInAll(), "GPU", "GPUs"), planFigure(o.Binds), o.Binds.Ratio())
 		if !finite(o.Binds.Ratio()) || o.Binds.Ratio() <= 1 {
-			s = fmt.Sprintf("Nothing meets the objective. Nearest comes %s in %s (%s): requests come faster than they are served; more devices, or a smaller load.", r.Deployed(), r.replicas(), several(o.GPUsInAll(), "GPU", "GPUs"))
+			s = fmt.Sprintf("Nothing meets the objective. Nearest comes %s in %s (%s): requests come faster than they are served; more devices, or a smaller load.", r.Deployed(), r.replicas(), Several(o.GPUsInAll(), "GPU", "GPUs"))
 		}
 		return s + rest(p)
 	}
-	s := fmt.Sprintf("Cheapest that meets the objective: %s, %s, %s in all", r.Deployed(), r.replicas(), several(o.GPUsInAll(), "GPU", "GPUs"))
+	s := fmt.Sprintf("Cheapest that meets the objective: %s, %s, %s in all", r.Deployed(), r.replicas(), Several(o.GPUsInAll(), "GPU", "GPUs"))
 	if p.Priced {
 		s += fmt.Sprintf(", %s USD an hour (%s a million input tokens, %s a million output tokens)", Digits(o.Cost), Digits(o.InputCost), Digits(o.OutputCost))
 	} else {
@@ -282,8 +283,8 @@ func planVerdict(p *plan.Plan, j *PlanJSON) string {
 
 // rest says what the answer is worth.
 func rest(p *plan.Plan) string {
-	seen := several(len(p.Finalists), "of them was simulated", "of them were simulated")
-	s := fmt.Sprintf(" %s estimated, %s", strings.Replace(several(p.Deployments, "deployment was", "deployments were"), "one", "One", 1), seen)
+	seen := Several(len(p.Finalists), "of them was simulated", "of them were simulated")
+	s := fmt.Sprintf(" %s estimated, %s", strings.Replace(Several(p.Deployments, "deployment was", "deployments were"), "one", "One", 1), seen)
 	if p.Impossible > 0 {
 		s += fmt.Sprintf(", %s cannot serve the load at all", Int(float64(p.Impossible)))
 	}

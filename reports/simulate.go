@@ -230,7 +230,7 @@ func SimulateTable(title string, rows []*SimulateRow) *Table {
 	}
 	if rows[0].PrefillReplicas > 0 {
 		add(Column{Name: "handed over\nmean", Unit: "s", CSV: "mean_handover_seconds", Scale: true})
-		add(Column{Name: "of that\non its way", Unit: "s", CSV: "mean_transfer_seconds", Scale: true})
+		add(Column{Name: "of that\ntransfer", Unit: "s", CSV: "mean_transfer_seconds", Scale: true})
 	}
 	add(Column{Name: "batch\nmean", CSV: "batch_mean", Plain: true})
 	if rows[0].AcceptanceLength != nil {

@@ -381,7 +381,7 @@ func (s *simulateFlags) setting(c *costmodel.Compiled, w costmodel.Workload, loa
 		parts = append(parts, fmt.Sprintf("tp %d", c.TP()))
 	}
 	if s.apart.asked() {
-		parts = append(parts, fmt.Sprintf("%d replicas for prompts and %d that decode, %s", s.apart.prefill, s.apart.decode, s.router))
+		parts = append(parts, fmt.Sprintf("%s for prompts and %d that decode, %s", reports.Several(s.apart.prefill, "replica", "replicas"), s.apart.decode, s.router))
 	} else if s.replicas > 1 {
 		parts = append(parts, fmt.Sprintf("%d replicas, %s", s.replicas, s.router))
 	}
