@@ -13,12 +13,14 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/OWNER/ridgeline/explore/browser/chrome"
 )
 
 func TestExplorer(t *testing.T) {
-	ctx := open(t)
+	ctx := chrome.Open(t, 8*time.Minute)
 	address := serve(t, "phi4-mini", "phi4-mini-flash", "--on", "h200", "--batch", "16")
-	l := listen(ctx)
+	l := chrome.Listen(ctx)
 	p := &page{t, ctx}
 	p.do(network.Enable(), runtime.Enable(), emulation.SetDeviceMetricsOverride(1280, 900, 1, false), chromedp.Navigate(address), chromedp.WaitVisible("#table tbody tr"))
 	p.settle()
@@ -294,14 +296,14 @@ func TestExplorer(t *testing.T) {
 		}
 	})
 
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, r := range l.requests {
+	l.Lock()
+	defer l.Unlock()
+	for _, r := range l.Requests {
 		if !strings.HasPrefix(r, "http://127.0.0.1:") && !strings.HasPrefix(r, "data:") {
 			t.Errorf("the page asks the network for %s", r)
 		}
 	}
-	if len(l.console) > 0 {
-		t.Errorf("the console says %q", l.console)
+	if len(l.Console) > 0 {
+		t.Errorf("the console says %q", l.Console)
 	}
 }

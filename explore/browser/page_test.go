@@ -15,9 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -61,65 +59,6 @@ func serve(t *testing.T, args ...string) string {
 		t.Fatal(err)
 	}
 	return strings.TrimSpace(line)
-}
-
-// open starts the browser; a machine without one skips the test.
-func open(t *testing.T) context.Context {
-	t.Helper()
-	var path string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if p, err := exec.LookPath(name); err == nil {
-			path = p
-			break
-		}
-	}
-	if path == "" {
-		t.Skip("no chromium here: apt-get install chromium")
-	}
-	// A browser may still write as it goes: what of its profile is left then is no failure.
-	profile, err := os.MkdirTemp("", "browser")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(profile) })
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.UserDataDir(profile))
-	alloc, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stop)
-	ctx, cancel := chromedp.NewContext(alloc)
-	t.Cleanup(cancel)
-	if err := chromedp.Run(ctx); err != nil {
-		t.Skipf("%s does not start here: %v", path, err)
-	}
-	ctx, cancelTime := context.WithTimeout(ctx, 8*time.Minute)
-	t.Cleanup(cancelTime)
-	return ctx
-}
-
-// said gathers what the page logs and asks for.
-type said struct {
-	mu       sync.Mutex
-	console  []string
-	requests []string
-}
-
-func listen(ctx context.Context) *said {
-	l := &said{}
-	chromedp.ListenTarget(ctx, func(ev any) {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		switch ev := ev.(type) {
-		case *runtime.EventConsoleAPICalled:
-			for _, a := range ev.Args {
-				l.console = append(l.console, string(ev.Type)+": "+string(a.Value))
-			}
-		case *runtime.EventExceptionThrown:
-			l.console = append(l.console, ev.ExceptionDetails.Error())
-		case *network.EventRequestWillBeSent:
-			l.requests = append(l.requests, ev.Request.URL)
-		}
-	})
-	return l
 }
 
 // settled waits until the page shows what its controls say: the answer to the last question,

@@ -11,9 +11,12 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"github.com/OWNER/ridgeline/explore/browser/chrome"
 )
 
 var picture = flag.String("picture", "", "write a picture of the page for the README to this file")
@@ -25,7 +28,7 @@ func TestPicture(t *testing.T) {
 	if *picture == "" {
 		t.Skip("no -picture is asked for")
 	}
-	p := &page{t, open(t)}
+	p := &page{t, chrome.Open(t, 8*time.Minute)}
 	address := serve(t, "phi4-mini", "phi4-mini-flash", "--on", "h200", "--batch", "16")
 	p.do(emulation.SetDeviceMetricsOverride(1280, 1340, 1, false), chromedp.Navigate(address), chromedp.WaitVisible("#table tbody tr"))
 	p.settle()

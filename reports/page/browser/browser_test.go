@@ -3,13 +3,10 @@
 package browser
 
 import (
-	"context"
 	"encoding/json"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +15,8 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/OWNER/ridgeline/explore/browser/chrome"
 )
 
 // report makes a report with the command line of this checkout.
@@ -32,82 +31,23 @@ func report(t *testing.T) string {
 	return "file://" + out
 }
 
-// open starts the browser; a machine without one skips the test.
-func open(t *testing.T) context.Context {
-	t.Helper()
-	var path string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if p, err := exec.LookPath(name); err == nil {
-			path = p
-			break
-		}
-	}
-	if path == "" {
-		t.Skip("no chromium here: apt-get install chromium")
-	}
-	// A browser may still write as it goes: what of its profile is left then is no failure.
-	profile, err := os.MkdirTemp("", "browser")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(profile) })
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.UserDataDir(profile))
-	alloc, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stop)
-	ctx, cancel := chromedp.NewContext(alloc)
-	t.Cleanup(cancel)
-	if err := chromedp.Run(ctx); err != nil {
-		t.Skipf("%s does not start here: %v", path, err)
-	}
-	ctx, cancelTime := context.WithTimeout(ctx, 2*time.Minute)
-	t.Cleanup(cancelTime)
-	return ctx
-}
-
-// log gathers what the page says and asks for.
-type log struct {
-	mu       sync.Mutex
-	console  []string
-	requests []string
-}
-
-func listen(ctx context.Context) *log {
-	l := &log{}
-	chromedp.ListenTarget(ctx, func(ev any) {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		switch ev := ev.(type) {
-		case *runtime.EventConsoleAPICalled:
-			for _, a := range ev.Args {
-				l.console = append(l.console, string(ev.Type)+": "+string(a.Value))
-			}
-		case *runtime.EventExceptionThrown:
-			l.console = append(l.console, ev.ExceptionDetails.Error())
-		case *network.EventRequestWillBeSent:
-			l.requests = append(l.requests, ev.Request.URL)
-		}
-	})
-	return l
-}
-
 func TestReportInABrowser(t *testing.T) {
-	ctx := open(t)
+	ctx := chrome.Open(t, 2*time.Minute)
 	url := report(t)
-	l := listen(ctx)
+	l := chrome.Listen(ctx)
 	if err := chromedp.Run(ctx, network.Enable(), runtime.Enable(), chromedp.Navigate(url), chromedp.WaitVisible("#method")); err != nil {
 		t.Fatal(err)
 	}
-	l.mu.Lock()
-	for _, r := range l.requests {
+	l.Lock()
+	for _, r := range l.Requests {
 		if !strings.HasPrefix(r, "file://") && !strings.HasPrefix(r, "data:") {
 			t.Errorf("the page asks the network for %s", r)
 		}
 	}
-	if len(l.console) > 0 {
-		t.Errorf("the console says %q", l.console)
+	if len(l.Console) > 0 {
+		t.Errorf("the console says %q", l.Console)
 	}
-	l.mu.Unlock()
+	l.Unlock()
 
 	t.Run("no width overflows", func(t *testing.T) {
 		for _, width := range []int64{320, 390, 768, 1280, 1920} {

@@ -3,6 +3,7 @@ module github.com/OWNER/ridgeline/reports/page/browser
 go 1.26.0
 
 require (
+	github.com/OWNER/ridgeline/explore/browser v0.0.0
 	github.com/chromedp/cdproto v0.0.0-20250724212937-08a3db8b4327
 	github.com/chromedp/chromedp v0.14.2
 )
@@ -15,3 +16,5 @@ require (
 	github.com/gobwas/ws v1.4.0 // indirect
 	golang.org/x/sys v0.34.0 // indirect
 )
+
+replace github.com/OWNER/ridgeline/explore/browser => ../../../explore/browser
