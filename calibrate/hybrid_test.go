@@ -15,7 +15,7 @@ func TestHybridsLeftOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	most := map[kerneltime.Class]float64{kerneltime.ClassMamba1: .03, kerneltime.ClassSSD: .06, kerneltime.ClassConv: .03, kerneltime.ClassUnpacked: .08}
+	most := map[kerneltime.Class]float64{kerneltime.ClassMamba1: .03, kerneltime.ClassSSD: .06, kerneltime.ClassConv: .03, kerneltime.ClassUnpacked: .08, kerneltime.ClassMLA: .03}
 	for i := range tables {
 		tab := &tables[i]
 		limit, ok := most[tab.Class]
@@ -66,6 +66,17 @@ func TestPredictionsFallWhereTimingsDo(t *testing.T) {
 						}
 					}
 					k := axis + tab.Class.Facts().Describe(&rest) + rest.StateDType.String() + string(rune(rest.Groups)) + string(rune(rest.Chunk))
+					rows[k] = append(rows[k], sized{s, r.Seconds, *field})
+				}
+			case *kerneltime.MLADecode:
+				for axis, field := range map[string]*float64{"batch": &s.Batch, "context": &s.Context, "heads": &s.Heads} {
+					rest := *s
+					for a, f := range map[string]*float64{"batch": &rest.Batch, "context": &rest.Context, "heads": &rest.Heads} {
+						if a == axis {
+							*f = 0
+						}
+					}
+					k := axis + tab.Class.Facts().Describe(&rest)
 					rows[k] = append(rows[k], sized{s, r.Seconds, *field})
 				}
 			case *kerneltime.UnpackedAttention:

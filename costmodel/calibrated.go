@@ -12,6 +12,7 @@ type kernel struct {
 	price    pricing
 	unpacked bool // attention that reads K and V once for each query head
 	unsplit  bool // unpacked, by FlashAttention's varlen call over pages, which does not split the keys over the GPU
+	latent   bool // absorbed latent attention
 	layers   float64
 	launches float64 // in each layer
 	floor    varyingOp
@@ -40,9 +41,10 @@ type kernel struct {
 //     does not, and takes several times as long at few long sequences.
 //   - Scans of Mamba-2 work chunks of 256 tokens, as vLLM's do where a model says nothing else.
 //   - Lightning attention is Mamba-2's recurrence with a fixed decay: its kernels stand in.
-//   - Latent attention was not timed: of a step, attention with one KV head that reads as many
-//     bytes stands in; of a prompt, attention whose heads are as wide as key and value in the
-//     mean; its products for each head are one of the same size. An indexer is attention too.
+//   - Latent attention of a step was timed absorbed, in rows of 512 + 64 elements. The gather of the
+//     rows that an indexer picks was not: as many in a row stand in. Of a prompt, attention whose
+//     heads are as wide as key and value in the mean stands in; its products for each head are
+//     one of the same size. An indexer is attention with one KV head.
 //   - Gates, norms, rotary and embedding stream. The norm in front of a mixer or a feed-forward
 //     network also adds to the residual stream: two tensors in, two out.
 func (c *Compiled) kernelOf(g *OpGroup) kernel {
@@ -59,7 +61,7 @@ func (c *Compiled) kernelOf(g *OpGroup) kernel {
 			heads, kv = heads/2, kv/2
 			k.launches = 4
 		}
-		k.unpacked = s.Again > 1
+		k.unpacked, k.latent = s.Again > 1, s.Rank > 0
 		k.attention = kerneltime.DecodeAttention{Heads: heads, KVHeads: kv, HeadDim: float64(s.HeadDim), Window: float64(s.Window), KVDType: o.KV}
 		if s.Chunked {
 			k.attention.Window = 0
@@ -182,8 +184,17 @@ func (k *kernel) asUnpacked(s *kerneltime.DecodeAttention) kerneltime.UnpackedAt
 	return kerneltime.UnpackedAttention{DecodeAttention: *s, Contiguous: !k.unsplit}
 }
 
-// decodeAttention is attention of sequences that decode, packed or not.
+// asLatent is the call over latents, each of which all heads share.
+func (k *kernel) asLatent(s *kerneltime.DecodeAttention) kerneltime.MLADecode {
+	return kerneltime.MLADecode{Batch: s.Batch, Heads: s.Heads, Rank: float64(k.op.Shape.Rank), Rope: float64(k.op.Shape.Rope),
+		Context: s.Context, Seen: s.Seen, KVDType: s.KVDType}
+}
+
+// decodeAttention is attention of sequences that decode, packed or not, or over latents.
 func (k *kernel) decodeAttention(p *kerneltime.Profile, s kerneltime.DecodeAttention) kerneltime.Estimate {
+	if k.latent {
+		return p.MLADecode(k.asLatent(&s))
+	}
 	if k.unpacked {
 		return p.UnpackedAttention(k.asUnpacked(&s))
 	}
@@ -192,6 +203,10 @@ func (k *kernel) decodeAttention(p *kerneltime.Profile, s kerneltime.DecodeAtten
 
 // decodeSeconds is decodeAttention without bounds.
 func (k *kernel) decodeSeconds(p *kerneltime.Profile, s *kerneltime.DecodeAttention) float64 {
+	if k.latent {
+		u := k.asLatent(s)
+		return p.MLASeconds(&u)
+	}
 	if k.unpacked {
 		u := k.asUnpacked(s)
 		return p.UnpackedSeconds(&u)

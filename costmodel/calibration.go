@@ -161,8 +161,8 @@ func (c *calibrated) at(b float64) *batchTable {
 }
 
 // tabled reports whether tables are made for an attention kernel: they are where queries are
-// packed and positions are not cut into chunks.
-func (k *kernel) tabled() bool { return !k.unpacked && !k.floor.chunked }
+// packed, keys and values are cached and positions are not cut into chunks.
+func (k *kernel) tabled() bool { return !k.unpacked && !k.latent && !k.floor.chunked }
 
 // attend is seconds of attention.
 func (c *calibrated) attend(k *kernel, o *kerneltime.DecodeOver, b, n, seen float64) float64 {
@@ -431,7 +431,7 @@ func (c *calibrated) Basis() string {
 		class, exact := c.measured(o)
 		switch b := c.profile.Basis(class).String(); {
 		case !exact:
-			note(unmeasured(o) + " unmeasured")
+			note(c.unmeasured(o) + " unmeasured")
 		case b != main:
 			note(className(class) + " " + b)
 		}
@@ -453,12 +453,14 @@ func className(c kerneltime.Class) string {
 		return "convolutions"
 	case kerneltime.ClassUnpacked:
 		return "reads per query head"
+	case kerneltime.ClassMLA:
+		return "latent attention"
 	}
 	return c.String()
 }
 
 // unmeasured names, in words for people, what about an operation was never timed.
-func unmeasured(o *Op) string {
+func (c *calibrated) unmeasured(o *Op) string {
 	switch kernelTable[o.Kernel].price {
 	case asProduct:
 		if o.Weight == o.Compute {
@@ -466,6 +468,15 @@ func unmeasured(o *Op) string {
 		}
 		return fmt.Sprintf("%s weights computed in %s", o.Weight, o.Compute)
 	case asAttention:
+		if o.Shape.Latent && o.Shape.Window > 0 {
+			return "latent attention to picked positions"
+		}
+		if o.Shape.Rank > 0 && !slices.Contains(c.profile.MLARows(), float64(o.Shape.Rank+o.Shape.Rope)) {
+			return fmt.Sprintf("latents of %d + %d elements", o.Shape.Rank, o.Shape.Rope)
+		}
+		if o.Shape.Latent && o.Shape.Rank == 0 {
+			return "an indexer of latent attention"
+		}
 		return "a cache in " + o.KV.String()
 	}
 	return o.Name
@@ -481,6 +492,10 @@ func (c *calibrated) measured(o *Op) (kerneltime.Class, bool) {
 	case asExperts:
 		return kerneltime.ClassGEMM, false
 	case asAttention:
+		if o.Shape.Latent {
+			return kerneltime.ClassMLA, o.Shape.Rank > 0 && o.Shape.Window == 0 && c.profile.MeasuredIn(kerneltime.ClassMLA, o.KV) &&
+				slices.Contains(c.profile.MLARows(), float64(o.Shape.Rank+o.Shape.Rope))
+		}
 		class := kerneltime.ClassDecode
 		if o.Shape.Again > 1 {
 			class = kerneltime.ClassUnpacked

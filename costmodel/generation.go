@@ -68,6 +68,9 @@ func (c *calibrated) between(k *kernel, o *kerneltime.DecodeOver, b float64, s s
 		if w := k.floor.window; start <= w {
 			end = min(end, start+math.Floor(w-start))
 		}
+		if whole := float64(kerneltime.MLAWhole); k.latent && s.at(start, k.floor.reach) <= whole {
+			end = min(end, start+max(0, math.Floor(whole-s.at(start, k.floor.reach))))
+		}
 		t += c.pieces(k, o, b, start, end, &s)
 		start = end + 1
 	}

@@ -85,9 +85,9 @@ func (b *builder) absorbed(a arch.MLA, h, r int) {
 	b.perHead("mla.absorb_q", a, h, a.NopeDim, a.KVRank, r)
 	o := b.op("mla.core", Attention)
 	o.KV = b.f.kv
-	// The nearest measured kernel has one KV head that reads as many elements a position.
+	// Of a prompt, the nearest measured kernel has one KV head that reads as many elements a position.
 	o.Shape = Shape{Heads: h, KVHeads: 1, HeadDim: (latent + 1) / 2, Window: a.IndexTopK, QueryLast: r == seqs, RowsAreSeqs: r == seqs,
-		Passes: 1, Latent: true, Out: h * a.KVRank}
+		Passes: 1, Latent: true, Rank: a.KVRank, Rope: a.RopeDim, Out: h * a.KVRank}
 	b.act(o, float64(h*latent), float64(h*a.KVRank), r)
 	o.FLOPs[pairs] = float64(2 * h * (latent + a.KVRank))
 	if a.IndexTopK > 0 {

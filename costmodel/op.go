@@ -130,6 +130,7 @@ type Shape struct {
 	WritesMemory            bool    // scan whose output a GMU reads
 	Passes                  int     // plain attention passes the operation is run as
 	Latent                  bool    // attention over latents: how caches of keys and values are read says nothing of it
+	Rank, Rope              int     // absorbed latent attention: elements of a cached row that serve as keys and values, and as keys alone
 	Again                   float64 // attention: times that each byte of the cache is read; 0 is once
 	Windowed                bool    // attention whose layer has a window or declares one
 

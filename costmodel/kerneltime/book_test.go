@@ -132,6 +132,8 @@ func TestBookOfColumns(t *testing.T) {
 			map[string]string{"kernel": "step nope", "batch": "4 0", "seq_len": "60 0", "heads": "8 3 0", "head_dim": "32 0", "d_state": "64", "groups": "1", "chunk": "128 0", "state_dtype": "bfloat16"}},
 		{ClassConv, "kernel,layout,batch,seq_len,channels,d_conv", "causal_conv1d_fn,channels_first,3,50,1024,4", map[string]string{"kernel": "causal_conv1d_update nope", "layout": "channels_last nope", "batch": "4 0", "seq_len": "60 0", "channels": "512 0", "d_conv": "3 0"}},
 		{ClassUnpacked, "kv_dtype,batch,heads,kv_heads,head_dim,window,context,layout", "bfloat16,3,8,4,64,0,100,paged16", map[string]string{"layout": "contiguous nope", "kv_heads": "2 16", "context": "200"}},
+		{ClassMLA, "kv_dtype,batch,heads,kv_lora_rank,rope_dim,context", "bfloat16,3,16,512,64,100",
+			map[string]string{"kv_dtype": "fp8 x", "batch": "4 0", "heads": "17 0", "kv_lora_rank": "256 0", "rope_dim": "0 -1", "context": "200 0 1.5"}},
 		{ClassStream, "kernel,width,bytes", "norm,1024,4096", map[string]string{"kernel": "norm_add gate nope", "bytes": "40 0", "width": "512 0"}},
 	} {
 		fmt.Fprintf(&b, "%s\n", tt.class)

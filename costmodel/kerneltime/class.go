@@ -24,6 +24,7 @@ const (
 	ClassConv     // causal convolutions
 	ClassUnpacked // decode attention that reads its cache once per query head
 	ClassStream   // norms, gates, rotary embedding and whatever else only streams
+	ClassMLA      // decode steps of latent attention, absorbed
 	classes
 )
 
@@ -40,10 +41,11 @@ var registry = [classes]Facts{
 	ClassConv:      convFacts,
 	ClassUnpacked:  unpackedFacts,
 	ClassStream:    streamFacts,
+	ClassMLA:       mlaFacts,
 }
 
 // Facts are everything that differs from class to class. A shape is a pointer to the class's
-// own type: *GEMM, *DecodeAttention, *PrefillAttention, *Recurrent, *Scan, *UnpackedAttention, *Stream or *AllReduce.
+// own type: *GEMM, *DecodeAttention, *PrefillAttention, *Recurrent, *Scan, *UnpackedAttention, *MLADecode, *Stream or *AllReduce.
 type Facts interface {
 	// Read reads a shape from a line of the class's CSV tables.
 	Read(r *records.Record) (shape any)
@@ -121,7 +123,7 @@ func (c Class) Facts() Facts { return registry[c] }
 
 var classNames = [classes]string{
 	"gemm", "decode_attention", "prefill_attention", "gated_deltanet", "mamba2", "allreduce",
-	"mamba1", "ssd", "conv", "unpacked_attention", "stream",
+	"mamba1", "ssd", "conv", "unpacked_attention", "stream", "mla_decode",
 }
 
 // String returns the class's name, which is also how its files begin.

@@ -42,6 +42,7 @@ type Profile struct {
 	conv      *drawer[scanModel]
 	unpacked  *drawer[unpackedModel]
 	stream    *drawer[streamModel]
+	mla       *drawer[mlaModel]
 }
 
 // Provenance says what a class of a profile was fitted from and how well it does.
@@ -75,6 +76,7 @@ type document struct {
 	Conv       *scanModel            `yaml:"conv,omitempty"`
 	Unpacked   *unpackedModel        `yaml:"unpacked_attention,omitempty"`
 	Stream     *streamModel          `yaml:"stream,omitempty"`
+	MLA        *mlaModel             `yaml:"mla_decode,omitempty"`
 }
 
 // newProfile returns unfitted curves on a device.
@@ -84,7 +86,7 @@ func newProfile(name string, d Device) *Profile {
 		gemm: filled(newGEMMModel()), decode: filled(newDecodeModel()), prefill: filled(newPrefillModel()),
 		recurrent: filled(newRecurrentModel()), allReduce: filled(newAllReduceModel()),
 		mamba1: filled(newScanModel(ClassMamba1)), ssd: filled(newScanModel(ClassSSD)), conv: filled(newScanModel(ClassConv)), unpacked: filled(newUnpackedModel()),
-		stream: filled(newStreamModel()),
+		stream: filled(newStreamModel()), mla: filled(newMLAModel()),
 	}
 }
 
@@ -108,7 +110,7 @@ func (p *Profile) Hardware() string { return p.hardware }
 // Basis returns what predictions of a class rest on.
 func (p *Profile) Basis(c Class) Basis { return p.basis[c] }
 
-// MeasuredIn reports whether the timings behind matrix products or decode attention have
+// MeasuredIn reports whether the timings behind matrix products, decode or latent attention have
 // a number format: of the arithmetic, of the cache.
 func (p *Profile) MeasuredIn(c Class, d precision.DType) bool {
 	width := d.Bytes()
@@ -117,6 +119,8 @@ func (p *Profile) MeasuredIn(c Class, d precision.DType) bool {
 		return (width == 1 || width == 2) && p.gemm.get().Measured[formatOf(d)]
 	case ClassDecode:
 		return (width == 1 || width == 2) && p.decode.get().Measured[formatOf(d)]
+	case ClassMLA:
+		return (width == 1 || width == 2) && p.mla.get().Measured[formatOf(d)]
 	}
 	return true
 }
@@ -225,6 +229,8 @@ func (p *Profile) document() document {
 			d.Unpacked = p.unpacked.get()
 		case ClassStream:
 			d.Stream = p.stream.get()
+		case ClassMLA:
+			d.MLA = p.mla.get()
 		}
 	}
 	return d
@@ -261,6 +267,7 @@ func Parse(name string, data []byte) (*Profile, error) {
 	set(p.conv.get(), d.Conv)
 	set(p.unpacked.get(), d.Unpacked)
 	set(p.stream.get(), d.Stream)
+	set(p.mla.get(), d.MLA)
 	if err := p.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -296,6 +303,7 @@ func (p *Profile) check() error {
 		checkModel("conv", scanOf{p.conv.get(), ClassConv}, scanOf{fresh.conv.get(), ClassConv}),
 		checkModel("unpacked_attention", p.unpackedOn(), fresh.unpackedOn()),
 		checkModel("stream", p.stream.get(), fresh.stream.get()),
+		checkModel("mla_decode", p.mla.get(), fresh.mla.get()),
 	}
 	for _, err := range check {
 		if err != nil {

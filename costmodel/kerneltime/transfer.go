@@ -149,6 +149,14 @@ func (p *Profile) take(donors *[classes]*Profile) {
 			return m
 		})
 	}
+	if q := donors[ClassMLA]; q != nil {
+		p.mla = closed(func() mlaModel {
+			m := *q.mla.get()
+			forget(m.Corrections[:], p.related(q))
+			m.Spread = m.Spread.widen(p.drift(q))
+			return m
+		})
+	}
 	if q := donors[ClassAllReduce]; q != nil {
 		p.allReduce = closed(func() allReduceModel {
 			m := *q.allReduce.get()
