@@ -46,6 +46,34 @@ func WeightOwner(m Mixer) (owner Mixer, part int) {
 	return nil, 0
 }
 
+// PickReader is a mixer that can see the positions which the indexer of another layer picked.
+type PickReader interface {
+	Mixer
+	takingPicks(Ref) Mixer
+	// fitsPicks reports why the mixer cannot take what another one picks.
+	fitsPicks(owner Mixer) error
+}
+
+// TakingPicks is the mixer made to take over the picks of a layer, and whether it can.
+func TakingPicks(m Mixer, layer Ref) (Mixer, bool) {
+	r, ok := m.(PickReader)
+	if !ok {
+		return nil, false
+	}
+	return r.takingPicks(layer), true
+}
+
+// PickOwner is the first part of a mixer that picks positions by an indexer of its own, nil
+// where none does.
+func PickOwner(m Mixer) Mixer {
+	for _, p := range Parts(m) {
+		if p.Stores().Picked > 0 && p.Reads().Picks == 0 {
+			return p
+		}
+	}
+	return nil
+}
+
 // wholeLayer is a mixer that owns a cache and makes its queries where it makes its keys.
 type wholeLayer interface{ whole() }
 

@@ -124,6 +124,18 @@ func (m *Model) checkRefs(i int, mx Mixer) error {
 			return fmt.Errorf("layer %d (%s) uses the weights of layer %d, which has none of the same shapes", i, mx.Kind(), s)
 		}
 	}
+	if s, ok := r.Picks.Layer(); ok {
+		if s >= i || s < 0 {
+			return fmt.Errorf("layer %d (%s) takes over the picks of layer %d, which is not before it", i, mx.Kind(), s)
+		}
+		owner := PickOwner(m.Layers[s].Mixer)
+		if owner == nil {
+			return fmt.Errorf("layer %d (%s) takes over the picks of layer %d, which has no indexer", i, mx.Kind(), s)
+		}
+		if err := mx.(PickReader).fitsPicks(owner); err != nil {
+			return fmt.Errorf("layer %d (%s) %w (by layer %d)", i, mx.Kind(), err, s)
+		}
+	}
 	if mx, ok := mx.(MemoryReader); ok {
 		s, ok := r.Memory.Layer()
 		if !ok {

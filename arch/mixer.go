@@ -74,6 +74,7 @@ type Reads struct {
 	Kind   MemoryKind
 	// Weights is the layer that stores the weights the mixer shares with it.
 	Weights Ref
+	Picks   Ref // layer whose indexer picked the positions that the mixer sees
 }
 
 // MixerKind is a kind of mixer as model files name it.

@@ -21,6 +21,9 @@ import "fmt"
 //
 //	score(p) = Σ_h w_h·relu(q_h·k_p)    for index_heads heads of index_dim
 //
+// A layer may see the positions that the indexer of an earlier layer picked (GLM-5.2): it then
+// has index_top_k, and no indexer of its own.
+//
 // Its weights: index_q [index_heads·index_dim, q_rank], index_k [index_dim, width],
 // index_norm (weight and bias, [index_dim]), index_weights [index_heads, width].
 type MLA struct {
@@ -33,8 +36,11 @@ type MLA struct {
 	Bias     bool // on the maps down and out
 
 	IndexTopK            int // positions a query sees; 0 is all, without an indexer
-	IndexHeads, IndexDim int
+	IndexHeads, IndexDim int // 0 where an earlier layer's indexer picks
 	RotaryBase           float64
+
+	// PicksOf is the layer whose picks are taken over; unset means an indexer of its own.
+	PicksOf Ref
 
 	// Unrotated leaves queries and keys as they are: no positional encoding (Kimi Linear).
 	Unrotated bool
@@ -53,19 +59,29 @@ type MLANumerics struct {
 // Kind returns "mla".
 func (a MLA) Kind() string { return "mla" }
 
-// Name returns "mla", or "dsa" where an indexer picks positions.
+// Name returns "mla", "dsa" where an indexer picks positions, or "dsa_shared" where the indexer
+// is an earlier layer's.
 func (a MLA) Name() string {
-	if a.IndexTopK > 0 {
+	switch {
+	case a.Indexed():
 		return "dsa"
+	case a.IndexTopK > 0:
+		return "dsa_shared"
 	}
 	return "mla"
 }
 
+// Indexed reports whether there is an indexer in the layer.
+func (a MLA) Indexed() bool { return a.IndexTopK > 0 && a.IndexHeads > 0 }
+
 // Shape implements Mixer.
 func (a MLA) Shape() string {
 	s := fmt.Sprintf("%d q × %d, latent %d+%d", a.Heads, a.QueryDim(), a.KVRank, a.RopeDim)
-	if a.IndexTopK > 0 {
+	switch {
+	case a.Indexed():
 		s += fmt.Sprintf(", picks %d by %d × %d", a.IndexTopK, a.IndexHeads, a.IndexDim)
+	case a.IndexTopK > 0:
+		s += fmt.Sprintf(", %d picked earlier", a.IndexTopK)
 	}
 	return s
 }
@@ -101,7 +117,7 @@ func (a MLA) Weights(width int) []Weight {
 		Weight{Name: "kv_up", Shape: []int{a.Heads * (a.NopeDim + a.ValueDim), a.KVRank}},
 		Weight{Name: "out", Shape: []int{width, a.Inner()}})
 	bias("out_bias", width)
-	if a.IndexTopK > 0 {
+	if a.Indexed() {
 		w = append(w, Weight{Name: "index_q", Shape: []int{a.IndexHeads * a.IndexDim, a.QRank}},
 			Weight{Name: "index_k", Shape: []int{a.IndexDim, width}},
 			Weight{Name: "index_norm", Shape: []int{a.IndexDim}, Role: Vector},
@@ -133,14 +149,31 @@ func (a MLA) edit(change func([]Field)) Mixer {
 	return a
 }
 
-func (a MLA) detached() Mixer { return a }
+func (a MLA) detached() Mixer {
+	a.PicksOf = 0
+	return a
+}
 
-// Stores implements Mixer: the latent and the rotated key, and the indexer's key.
+// Stores implements Mixer: the latent and the rotated key, and the indexer's key where there is one.
 func (a MLA) Stores() Storage {
 	if a.IndexTopK == 0 {
 		return Storage{CacheElements: a.LatentElements()}
 	}
 	return Storage{CacheElements: a.LatentElements() + a.IndexDim, PickedElements: a.LatentElements(), Picked: a.IndexTopK}
+}
+
+// takingPicks implements PickReader.
+func (a MLA) takingPicks(layer Ref) Mixer {
+	a.PicksOf, a.IndexHeads, a.IndexDim = layer, 0, 0
+	return a
+}
+
+// fitsPicks implements PickReader.
+func (a MLA) fitsPicks(owner Mixer) error {
+	if n := owner.Stores().Picked; n != a.IndexTopK {
+		return fmt.Errorf("sees %d positions, but %d were picked", a.IndexTopK, n)
+	}
+	return nil
 }
 
 // ExpandedCacheElements is what Transformers caches of a position: the latents, but where an
@@ -153,7 +186,7 @@ func (a MLA) ExpandedCacheElements() int {
 }
 
 // Reads implements Mixer.
-func (a MLA) Reads() Reads { return Reads{} }
+func (a MLA) Reads() Reads { return Reads{Picks: a.PicksOf} }
 
 // HandsOn implements Mixer: as attention's, its memory is its inner output.
 func (a MLA) HandsOn(kind MemoryKind) int {
@@ -175,12 +208,21 @@ func (a MLA) Check(int) error {
 		return fmt.Errorf("rope_dim %d is odd: rotated elements are pairs", a.RopeDim)
 	}
 	if a.IndexTopK == 0 {
-		if a.IndexHeads != 0 || a.IndexDim != 0 {
-			return fmt.Errorf("index_heads and index_dim need an index_top_k")
+		if a.IndexHeads != 0 || a.IndexDim != 0 || a.PicksOf != 0 {
+			return fmt.Errorf("index_heads, index_dim and picks need an index_top_k")
 		}
 		return nil
 	}
-	if err := positive("index_top_k", a.IndexTopK, "index_heads", a.IndexHeads, "index_dim", a.IndexDim); err != nil {
+	if err := positive("index_top_k", a.IndexTopK); err != nil {
+		return err
+	}
+	if a.PicksOf > 0 {
+		if a.IndexHeads != 0 || a.IndexDim != 0 {
+			return fmt.Errorf("the picks of another layer are taken over: index_heads and index_dim must be 0")
+		}
+		return nil
+	}
+	if err := positive("index_heads", a.IndexHeads, "index_dim", a.IndexDim); err != nil {
 		return err
 	}
 	if a.QRank == 0 {

@@ -94,6 +94,9 @@ func (p Parallel) Reads() Reads {
 		if r.Weights > 0 {
 			all.Weights = r.Weights
 		}
+		if r.Picks > 0 {
+			all.Picks = r.Picks
+		}
 	}
 	return all
 }

@@ -234,6 +234,10 @@ func TestParallelByHand(t *testing.T) {
 	scan := Mamba1{DInner: 24, DState: 3, DConv: 4, DtRank: 2}
 	gmu := GMU{Memory: To(2), From: ScanMemory, DMem: 24}
 	block := SharedBlock{Heads: 6, KVHeads: 2, HeadDim: 8, Inner: 10, WeightsOf: To(3)}
+	picked, _ := TakingPicks(MLA{Heads: 2, QRank: 3, KVRank: 4, NopeDim: 6, RopeDim: 2, ValueDim: 5, IndexTopK: 7, IndexHeads: 2, IndexDim: 4}, To(4))
+	if got, want := picked.Reads(), (Reads{Picks: To(4)}); got != want || (Parallel{Mixers: []Mixer{picked, scan}}).Reads() != want || Detached(picked).Reads() != (Reads{}) {
+		t.Errorf("reads %+v, want %+v", got, want)
+	}
 	p := Parallel{Mixers: []Mixer{cross, scan, swa, gmu, block, RWKV4{Inner: 5, Stream: 12}}}
 	if got, want := p.Stores(), (Storage{CacheElements: 32 + 32, Window: 7, StateElements: 72 + 15, ConvElements: 72 + 12}); got != want {
 		t.Errorf("keeps %+v, want %+v", got, want)

@@ -42,7 +42,7 @@ func (b *builder) latentAttention(a arch.MLA) {
 		b.rotated("mla.rope", float64(h)*rope, rope, r, kv)
 	}
 	b.cacheWrite("mla.kv_write", latent, kv)
-	if a.IndexTopK > 0 {
+	if a.Indexed() {
 		b.indexer(a, r, kv)
 	}
 	from := len(b.ops)

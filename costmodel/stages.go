@@ -173,18 +173,20 @@ func (b *builder) cachesRead(i, end int) (owners []int) {
 	return owners
 }
 
-// handed is a memory that is sent to a later stage: its width, the basis of its rows, and whether
+// handed is a memory, or a list of positions picked, that is sent to a later stage: its width, the basis of its rows, and whether
 // every device of a group holds all of it.
 type handed struct {
 	width, basis int
 	whole        bool
 }
 
-// memoriesRead lists the memories made by layers before i that layers from i on gate.
+// memoriesRead lists the memories made by layers before i that layers from i on gate, and what
+// indexers before i picked for layers from i on.
 func (b *builder) memoriesRead(i, from int) (out []handed) {
 	type key struct {
 		layer int
 		kind  arch.MemoryKind
+		picks bool
 	}
 	seen := map[key]bool{}
 	for j := i; j < len(b.m.Layers); j++ {
@@ -194,16 +196,18 @@ func (b *builder) memoriesRead(i, from int) (out []handed) {
 		}
 		for _, p := range arch.Parts(b.m.Layers[j].Mixer) {
 			rd := p.Reads()
-			s, ok := rd.Memory.Layer()
-			if !ok || s >= i {
-				continue
+			hand := func(from arch.Ref, k key, h handed) {
+				if s, ok := from.Layer(); ok && s < i && !seen[k] { // a layer in front has no fewer rows
+					seen[k] = true
+					out = append(out, h)
+				}
 			}
-			k := key{s, rd.Kind}
-			if seen[k] { // by a layer in front, which has no fewer rows
-				continue
+			if s, ok := rd.Memory.Layer(); ok {
+				hand(rd.Memory, key{s, rd.Kind, false}, handed{b.m.MemoryWidth(s, rd.Kind), basis, rd.Kind == arch.OutputMemory})
 			}
-			seen[k] = true
-			out = append(out, handed{b.m.MemoryWidth(s, rd.Kind), basis, rd.Kind == arch.OutputMemory})
+			if s, ok := rd.Picks.Layer(); ok {
+				hand(rd.Picks, key{s, arch.NoMemory, true}, handed{p.Stores().Picked, basis, true})
+			}
 		}
 	}
 	return out

@@ -43,7 +43,7 @@ func (m *Model) newMLA(mx arch.MLA, p string, _ int) *mla {
 			out.qNorm.eps = e
 		}
 	}
-	if mx.IndexTopK > 0 {
+	if mx.Indexed() {
 		out.indexQ = m.linear(p+"index_q", mx.IndexHeads*mx.IndexDim, mx.QRank)
 		out.indexK = m.linear(p+"index_k", mx.IndexDim, width)
 		out.indexWeights = m.linear(p+"index_weights", mx.IndexHeads, width)
@@ -56,7 +56,7 @@ func (m *Model) newMLA(mx arch.MLA, p string, _ int) *mla {
 // that of the indexer's keys.
 func (m *mla) newState(s *Session) mixerState {
 	st := mixerState{cache: newKeys(s.batch, m.LatentElements(), s.maxContext), owned: true}
-	if m.IndexTopK > 0 {
+	if m.Indexed() {
 		st.index = newKeys(s.batch, m.IndexDim, s.maxContext)
 	}
 	return st
@@ -96,11 +96,17 @@ func (m *mla) run(c *call, x mat) {
 	}
 	c.op("mla.kv_write", func(t *tally) { st.cache.append(t, latent, mat{}, c.n0, c.T) })
 	var picked [][]int
-	if m.IndexTopK > 0 {
+	switch owner, taken := m.PicksOf.Layer(); {
+	case taken:
+		picked = lastOf(c.picks[owner], s.batch, nq)
+	case m.IndexTopK > 0:
 		picked = m.pick(c, x, ask, low, st.index, nq)
-		if picked == nil {
-			return
+		if _, there := c.picks[c.layer]; !there {
+			c.picks[c.layer] = picked
 		}
+	}
+	if m.IndexTopK > 0 && picked == nil { // stopped
+		return
 	}
 	var o mat
 	if c.step || m.IndexTopK > 0 {
@@ -272,6 +278,19 @@ func (m *mla) pick(c *call, x, ask, low mat, keys *kvCache, nq int) [][]int {
 		return nil
 	}
 	return picked
+}
+
+// lastOf is what was picked for the last n queries of each sequence, nil where nothing was.
+func lastOf(picked [][]int, batch, n int) [][]int {
+	per := len(picked) / batch
+	if per == n {
+		return picked
+	}
+	var out [][]int
+	for b := range batch {
+		out = append(out, picked[(b+1)*per-min(n, per):(b+1)*per]...)
+	}
+	return out
 }
 
 // score sets the scores of the positions that each query may see.

@@ -131,8 +131,9 @@ type call struct {
 	fresh        bool // nothing is in into yet
 	trace        *Trace
 	streams      streams
-	inputs       mat // the embeddings that layers have of their own, side by side
-	first        mat // the stream as the first layer read it, where a shared block reads it too
+	inputs       mat             // the embeddings that layers have of their own, side by side
+	first        mat             // the stream as the first layer read it, where a shared block reads it too
+	picks        map[int][][]int // by layer, what its indexer picked for each query
 }
 
 // op runs and counts one operation of the current layer.
@@ -177,6 +178,7 @@ func (s *Session) forward(ctx context.Context, c *call, tokens [][]int) ([][]flo
 	}
 	m := s.model
 	c.s, c.r, c.n0, c.T, c.layer = s, newRunner(ctx, m.opts.Cores), s.n, len(tokens[0]), Outside
+	c.picks = map[int][][]int{}
 	rows, w := s.batch*c.T, m.arch.Width
 	if len(s.stream) < rows*w {
 		s.stream = make([]float32, rows*w)

@@ -127,12 +127,17 @@ func ffnShape(f arch.FFN) string {
 }
 
 func sources(l arch.Layer) string {
-	cache, memory, _ := reads(l)
-	switch {
-	case cache != nil:
-		return fmt.Sprintf("cache of %d", *cache)
-	case memory != nil:
-		return fmt.Sprintf("memory of %d", *memory)
+	if l.Mixer == nil {
+		return " "
+	}
+	r := l.Mixer.Reads()
+	for _, from := range []struct {
+		what  string
+		layer arch.Ref
+	}{{"cache", r.Cache}, {"memory", r.Memory}, {"picks", r.Picks}} {
+		if i, ok := from.layer.Layer(); ok {
+			return fmt.Sprintf("%s of %d", from.what, i)
+		}
 	}
 	return " "
 }

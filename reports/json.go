@@ -188,6 +188,8 @@ type LayerJSON struct {
 	ReadsMemoryOf *int   `json:"reads_memory_of"`
 	// UsesWeightsOf is the layer that stores the weights which a shared block uses again, absent where it stores its own.
 	UsesWeightsOf *int `json:"uses_weights_of,omitempty"`
+	// TakesPicksOf is the layer whose indexer picked the positions that this one sees, absent where it has its own or none.
+	TakesPicksOf *int `json:"takes_picks_of,omitempty"`
 }
 
 // Model makes the JSON of a model.
@@ -202,7 +204,10 @@ func Model(m *arch.Model) ModelJSON {
 	}
 	for _, l := range m.Layers {
 		x := LayerJSON{Mixer: l.MixerName(), FFN: l.FFNName()}
-		x.ReadsCacheOf, x.ReadsMemoryOf, x.UsesWeightsOf = reads(l)
+		if l.Mixer != nil {
+			r := l.Mixer.Reads()
+			x.ReadsCacheOf, x.ReadsMemoryOf, x.UsesWeightsOf, x.TakesPicksOf = layer(r.Cache), layer(r.Memory), layer(r.Weights), layer(r.Picks)
+		}
 		j.Layers = append(j.Layers, x)
 	}
 	j.Params.ParamsJSON = paramsJSON(m)
@@ -217,20 +222,11 @@ func Model(m *arch.Model) ModelJSON {
 	return j
 }
 
-// reads finds whose cache and memory a layer reads, and whose weights it uses.
-func reads(l arch.Layer) (cache, memory, weights *int) {
-	if l.Mixer == nil {
-		return nil, nil, nil
+// layer is the number of the layer that a reference points at, nil where it points nowhere.
+func layer(r arch.Ref) *int {
+	s, ok := r.Layer()
+	if !ok {
+		return nil
 	}
-	r := l.Mixer.Reads()
-	if s, ok := r.Cache.Layer(); ok {
-		cache = &s
-	}
-	if s, ok := r.Memory.Layer(); ok {
-		memory = &s
-	}
-	if s, ok := r.Weights.Layer(); ok {
-		weights = &s
-	}
-	return cache, memory, weights
+	return &s
 }

@@ -195,20 +195,57 @@ func importDeepSeekV32(c *config) *arch.Model {
 // importGLMDSA: GlmMoeDsaConfig (GLM-5). As DeepSeek-V3.2; the indexer's rotated pairs are
 // neighbours.
 func importGLMDSA(c *config) *arch.Model {
-	for i, v := range c.list("indexer_types") {
-		if v != "full" {
-			c.fail("%sindexer_types[%d] is %s: layers that take over the picks of another are not modelled", c.prefix, i, show(v))
-			break
+	if n, given := c.get("num_experts"); given { // counts before n_routed_experts, as in the class
+		c.fields["n_routed_experts"] = n
+	}
+	taken := c.takenPicks(c.layers())
+	m := c.sparse(mlaDefaults{hfDefaults{maxContext: 202752, ropeTheta: 10000}, 2048, 512, 192, 64, 256}, 32, true)
+	owner := 0
+	m.MapMixers(func(layer int, p arch.Mixer) arch.Mixer {
+		if layer >= len(taken) || !taken[layer] {
+			owner = layer
+			return p
+		}
+		shared, _ := arch.TakingPicks(p, arch.To(owner))
+		return shared
+	})
+	return m
+}
+
+// takenPicks says which layers see the positions that the layer before them sees, and have no
+// indexer: those that indexer_types calls "shared", or index_topk_pattern "S", or all but every
+// index_topk_freq-th from index_skip_topk_offset on.
+func (c *config) takenPicks(n int) []bool {
+	taken := make([]bool, n)
+	every, offset := c.sizeOr("index_topk_freq", 1), c.countOr("index_skip_topk_offset", 2)
+	pattern, _ := c.get("index_topk_pattern")
+	if letters, ok := pattern.(string); ok {
+		list := make([]any, len(letters))
+		for i, r := range letters {
+			switch list[i] = string(r); r {
+			case 'F':
+				list[i] = "full"
+			case 'S':
+				list[i] = "shared"
+			}
+		}
+		pattern = list
+	}
+	name := "indexer_types"
+	if !c.present(name) && pattern != nil {
+		name, c.fields["index_topk_pattern"] = "index_topk_pattern", pattern
+	}
+	types := c.perLayer(name, n, "full", "shared")
+	for i := range taken {
+		taken[i] = max(i-offset+1, 0)%every != 0
+		if types != nil {
+			taken[i] = types[i] == "shared"
 		}
 	}
-	if f := c.sizeOr("index_topk_freq", 1); f > 1 && !c.present("indexer_types") {
-		c.fail("%sindex_topk_freq %d: layers that take over the picks of another are not modelled", c.prefix, f)
+	if n > 0 && taken[0] {
+		c.fail("%s%s: the first layer has no layer before it to share with", c.prefix, name)
 	}
-	if p, ok := c.get("index_topk_pattern"); ok && !c.present("indexer_types") {
-		c.fail("%sindex_topk_pattern %s is not modelled: layers that take over the picks of another", c.prefix, show(p))
-	}
-	c.countOr("index_skip_topk_offset", 2) // says which layers those are
-	return c.sparse(mlaDefaults{hfDefaults{maxContext: 202752, ropeTheta: 10000}, 2048, 512, 192, 64, 256}, 32, true)
+	return taken
 }
 
 func (c *config) sparse(d mlaDefaults, heads int, adjacent bool) *arch.Model {

@@ -9,6 +9,34 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// A layer that takes over the picks of another names it by its label.
+func TestSharedPicksRoundTrip(t *testing.T) {
+	full := arch.MLA{Heads: 2, QRank: 6, KVRank: 8, NopeDim: 4, RopeDim: 2, ValueDim: 4, IndexTopK: 5, IndexHeads: 2, IndexDim: 4}
+	m := &arch.Model{Name: "m", Width: 16, Vocab: 30}
+	for i, owner := range []int{0, 0, 0, 3, 3} {
+		l := arch.Layer{Mixer: full, FFN: arch.MLP{Inner: 8, Gated: true}}
+		if owner != i {
+			l.Mixer, _ = arch.TakingPicks(full, arch.To(owner))
+		}
+		m.Layers = append(m.Layers, l)
+	}
+	var file bytes.Buffer
+	if err := Write(&file, m); err != nil {
+		t.Fatal(err)
+	}
+	back, err := Parse("m.yaml", file.Bytes())
+	if err != nil {
+		t.Fatalf("%v\n%s", err, file.String())
+	}
+	if d := cmp.Diff(m, back); d != "" {
+		t.Errorf("%s\n%s", d, file.String())
+	}
+	none := bytes.ReplaceAll(file.Bytes(), []byte("index_top_k: 5, index_heads: 2, index_dim: 4"), []byte("index_dim: 0"))
+	if _, err := Parse("m.yaml", none); err == nil {
+		t.Errorf("picks of a layer without an indexer are read:\n%s", none)
+	}
+}
+
 // Where norms stand, what norms they are and learned positions survive writing and
 // reading, also where layers differ.
 func TestBlocksRoundTrip(t *testing.T) {

@@ -36,6 +36,11 @@ func (r *yamlModel) readMixer(name string, m *yamlMap) *yamlMixer {
 				break
 			}
 		}
+		if _, ok := blank.(arch.PickReader); ok {
+			if _, d.takes = m.find("picks"); d.takes {
+				m.source("picks", d)
+			}
+		}
 		d.mixer = arch.EditFields(blank, func(fields []arch.Field) { m.readFields(fields, width, false) })
 	case kind == "cross":
 		m.source("of", d)

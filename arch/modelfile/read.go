@@ -148,6 +148,7 @@ type yamlMixer struct {
 	parts  []string
 	chain  bool // sigmoid GMUs follow one another
 	reuses bool // it uses the weights of the labelled layer, whose sizes it has
+	takes  bool // it sees the positions that the labelled layer picks
 	ffn    arch.FFN
 	ownFFN bool
 	block  arch.Block
@@ -259,6 +260,11 @@ func (r *yamlModel) build(d *yamlMixer, i int) (arch.Mixer, error) {
 			return nil, fmt.Errorf("%s uses the weights of %s, but layer %d (%s) has none to share", d.name, d.source, at, r.model.Layers[at].MixerName())
 		}
 		mx, _ = arch.UsingWeights(owner, arch.To(at))
+	} else if d.takes {
+		if arch.PickOwner(r.model.Layers[at].Mixer) == nil {
+			return nil, fmt.Errorf("%s takes over the picks of %s, but layer %d (%s) has no indexer", d.name, d.source, at, r.model.Layers[at].MixerName())
+		}
+		mx, _ = arch.TakingPicks(d.mixer, arch.To(at))
 	} else if d.cross != nil {
 		owner := arch.CacheOwner(r.model.Layers[at].Mixer)
 		if owner == nil {

@@ -165,6 +165,9 @@ func (y *yamlWriter) label() {
 			if s, ok := r.Weights.Layer(); ok && base[s] == "" {
 				base[s] = "weights"
 			}
+			if s, ok := r.Picks.Layer(); ok && base[s] == "" {
+				base[s] = "picks"
+			}
 			g, ok := p.(arch.MemoryReader)
 			if !ok {
 				continue
@@ -270,6 +273,9 @@ func (y *yamlWriter) mixerBody(i int, m arch.Mixer) string {
 	if s, ok := r.Weights.Layer(); ok { // all its sizes are those of the layer whose weights it uses
 		f.put("weights", y.labels[s])
 		return f.String()
+	}
+	if s, ok := r.Picks.Layer(); ok {
+		f.put("picks", y.labels[s])
 	}
 	if g, ok := m.(arch.MemoryReader); ok {
 		s, _ := r.Memory.Layer()

@@ -111,13 +111,20 @@ func Random(n Draw) *arch.Model {
 			NoNorm: yes("no_norm"), DoubleBeta: yes("double_beta"),
 		}
 	}
-	latent := func() arch.Mixer {
+	latent := func(i int) arch.Mixer {
 		a := arch.MLA{
 			Heads: n("heads", 1, 4), KVRank: n("kv_rank", 1, 17), NopeDim: n("nope", 1, 9), RopeDim: 2 * n("rope/2", 1, 4), ValueDim: n("value", 1, 9),
 			Bias: yes("bias"),
 		}
 		if yes("q_lora") {
 			a.QRank = n("q_rank", 1, 9)
+			for s := range i {
+				if owner := arch.PickOwner(m.Layers[s].Mixer); owner != nil && yes("picks taken over") {
+					a.IndexTopK = owner.Stores().Picked
+					taking, _ := arch.TakingPicks(a, arch.To(s))
+					return taking
+				}
+			}
 			if yes("indexer") {
 				a.IndexTopK, a.IndexHeads, a.IndexDim = n("index_top_k", 1, 9), n("index_heads", 1, 3), a.RopeDim+n("index_dim", 0, 5)
 			}
@@ -239,7 +246,7 @@ func Random(n Draw) *arch.Model {
 			case 9:
 				mx = arch.Parallel{Mixers: []arch.Mixer{shared(i), recurrent()}}
 			case 8:
-				mx = latent()
+				mx = latent(i)
 			case 7:
 				mx = anyKind(n, m.Width)
 			case 0, 1:
