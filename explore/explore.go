@@ -37,6 +37,7 @@ type Option struct {
 
 // Control is a setting of the deployment or the load: a flag of the command line.
 type Control struct {
+	Group   string   `json:"group"` // of the page's controls it stands with: load, under, several, drafts, settings
 	Flag    string   `json:"flag"`
 	Label   string   `json:"label"`
 	Default string   `json:"default"` // what the flag is when it is not given

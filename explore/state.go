@@ -72,6 +72,11 @@ func (s *Server) state(q url.Values) (State, error) {
 			return st, fmt.Errorf("unknown device %q (ridgeline hardware lists them; a profile file is given to ridgeline explore --on)", short(d))
 		}
 	}
+	if d := st.Flags["draft"]; d != "" && d != "ngram" && d != "mtp" {
+		if _, err := OpenDesign(d); err != nil || strings.HasPrefix(d, yamlMark) {
+			return st, fmt.Errorf("draft %q is not ngram, mtp, a preset or a family", short(d))
+		}
+	}
 	return st, s.checkPrice(st.Flags["price"])
 }
 
@@ -185,6 +190,8 @@ func takes(verb, flag string) bool {
 		return !plots
 	case "price":
 		return !plots || kind == "cost"
+	case "draft", "draft-tokens", "acceptance":
+		return !plots || kind == "load"
 	}
 	return true
 }

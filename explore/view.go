@@ -23,6 +23,8 @@ type View struct {
 	Verdict  string              `json:"verdict"`
 	Faster   string              `json:"faster"` // from which context on
 	Misfits  []string            `json:"misfits"`
+	Remarks  []string            `json:"remarks"` // what the rows assume beyond their setting
+	Drafts   bool                `json:"drafts"`  // tokens are drafted, in the tables alone
 	Setting  string              `json:"setting"`
 	Warnings []string            `json:"warnings"`
 	Load     *Load               `json:"load"` // that the address asks to simulate
@@ -105,9 +107,10 @@ func (s *Server) view(q url.Values) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, names := x.Rows, x.Names
+	rows := x.Rows
 	v := &View{Verdict: reports.Verdict(rows), Faster: x.JSON.Faster, Setting: reports.CompareSetting(rows), Warnings: warnings,
-		Compare: x.JSON, Command: s.command("compare", st, ms), Misfits: []string{}}
+		Compare: x.JSON, Command: s.command("compare", st, ms), Misfits: reports.Misfits(rows),
+		Remarks: reports.Remarks(rows), Drafts: len(setup.Speculation) > 0}
 	v.Heads, v.Rows = x.Table.Rendered()
 	v.Fits.Heads, v.Fits.Rows = reports.FitsTable(rows).Rendered()
 	if setup.Serve != nil {
@@ -115,11 +118,6 @@ func (s *Server) view(q url.Values) (*View, error) {
 			return nil, err
 		}
 		v.Load = &Load{Text: setup.Serve.String(), Command: s.command("plot load", st, ms) + " -o load.svg"}
-	}
-	for i, r := range rows {
-		if !r.Memory.Fits {
-			v.Misfits = append(v.Misfits, names[i]+" "+reports.Misfit(r.Estimate)+".")
-		}
 	}
 	for _, k := range kinds(setup) {
 		v.Figures = append(v.Figures, Figure{k, titles[k], s.command("plot "+k, st, ms) + " -o " + k + ".svg"})

@@ -59,24 +59,40 @@ func CompareTable(rows []costmodel.Row) *Table {
 			cells = append(cells, speculationCells(r.Speculative)...)
 		}
 		t.Add(cells...)
-		if s := BeyondContext(r.Compiled, r.Workload); s != "" {
-			t.Notes = append(t.Notes, s)
-		}
-		if !r.Memory.Fits {
-			t.Notes = append(t.Notes, rowName(rows, i)+" "+Misfit(r.Estimate))
-		}
 	}
-	t.Notes = append([]string{Verdict(rows)}, t.Notes...)
-	for i := range rows {
-		if x := rows[i].Parallel; x != nil {
-			t.Notes = append(t.Notes, rowName(rows, i)+": "+parallelNote(rows[i].Compiled, x))
-		}
-	}
+	t.Notes = append([]string{Verdict(rows)}, Misfits(rows)...)
+	t.Notes = append(t.Notes, Remarks(rows)...)
 	t.Notes = append(t.Notes, calibratedNotes(rows)...)
-	t.Notes = append(t.Notes, prefixNotes(rows)...)
-	t.Notes = append(t.Notes, speculationNotes(rows)...)
 	t.Notes = append(t.Notes, CompareSetting(rows))
 	return t
+}
+
+// Misfits say which rows do not fit their device, and how far they are from it.
+func Misfits(rows []costmodel.Row) []string {
+	out := []string{}
+	for i := range rows {
+		if !rows[i].Memory.Fits {
+			out = append(out, rowName(rows, i)+" "+Misfit(rows[i].Estimate)+".")
+		}
+	}
+	return out
+}
+
+// Remarks say what rows assume beyond their setting: lengths past what a model was trained
+// for, what stages and groups wait for, cached prompts and drafts.
+func Remarks(rows []costmodel.Row) []string {
+	out := []string{}
+	for i := range rows {
+		if s := BeyondContext(rows[i].Compiled, rows[i].Workload); s != "" {
+			out = append(out, s)
+		}
+	}
+	for i := range rows {
+		if x := rows[i].Parallel; x != nil {
+			out = append(out, rowName(rows, i)+": "+parallelNote(rows[i].Compiled, x))
+		}
+	}
+	return append(append(out, prefixNotes(rows)...), speculationNotes(rows)...)
 }
 
 // rowName is a row's model, with its device where rows are of several.
@@ -206,7 +222,7 @@ func Verdict(rows []costmodel.Row) string {
 		r := rows[0]
 		b, share := largest(r.Time)
 		return fmt.Sprintf("%s decodes %s tok/s at batch %d; %s take %.0f %% of a mean step.", r.Compiled.Model.Name,
-			Digits(r.Decode.TokensPerSecond), r.Workload.Batch, noun(b), 100*share)
+			Digits(r.Decode.TokensPerSecond), r.Workload.Batch, noun(b), 100*share) + drafted(rows, 0)
 	}
 	names, far := RowNames(rows), Furthest(rows)
 	base, other := rows[0], rows[far]
@@ -264,7 +280,7 @@ func Verdict(rows []costmodel.Row) string {
 		tail += fmt.Sprintf(", and at each one's largest batch (%s against %s) it makes %s the tokens per second"+mixed,
 			Int(float64(other.Memory.MaxBatch)), Int(float64(base.Memory.MaxBatch)), ratio(other.TokensPerSecondAtMax/base.TokensPerSecondAtMax))
 	}
-	return lead + ": " + why + "; " + tail + "."
+	return lead + ": " + why + "; " + tail + "." + drafted(rows, far)
 }
 
 func times(r float64) string {

@@ -41,6 +41,26 @@ func speculated(add func(group, name, value string), s *costmodel.Speculative) {
 	add(g, "largest batch that fits", fmt.Sprintf("%s (without: %s)", Int(float64(s.MaxBatch)), Int(float64(s.Without))))
 }
 
+// drafted says what drafts make of the model that a verdict is about, " With …"; "" without.
+func drafted(rows []costmodel.Row, far int) string {
+	s := rows[far].Speculative
+	if s == nil {
+		return ""
+	}
+	lead := fmt.Sprintf(" With %s a step drafted by %s, %s of them accepted, ", tokensOf(s.DraftTokens), s.Draft, percent(s.Acceptance))
+	if base := rows[0].Speculative; far > 0 && base != nil {
+		return lead + fmt.Sprintf("it decodes %s as fast as %s with as many: %s and %s as fast as without.", ratio(s.Throughput/base.Throughput), rowName(rows, 0), ratio(s.Speedup), ratio(base.Speedup))
+	}
+	return lead + fmt.Sprintf("it decodes %s tok/s, %s as many.", Digits(s.Throughput), ratio(s.Speedup))
+}
+
+func tokensOf(n int) string {
+	if n == 1 {
+		return "1 token"
+	}
+	return Int(float64(n)) + " tokens"
+}
+
 func breakEven(s *costmodel.Speculative) string {
 	if s.BreakEven == nil {
 		return "never"

@@ -11,6 +11,7 @@ import (
 type Ask struct {
 	Clients          int     // closed loop, clients 2 ms apart
 	Rate             float64 // open loop, requests a second, Poisson
+	Prefix           int     // tokens that all prompts begin with alike, before those of Prompt
 	Prompt, Generate Lengths
 	Requests         int // 0: 20 a client, at least 100; 1,000 in an open loop
 	Seed             uint64
@@ -36,7 +37,7 @@ func (d *Deployment) Served(ctx context.Context, a Ask) (*Served, error) {
 	if (a.Clients > 0) == (a.Rate > 0) {
 		return nil, fmt.Errorf("a served load has clients or a rate, not %d clients and %g requests a second", a.Clients, a.Rate)
 	}
-	load := Load{Prompt: a.Prompt, Generate: a.Generate, Requests: a.Requests, Seed: a.Seed, Stagger: 2e-3}
+	load := Load{Prefix: a.Prefix, Prompt: a.Prompt, Generate: a.Generate, Requests: a.Requests, Seed: a.Seed, Stagger: 2e-3}
 	if a.Clients > 0 {
 		load.Concurrency = a.Clients
 		if load.Requests == 0 {

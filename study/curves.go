@@ -143,7 +143,7 @@ func (s *Setup) TTFT() (*Chart, error) {
 		line.Extra = misfit(line.Points, tokens)
 		p.Series = append(p.Series, line)
 	}
-	return s.chart("ttft", "Time to first token against prompt length"+s.of(), append(s.setting("batch"), "all prompts of the batch worked together"),
+	return s.chart("ttft", "Time to first token against prompt length"+s.of(), append(s.setting("batch"), append(s.cached(), "all prompts of the batch worked together")...),
 		"Lines of seconds to the first token over the prompt's length, one for each model", p), nil
 }
 

@@ -33,17 +33,36 @@ func (s *Setup) mean(c *costmodel.Compiled, batch, prompt, generate int) priced 
 
 // prefill is the time of batch prompts worked together.
 func (s *Setup) prefill(c *costmodel.Compiled, batch, prompt int) float64 {
-	return c.At(s.Fidelity).Prefill(costmodel.Workload{Prompt: prompt, Generate: 1, Batch: batch})
+	return c.At(s.Fidelity).Prefill(costmodel.Workload{Prompt: prompt, Generate: 1, Batch: batch, Cached: c.Reusable(prompt, s.Load.PrefixShare)})
 }
 
 // served is the mean time per token with concurrency requests always in flight.
 func (s *Setup) served(c *costmodel.Compiled, concurrency int) float64 {
-	return c.ServedTPOT(s.Load.WithBatch(concurrency))
+	w := s.Load.WithBatch(concurrency)
+	w.Cached = c.Reusable(w.Prompt, w.PrefixShare)
+	return c.ServedTPOT(w)
 }
 
 // Compare prices the setup's models as the compare command does; the first is the baseline.
 func (s *Setup) Compare() ([]costmodel.Row, error) {
-	return costmodel.Compare(s.Compiled, s.Fidelity, s.Load)
+	rows, err := costmodel.Compare(s.Compiled, s.Fidelity, s.Load)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		x := s.Speculation[rows[i].Compiled]
+		if x == nil {
+			continue
+		}
+		w := rows[i].Workload
+		if s.Load.Batch == 0 { // the largest that fits with what drafts
+			w.Batch = 0
+		}
+		if rows[i].Speculative, err = rows[i].Compiled.Speculate(rows[i].Fidelity, w, *x); err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
 }
 
 // basis is what a model's times rest on.

@@ -20,6 +20,7 @@ func (s *Setup) setting(parts ...string) []string {
 		switch {
 		case p == "prompt":
 			out = append(out, "prompt "+Tokens(s.Load.Prompt)+" tokens")
+			out = append(out, s.cached()...)
 		case p == "generate":
 			out = append(out, Tokens(s.Load.Generate)+" generated")
 		case p == "batch" && s.Load.Batch == 0:
@@ -36,6 +37,14 @@ func (s *Setup) setting(parts ...string) []string {
 		out = append(out, "full prefill")
 	}
 	return append(out, s.fidelity())
+}
+
+// cached says which share of each prompt is in the cache, where there is one.
+func (s *Setup) cached() []string {
+	if s.Load.PrefixShare <= 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%.3g %% of it cached", 100*s.Load.PrefixShare)}
 }
 
 // fidelity names the fidelity and what it rests on; where devices are priced at several,

@@ -200,6 +200,9 @@ type Setup struct {
 	Price map[string]float64
 	// PriceFrom says where prices are from, for tables that cost is added to.
 	PriceFrom []string
+	// Speculation is what drafts tokens for a model to verify; nothing for one that is not in
+	// it. Comparisons and simulated loads have it, figures do not.
+	Speculation map[*costmodel.Compiled]*costmodel.Speculation
 	// Serve is a load to simulate the models under; nil for none.
 	Serve *UnderLoad
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/OWNER/ridgeline/costmodel"
 	"github.com/OWNER/ridgeline/serving"
 	"github.com/OWNER/ridgeline/units"
 )
@@ -81,8 +82,23 @@ func (u *UnderLoad) String() string {
 // Servable says why a model of the setup cannot be simulated under its load; nil where all can.
 func (s *Setup) Servable() error {
 	for _, c := range s.Compiled {
-		if _, err := serving.Deploy(s.Serve.Engine, c, s.Fidelity, serving.Settings{}); err != nil {
+		if _, err := s.deploy(s.Serve, c); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// deploy puts a model behind the load's engine, with what drafts for it.
+func (s *Setup) deploy(u *UnderLoad, c *costmodel.Compiled) (*serving.Deployment, error) {
+	return serving.Deploy(u.Engine, c, s.Fidelity, serving.Settings{Speculation: s.Speculation[c]})
+}
+
+// drafted says what drafts, where something does.
+func (s *Setup) drafted() []string {
+	for _, c := range s.Compiled {
+		if x := s.Speculation[c]; x != nil {
+			return []string{fmt.Sprintf("%d drafted a step by %s, %.3g %% accepted", x.Tokens, x.Draft.Name, 100*x.Acceptance)}
 		}
 	}
 	return nil
@@ -93,7 +109,7 @@ func (s *Setup) Under(ctx context.Context, u *UnderLoad) ([]*serving.Served, err
 	var out []*serving.Served
 	ran := u.progress(len(s.Compiled))
 	for _, c := range s.Compiled {
-		d, err := serving.Deploy(u.Engine, c, s.Fidelity, serving.Settings{})
+		d, err := s.deploy(u, c)
 		if err != nil {
 			return nil, err
 		}
@@ -118,7 +134,8 @@ func (s *Setup) ask(u *UnderLoad) serving.Ask {
 		}
 		return l
 	}
-	return serving.Ask{Clients: u.Clients, Rate: u.Rate, Prompt: length(s.Load.Prompt), Generate: length(s.Load.Generate), Requests: u.Requests, SLO: u.SLO}
+	alike := max(min(int(s.Load.PrefixShare*float64(s.Load.Prompt)), s.Load.Prompt-1), 0)
+	return serving.Ask{Clients: u.Clients, Rate: u.Rate, Prefix: alike, Prompt: length(s.Load.Prompt - alike), Generate: length(s.Load.Generate), Requests: u.Requests, SLO: u.SLO}
 }
 
 // UnderCurve is latency against throughput from a light load to the one asked for.
@@ -127,7 +144,7 @@ func (s *Setup) UnderCurve(ctx context.Context, u *UnderLoad) (*Chart, error) {
 	loads := u.lighter()
 	ran := u.progress(u.CurveRuns(len(s.Compiled)))
 	for _, c := range s.Compiled {
-		d, err := serving.Deploy(u.Engine, c, s.Fidelity, serving.Settings{})
+		d, err := s.deploy(u, c)
 		if err != nil {
 			return nil, err
 		}
@@ -147,7 +164,7 @@ func (s *Setup) UnderCurve(ctx context.Context, u *UnderLoad) (*Chart, error) {
 			setting[i] = after // the engine of the analytic figures, not this one
 		}
 	}
-	ch := Served(points, s.fidelities(), append(setting, "to "+u.String()))
+	ch := Served(points, s.fidelities(), append(append(setting, s.drafted()...), "to "+u.String()))
 	ch.Kind = "load"
 	return ch, nil
 }

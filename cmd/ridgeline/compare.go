@@ -54,17 +54,15 @@ func compareCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			setup := &study.Setup{Compiled: cs, Fidelity: f, Load: w, Serve: under, Price: prices, PriceFrom: from}
-			rows, err := setup.Compare()
+			drafts, err := spec.ofModels(c, cs)
 			if err != nil {
 				return err
 			}
-			for i := range rows {
-				if err := spec.price(c, &rows[i], w.Batch); err != nil {
-					return err
-				}
+			setup := &study.Setup{Compiled: cs, Fidelity: f, Load: w, Speculation: drafts, Serve: under, Price: prices, PriceFrom: from}
+			x, err := reports.CompareSetup(setup)
+			if err != nil {
+				return err
 			}
-			x := reports.CompareRows(setup, rows)
 			if under != nil {
 				served, err := simulated(c, under, func() ([]*serving.Served, error) { return setup.Under(c.Context(), under) })
 				if err != nil {
@@ -78,7 +76,7 @@ func compareCommand() *cobra.Command {
 	deploy.register(c)
 	load.register(c)
 	spec.register(c)
-	prefix.register(c)
+	prefix.register(c.Flags())
 	costs.register(c)
 	serve.register(c.Flags())
 	out.register(c)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/OWNER/ridgeline/costmodel"
 	"github.com/OWNER/ridgeline/reports"
+	"github.com/OWNER/ridgeline/study"
 )
 
 func estimateCommand() *cobra.Command {
@@ -70,7 +71,7 @@ func estimateCommand() *cobra.Command {
 	deploy.register(c)
 	load.register(c)
 	spec.register(c)
-	prefix.register(c)
+	prefix.register(c.Flags())
 	out.register(c)
 	c.Flags().BoolVar(&breakdown, "breakdown", false, "show each operation's share of time, FLOPs, bytes and what binds it")
 	return c
@@ -78,11 +79,12 @@ func estimateCommand() *cobra.Command {
 
 // estimateOne prices the workload on one model; batch 0 is the largest that fits.
 func estimateOne(c *cobra.Command, x *costmodel.Compiled, f costmodel.Fidelity, w costmodel.Workload, spec *specFlags, breakdown bool) ([]*reports.Table, reports.EstimateJSON, error) {
-	rows, err := costmodel.Compare([]*costmodel.Compiled{x}, f, w)
+	drafts, err := spec.ofModels(c, []*costmodel.Compiled{x})
 	if err != nil {
 		return nil, reports.EstimateJSON{}, err
 	}
-	if err := spec.price(c, &rows[0], w.Batch); err != nil {
+	rows, err := (&study.Setup{Compiled: []*costmodel.Compiled{x}, Fidelity: f, Load: w, Speculation: drafts}).Compare()
+	if err != nil {
 		return nil, reports.EstimateJSON{}, err
 	}
 	e := rows[0].Estimate

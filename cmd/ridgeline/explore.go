@@ -34,10 +34,7 @@ import (
 
 func exploreCommand() *cobra.Command {
 	var (
-		deploy = deployFlags{several: true}
-		load   loadFlags
-		under  serveFlags
-		price  costFlags
+		p      = pageFlags{deploy: deployFlags{several: true}}
 		port   int
 		noOpen bool
 	)
@@ -61,35 +58,80 @@ machine. Ctrl-C ends it.`,
 			if len(args) == 0 {
 				args = []string{"phi4-mini", "phi4-mini-flash"}
 			}
-			if _, err := under.load(); err != nil {
-				return err
-			}
-			_, _, cs, err := load.on(c, &deploy, args)
-			if err != nil { // as compare would say it
-				return err
-			}
-			prices, _, err := price.ofModels(cs)
+			ms, err := p.deploy.models(c, args)
 			if err != nil {
 				return err
 			}
-			start, err := exploreStart(c, args, prices)
+			s, err := p.setup(c, ms) // as compare would say it
 			if err != nil {
 				return err
 			}
-			server, err := exploreServer(start, version(), deploy.on)
+			start, err := exploreStart(c, args, s.Price)
+			if err != nil {
+				return err
+			}
+			server, err := exploreServer(start, version(), p.deploy.on)
 			if err != nil {
 				return failure{err}
 			}
 			return serve(c, server, port, noOpen)
 		},
 	}
-	deploy.register(c)
-	load.register(c)
-	under.register(c.Flags())
-	price.register(c)
+	p.deploy.register(c)
+	p.load.register(c)
+	p.under.register(c.Flags())
+	p.price.register(c)
+	p.spec.register(c)
+	p.prefix.register(c.Flags())
 	c.Flags().IntVar(&port, "port", 0, "port of 127.0.0.1; 0 is a free one")
 	c.Flags().BoolVar(&noOpen, "no-open", false, "only print the address")
 	return c
+}
+
+// pageFlags are the flags that an address of the page may set.
+type pageFlags struct {
+	deploy deployFlags
+	load   loadFlags
+	under  serveFlags
+	price  costFlags
+	spec   specFlags
+	prefix prefixFlag
+}
+
+// bind makes the flags, without what a shell completes.
+func (p *pageFlags) bind(c *cobra.Command) {
+	p.deploy.several = true
+	p.deploy.bindDevice(c.Flags())
+	p.deploy.bindModel(c.Flags())
+	p.load.bind(c)
+	p.under.register(c.Flags())
+	p.price.register(c)
+	p.spec.bind(c.Flags())
+	p.prefix.register(c.Flags())
+}
+
+// setup compiles models for the flags, as the compare command does.
+func (p *pageFlags) setup(c *cobra.Command, ms []*arch.Model) (*study.Setup, error) {
+	if err := errors.Join(p.spec.check(), p.prefix.check()); err != nil {
+		return nil, err
+	}
+	s := &study.Setup{}
+	var err error
+	if s.Serve, err = p.under.load(); err != nil {
+		return nil, err
+	}
+	if s.Fidelity, s.Load, err = p.load.workload(); err != nil {
+		return nil, err
+	}
+	s.Load.PrefixShare = p.prefix.share
+	if s.Compiled, err = p.deploy.compileModels(c, ms); err != nil {
+		return nil, err
+	}
+	if s.Speculation, err = p.spec.ofModels(c, s.Compiled); err != nil {
+		return nil, err
+	}
+	s.Price, s.PriceFrom, err = p.price.ofModels(s.Compiled)
+	return s, err
 }
 
 // exploreStart is the state that a page begins with: the models, files as their text, and
@@ -116,6 +158,11 @@ func exploreStart(c *cobra.Command, args []string, prices map[string]float64) (u
 			q.Set(f.Flag, x.Value.String())
 		}
 	}
+	if d := q.Get("draft"); d != "" && d != "ngram" && d != "mtp" {
+		if _, err := explore.OpenDesign(d); err != nil {
+			return nil, fmt.Errorf("--draft %s: the page takes ngram, mtp, a preset or a family, no file", d)
+		}
+	}
 	var each []string
 	for _, d := range slices.Sorted(maps.Keys(prices)) {
 		each = append(each, fmt.Sprintf("%s=%g", d, prices[d]))
@@ -131,16 +178,8 @@ func exploreStart(c *cobra.Command, args []string, prices map[string]float64) (u
 
 // exploreControls are the flags that the page can set.
 func exploreControls() []explore.Control {
-	var d deployFlags
-	var l loadFlags
-	var u serveFlags
-	var p costFlags
 	c := &cobra.Command{}
-	d.bindDevice(c.Flags())
-	d.bindModel(c.Flags())
-	l.bind(c)
-	u.register(c.Flags())
-	p.register(c)
+	(&pageFlags{}).bind(c)
 	options := func(names []string) []explore.Option {
 		out := []explore.Option{}
 		for _, n := range names {
@@ -151,33 +190,45 @@ func exploreControls() []explore.Control {
 	usual := func(label string, names []string) []explore.Option {
 		return append([]explore.Option{{Value: "", Label: label}}, options(names)...)
 	}
+	drafts := usual("none", nil)
+	drafts = append(drafts, explore.Option{Value: "ngram", Label: "n-gram lookups"}, explore.Option{Value: "mtp", Label: "the checkpoint's MTP blocks"})
+	for _, n := range presetNames() {
+		drafts = append(drafts, explore.Option{Value: n, Label: "a model: " + n})
+	}
 	var out []explore.Control
 	for _, f := range []struct {
-		flag, label string
-		options     []explore.Option
+		group, flag, label string
+		options            []explore.Option
 	}{
-		{"prompt", "Prompt, tokens", nil}, {"generate", "Generated, tokens", nil}, {"batch", "Batch: sequences at once, one of each user", nil},
-		{"fidelity", "Fidelity", usual("calibrated where measured", costmodel.Fidelities())},
-		{"engine", "Engine", options(kerneltime.EngineNames())},
-		{"tp", "Tensor-parallel devices", options([]string{"1", "2", "4", "8"})},
-		{"pp", "Pipeline stages", options([]string{"1", "2", "4", "8"})},
-		{"dp", "Data-parallel ranks", options([]string{"1", "2", "4", "8"})},
-		{"ep", "Expert-parallel devices", options([]string{"1", "2", "4", "8", "16"})},
-		{"weights", "Weights", usual("as the checkpoint", formats.Names())}, {"kv", "KV cache", usual("as activations", storable())},
-		{"state", "Recurrent state", usual("as the checkpoint", storable())}, {"activations", "Activations", usual("bf16", storable())},
-		{"compute", "Compute", usual("as activations", storable())},
-		{"kv-read", "Kernels read K and V", options(execution.KVReads())}, {"diff-kernel", "Differential attention", options(execution.DiffKernels())},
-		{"prefill", "Prefill", options(execution.PrefillModes())}, {"memory-fraction", "Memory that may be used", nil},
-		{"cache", "Windowed layers store", options(execution.CacheModes())}, {"conv-state", "Convolution state", usual("as activations", storable())},
-		{"gmu-ratio", "GMU ratio of all designs", nil},
-		{"serve", "Simulated load", options(serving.Engines())}, {"slo", "Promise to users", nil}, {"price", "USD an hour of a device", nil},
+		{"load", "prompt", "Prompt, tokens", nil}, {"load", "generate", "Generated, tokens", nil}, {"load", "batch", "Batch: sequences at once, one of each user", nil},
+		{"load", "price", "USD an hour of a device", nil},
+		{"under", "serve", "Simulated load", options(serving.Engines())}, {"under", "slo", "Promise to users", nil},
+		{"several", "tp", "Tensor-parallel devices", options([]string{"1", "2", "4", "8"})},
+		{"several", "pp", "Pipeline stages", options([]string{"1", "2", "4", "8"})},
+		{"several", "microbatches", "Microbatches that follow each other through the stages", nil},
+		{"several", "dp", "Data-parallel ranks", options([]string{"1", "2", "4", "8"})},
+		{"several", "ep", "Expert-parallel devices", options([]string{"1", "2", "4", "8", "16"})},
+		{"several", "skew", "Load of the busiest experts' device, times the mean", nil},
+		{"drafts", "prefix-share", "Share of each prompt that is cached already", nil},
+		{"drafts", "draft", "What drafts tokens", drafts},
+		{"drafts", "draft-tokens", "Tokens drafted a step", nil},
+		{"drafts", "acceptance", "Share of drafted tokens accepted, as measured on your text", nil},
+		{"settings", "fidelity", "Fidelity", usual("calibrated where measured", costmodel.Fidelities())},
+		{"settings", "engine", "Engine", options(kerneltime.EngineNames())},
+		{"settings", "weights", "Weights", usual("as the checkpoint", formats.Names())}, {"settings", "kv", "KV cache", usual("as activations", storable())},
+		{"settings", "state", "Recurrent state", usual("as the checkpoint", storable())}, {"settings", "activations", "Activations", usual("bf16", storable())},
+		{"settings", "compute", "Compute", usual("as activations", storable())},
+		{"settings", "kv-read", "Kernels read K and V", options(execution.KVReads())}, {"settings", "diff-kernel", "Differential attention", options(execution.DiffKernels())},
+		{"settings", "prefill", "Prefill", options(execution.PrefillModes())}, {"settings", "memory-fraction", "Memory that may be used", nil},
+		{"settings", "cache", "Windowed layers store", options(execution.CacheModes())}, {"settings", "conv-state", "Convolution state", usual("as activations", storable())},
+		{"settings", "gmu-ratio", "GMU ratio of all designs", nil},
 	} {
 		x := c.Flags().Lookup(f.flag)
 		value := x.Value.String()
-		if f.flag == "gmu-ratio" || f.flag == "price" { // what no flag stands for
+		if slices.Contains([]string{"gmu-ratio", "price", "microbatches", "acceptance"}, f.flag) { // what no value stands for
 			value = ""
 		}
-		out = append(out, explore.Control{Flag: f.flag, Label: f.label, Default: value, Help: x.Usage, Options: f.options})
+		out = append(out, explore.Control{Group: f.group, Flag: f.flag, Label: f.label, Default: value, Help: x.Usage, Options: f.options})
 	}
 	return out
 }
@@ -214,32 +265,21 @@ func exploreServer(start url.Values, version, own string) (*explore.Server, erro
 
 // priceFlags compiles models as the command line does for the same flags.
 func priceFlags(ms []*arch.Model, flags map[string]string) (*study.Setup, []string, error) {
-	deploy := deployFlags{several: true}
-	var load loadFlags
-	var under serveFlags
-	var price costFlags
+	var p pageFlags
 	c := &cobra.Command{Use: "compare"}
 	var said bytes.Buffer
 	c.SetErr(&said)
-	deploy.bindDevice(c.Flags())
-	deploy.bindModel(c.Flags())
-	load.bind(c)
-	under.register(c.Flags())
-	price.register(c)
+	p.bind(c)
 	for name, v := range flags {
 		if err := c.Flags().Set(name, v); err != nil {
 			return nil, nil, flagError(c, err)
 		}
 	}
-	f, w, err := load.workload()
+	ms, err := p.deploy.withRatio(c, ms)
 	if err != nil {
 		return nil, nil, err
 	}
-	ms, err = deploy.withRatio(c, ms)
-	if err != nil {
-		return nil, nil, err
-	}
-	cs, err := deploy.compileModels(c, ms)
+	s, err := p.setup(c, ms)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -249,12 +289,7 @@ func priceFlags(ms []*arch.Model, flags map[string]string) (*study.Setup, []stri
 			warnings = append(warnings, line)
 		}
 	}
-	s := &study.Setup{Compiled: cs, Fidelity: f, Load: w}
-	if s.Serve, err = under.load(); err != nil {
-		return nil, nil, err
-	}
-	s.Price, s.PriceFrom, err = price.ofModels(cs)
-	return s, warnings, err
+	return s, warnings, nil
 }
 
 // serve answers the page until the command is stopped.

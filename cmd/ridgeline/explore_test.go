@@ -108,6 +108,9 @@ func TestExplorerIsTheCommandLine(t *testing.T) {
 		"m=phi4-mini-flash&m=samba-yoco-3.8b&gmu-ratio=1&batch=16&tp=2",
 		"m=phi4-mini&m=phi4-mini-flash&on=h200,l4&batch=4&price=h200=3.5,l4=0.8&prompt=500&generate=200&serve=clients=8,spread=normal:0.3,requests=60&slo=tpot=40ms",
 		"m=llama-3.1-8b&m=llama-3.1-70b&on=h100-sxm&batch=16&tp=2&pp=2&price=3",
+		"m=phi4-mini&m=phi4-mini-flash&on=h200&batch=16&prefix-share=0.5&draft=ngram&acceptance=0.5&draft-tokens=4&price=3&prompt=300&generate=50&serve=clients=4,requests=20",
+		"m=llama-3.1-70b&draft=llama-3.1-8b&acceptance=0.7&on=h200&tp=4&batch=max&serve=clients=2,requests=10&prompt=300&generate=50",
+		"m=mixtral-8x7b&on=h200&batch=64&pp=2&dp=2&ep=2&microbatches=4&skew=1.5&prefix-share=0.75",
 		"m=phi4-mini-flash&price=2&serve=rate=0.5,requests=20,engine=sglang&prompt=300&generate=50",
 	} {
 		values, err := url.ParseQuery(q)
@@ -296,7 +299,9 @@ func TestExplorerBadAddresses(t *testing.T) {
 		"m=phi4-mini&gmu-ratio=2", "m=phi4-mini&gmu-ratio=0.5", "m=phi4-mini&memory-fraction=0", "m=phi4-mini&on=" + url.QueryEscape(file), "m=" + url.QueryEscape(file), "m=/etc/passwd",
 		"m=a&m=b&m=c&m=d&m=e", "m=phi4-mini&calibration=/etc/passwd", "m=phi4-mini&on=%ff", "m=phi4-mini&kv=" + strings.Repeat("9", 600),
 		"m=phi4-mini&serve=clients=0", "m=phi4-mini&serve=people=2", "m=phi4-mini&serve=clients=2,engine=/etc/passwd", "m=phi4-mini&slo=tpot=2ms", "m=phi4-mini&serve=clients=2&slo=tpot=2",
-		"m=phi4-mini&price=0", "m=phi4-mini&price=NaN", "m=phi4-mini&price=h200=3", "m=phi4-mini&price=/etc/passwd", "m=phi4-mini&price=/etc/passwd=3", "m=phi4-mini&on=h200,l4&price=h200=3",
+		"m=phi4-mini&price=0", "m=phi4-mini&price=NaN", "m=phi4-mini&price=h200=3", "m=phi4-mini&price=/etc/passwd", "m=phi4-mini&price=/etc/passwd=3", "m=phi4-mini&draft=/etc/passwd&acceptance=0.5", "m=phi4-mini&acceptance=0.5&draft=" + url.QueryEscape(file), "m=phi4-mini&acceptance=0.5&draft=yaml:name:%20x",
+		"m=phi4-mini&draft=ngram", "m=phi4-mini&acceptance=0.5", "m=phi4-mini&draft=ngram&acceptance=2", "m=phi4-mini&draft=mtp&acceptance=0.5", "m=phi4-mini&draft=ngram&acceptance=0.5&draft-tokens=99",
+		"m=phi4-mini&prefix-share=2", "m=phi4-mini&prefix-share=x", "m=phi4-mini&skew=0", "m=phi4-mini&microbatches=-1", "m=phi4-mini&on=h200,l4&price=h200=3",
 	} {
 		for _, path := range []string{"api/view?", "api/figure/throughput?width=500&theme=light&", "api/download/report?", "api/download/csv?", "api/download/yaml?design=0&", "api/load?width=500&theme=light&"} {
 			code, body := e.get(path + q)
@@ -310,7 +315,7 @@ func TestExplorerBadAddresses(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"api/view?m=phi4-mini&pp=2&serve=clients=2", "api/figure/nosuch?m=phi4-mini&width=500&theme=light", "api/figure/tpot?m=phi4-mini&width=1&theme=light", "api/figure/tpot?m=phi4-mini&width=NaN&theme=light",
+	for _, path := range []string{"api/view?m=phi4-mini&pp=2&serve=clients=2", "api/view?m=phi4-mini&pp=2&draft=ngram&acceptance=0.5", "api/figure/nosuch?m=phi4-mini&width=500&theme=light", "api/figure/tpot?m=phi4-mini&width=1&theme=light", "api/figure/tpot?m=phi4-mini&width=NaN&theme=light",
 		"api/figure/tpot?m=phi4-mini&width=500&theme=pink", "api/load?m=phi4-mini&width=500&theme=light", "api/figure/cost?m=phi4-mini&width=500&theme=light", "api/download/yaml?m=phi4-mini&design=7"} {
 		if code, body := e.get(path); code != http.StatusUnprocessableEntity {
 			t.Errorf("%s: %d %s", path, code, body)

@@ -35,6 +35,8 @@ type plotFlags struct {
 	dpi                              int
 	from, x, y, by                   string
 	costs                            costFlags
+	prefix                           prefixFlag
+	spec                             specFlags
 }
 
 func plotCommand() *cobra.Command {
@@ -93,6 +95,8 @@ Past 20,000 points they are thinned evenly, and the figure says so.`,
 	p.deploy.register(c)
 	p.load.register(c)
 	f := c.Flags()
+	p.prefix.register(f)
+	p.spec.register(c)
 	p.serve.registerLoad(f)
 	f.StringVarP(&p.out, "output", "o", "", "file to write: a figure ("+figure.Formats+") or its numbers (.csv, .json)")
 	f.StringVar(&p.format, "format", "", "csv or json: the numbers of the figure, to stdout or the file")
@@ -197,15 +201,26 @@ func (p *plotFlags) measure(c *cobra.Command, kind string, names []string) (*stu
 	case under != nil && kind != "load":
 		return nil, fmt.Errorf("plot %s: --serve is of plot load", kind)
 	}
+	if err := errors.Join(p.prefix.check(), p.spec.check()); err != nil {
+		return nil, err
+	}
+	if p.spec.draft != "" && kind != "load" {
+		return nil, fmt.Errorf("plot %s: --draft is of plot load; compare and estimate say what drafts change", kind)
+	}
 	f, w, cs, err := p.load.on(c, &p.deploy, names)
 	if err != nil {
 		return nil, err
 	}
+	w.PrefixShare = p.prefix.share
 	prices, from, err := p.costs.ofModels(cs)
 	if err != nil {
 		return nil, err
 	}
-	s := &study.Setup{Compiled: cs, Fidelity: f, Load: w, Price: prices, PriceFrom: from}
+	drafts, err := p.spec.ofModels(c, cs)
+	if err != nil {
+		return nil, err
+	}
+	s := &study.Setup{Compiled: cs, Fidelity: f, Load: w, Speculation: drafts, Price: prices, PriceFrom: from}
 	if under != nil {
 		return simulated(c, under, func() (*study.Chart, error) { return s.UnderCurve(c.Context(), under) })
 	}
@@ -222,7 +237,7 @@ func (p *plotFlags) measure(c *cobra.Command, kind string, names []string) (*stu
 
 // paper simulates a figure of the paper on one device.
 func (p *plotFlags) paper(c *cobra.Command, kind string) (*study.Chart, error) {
-	for _, n := range []string{"batch", "prompt", "generate", "kv-read", "diff-kernel", "engine", "tp", "pp", "ep", "dp", "microbatches", "skew", "memory-fraction", "gmu-ratio", "fidelity"} {
+	for _, n := range []string{"batch", "prompt", "generate", "kv-read", "diff-kernel", "engine", "tp", "pp", "ep", "dp", "microbatches", "skew", "memory-fraction", "gmu-ratio", "fidelity", "prefix-share", "draft"} {
 		if c.Flags().Changed(n) {
 			return nil, fmt.Errorf("plot %s: --%s is the paper's, give --on alone", kind, n)
 		}

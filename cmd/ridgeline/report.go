@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -22,6 +23,8 @@ func reportCommand() *cobra.Command {
 		reproducible bool
 		serve        serveFlags
 		costs        costFlags
+		spec         specFlags
+		prefix       prefixFlag
 	)
 	c := &cobra.Command{
 		Use:   "report MODEL…",
@@ -50,11 +53,19 @@ made, with the command line, version and date (--reproducible leaves these three
 			if format == "html" && out == "" {
 				return fmt.Errorf("report: give -o FILE.html, or --format markdown")
 			}
+			if err := errors.Join(spec.check(), prefix.check()); err != nil {
+				return err
+			}
 			under, err := serve.load()
 			if err != nil {
 				return err
 			}
 			f, w, cs, err := load.on(c, &deploy, args)
+			if err != nil {
+				return err
+			}
+			w.PrefixShare = prefix.share
+			drafts, err := spec.ofModels(c, cs)
 			if err != nil {
 				return err
 			}
@@ -66,7 +77,7 @@ made, with the command line, version and date (--reproducible leaves these three
 			if !reproducible {
 				made = page.Made{Command: commandLine(c, args), Version: version(), Date: time.Now().Format("2 January 2006, 15:04 MST")}
 			}
-			setup := &study.Setup{Compiled: cs, Fidelity: f, Load: w, Serve: under, Price: prices, PriceFrom: from}
+			setup := &study.Setup{Compiled: cs, Fidelity: f, Load: w, Speculation: drafts, Serve: under, Price: prices, PriceFrom: from}
 			build := func() (*page.Page, error) { return page.Build(c.Context(), setup, made) }
 			var p *page.Page
 			if under == nil {
@@ -95,6 +106,8 @@ made, with the command line, version and date (--reproducible leaves these three
 	}
 	deploy.register(c)
 	load.register(c)
+	spec.register(c)
+	prefix.register(c.Flags())
 	serve.register(c.Flags())
 	costs.register(c)
 	c.Flags().StringVar(&format, "format", "html", "html, markdown")

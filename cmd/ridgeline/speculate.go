@@ -19,12 +19,17 @@ type specFlags struct {
 }
 
 func (s *specFlags) register(c *cobra.Command) {
-	s.flags = c.Flags()
+	s.bind(c.Flags())
+	complete(c, "draft", func() []string { return append([]string{"mtp", "ngram"}, presetNames()...) })
+}
+
+// bind makes the flags, without what a shell completes.
+func (s *specFlags) bind(f *pflag.FlagSet) {
+	s.flags = f
 	s.flags.StringVar(&s.draft, "draft", "", "speculative decoding: what drafts, a model, mtp (the blocks of multi-token prediction of the checkpoint) or ngram (lookups, at no cost)")
 	s.flags.IntVar(&s.tokens, "draft-tokens", 3, "tokens drafted a step")
 	s.flags.Float64Var(&s.acceptance, "acceptance", 0, "share of drafted tokens that the model accepts, 0 to 1: needed with --draft")
 	s.flags.Lookup("acceptance").DefValue = ""
-	complete(c, "draft", func() []string { return append([]string{"mtp", "ngram"}, presetNames()...) })
 }
 
 func presetNames() (names []string) {
@@ -93,26 +98,26 @@ func (s *specFlags) of(c *cobra.Command, x *costmodel.Compiled) (*costmodel.Spec
 	return out, nil
 }
 
-// price adds to a row what speculation makes of it; batch is the one asked for, 0 the largest
-// that fits.
-func (s *specFlags) price(c *cobra.Command, row *costmodel.Row, batch int) error {
-	x, err := s.of(c, row.Compiled)
-	if err != nil || x == nil {
-		return err
+// ofModels is the speculation for each of some models; empty where none was asked for.
+func (s *specFlags) ofModels(c *cobra.Command, cs []*costmodel.Compiled) (map[*costmodel.Compiled]*costmodel.Speculation, error) {
+	out := map[*costmodel.Compiled]*costmodel.Speculation{}
+	for _, x := range cs {
+		spec, err := s.of(c, x)
+		if err != nil {
+			return nil, err
+		}
+		if spec != nil {
+			out[x] = spec
+		}
 	}
-	w := row.Workload
-	if batch == 0 {
-		w.Batch = 0
-	}
-	row.Speculative, err = row.Compiled.Speculate(row.Fidelity, w, *x)
-	return err
+	return out, nil
 }
 
 // prefixFlag is the share of the prompts that is cached.
 type prefixFlag struct{ share float64 }
 
-func (p *prefixFlag) register(c *cobra.Command) {
-	c.Flags().Float64Var(&p.share, "prefix-share", 0, "share of each prompt that is in the cache already, 0 to 1")
+func (p *prefixFlag) register(f *pflag.FlagSet) {
+	f.Float64Var(&p.share, "prefix-share", 0, "share of each prompt that is in the cache already, 0 to 1")
 }
 
 func (p *prefixFlag) check() error {

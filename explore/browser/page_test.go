@@ -138,6 +138,10 @@ type result struct {
 			Weights float64 `json:"weights_bytes"`
 			Total   float64 `json:"total_bytes"`
 		}
+		Speculative *struct {
+			TPOT    float64 `json:"tpot_seconds"`
+			Speedup float64
+		}
 		Cost struct {
 			Hour   float64  `json:"usd_per_hour"`
 			Input  *float64 `json:"usd_per_million_input"`
@@ -177,7 +181,7 @@ func (p *page) holds(line string, table [][]string, head string, want func(row i
 			continue
 		}
 		for i := range table[1:] {
-			cell, w := strings.ReplaceAll(table[i+1][k], ",", ""), want(i)
+			cell, w := strings.TrimSuffix(strings.ReplaceAll(table[i+1][k], ",", ""), "×"), want(i)
 			switch {
 			case w == nil:
 				if cell != "–" {
@@ -222,6 +226,10 @@ func (p *page) agrees() {
 		must(p.holds(line, all, "cost USD/h", func(i int) *float64 { return &said.Rows[i].Cost.Hour }))
 		must(p.holds(line, all, "input USD/Mtok", func(i int) *float64 { return said.Rows[i].Cost.Input }))
 		must(p.holds(line, all, "output USD/Mtok", func(i int) *float64 { return said.Rows[i].Cost.Output }))
+	}
+	if strings.Contains(line, "--draft") {
+		must(p.holds(line, all, "TPOT spec.", func(i int) *float64 { return &said.Rows[i].Speculative.TPOT }))
+		must(p.holds(line, all, "gain spec.", func(i int) *float64 { return &said.Rows[i].Speculative.Speedup }))
 	}
 	if !strings.Contains(line, "--serve") {
 		return

@@ -14,6 +14,8 @@ function showView() {
   $('faster').textContent = view.faster;
   $('misfits').replaceChildren(...view.misfits.map(t => make('p', { class: 'misfit' }, t)));
   $('warnings').replaceChildren(...(view.warnings || []).map(t => make('p', { class: 'warning' }, t)));
+  $('remarks').replaceChildren(...view.remarks.map(t => make('p', { class: 'hint' }, t)));
+  $('drafts-note').hidden = !view.drafts;
   $('setting').textContent = view.setting;
   $('command').textContent = view.command;
   showTable($('table'), view.heads, view.rows);

@@ -44,16 +44,30 @@ function lengthField(control, low, high, step, max) {
   return { box, show };
 }
 
-function choiceField(control) {
-  const id = 'f-' + control.flag;
-  const select = make('select', { id }, ...control.options.map(o => make('option', { value: o.value }, o.label)));
-  select.addEventListener('change', () => set(control.flag, select.value, true));
-  return { box: make('div', { class: 'field plain' }, make('label', { for: id }, control.label), select), show: () => { select.value = flag(control.flag); } };
+// choose shows a value of a list, also one that is not on it.
+function choose(select, v) {
+  if (![...select.options].some(o => o.value === v)) select.append(make('option', { value: v }, v));
+  select.value = v;
 }
 
-function shareField(control, low, none) {
+function choiceField(control, chosen = v => set(control.flag, v, true)) {
   const id = 'f-' + control.flag;
-  const range = make('input', { type: 'range', id, min: String(low), max: '1', step: '0.05' });
+  const select = make('select', { id }, ...control.options.map(o => make('option', { value: o.value }, o.label)));
+  select.addEventListener('change', () => chosen(select.value));
+  return { box: make('div', { class: 'field plain' }, make('label', { for: id }, control.label), select), show: () => choose(select, flag(control.flag)) };
+}
+
+// openOnce opens what a setting stands in, the first time that it is set: who closes it again
+// wants it closed.
+const opened = new Set();
+function openOnce(id) {
+  if (!opened.has(id)) { opened.add(id); $(id).open = true; }
+}
+
+// numberField is a number between two, with a slider; none says what an empty one stands for.
+function numberField(control, low, high, step, none) {
+  const id = 'f-' + control.flag;
+  const range = make('input', { type: 'range', id, min: String(low), max: String(high), step: String(step) });
   const text = make('input', { type: 'text', id: id + '-text', autocomplete: 'off', placeholder: none || '' });
   text.setAttribute('aria-label', control.label + ', exact');
   range.addEventListener('input', () => { text.value = range.value; set(control.flag, range.value, false); });
@@ -64,10 +78,26 @@ function shareField(control, low, none) {
     show: () => {
       const v = flag(control.flag);
       if (document.activeElement !== text) text.value = v;
-      if (document.activeElement !== range) range.value = v === '' ? '0.5' : v;
+      if (document.activeElement !== range) range.value = v === '' ? String((low + high) / 2) : v;
       range.setAttribute('aria-valuetext', v === '' ? none : v);
     },
   };
+}
+
+// draftField is what drafts tokens. It brings a share of them that is accepted along, which
+// nobody can know but from measuring, and takes with it what means nothing without a draft.
+function draftField(control) {
+  const { box, show } = choiceField(control, v => {
+    if (!v) for (const n of ['draft-tokens', 'acceptance']) delete state.flags[n];
+    else if (!flag('acceptance')) state.flags.acceptance = '0.6';
+    set(control.flag, v, true);
+    showControls();
+  });
+  return { box, show: () => {
+    show();
+    for (const n of ['draft-tokens', 'acceptance']) $('f-' + n).closest('.field').hidden = !flag('draft');
+    if (flag('draft') || flag('prefix-share') !== '0') openOnce('drafts');
+  } };
 }
 
 function textField(control, example, label) {
@@ -132,10 +162,6 @@ function serveField(control) {
   range.addEventListener('change', commit);
   text.addEventListener('change', () => put(true));
   for (const s of [engine, spread]) s.addEventListener('change', () => put(true));
-  const choose = (select, v) => { // also what is not on the list
-    if (![...select.options].some(o => o.value === v)) select.append(option([v, v]));
-    select.value = v;
-  };
   function show() {
     const p = readServe(flag('serve'));
     const clients = p.get('clients') || p.get('concurrency');
@@ -149,24 +175,33 @@ function serveField(control) {
     range.setAttribute('aria-valuetext', v);
     choose(engine, p.get('engine') || '');
     choose(spread, p.get('spread') || '');
-    if (flag('serve')) $('under').open = true;
+    if (flag('serve')) openOnce('under');
   }
   return { box, show };
 }
 
 const fields = [];
+const build = {
+  prompt: c => lengthField(c, 4, 20, 0.125),
+  generate: c => lengthField(c, 4, 20, 0.125),
+  batch: c => lengthField(c, 0, 10, 0.125, true),
+  serve: serveField,
+  slo: c => textField(c, 'ttft=500ms,tpot=50ms', 'Promise: how many users can be served so that 99 % of their requests meet it'),
+  price: c => textField(c, '3.50, h200=3.50,l4=0.80, examples', 'Price, USD an hour of one device'),
+  microbatches: c => textField(c, 'as many as stages', c.label),
+  skew: c => numberField(c, 1, 4, 0.05),
+  'gmu-ratio': c => numberField(c, 0, 1, 0.05, 'as each has it'),
+  'memory-fraction': c => numberField(c, 0.05, 1, 0.05),
+  'prefix-share': c => numberField(c, 0, 1, 0.05),
+  draft: draftField,
+  'draft-tokens': c => numberField(c, 0, 16, 1),
+  acceptance: c => numberField(c, 0, 1, 0.05),
+};
+
 export function buildControls() {
   for (const c of page.choices.controls) {
-    let f, to = $('settings-list');
-    if (c.flag === 'prompt' || c.flag === 'generate') { f = lengthField(c, 4, 20, 0.125); to = $('load'); }
-    else if (c.flag === 'batch') { f = lengthField(c, 0, 10, 0.125, true); to = $('load'); }
-    else if (c.flag === 'serve') { f = serveField(c); to = $('under-list'); }
-    else if (c.flag === 'slo') { f = textField(c, 'ttft=500ms,tpot=50ms', 'Promise: how many users can be served so that 99 % of their requests meet it'); to = $('under-list'); }
-    else if (c.flag === 'price') { f = textField(c, '3.50, h200=3.50,l4=0.80, examples', 'Price, USD an hour of one device'); to = $('load'); }
-    else if (c.flag === 'gmu-ratio') f = shareField(c, 0, 'as each has it');
-    else if (c.flag === 'memory-fraction') f = shareField(c, 0.05, '');
-    else f = choiceField(c);
-    to.append(f.box);
+    const f = (build[c.flag] || choiceField)(c);
+    $(c.group === 'load' ? 'load' : c.group + '-list').append(f.box);
     fields.push(f);
   }
   for (const d of page.choices.devices) {

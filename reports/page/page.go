@@ -65,13 +65,9 @@ func Build(ctx context.Context, s *study.Setup, made Made) (*Page, error) {
 		Made:    made,
 	}
 	p.Faster = x.JSON.Faster
-	for i, r := range rows {
-		if !r.Memory.Fits {
-			p.Misfits = append(p.Misfits, names[i]+" "+reports.Misfit(r.Estimate)+".")
-		}
-	}
+	p.Misfits = reports.Misfits(rows)
 	p.add(Section{ID: "comparison", Heading: "Comparison", Tables: []*reports.Table{compare, sureTable(rows, names)}, Text: []string{
-		"KV stored: cache bytes a token of context leaves behind; capacity counts these. KV read: bytes a step reads for each token of context; time counts these. Windowed layers are in neither. TTFT is the time of all prompts of the batch together, TPOT the mean time of a decode step."}})
+		"KV stored: cache bytes a token of context leaves behind; capacity counts these. KV read: bytes a step reads for each token of context; time counts these. Windowed layers are in neither. TTFT is the time of all prompts of the batch together, TPOT the mean time of a decode step."}, After: reports.Remarks(rows)})
 	if s.Serve != nil {
 		load, err := underLoad(ctx, s, x)
 		if err != nil {
