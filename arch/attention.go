@@ -166,6 +166,38 @@ func (a Attention) NormFLOPs() int {
 // Inner is the width of the attention's inner output, heads·value_dim.
 func (a Attention) Inner() int { return a.Heads * a.Values() }
 
+// normWeight is a vector of the norm of queries, or of keys.
+type normWeight struct {
+	name string
+	keys bool
+}
+
+func (a Attention) norms() (all []normWeight) {
+	if !a.QKNorm {
+		return nil
+	}
+	for _, n := range []normWeight{{"q_norm", false}, {"k_norm", true}} {
+		if n.keys && a.Cross() { // whose cache it reads normed them
+			continue
+		}
+		if !a.QKNormBare {
+			all = append(all, n)
+		}
+		if a.QKNormBias {
+			all = append(all, normWeight{n.name + "_bias", n.keys})
+		}
+	}
+	return all
+}
+
+// NormNames lists the weights of the norms of queries and keys.
+func (a Attention) NormNames() (names []string) {
+	for _, n := range a.norms() {
+		names = append(names, n.name)
+	}
+	return names
+}
+
 // Weights implements Mixer.
 func (a Attention) Weights(width int) []Weight {
 	rows := a.Queries()
@@ -184,17 +216,12 @@ func (a Attention) Weights(width int) []Weight {
 		if a.QKNormHeads {
 			q, k = a.Queries(), a.KVHeads*a.HeadDim
 		}
-		norm := func(name string, n int) {
-			if !a.QKNormBare {
-				w = append(w, Weight{Name: name, Shape: []int{n}, Role: Vector})
+		for _, norm := range a.norms() {
+			n := q
+			if norm.keys {
+				n = k
 			}
-			if a.QKNormBias {
-				w = append(w, Weight{Name: name + "_bias", Shape: []int{n}, Role: Vector})
-			}
-		}
-		norm("q_norm", q)
-		if !a.Cross() {
-			norm("k_norm", k)
+			w = append(w, Weight{Name: norm.name, Shape: []int{n}, Role: Vector})
 		}
 	}
 	if a.Sinks {

@@ -10,7 +10,7 @@ func (b *builder) altUpIn() {
 		return
 	}
 	w, others := float64(b.m.Width), float64((n-1)*b.m.Width)
-	b.linear("altup.in", b.m.Width, (n-1)*b.m.Width, rows, linearOpts{})
+	b.linear("altup.in", "altup_in", b.m.Width, (n-1)*b.m.Width, rows, linearOpts{})
 	b.elementwise("altup.in_scale", InnerNorm, 0, w+others, others, 2*w+3*others, rows)
 }
 
@@ -21,7 +21,7 @@ func (b *builder) altUpOut() {
 		return
 	}
 	w, others := float64(b.m.Width), float64((n-1)*b.m.Width)
-	o := b.linear("altup.out", b.m.Width, (n-1)*b.m.Width, seqs, linearOpts{})
+	o := b.linear("altup.out", "altup_out", b.m.Width, (n-1)*b.m.Width, seqs, linearOpts{})
 	b.act(o, others-w, 0, seqs) // each map reads a stream of its own
 	b.elementwise("altup.join", InnerNorm, 0, w+others, w, 2*w+3*others+float64(n)*w, seqs)
 }
@@ -47,7 +47,7 @@ func (b *builder) altUpCorrect(l arch.Layer) {
 	w, all := float64(b.m.Width), float64(n*b.m.Width)
 	b.elementwise("altup.update", Gate, 0, w+all+float64(n), all, w+2*all+float64(n), b.r())
 	if b.m.LayerInput.Width > 0 {
-		b.elementwise("altup.scale", Gate, w, w, w, w, b.r())
+		b.elementwise("altup.scale", Gate, w, w, w, w, b.r(), "altup.scale")
 	}
 }
 
@@ -56,10 +56,10 @@ func (b *builder) altUpCorrect(l arch.Layer) {
 func (b *builder) altUpRouter(coefficients int, name string, l arch.Layer, again bool) {
 	n, r := b.m.AltUp.Streams, b.r()
 	b.storage = b.aroundStorage(l)
-	b.rmsNorm("altup.norm", b.m.Width, b.m.Width, r).Reused = again
-	b.linear("altup.router", b.m.Width, n, r, linearOpts{use: keptMap}).Reused = again
+	b.rmsNorm("altup.norm", "altup.norm", b.m.Width, b.m.Width, r).Reused = again
+	b.linear("altup.router", "altup.router", b.m.Width, n, r, linearOpts{use: keptMap}).Reused = again
 	b.elementwise("altup.route", Activation, 0, float64(n), float64(n), float64(n), r)
-	b.linear(name, n, coefficients, r, linearOpts{use: keptMap})
+	b.linear(name, name, n, coefficients, r, linearOpts{use: keptMap})
 }
 
 // laurel prices the low-rank branch beside a mixer, and adding both results.
@@ -70,9 +70,9 @@ func (b *builder) laurel(l arch.Layer) {
 	}
 	b.storage = b.aroundStorage(l)
 	w, r := b.m.Width, b.r()
-	b.linear("laurel.left", w, rank, r, linearOpts{})
-	b.linear("laurel.right", rank, w, r, linearOpts{})
-	o := b.norm("laurel.norm", w, r)
+	b.linear("laurel.left", "laurel.left", w, rank, r, linearOpts{})
+	b.linear("laurel.right", "laurel.right", rank, w, r, linearOpts{})
+	o := b.norm("laurel.norm", "laurel.norm", w, r)
 	b.act(o, 2*float64(w), 0, r)
 	o.FLOPs[r] += 3 * float64(w)
 }

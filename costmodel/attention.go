@@ -28,15 +28,15 @@ func (b *builder) attention(a arch.Attention) {
 	w := b.m.Width
 	switch {
 	case a.Cross():
-		b.linear("attn.q", w, qRows, r, linearOpts{bias: a.QKVBias})
+		b.linear("attn.q", "qkv", w, qRows, r, linearOpts{bias: a.QKVBias})
 	case kv != r:
-		b.linear("attn.kv", w, kvRows, kv, linearOpts{bias: a.QKVBias})
-		b.linear("attn.q", w, qRows, r, linearOpts{bias: a.QKVBias})
+		b.linear("attn.kv", "qkv", w, kvRows, kv, linearOpts{bias: a.QKVBias})
+		b.linear("attn.q", "qkv", w, qRows, r, linearOpts{bias: a.QKVBias})
 	default:
-		b.linear("attn.qkv", w, qRows+kvRows, r, linearOpts{bias: a.QKVBias})
+		b.linear("attn.qkv", "qkv", w, qRows+kvRows, r, linearOpts{bias: a.QKVBias})
 	}
 	b.heads(a, h, k, r, kv)
-	b.outLinear("attn.out", inner, a.OutBias)
+	b.outLinear("attn.out", "out", inner, a.OutBias)
 }
 
 // heads prices everything between attention's map to queries, keys and values and its map out, for
@@ -61,7 +61,7 @@ func (b *builder) heads(a arch.Attention, h, k, r, kv int) {
 			weights += wk
 		}
 		flops := float64(a.NormFLOPs())
-		o := b.elementwise("attn.qk_norm", InnerNorm, float64(weights*a.NormVectors()), float64(q), float64(q), flops*float64(q), r)
+		o := b.elementwise("attn.qk_norm", InnerNorm, float64(weights*a.NormVectors()), float64(q), float64(q), flops*float64(q), r, a.NormNames()...)
 		b.act(o, ownK, ownK, kv)
 		o.FLOPs[kv] += flops * ownK
 	}
@@ -85,13 +85,13 @@ func (b *builder) heads(a arch.Attention, h, k, r, kv int) {
 		if a.DiffNormBare {
 			weights, flops = 0, 6
 		}
-		b.elementwise("attn.combine", Combine, weights, 2*float64(q), float64(q), flops*float64(q), r)
+		b.elementwise("attn.combine", Combine, weights, 2*float64(q), float64(q), flops*float64(q), r, "diff_norm")
 	}
 	if a.OutputGate {
 		b.elementwise("attn.gate", Gate, 0, 2*float64(inner), float64(inner), 2*float64(inner), r)
 	}
 	if a.InnerNorm {
-		b.rmsNorm("attn.inner_norm", inner, inner, r)
+		b.rmsNorm("attn.inner_norm", "inner_norm", inner, inner, r)
 	}
 }
 
@@ -114,7 +114,7 @@ func (b *builder) core(a arch.Attention, h, k int) {
 		o.Shape.Again = float64(h) / float64(k)
 	}
 	if a.Sinks {
-		b.weights(o, float64(h))
+		b.weights(o, float64(h), "sinks")
 	}
 	b.act(o, q, out, r)
 	o.Bytes[CacheRead][kvRows] = reads * float64(k*(hd+vd)) * b.f.kv.Bytes()

@@ -110,7 +110,7 @@ func build(m *arch.Model, o Options, f inForce, hw *hardware.Profile, prefill, g
 		p.Bytes[Weights][rows] = w * f.base.Bytes()
 	}
 	if m.EmbedNorm {
-		b.norm("embed.norm", m.Width, rows)
+		b.norm("embed.norm", "embed_norm", m.Width, rows)
 	}
 	b.altUpIn()
 	b.layerInputs()
@@ -127,17 +127,17 @@ func build(m *arch.Model, o Options, f inForce, hw *hardware.Profile, prefill, g
 		b.once(b.ffnBlock(l, b.last), func() { b.ffnOps(l) })
 		b.once(b.aroundBlock(m.LayerInput, l), func() { b.layerTail(l) })
 	}
-	b.storage = b.finalNorm(m.FinalNormStored)
-	b.layer, b.part, b.last = -1, InEnds, true
+	b.layer, b.part, b.last, b.storage = -1, InEnds, true, nil
 	b.altUpOut()
-	b.norm("final_norm", m.Width, seqs)
+	b.storage = b.finalNorm(m.FinalNormStored)
+	b.norm("final_norm", finalNormName, m.Width, seqs)
 	v := (m.Vocab + b.tp - 1) / b.tp // ranks pad the vocabulary
 	head := m.HeadStored
 	if m.Tied {
 		head = m.EmbeddingStored
 	}
 	b.storage = b.head(head)
-	b.linear("lm_head", m.Width, v, seqs, linearOpts{bias: m.HeadBias, use: keptMap}).Kernel = Head
+	b.linear("lm_head", headName, m.Width, v, seqs, linearOpts{bias: m.HeadBias, use: keptMap}).Kernel = Head
 	if m.LogitCap > 0 {
 		b.elementwise("lm_head.cap", Activation, 0, float64(v), float64(v), 3*float64(v), seqs)
 	}
@@ -189,9 +189,11 @@ func (b *builder) op(name string, k Kernel) *Op {
 	return &b.ops[len(b.ops)-1].Op
 }
 
-// weights adds n numbers that belong to no matrix: norms, biases, convolution taps, decay rates.
-func (b *builder) weights(o *Op, n float64) {
-	rate, dtype := b.vector(o.Name)
+// weights adds n numbers that belong to no matrix: norms, biases, convolution taps, decay rates. They
+// are of the weights of those names.
+func (b *builder) weights(o *Op, n float64, of ...string) {
+	o.Reads.add(of...)
+	rate, dtype := b.vector(of...)
 	if o.Weight == precision.Unset {
 		o.Weight = dtype
 	}
@@ -214,29 +216,30 @@ func (b *builder) convState(o *Op, n float64) {
 	o.Bytes[StateWrite][seqs] += n * b.f.conv.Bytes()
 }
 
-// elementwise is an operation that reads and writes activations and does flops per row.
-func (b *builder) elementwise(name string, k Kernel, weights, read, write, flops float64, r int) *Op {
+// elementwise is an operation that reads and writes activations and does flops per row; the numbers
+// it reads of weights are of those named last.
+func (b *builder) elementwise(name string, k Kernel, weights, read, write, flops float64, r int, of ...string) *Op {
 	o := b.op(name, k)
 	o.Shape = Shape{Out: int(write), RowsAreSeqs: r == seqs}
 	if weights > 0 {
-		b.weights(o, weights)
+		b.weights(o, weights, of...)
 	}
 	b.act(o, read, write, r)
 	o.FLOPs[r] = flops
 	return o
 }
 
-// norm normalises rows of n by the model's kind of norm: RMSNorm 4 FLOPs an element,
+// norm normalises rows of n by the model's kind of norm, whose weight has a name: RMSNorm 4 FLOPs an element,
 // LayerNorm 8 with its weight and bias.
-func (b *builder) norm(name string, n, r int) *Op {
+func (b *builder) norm(name, of string, n, r int) *Op {
 	weights, flops := float64(n*b.m.Norm.Vectors()), float64(n*b.m.Norm.FLOPs())
-	return b.elementwise(name, BlockNorm, weights, float64(n), float64(n), flops, r)
+	return b.elementwise(name, BlockNorm, weights, float64(n), float64(n), flops, r, b.normNames(of)...)
 }
 
 // postNorm normalises the result of a mixer or an FFN and adds it to the residual stream.
-func (b *builder) postNorm(name string) {
+func (b *builder) postNorm(name, of string) {
 	w := float64(b.m.Width)
-	o := b.norm(name, b.m.Width, b.r())
+	o := b.norm(name, of, b.m.Width, b.r())
 	b.act(o, w, 0, b.r())
 	o.FLOPs[b.r()] += w
 }
@@ -244,14 +247,14 @@ func (b *builder) postNorm(name string) {
 // fedNorm normalises the residual stream and what a mixer feeds into it together.
 func (b *builder) fedNorm() {
 	w := float64(b.m.Width)
-	o := b.norm("mixer_norm", b.m.Width, b.r())
+	o := b.norm("mixer_norm", "mixer_norm", b.m.Width, b.r())
 	b.act(o, w, 0, b.r())
 	o.FLOPs[b.r()] += w
 }
 
 // rmsNorm is a norm inside a mixer, always RMS: elements of each row, weights shared.
-func (b *builder) rmsNorm(name string, weights, n, r int) *Op {
-	return b.elementwise(name, InnerNorm, float64(weights), float64(n), float64(n), 4*float64(n), r)
+func (b *builder) rmsNorm(name, of string, weights, n, r int) *Op {
+	return b.elementwise(name, InnerNorm, float64(weights), float64(n), float64(n), 4*float64(n), r, of)
 }
 
 type linearOpts struct {
@@ -261,16 +264,17 @@ type linearOpts struct {
 	use      mapUse
 }
 
-// linear is a product [r, in]×[in, out]: 2·r·in·out FLOPs, the weights read once.
-func (b *builder) linear(name string, in, out, r int, lo linearOpts) *Op {
+// linear is a product [r, in]×[in, out] with the weight of a name: 2·r·in·out FLOPs, the weight read
+// once.
+func (b *builder) linear(name, of string, in, out, r int, lo linearOpts) *Op {
 	i, n := float64(in), float64(out)
 	o := b.op(name, Product)
 	o.Shape = Shape{In: in, Out: out, RowsAreSeqs: r == seqs}
-	o.Bytes[Weights][one], o.Weight = b.matrix(name, out, in, lo.use)
+	b.reads(o, of, out, in, one, lo.use)
 	b.act(o, i, n, r)
 	o.FLOPs[r] = 2 * i * n
 	if lo.bias {
-		b.weights(o, n)
+		b.weights(o, n, biasOf(of))
 		o.FLOPs[r] += n
 	}
 	if lo.residual {
@@ -285,8 +289,8 @@ func (b *builder) linear(name string, in, out, r int, lo linearOpts) *Op {
 
 // outLinear is the row-parallel projection back to the residual stream, and the
 // all-reduce that tensor parallelism puts behind it.
-func (b *builder) outLinear(name string, in int, bias bool) {
-	b.linear(name, in, b.m.Width, b.r(), linearOpts{bias: bias, residual: b.adds(), keep: b.mixFd[b.layer] && b.part == InMixer})
+func (b *builder) outLinear(name, of string, in int, bias bool) {
+	b.linear(name, of, in, b.m.Width, b.r(), linearOpts{bias: bias, residual: b.adds(), keep: b.mixFd[b.layer] && b.part == InMixer})
 	b.allReduce(name+".allreduce", b.m.Width, b.r())
 }
 
@@ -380,10 +384,10 @@ func (b *builder) mixerOps(l arch.Layer, owner bool) {
 	before, beforeFFN := l.Block.Before()
 	side := l.Block == arch.SideInput
 	if before && !side {
-		b.norm("mixer_norm", b.m.Width, b.r())
+		b.norm("mixer_norm", "mixer_norm", b.m.Width, b.r())
 	}
 	if l.Block == arch.ParallelNorms && beforeFFN {
-		b.norm("ffn_norm", b.m.Width, b.r())
+		b.norm("ffn_norm", "ffn_norm", b.m.Width, b.r())
 	}
 	b.fresh = l.Block.After()
 	b.cacheRows = b.r()
@@ -414,7 +418,7 @@ func (b *builder) mixerOps(l arch.Layer, owner bool) {
 	b.fresh = false
 	if l.Block.After() {
 		b.storage = b.normStorage(l)
-		b.postNorm("mixer_post_norm")
+		b.postNorm("mixer_post_norm", "mixer_post_norm")
 	}
 	b.laurel(l)
 }
@@ -426,7 +430,7 @@ func (b *builder) ffnOps(l arch.Layer) {
 	}
 	b.storage = b.normStorage(l)
 	if _, before := l.Block.Before(); before && !l.Block.Parallel() {
-		b.norm("ffn_norm", b.m.Width, b.r())
+		b.norm("ffn_norm", "ffn_norm", b.m.Width, b.r())
 	}
 	b.fresh = l.Block.After()
 	b.storage = b.storageOf(l, "ffn.", f.Weights)
@@ -439,7 +443,7 @@ func (b *builder) ffnOps(l arch.Layer) {
 	b.fresh = false
 	if l.Block.After() {
 		b.storage = b.normStorage(l)
-		b.postNorm("ffn_post_norm")
+		b.postNorm("ffn_post_norm", "ffn_post_norm")
 	}
 }
 

@@ -26,18 +26,18 @@ func (b *builder) activation(name string, inner, copies int, gated bool, a arch.
 
 func (b *builder) mlp(m arch.MLP) {
 	in, r := b.split("mlp inner width", m.Inner), b.r()
-	b.linear("mlp.up", b.m.Width, arch.UpRows(in, m.Gated), r, linearOpts{bias: m.Bias})
+	b.linear("mlp.up", "up", b.m.Width, arch.UpRows(in, m.Gated), r, linearOpts{bias: m.Bias})
 	act := b.activation("mlp.act", in, 1, m.Gated, m.Act, r)
 	if m.Sparsity > 0 { // mean, deviation, threshold
 		act.FLOPs[r] += 6 * float64(in)
 	}
 	if n := m.Act.Weights(); n > 0 {
-		b.weights(act, float64(n))
+		b.weights(act, float64(n), "act")
 	}
 	if m.InnerNorm {
-		b.rmsNorm("mlp.inner_norm", in, in, r)
+		b.rmsNorm("mlp.inner_norm", "inner_norm", in, in, r)
 	}
-	b.outLinear("mlp.down", in, m.Bias)
+	b.outLinear("mlp.down", "down", in, m.Bias)
 }
 
 // moe prices a mixture of experts: the weights of the experts hit, the arithmetic of
@@ -45,35 +45,35 @@ func (b *builder) mlp(m arch.MLP) {
 func (b *builder) moe(m arch.MoE) {
 	in, r, w := b.expertSplit(m, m.Inner), b.r(), b.m.Width
 	k, u := m.TopK, arch.UpRows(in, m.Gated)
-	b.linear("moe.router", w, m.Experts, r, linearOpts{bias: m.RouterBias, use: keptMap})
+	b.linear("moe.router", "router", w, m.Experts, r, linearOpts{bias: m.RouterBias, use: keptMap})
 	b.elementwise("moe.route", Routing, 0, float64(m.Experts), float64(2*k), float64(2*m.Experts), r)
 	at := w
 	if m.Latent > 0 {
 		at = m.Latent
-		b.linear("moe.latent_down", w, at, r, linearOpts{})
+		b.linear("moe.latent_down", "latent_down", w, at, r, linearOpts{})
 	}
 	b.exchange("moe.dispatch", m, at, r)
 	joined := float64(k * at) // every expert's output is added up; the scaling by its share is counted where the model does it
-	up := b.expert("moe.up", m, at, u, r, 0)
+	up := b.expert("moe.up", "up", m, at, u, r, 0)
 	if m.Routing.ScaleInput {
 		up.FLOPs[r] += joined
 	} else {
 		joined *= 2
 	}
 	b.ofRank(b.activation("moe.act", in, k, m.Gated, m.Act, r))
-	b.expert("moe.down", m, in, at, r, joined)
+	b.expert("moe.down", "down", m, in, at, r, joined)
 	b.exchange("moe.combine", m, at, r)
 	if m.Latent > 0 { // each rank maps its own part of the sum
-		b.linear("moe.latent_up", at, w, r, linearOpts{residual: true})
+		b.linear("moe.latent_up", "latent_up", at, w, r, linearOpts{residual: true})
 	}
 	if m.SharedInner > 0 {
 		s := b.split("shared inner width", m.SharedInner)
-		b.linear("moe.shared_up", w, arch.UpRows(s, m.Gated), r, linearOpts{})
+		b.linear("moe.shared_up", "shared_up", w, arch.UpRows(s, m.Gated), r, linearOpts{})
 		b.activation("moe.shared_act", s, 1, m.Gated, m.Act, r)
 		if m.SharedGate {
-			b.linear("moe.shared_gate", w, 1, r, linearOpts{})
+			b.linear("moe.shared_gate", "shared_gate", w, 1, r, linearOpts{})
 		}
-		o := b.linear("moe.shared_down", s, w, r, linearOpts{residual: true})
+		o := b.linear("moe.shared_down", "shared_down", s, w, r, linearOpts{residual: true})
 		if m.SharedGate {
 			b.act(o, 1, 0, r)
 			o.FLOPs[r] += float64(w)
@@ -84,14 +84,15 @@ func (b *builder) moe(m arch.MoE) {
 
 // expert is the grouped product of the rows' top_k experts; residual FLOPs scale and add
 // each expert's output into the stream.
-func (b *builder) expert(name string, m arch.MoE, in, out, r int, residual float64) *Op {
+func (b *builder) expert(name, of string, m arch.MoE, in, out, r int, residual float64) *Op {
 	i, n, k := float64(in), float64(out), float64(m.TopK)
 	o := b.op(name, ExpertProduct)
 	o.Shape = Shape{In: in, Out: out, Experts: m.Experts, TopK: m.TopK, RowsAreSeqs: r == seqs}
-	o.Bytes[Weights][hit], o.Weight = b.matrix(name, out, in, expertMap)
+	b.reads(o, of, out, in, hit, expertMap)
 	o.FLOPs[r] = 2*k*i*n + residual
 	if m.Bias {
-		rate, _ := b.vector(name)
+		o.Reads.add(biasOf(of))
+		rate, _ := b.vector(biasOf(of))
 		o.Bytes[Weights][hit] += n * rate
 		o.FLOPs[r] += k * n
 	}

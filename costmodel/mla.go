@@ -30,14 +30,14 @@ func (b *builder) latentAttention(a arch.MLA) {
 	r, kv, w := b.r(), b.cacheRows, b.m.Width
 	rope, latent := float64(a.RopeDim), a.LatentElements()
 	if a.QRank > 0 {
-		b.linear("mla.q_down", w, a.QRank, r, linearOpts{bias: a.Bias})
-		b.rmsNorm("mla.q_norm", a.QRank, a.QRank, r)
-		b.linear("mla.q_up", a.QRank, h*a.QueryDim(), r, linearOpts{})
+		b.linear("mla.q_down", "q_down", w, a.QRank, r, linearOpts{bias: a.Bias})
+		b.rmsNorm("mla.q_norm", "q_norm", a.QRank, a.QRank, r)
+		b.linear("mla.q_up", "q_up", a.QRank, h*a.QueryDim(), r, linearOpts{})
 	} else {
-		b.linear("mla.q", w, h*a.QueryDim(), r, linearOpts{})
+		b.linear("mla.q", "q", w, h*a.QueryDim(), r, linearOpts{})
 	}
-	b.linear("mla.kv_down", w, latent, kv, linearOpts{bias: a.Bias})
-	b.rmsNorm("mla.kv_norm", a.KVRank, a.KVRank, kv)
+	b.linear("mla.kv_down", "kv_down", w, latent, kv, linearOpts{bias: a.Bias})
+	b.rmsNorm("mla.kv_norm", "kv_norm", a.KVRank, a.KVRank, kv)
 	if !a.Unrotated {
 		b.rotated("mla.rope", float64(h)*rope, rope, r, kv)
 	}
@@ -60,7 +60,7 @@ func (b *builder) latentAttention(a arch.MLA) {
 	for i := from; i < len(b.ops); i++ {
 		b.ops[i].Only = phase
 	}
-	b.outLinear("mla.out", h*a.ValueDim, a.Bias)
+	b.outLinear("mla.out", "out", h*a.ValueDim, a.Bias)
 }
 
 // rotated prices rotary position embedding of q elements of each query row and k of each key row.
@@ -105,8 +105,8 @@ func (b *builder) perHead(name string, a arch.MLA, h, in, out, r int) {
 	o := b.op(name, Product)
 	o.Shape = Shape{In: in, Out: h * out, RowsAreSeqs: r == seqs}
 	made := h * (a.NopeDim + a.ValueDim)
-	all, dtype := b.matrix("mla.kv_up", made, a.KVRank, layerMap)
-	o.Bytes[Weights][one], o.Weight = all/float64(made*a.KVRank)*i*n, dtype
+	b.reads(o, "kv_up", made, a.KVRank, one, layerMap)
+	o.Bytes[Weights][one] = o.Bytes[Weights][one] / float64(made*a.KVRank) * i * n
 	b.act(o, float64(h)*i, n, r)
 	o.FLOPs[r] = 2 * i * n
 }
@@ -118,7 +118,7 @@ func (b *builder) expanded(a arch.MLA, h, r int) {
 	up := b.op("mla.kv_up", Product)
 	up.KV = b.f.kv
 	up.Shape = Shape{In: a.KVRank, Out: made, QueryLast: r == seqs}
-	up.Bytes[Weights][one], up.Weight = b.matrix("mla.kv_up", made, a.KVRank, layerMap)
+	b.reads(up, "kv_up", made, a.KVRank, one, layerMap)
 	b.act(up, 0, float64(made), kvRows)
 	up.Bytes[CacheRead][kvRows] = float64(a.KVRank) * b.f.kv.Bytes()
 	up.FLOPs[kvRows] = float64(2 * a.KVRank * made)
@@ -139,11 +139,11 @@ func (b *builder) expanded(a arch.MLA, h, r int) {
 func (b *builder) indexer(a arch.MLA, r, kv int) {
 	d, n, all := a.IndexDim, a.IndexHeads, float64(a.IndexHeads*a.IndexDim)
 	rope := float64(a.RopeDim)
-	b.linear("mla.index_q", a.QRank, n*d, r, linearOpts{})
-	b.linear("mla.index_k", b.m.Width, d, kv, linearOpts{})
-	b.elementwise("mla.index_norm", InnerNorm, float64(2*d), float64(d), float64(d), 8*float64(d), kv)
+	b.linear("mla.index_q", "index_q", a.QRank, n*d, r, linearOpts{})
+	b.linear("mla.index_k", "index_k", b.m.Width, d, kv, linearOpts{})
+	b.elementwise("mla.index_norm", InnerNorm, float64(2*d), float64(d), float64(d), 8*float64(d), kv, "index_norm", "index_norm_bias")
 	b.rotated("mla.index_rope", float64(n)*rope, rope, r, kv)
-	b.linear("mla.index_weights", b.m.Width, n, r, linearOpts{})
+	b.linear("mla.index_weights", "index_weights", b.m.Width, n, r, linearOpts{})
 	b.cacheWrite("mla.index_write", d, kv)
 	o := b.op("mla.index", Attention)
 	o.KV = b.f.kv

@@ -80,8 +80,8 @@ func (b *builder) predictor() {
 	if !b.o.mtp {
 		return
 	}
-	b.part, b.storage = InEnds, storage{}
-	b.norm("mtp.embed_norm", b.m.Width, rows)
-	b.norm("mtp.hidden_norm", b.m.Width, rows)
-	b.linear("mtp.proj", 2*b.m.Width, b.m.Width, rows, linearOpts{})
+	b.part, b.storage = InEnds, nil
+	b.norm("mtp.embed_norm", "mtp_embed_norm", b.m.Width, rows)
+	b.norm("mtp.hidden_norm", "mtp_hidden_norm", b.m.Width, rows)
+	b.linear("mtp.proj", "mtp_proj", 2*b.m.Width, b.m.Width, rows, linearOpts{})
 }

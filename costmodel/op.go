@@ -85,7 +85,8 @@ func (c *Coef) dot(v *Coef) float64 {
 // Op is one operation of one layer, on one device of the tensor-parallel group.
 type Op struct {
 	Layer   int    // 0-based; −1 for embedding, final norm and head
-	Name    string // as in docs/accounting.md; its last part is the weight that is read
+	Name    string // as in docs/accounting.md, for people
+	Reads   Named  // weights it reads
 	Kernel  Kernel
 	Part    Part
 	Compute precision.DType // format it computes in

@@ -6,9 +6,9 @@ import "github.com/OWNER/ridgeline/arch"
 func (b *builder) shortConv(s arch.ShortConv) {
 	ch := b.split("channels", s.Channels)
 	c := float64(ch)
-	b.linear("sconv.in", b.m.Width, 3*ch, rows, linearOpts{bias: s.Bias})
+	b.linear("sconv.in", "in", b.m.Width, 3*ch, rows, linearOpts{bias: s.Bias})
 	b.elementwise("sconv.gate", Gate, 0, 2*c, c, c, rows)
 	b.plainConv("sconv.conv", ConvShort, ch, s.DConv, s.Bias)
 	b.elementwise("sconv.out_gate", Gate, 0, 2*c, c, c, rows)
-	b.outLinear("sconv.out", ch, s.Bias)
+	b.outLinear("sconv.out", "out", ch, s.Bias)
 }

@@ -89,7 +89,7 @@ func (b *builder) boundary(i, from int) {
 		r = seqs
 	}
 	crosses := p.crosses(p.stage)
-	b.layer, b.part, b.storage = i-1, InEnds, storage{}
+	b.layer, b.part, b.storage = i-1, InEnds, nil
 	send := func(name string, per func(basis *Coef)) *Op {
 		o := b.op(name, SendRecv)
 		if crosses {

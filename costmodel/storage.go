@@ -1,24 +1,55 @@
 package costmodel
 
 import (
-	"strings"
-
 	"github.com/OWNER/ridgeline/arch"
 	"github.com/OWNER/ridgeline/precision"
 )
 
-// storage is how the checkpoint stores the weights of the mixer or FFN at hand: bytes a
-// value of each weight, and of the weights that operations do not name. Rates are ratios,
-// so that they hold for a rank's share and for a part of a merged matrix.
-type storage struct {
-	matrices, vectors map[string]rate
-	matrix, vector    rate // their means
+// Named lists weights by the names that arch gives them within their mixer, network or layer. Up to
+// four are listed; "" stands for none.
+type Named [4]string
+
+// add puts weights on the list; one that is on it stays where it is.
+func (n *Named) add(names ...string) {
+next:
+	for _, name := range names {
+		for i := range n {
+			if n[i] == name {
+				continue next
+			}
+			if n[i] == "" {
+				n[i] = name
+				continue next
+			}
+		}
+		panic("costmodel: an operation reads more weights than Named lists")
+	}
 }
 
-// rate is how many bytes a value takes, and the number format nearest to that.
-type rate struct {
-	perValue float64
-	dtype    precision.DType
+// biasOf is the name of a map's bias.
+func biasOf(matrix string) string { return matrix + "_bias" }
+
+// normNames lists the vectors of a norm of the model's kind.
+func (b *builder) normNames(of string) []string {
+	switch {
+	case b.m.Norm.Bias():
+		return []string{of, biasOf(of)}
+	case b.m.Norm.Vectors() > 0:
+		return []string{of}
+	}
+	return nil
+}
+
+// storage is how the checkpoint stores the weights of the mixer, network or layer at hand, by their
+// names; nil where the checkpoint says nothing about them.
+type storage map[string]stored
+
+// stored is a weight in a checkpoint: how much of it there is, and the number format nearest to how
+// its values are stored. Bytes a value are a ratio, so that they hold for a rank's share and for a
+// part of a merged matrix.
+type stored struct {
+	bytes, elements float64
+	dtype           precision.DType
 }
 
 // storedIn is the checkpoint's table of formats for the layer, where that table is used.
@@ -29,93 +60,63 @@ func (b *builder) storedIn(l arch.Layer) *arch.StoredWeights {
 	return l.Stored
 }
 
-// storageOf works out the rates of a part of the model; the result is the zero value where the
-// checkpoint says nothing about the part.
+// storageOf looks up the weights of a part of the model in the checkpoint's table.
 func (b *builder) storageOf(l arch.Layer, scope string, weights func(int) []arch.Weight) storage {
 	table := b.storedIn(l)
 	if table == nil {
-		return storage{}
+		return nil
 	}
-	s := storage{matrices: map[string]rate{}, vectors: map[string]rate{}}
-	var bytes, elements [2]float64 // of matrices and of the rest
-	var dtypes [2]precision.DType
+	s := storage{}
 	for _, w := range weights(b.m.Width) {
 		n := float64(w.Elements())
-		r := rate{b.f.base.Bytes(), b.f.base} // left as it was
-		x, ok := table.Of(scope + w.Name)
-		if ok {
-			r = rate{float64(x.Bytes) / n, x.Format.DType()}
+		s[w.Name] = stored{n * b.f.base.Bytes(), n, b.f.base} // left as it was
+		if x, ok := table.Of(scope + w.Name); ok {
+			s[w.Name] = stored{float64(x.Bytes), n, x.Format.DType()}
 		}
-		i := 0
-		if w.Role == arch.Vector {
-			i = 1
-			s.vectors[w.Name] = r
-		} else {
-			s.matrices[w.Name] = r
-		}
-		bytes[i] += n * r.perValue
-		elements[i] += n
-		dtypes[i] = r.dtype
-	}
-	if elements[0] > 0 {
-		s.matrix = rate{bytes[0] / elements[0], dtypes[0]}
-	}
-	if elements[1] > 0 {
-		s.vector = rate{bytes[1] / elements[1], dtypes[1]}
 	}
 	return s
 }
 
-// under returns the rates of the weights whose names begin with a prefix, keyed by the rest of the
-// name.
-func (s storage) under(prefix string) storage {
-	cut := func(all map[string]rate) map[string]rate {
-		out := map[string]rate{}
-		for name, r := range all {
-			if rest, ok := strings.CutPrefix(name, prefix); ok {
-				out[rest] = r
-			}
-		}
-		return out
-	}
-	if s.matrices == nil {
-		return s
-	}
-	s.matrices, s.vectors = cut(s.matrices), cut(s.vectors)
-	return s
-}
-
-// normStorage returns the rates of the norms in front of a layer's mixer and FFN.
+// normStorage looks up the norms in front of and behind a layer's mixer and FFN.
 func (b *builder) normStorage(l arch.Layer) storage {
 	table := b.storedIn(l)
+	if table == nil {
+		return nil
+	}
 	s := storage{}
 	for _, name := range arch.LayerNorms() {
+		one := stored{b.f.base.Bytes(), 1, b.f.base}
 		if x, ok := table.Of(name); ok && x.Format.Said() {
-			if s.vectors == nil {
-				s.vectors = map[string]rate{}
-			}
-			s.vectors[name] = rate{x.Format.PerValue(), x.Format.DType()}
+			one = stored{x.Format.PerValue(), 1, x.Format.DType()}
 		}
+		s[name], s[biasOf(name)] = one, one
 	}
 	return s
 }
 
-// finalNorm returns the rate of the norm in front of the head.
+// finalNorm is how the norm in front of the head is stored.
 func (b *builder) finalNorm(x arch.Stored) storage {
 	if !b.f.stored || x == (arch.Stored{}) {
-		return storage{}
+		return nil
 	}
-	n := float64(b.m.Norm.Vectors()) * float64(b.m.Width)
-	return storage{vectors: map[string]rate{"final_norm": {float64(x.Bytes) / n, x.Format.DType()}}}
+	one := stored{float64(x.Bytes), float64(b.m.Norm.Vectors()) * float64(b.m.Width), x.Format.DType()}
+	return storage{finalNormName: one, biasOf(finalNormName): one}
 }
 
-// head returns the rate of the language-model head.
+// head is how the language-model head is stored.
 func (b *builder) head(x arch.Stored) storage {
-	if perValue, dtype := b.outside(x); b.f.stored && x != (arch.Stored{}) {
-		return storage{matrices: map[string]rate{"lm_head": {perValue, dtype}}}
+	if !b.f.stored || x == (arch.Stored{}) {
+		return nil
 	}
-	return storage{}
+	perValue, dtype := b.outside(x)
+	return storage{headName: {perValue, 1, dtype}, biasOf(headName): {b.f.base.Bytes(), 1, b.f.base}}
 }
+
+// Weights that no list of arch names: a model has one of each.
+const (
+	finalNormName = "final_norm"
+	headName      = "lm_head"
+)
 
 // outside is the rate of the embedding or the head, whose format stays the checkpoint's when a
 // user asks for quantised weights.
@@ -126,24 +127,25 @@ func (b *builder) outside(x arch.Stored) (float64, precision.DType) {
 	return b.f.base.Bytes(), b.f.base
 }
 
-// merged gives the whole weight's name for operations that are named after a part of a weight.
-var merged = map[string]string{"q": "qkv", "kv": "qkv"}
-
-// around lists the weights that a layer has besides its mixer and its FFN, keyed by the operation
-// that reads them, where the two names differ.
-var around = map[string]string{
-	"layer_input.gate": "input.gate", "layer_input.out": "input.out", "layer_input.post_norm": "input_post_norm", "layer_scale": "scale",
-}
-
-// named is the rate of the weight that an operation is named after: "mlp.up" reads "up".
-func named(op string, rates map[string]rate) (rate, bool) {
-	last := op[strings.LastIndexByte(op, '.')+1:]
-	for _, name := range []string{last, merged[last], op, around[op]} {
-		if r, ok := rates[name]; ok {
-			return r, true
-		}
+// stored adds up weights that an operation reads; the sum is zero where the checkpoint says nothing. A
+// name that the part at hand does not list is an error, so that a misspelt one cannot pass for
+// another format.
+func (b *builder) stored(names ...string) (sum stored) {
+	if b.storage == nil {
+		return stored{}
 	}
-	return rate{}, false
+	for i, name := range names {
+		s, ok := b.storage[name]
+		if !ok {
+			b.fail("layer %d: %q is read and is none of the weights listed", b.layer, name)
+		}
+		if i == 0 {
+			sum.dtype = s.dtype
+		}
+		sum.bytes += s.bytes
+		sum.elements += s.elements
+	}
+	return sum
 }
 
 // mapUse says which of the user's formats applies to a linear map.
@@ -155,14 +157,18 @@ const (
 	keptMap                 // none that is quantised: quantisers leave heads and routers as they are
 )
 
-// matrix is the bytes of the map [in]→[out] that an operation reads, and the format of its values.
-func (b *builder) matrix(op string, out, in int, use mapUse) (float64, precision.DType) {
+// reads has an operation read the map [in]→[out] of a name, once for each unit of the basis.
+func (b *builder) reads(o *Op, of string, out, in, basis int, use mapUse) {
+	o.Reads.add(of)
+	o.Bytes[Weights][basis], o.Weight = b.matrix(of, out, in, use)
+}
+
+// matrix is the bytes of the map [in]→[out] that an operation reads, which is the weight of a name
+// or a part of it, and the format of its values.
+func (b *builder) matrix(of string, out, in int, use mapUse) (float64, precision.DType) {
 	n := float64(out) * float64(in)
-	if r, ok := named(op, b.storage.matrices); ok {
-		return n * r.perValue, r.dtype
-	}
-	if r := b.storage.matrix; r.perValue > 0 {
-		return n * r.perValue, r.dtype
+	if s := b.stored(of); s.elements > 0 {
+		return n * (s.bytes / s.elements), s.dtype
 	}
 	f := b.f.weights
 	if use == expertMap {
@@ -177,13 +183,11 @@ func (b *builder) matrix(op string, out, in int, use mapUse) (float64, precision
 	return float64(f.Bytes(out, in)), f.DType()
 }
 
-// vector is how many bytes a value takes in the small weights that an operation reads.
-func (b *builder) vector(op string) (float64, precision.DType) {
-	if r, ok := named(op, b.storage.vectors); ok {
-		return r.perValue, r.dtype
-	}
-	if r := b.storage.vector; r.perValue > 0 {
-		return r.perValue, r.dtype
+// vector is how many bytes a value takes in small weights that an operation reads, the mean where
+// they differ.
+func (b *builder) vector(of ...string) (float64, precision.DType) {
+	if s := b.stored(of...); s.elements > 0 {
+		return s.bytes / s.elements, s.dtype
 	}
 	return b.f.base.Bytes(), b.f.base
 }
