@@ -91,6 +91,9 @@ func (m MLP) edit(change func([]Field)) FFN {
 	return m
 }
 
+// Routed implements FFN.
+func (m MLP) Routed() int { return 0 }
+
 // HandsOn implements FFN: a gated network's memory is its linear branch.
 func (m MLP) HandsOn(kind MemoryKind) int {
 	if kind == MLPMemory && m.Gated {
@@ -203,6 +206,9 @@ func (m MoE) edit(change func([]Field)) FFN {
 	change(m.fields())
 	return m
 }
+
+// Routed implements FFN.
+func (m MoE) Routed() int { return m.Experts }
 
 // HandsOn implements FFN.
 func (m MoE) HandsOn(MemoryKind) int { return 0 }

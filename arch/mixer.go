@@ -48,6 +48,9 @@ type FFN interface {
 	// HandsOn is the width of the memory of a kind that the network can hand on to a GMU,
 	// 0 where it makes none.
 	HandsOn(MemoryKind) int
+	// Routed is the number of experts of which a router picks some for each position, 0 where all of
+	// the network runs for every position.
+	Routed() int
 
 	edit(change func([]Field)) FFN
 }
@@ -75,6 +78,8 @@ type Reads struct {
 	// Weights is the layer that stores the weights the mixer shares with it.
 	Weights Ref
 	Picks   Ref // layer whose indexer picked the positions that the mixer sees
+	// Embedding says that the mixer reads the token's embedding beside the residual stream.
+	Embedding bool
 }
 
 // MixerKind is a kind of mixer as model files name it.

@@ -51,6 +51,9 @@ func (m MLPMoE) edit(change func([]Field)) FFN {
 	return m
 }
 
+// Routed implements FFN.
+func (m MLPMoE) Routed() int { return m.Experts }
+
 // HandsOn implements FFN.
 func (m MLPMoE) HandsOn(MemoryKind) int { return 0 }
 

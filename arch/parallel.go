@@ -97,6 +97,7 @@ func (p Parallel) Reads() Reads {
 		if r.Picks > 0 {
 			all.Picks = r.Picks
 		}
+		all.Embedding = all.Embedding || r.Embedding
 	}
 	return all
 }

@@ -242,10 +242,10 @@ func TestParallelByHand(t *testing.T) {
 	if got, want := p.Stores(), (Storage{CacheElements: 32 + 32, Window: 7, StateElements: 72 + 15, ConvElements: 72 + 12}); got != want {
 		t.Errorf("keeps %+v, want %+v", got, want)
 	}
-	if got, want := p.Reads(), (Reads{Cache: To(1), Memory: To(2), Kind: ScanMemory, Weights: To(3)}); got != want {
+	if got, want := p.Reads(), (Reads{Cache: To(1), Memory: To(2), Kind: ScanMemory, Weights: To(3), Embedding: true}); got != want {
 		t.Errorf("reads %+v, want %+v", got, want)
 	}
-	if got, want := Detached(p).Reads(), (Reads{}); got != want {
+	if got, want := Detached(p).Reads(), (Reads{Embedding: true}); got != want {
 		t.Errorf("without references it reads %+v, want %+v", got, want)
 	}
 	if s, a := p.HandsOn(ScanMemory), p.HandsOn(AttentionMemory); s != 24 || a != 48 {

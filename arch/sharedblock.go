@@ -136,7 +136,7 @@ func (s SharedBlock) detached() Mixer {
 func (s SharedBlock) Stores() Storage { return s.Attention().Stores() }
 
 // Reads implements Mixer.
-func (s SharedBlock) Reads() Reads { return Reads{Weights: s.WeightsOf} }
+func (s SharedBlock) Reads() Reads { return Reads{Weights: s.WeightsOf, Embedding: true} }
 
 // HandsOn implements Mixer: its attention's inner output, as attention's.
 func (s SharedBlock) HandsOn(kind MemoryKind) int { return s.Attention().HandsOn(kind) }

@@ -40,7 +40,7 @@ func stableLM() scheme {
 	each := func(name string, heads func(arch.Attention) int) entry {
 		return entry{named: func(p place) []string {
 			var out []string
-			for h := range heads(p.mixer.(arch.Attention)) {
+			for h := range heads(mixerOf[arch.Attention](p)) {
 				out = append(out, fmt.Sprintf("%s.norms.%d.weight", name, h))
 			}
 			return out
@@ -84,7 +84,7 @@ func diffLlama() scheme {
 
 // pairedHeads puts the heads of the two halves of queries, keys and values side by side.
 func pairedHeads(p place) joiner {
-	a := p.mixer.(arch.Attention)
+	a := mixerOf[arch.Attention](p)
 	return func(parts []Tensor) []float32 {
 		var all []Tensor
 		for _, t := range parts {

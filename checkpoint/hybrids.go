@@ -159,7 +159,7 @@ func minimax() scheme {
 	s := llama().inside(map[string]string{"lightning": "self_attn."}).with(map[string]entry{
 		"attention.out": joined(residualFactor, "o_proj.weight"),
 		"moe.down":      joined(residualFactor, "experts.down_proj"),
-		"lightning.qkv": joined(byHead, "qkv_proj.weight"), "lightning.gate_in": one("output_gate.weight"),
+		"lightning.qkv": joined(byLightningHead, "qkv_proj.weight"), "lightning.gate_in": one("output_gate.weight"),
 		"lightning.norm": one("norm.weight"), "lightning.out": joined(residualFactor, "out_proj.weight"),
 	})
 	s.buffers = []string{".slope_rate", ".query_decay", ".key_decay", ".diagonal_decay"}

@@ -4,6 +4,10 @@ import (
 	"github.com/OWNER/ridgeline/arch"
 )
 
+// mixerOf is the mixer at a place that an entry is for. Entries are found by the kind of mixer
+// ("attention.qkv"), so that each knows its own.
+func mixerOf[M arch.Mixer](p place) M { return p.mixer.(M) }
+
 // then applies one change to the joined rows and another to what comes out. Both are
 // given one tensor.
 func then(first, second joiner) joiner {
@@ -65,8 +69,8 @@ func unzipEach(parts []Tensor) []float32 {
 // queriesThenGates sorts query rows that alternate by head between query and gate into
 // all queries and then all gates, with keys and values behind.
 func queriesThenGates(p place) joiner {
-	a, ok := p.mixer.(arch.Attention)
-	if !ok || !a.OutputGate {
+	a := mixerOf[arch.Attention](p)
+	if !a.OutputGate {
 		return nil
 	}
 	return func(parts []Tensor) []float32 {
@@ -84,14 +88,14 @@ func queriesThenGates(p place) joiner {
 
 // deltaGroups sorts rows that hold q, k, v and z of each key head into all q, k, v, z.
 func deltaGroups(p place) joiner {
-	g := p.mixer.(arch.GatedDeltaNet)
+	g := mixerOf[arch.GatedDeltaNet](p)
 	per := g.VHeads / g.KHeads * g.VDim
 	return func(parts []Tensor) []float32 { return regroup(parts[0], g.KHeads, g.KDim, g.KDim, per, per) }
 }
 
 // deltaScalars does the same for b and a.
 func deltaScalars(p place) joiner {
-	g := p.mixer.(arch.GatedDeltaNet)
+	g := mixerOf[arch.GatedDeltaNet](p)
 	per := g.VHeads / g.KHeads
 	return func(parts []Tensor) []float32 { return regroup(parts[0], g.KHeads, per, per) }
 }
@@ -119,21 +123,25 @@ func regroup(t Tensor, groups int, sizes ...int) []float32 {
 	return d
 }
 
-// byHead sorts rows that hold q, k and v of each head in turn.
+// byHead sorts rows that hold q, k and v of each head in turn, for attention.
 func byHead(p place) joiner {
-	heads, dim := 0, 0
-	switch m := p.mixer.(type) {
-	case arch.Attention:
-		heads, dim = m.Heads, m.HeadDim
-	case arch.Lightning:
-		heads, dim = m.Heads, m.HeadDim
-	}
+	a := mixerOf[arch.Attention](p)
+	return headRows(a.Heads, a.HeadDim)
+}
+
+// byLightningHead is byHead for linear attention.
+func byLightningHead(p place) joiner {
+	l := mixerOf[arch.Lightning](p)
+	return headRows(l.Heads, l.HeadDim)
+}
+
+func headRows(heads, dim int) joiner {
 	return func(parts []Tensor) []float32 { return regroup(parts[0], heads, dim, dim, dim) }
 }
 
 // byGroup sorts rows that hold the queries, the key and the value of each kv head in turn.
 func byGroup(p place) joiner {
-	a := p.mixer.(arch.Attention)
+	a := mixerOf[arch.Attention](p)
 	return func(parts []Tensor) []float32 {
 		return regroup(parts[0], a.KVHeads, a.Heads/a.KVHeads*a.HeadDim, a.HeadDim, a.HeadDim)
 	}

@@ -41,7 +41,7 @@ func afmoe() scheme {
 func eachExpert(modules ...string) func(place) []string {
 	return func(p place) []string {
 		var names []string
-		for e := range p.ffn.(arch.MoE).Experts {
+		for e := range p.ffn.Routed() {
 			for _, m := range modules {
 				names = append(names, fmt.Sprintf("experts.%d.%s.weight", e, m))
 			}
@@ -134,7 +134,7 @@ func gemma2() scheme {
 
 // partQKV looks up the maps of attention that makes no keys, or no values, of its own.
 func partQKV(p place) string {
-	a, ok := p.mixer.(arch.Attention)
+	a, ok := arch.AttentionAlone(p.mixer)
 	switch {
 	case !ok || p.name != "qkv":
 		return ""

@@ -31,17 +31,14 @@ func routerNorm(p place) joiner {
 
 // residualFactor folds the factor of what a part adds to the stream into its last map.
 func residualFactor(p place) joiner {
-	f := p.m.Numerics.FFNScale
-	switch p.mixer.(type) {
-	case arch.Attention:
-		f = p.m.Numerics.FullScale
-	case arch.Lightning:
-		f = p.m.Numerics.LinearScale
+	n := p.m.Numerics
+	switch {
+	case p.mixer == nil:
+		return times(orOne(n.FFNScale))
+	case arch.Recurrent(p.mixer):
+		return times(orOne(n.LinearScale))
 	}
-	if f == 0 {
-		f = 1
-	}
-	return times(f)
+	return times(orOne(n.FullScale))
 }
 
 // streamNorm is the weight of the norm in front of a router of streams, whose result the
@@ -76,7 +73,7 @@ func gateScale(p place) joiner { return eachTimes(orOne(p.m.Numerics.Parts.Gate)
 // input too (not into biases).
 func ssmScale(input bool) func(place) joiner {
 	return func(p place) joiner {
-		m, s := p.mixer.(arch.Mamba2), p.m.Numerics.Parts
+		m, s := mixerOf[arch.Mamba2](p), p.m.Numerics.Parts
 		inner, states := m.DInner(), m.Groups*m.DState
 		ends := []int{inner, 2 * inner, 2*inner + states, 2*inner + 2*states, 2*inner + 2*states + m.Heads}
 		return func(parts []Tensor) []float32 {

@@ -213,9 +213,14 @@ func (a *auditor) chooseBaseline(s *setup) error {
 func resizeMLP(m *arch.Model, n int64) {
 	at := func(inner int) int64 {
 		for i := range m.Layers {
-			if f, ok := m.Layers[i].FFN.(arch.MLP); ok {
-				f.Inner = inner
-				m.Layers[i].FFN = f
+			if f := m.Layers[i].FFN; f != nil && f.Routed() == 0 {
+				m.Layers[i].FFN = arch.EditFFNFields(f, func(fields []arch.Field) {
+					for _, x := range fields {
+						if x.Key == "inner" {
+							x.Set(inner)
+						}
+					}
+				})
 			}
 		}
 		return m.Params().Total

@@ -28,15 +28,18 @@ func mixers(m *arch.Model, o costmodel.Options) (cross, gmu unit, err error) {
 	if err != nil {
 		return cross, gmu, err
 	}
-	find := func(name string) int {
-		for i, l := range m.Layers {
-			if n := l.MixerName(); n == name || name == "gmu" && (n == "ngmu" || n == "sigmoid_gmu") {
-				return i
-			}
+	c, g := -1, -1
+	for i, l := range m.Layers {
+		if l.Mixer == nil {
+			continue
 		}
-		return -1
+		switch r := l.Mixer.Reads(); {
+		case r.Cache > 0 && c < 0:
+			c = i
+		case r.Memory > 0 && g < 0:
+			g = i
+		}
 	}
-	c, g := find("cross"), find("gmu")
 	if c < 0 || g < 0 {
 		return cross, gmu, fmt.Errorf("%s has no GMU beside cross-attention", m.Name)
 	}

@@ -23,6 +23,7 @@ type builder struct {
 	pipe    *pipe
 	skip    bool // prefill with the cross-decoder left out
 	step    bool // a decode step, not a prefill: latent attention has a form for each
+	phased  bool // such an operation was listed: the other kind of call lists others
 
 	layer int
 	part  Part

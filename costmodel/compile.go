@@ -147,7 +147,7 @@ func Compile(m *arch.Model, hw *hardware.Profile, o Options) (*Compiled, error) 
 	}
 	prefill := decode
 	_, cross := m.CrossDecoder()
-	if cross && o.Prefill == execution.Skip || twoForms(m) {
+	if cross && o.Prefill == execution.Skip || decode.phased {
 		if prefill, err = build(m, o, f, hw, true, true); err != nil {
 			return nil, fmt.Errorf("%s: %w", m.Name, err)
 		}

@@ -2,17 +2,6 @@ package costmodel
 
 import "github.com/OWNER/ridgeline/arch"
 
-// twoForms reports whether a model's prefill runs other operations than its decode steps:
-// latent attention expands its keys and values for a prompt and does not for a step.
-func twoForms(m *arch.Model) bool {
-	for _, p := range m.Mixers() {
-		if a, ok := p.(arch.MLA); ok && a.IndexTopK == 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // latentAttention prices multi-head latent attention. The ranks divide the heads; each rank holds
 // all latents and everything that makes them.
 //
@@ -57,6 +46,7 @@ func (b *builder) latentAttention(a arch.MLA) {
 		b.expanded(a, h, r)
 		phase = PromptOnly
 	}
+	b.phased = b.phased || phase != EveryPhase
 	for i := from; i < len(b.ops); i++ {
 		b.ops[i].Only = phase
 	}

@@ -62,16 +62,14 @@ func mtpModel(m *arch.Model) (*arch.Model, error) {
 	return &out, nil
 }
 
-// keepsCache reports whether a mixer is attention that stores its own cache and reads nothing of
+// keepsCache reports whether a layer's only mixer stores a cache of its own and reads nothing of
 // other layers.
 func keepsCache(mixer arch.Mixer) bool {
-	switch a := mixer.(type) {
-	case arch.Attention:
-		return a.Reads() == arch.Reads{}
-	case arch.MLA:
-		return a.Reads() == arch.Reads{}
+	if len(arch.Parts(mixer)) != 1 {
+		return false
 	}
-	return false
+	s := mixer.Stores()
+	return s.CacheElements > 0 && !s.Recurrent() && mixer.Reads() == arch.Reads{}
 }
 
 // predictor prices what precedes the layer in a block of multi-token prediction: two norms and a

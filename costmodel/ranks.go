@@ -54,8 +54,7 @@ func (c *Compiled) checkPlace() error {
 
 func hasExperts(m *arch.Model) bool {
 	for _, l := range m.Layers {
-		switch l.FFN.(type) {
-		case arch.MoE, arch.MLPMoE:
+		if l.FFN != nil && l.FFN.Routed() > 0 {
 			return true
 		}
 	}

@@ -147,7 +147,7 @@ func (b *builder) boundary(i, from int) {
 func (b *builder) feedsLater(i int) bool {
 	for _, l := range b.m.Layers[i:] {
 		for _, p := range arch.Parts(l.Mixer) {
-			if _, ok := p.(arch.SharedBlock); ok {
+			if p.Reads().Embedding {
 				return true
 			}
 		}

@@ -100,7 +100,7 @@ func knobs(spec string, m *arch.Model) []Knob {
 	if strings.HasPrefix(spec, yamlMark) {
 		return nil
 	}
-	name, o, err := family.ReadSpec(spec)
+	_, o, err := family.ReadSpec(spec)
 	if err != nil {
 		return nil
 	}
@@ -124,7 +124,7 @@ func knobs(spec string, m *arch.Model) []Knob {
 	if window > 0 {
 		out = append(out, Knob{"window", "window", float64(window), 64, 8192, 64})
 	}
-	if r, ok := m.GMURatio(); ok && strings.HasPrefix(name, "samba") {
+	if r, ok := m.GMURatio(); ok {
 		if o.GMURatio != nil {
 			r = *o.GMURatio
 		}

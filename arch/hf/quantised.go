@@ -189,20 +189,16 @@ func namesOf(typ string, multimodal bool, r *quant.Rules) names {
 func (n *names) layer(i int) string { return fmt.Sprintf("%s%s.%d.", n.root, n.layers, i) }
 
 func (n *names) mixer(i int, p arch.Mixer) string {
-	switch p.Kind() {
-	case "mamba1", "mamba2":
-		return n.layer(i) + n.mamba
-	case "gated_deltanet":
-		return n.layer(i) + n.delta
-	case "short_conv":
-		return n.layer(i) + "conv."
+	in := map[string]string{"mamba1": n.mamba, "mamba2": n.mamba, "gated_deltanet": n.delta, "short_conv": "conv."}
+	if module, ok := in[p.Kind()]; ok {
+		return n.layer(i) + module
 	}
 	return n.layer(i) + n.attention
 }
 
 func (n *names) ffn(i int, f arch.FFN) string {
-	if f.Kind() == "moe" {
-		return n.layer(i) + n.moe
+	if module, ok := map[string]string{"moe": n.moe}[f.Kind()]; ok {
+		return n.layer(i) + module
 	}
 	return n.layer(i) + n.mlp
 }
@@ -210,6 +206,13 @@ func (n *names) ffn(i int, f arch.FFN) string {
 // latentModules are the modules of multi-head latent attention, by weight.
 var latentModules = map[string]string{"q": "q_proj", "q_down": "q_a_proj", "q_up": "q_b_proj", "kv_down": "kv_a_proj_with_mqa", "kv_up": "kv_b_proj",
 	"index_q": "indexer.wq_b", "index_k": "indexer.wk", "index_weights": "indexer.weights_proj"}
+
+// threeMaps are the kinds of mixers whose queries, keys and values have a module each however a
+// type names those of attention, and ownOut those whose projection back is named as attention's.
+var (
+	threeMaps = map[string]bool{"kda": true}
+	ownOut    = map[string]bool{"attention": true, "mla": true}
+)
 
 // piece is one module of a weight and how many of its rows it holds.
 type piece struct {
@@ -237,8 +240,11 @@ func (n *names) pieces(container string, w arch.Weight, mixer arch.Mixer) []piec
 		}
 		return split("experts.%d.", w.Name)
 	}
-	a, attention := mixer.(arch.Attention)
-	switch {
+	kind := ""
+	if mixer != nil {
+		kind = mixer.Kind()
+	}
+	switch a, attention := arch.AttentionAlone(mixer); {
 	case w.Name == "qkv" && attention && !n.fusedQKV:
 		kv := 0
 		if !a.Cross() {
@@ -249,11 +255,11 @@ func (n *names) pieces(container string, w arch.Weight, mixer arch.Mixer) []piec
 			out = append(out, piece{container + "k_proj", kv}, piece{container + "v_proj", kv})
 		}
 		return out
-	case w.Name == "qkv" && mixer != nil && mixer.Kind() == "kda":
+	case threeMaps[kind] && w.Name == "qkv":
 		return split("", "q_proj", "k_proj", "v_proj")
 	case w.Name == "qkv":
 		return split("", "qkv_proj")
-	case w.Name == "out" && (attention || mixer != nil && mixer.Kind() == "mla"):
+	case ownOut[kind] && w.Name == "out":
 		return split("", n.out)
 	case w.Name == "in", w.Name == "out", w.Name == "x", w.Name == "dt":
 		return split("", w.Name+"_proj")

@@ -158,7 +158,7 @@ func Random(n Draw) *arch.Model {
 		var all []int
 		for s := range i {
 			for _, p := range arch.Parts(m.Layers[s].Mixer) {
-				if a, ok := p.(arch.Attention); ok && !a.Cross() {
+				if a, ok := arch.AttentionAlone(p); ok && !a.Cross() {
 					all = append(all, s)
 					break
 				}
@@ -169,7 +169,7 @@ func Random(n Draw) *arch.Model {
 		}
 		s := all[n("source", 0, len(all)-1)]
 		for _, p := range arch.Parts(m.Layers[s].Mixer) {
-			if owner, ok := p.(arch.Attention); ok && !owner.Cross() {
+			if owner, ok := arch.AttentionAlone(p); ok && !owner.Cross() {
 				a := owner
 				a.KVSource = arch.To(s)
 				a.Heads = a.KVHeads * n("group", 1, 3)
