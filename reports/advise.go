@@ -7,7 +7,7 @@ import (
 	"github.com/OWNER/ridgeline/advise"
 )
 
-// AdviseTable lists what the rules found, warnings first, and below what to change.
+// AdviseTable lists what the rules found, warnings first. What to change stands below the table.
 func AdviseTable(r *advise.Report) *Table {
 	t := &Table{Title: r.Model + ": " + r.Layout, Columns: []Column{
 		{Name: "rule", CSV: "rule", Left: true}, {Name: "", CSV: "severity", Left: true},
@@ -45,7 +45,7 @@ func metricName(m advise.Metric) string {
 		advise.MaxBatch: "largest batch", advise.PerDevice: "tok/s a device"}[m]
 }
 
-// adviceNote says what to change, what it gains and how to ask for it.
+// adviceNote says what to change, what the change gains, and how to ask for the changed design.
 func adviceNote(r *advise.Report, v *advise.Advice) string {
 	s := v.ID + ": " + v.Change + "."
 	for i, g := range v.Gains {

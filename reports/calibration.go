@@ -9,7 +9,7 @@ import (
 	"github.com/OWNER/ridgeline/units"
 )
 
-// CheckJSON is how far predictions are from tables of timings.
+// CheckJSON says how far predictions are from tables of timings.
 type CheckJSON struct {
 	Tables  []calibrate.TableError `json:"tables"`
 	Skipped []served.Skipped       `json:"skipped,omitempty"` // served runs that were not priced
@@ -36,8 +36,8 @@ func ErrorTable(title string, tables []calibrate.TableError) *Table {
 	return t
 }
 
-// FitTables are what a fit says of itself: errors of rows left out, by class and by the
-// time they took, and the worst cells.
+// FitTables show how good a fit is: the errors of rows that were left out of it, by class of
+// kernel and by the time the rows took, and the table cells that are furthest off.
 func FitTables(r *calibrate.Report) []*Table {
 	first := ErrorTable("Fitted to "+r.Hardware+": errors of rows left out of the fit", r.Tables)
 	sizes := &Table{Title: "By measured time", Columns: []Column{
@@ -55,7 +55,8 @@ func FitTables(r *calibrate.Report) []*Table {
 	return []*Table{first, sizes, worst}
 }
 
-// EngineTable lists fitted engines and, group by group, how far whole served runs are.
+// EngineTable lists the fitted engines and, for each group of runs, how far predictions of whole
+// served runs are from measurements.
 func EngineTable(engines []kerneltime.Engine) *Table {
 	t := &Table{Title: "What an engine adds to the kernels of a step", Columns: []Column{
 		{Name: "engine", CSV: "engine", Left: true}, {Name: "host\nper step", Unit: "s", CSV: "host_seconds", Scale: true}, {Name: "per\nsequence", Unit: "s", CSV: "sequence_seconds", Scale: true},
@@ -71,7 +72,7 @@ func EngineTable(engines []kerneltime.Engine) *Table {
 	return t
 }
 
-// ServedTable lists groups of served runs, and says which runs were skipped and why.
+// ServedTable lists groups of served runs, and below them which runs were skipped and why.
 func ServedTable(groups []served.GroupCheck, skipped []served.Skipped) *Table {
 	t := &Table{Title: "Time per output token of whole served runs", Columns: []Column{
 		{Name: "model", CSV: "model", Left: true}, {Name: "hardware", CSV: "hardware", Left: true}, {Name: "engine", CSV: "engine", Left: true}, {Name: "version", CSV: "version", Left: true},

@@ -17,8 +17,8 @@ type CapacityRow struct {
 	Share    float64 `json:"slo_share"`
 
 	MaxRate   *float64   `json:"max_rate,omitempty"`  // requests a second
-	MaxUsers  *int       `json:"max_users,omitempty"` // clients
-	Range     [2]float64 `json:"range"`               // over seeds
+	MaxUsers  *int       `json:"max_users,omitempty"` // clients at the same time
+	Range     [2]float64 `json:"range"`               // lowest and highest result over the seeds
 	Binds     string     `json:"binds"`
 	AtMost    bool       `json:"at_most_tried"`
 	Probes    int        `json:"probes"`
@@ -28,11 +28,11 @@ type CapacityRow struct {
 	P99TTFT   *float64   `json:"p99_ttft_ms,omitempty"`
 	MeanTPOT  *float64   `json:"mean_tpot_ms,omitempty"`
 	P99TPOT   *float64   `json:"p99_tpot_ms,omitempty"`
-	// Warnings are what should be known before the figures are used.
+	// Warnings are what a reader should know before using the figures.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// Capacity makes a row of a search.
+// Capacity makes the row for the result of a search for the heaviest load.
 func Capacity(model, hardware string, tp, replicas int, d *serving.Deployment, users bool, slo string, share float64, c *serving.Capacity) *CapacityRow {
 	r := &CapacityRow{Model: model, Hardware: hardware, TP: tp, Replicas: replicas, Engine: d.Profile.Name, SLO: slo, Share: share,
 		Range: [2]float64{c.Low, c.High}, Binds: c.Binds, AtMost: c.Limit, Probes: c.Probes}
@@ -51,7 +51,7 @@ func Capacity(model, hardware string, tp, replicas int, d *serving.Deployment, u
 	return r
 }
 
-// CapacityTable shows them.
+// CapacityTable lists such rows.
 func CapacityTable(rows []*CapacityRow) *Table {
 	what, unit := "rate", "1/s"
 	if rows[0].MaxUsers != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/OWNER/ridgeline/advise"
 )
 
-// ChoiceTable is a design at every value of a knob, and the answer below.
+// ChoiceTable lists a design at every value of a knob; the answer stands below the table.
 func ChoiceTable(c *advise.Choice) *Table {
 	head := map[string]string{"gmu_ratio": "GMU\nratio", "window": "window", "kv_heads": "kv\nheads"}[c.Knob]
 	t := &Table{Title: c.Model, Columns: []Column{

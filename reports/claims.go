@@ -6,7 +6,8 @@ import (
 	"github.com/OWNER/ridgeline/claims"
 )
 
-// ClaimsTable lists the claims of an audit with their verdicts; the reasons stand below.
+// ClaimsTable lists the claims of an audit with their verdicts; the reasons stand below the
+// table.
 func ClaimsTable(r *claims.Report) *Table {
 	t := &Table{Title: "What is claimed, and what " + r.Hardware + " gives", Columns: []Column{
 		{Name: "claim", CSV: "id", Left: true}, {Name: "source", CSV: "source", Left: true}, {Name: "verdict", CSV: "verdict", Left: true},
@@ -32,7 +33,8 @@ func ClaimsTable(r *claims.Report) *Table {
 	return t
 }
 
-// quote is the sentence to quote of a served claim, behind a space, or nothing.
+// quote returns the sentence that can be quoted about a claim measured on a serving engine, with
+// a space before it, or "" where the claim has no such sentence.
 func quote(c *claims.Claim) string {
 	if c.Quote == "" {
 		return ""
@@ -40,7 +42,7 @@ func quote(c *claims.Claim) string {
 	return " " + c.Quote
 }
 
-// says is a verdict with its condition.
+// says returns a verdict together with the condition under which it holds.
 func says(c *claims.Claim) string {
 	switch {
 	case c.Condition == "":
@@ -58,7 +60,7 @@ func claimed(v *float64, unit string) Cell {
 	return Shown(*v, quantity(*v, unit))
 }
 
-// quantity prints a figure in its unit.
+// quantity prints a figure with its unit.
 func quantity(v float64, unit string) string {
 	switch unit {
 	case "×":
@@ -71,7 +73,7 @@ func quantity(v float64, unit string) string {
 	return SI(v, unit)
 }
 
-// ClaimTables show the working of one claim.
+// ClaimTables show how the verdict on one claim was reached.
 func ClaimTables(r *claims.Report, c *claims.Claim) []*Table {
 	what := &Table{Title: c.ID + ": " + c.Statement, Columns: []Column{{Name: "", CSV: "figure", Left: true}, {Name: "value", CSV: "value"}, {Name: "how", CSV: "how", Left: true}}}
 	add := func(name string, v *float64, how string) {

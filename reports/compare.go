@@ -11,7 +11,7 @@ import (
 	"github.com/OWNER/ridgeline/units"
 )
 
-// CompareTable lays a comparison out: a row a model, the first the baseline.
+// CompareTable lays a comparison out with one row for each model; the first row is the baseline.
 func CompareTable(rows []costmodel.Row) *Table {
 	b := rows[0].Workload.Batch
 	same := true
@@ -95,7 +95,8 @@ func Remarks(rows []costmodel.Row) []string {
 	return append(append(out, prefixNotes(rows)...), speculationNotes(rows)...)
 }
 
-// rowName is a row's model, with its device where rows are of several.
+// rowName returns the name of a row's model, followed by its device where the rows are of several
+// devices.
 func rowName(rows []costmodel.Row, i int) string {
 	c := rows[i].Compiled
 	for _, r := range rows {
@@ -106,8 +107,8 @@ func rowName(rows []costmodel.Row, i int) string {
 	return c.Model.Name
 }
 
-// RowNames tells the rows of a comparison apart: models, with their devices where those
-// differ.
+// RowNames returns names that tell the rows of a comparison apart: those of the models, followed
+// by the device where devices differ.
 func RowNames(rows []costmodel.Row) []string {
 	out := make([]string, len(rows))
 	for i := range rows {
@@ -116,7 +117,7 @@ func RowNames(rows []costmodel.Row) []string {
 	return out
 }
 
-// CompareSetting names what a comparison stands on, with all its devices.
+// CompareSetting says what a comparison assumes, and names all of its devices.
 func CompareSetting(rows []costmodel.Row) string {
 	s := Setting(rows[0].Compiled, rows[0].Estimate)
 	var on []string
@@ -128,8 +129,8 @@ func CompareSetting(rows []costmodel.Row) string {
 	return strings.Replace(s, " on "+on[0], " on "+strings.Join(on, ", "), 1)
 }
 
-// calibratedNotes say how sure calibrated rows are, what the datasheet alone would say,
-// and where a row rests on something else than the baseline does.
+// calibratedNotes say how sure calibrated rows are, what the datasheet alone would say, and which
+// rows rest on other measurements than the baseline does.
 func calibratedNotes(rows []costmodel.Row) []string {
 	if !slices.ContainsFunc(rows, func(r costmodel.Row) bool { return r.Roofline != nil }) {
 		return nil
@@ -159,7 +160,8 @@ func calibratedNotes(rows []costmodel.Row) []string {
 	return append([]string{first}, notes...)
 }
 
-// atRoofline is a row's throughput at roofline: its own where it is not calibrated.
+// atRoofline returns a row's throughput at roofline, in tokens per second, also for rows that are
+// not calibrated.
 func atRoofline(r *costmodel.Row) float64 {
 	if r.Roofline != nil {
 		return r.Roofline.Decode.TokensPerSecond
@@ -169,7 +171,7 @@ func atRoofline(r *costmodel.Row) float64 {
 
 func ratio(v float64) string { return units.Ratio(v) }
 
-// Misfit says how far a batch is from fitting.
+// Misfit says by how much a batch exceeds the memory of its device.
 func Misfit(e costmodel.Estimate) string {
 	if e.Memory.MaxBatch == 0 {
 		return fmt.Sprintf("does not fit: batch %s lacks %s, not even one sequence fits (times are as if it did)", Int(float64(e.Workload.Batch)), SI(e.Memory.MissingBytes, "B"))
@@ -177,7 +179,7 @@ func Misfit(e costmodel.Estimate) string {
 	return fmt.Sprintf("does not fit: batch %s lacks %s, the largest that fits is %s (times are as if it did)", Int(float64(e.Workload.Batch)), SI(e.Memory.MissingBytes, "B"), Int(float64(e.Memory.MaxBatch)))
 }
 
-// Setting names what a figure stands on.
+// Setting says what an estimate assumes: device, lengths, batch, formats and fidelity.
 func Setting(c *costmodel.Compiled, e costmodel.Estimate) string {
 	s := fmt.Sprintf("%s tokens prompt + %s generated on %s", Int(float64(e.Workload.Prompt)), Int(float64(e.Workload.Generate)), c.Hardware.Name)
 	if c.Devices() > 1 {
@@ -197,13 +199,14 @@ func Setting(c *costmodel.Compiled, e costmodel.Estimate) string {
 	return s + ", prefill " + c.Options.Prefill.String() + "."
 }
 
-// Furthest is the row that a verdict sets against the baseline: of those that fit their
-// device the one whose speed is furthest from it. There are at least two rows.
+// Furthest returns the index of the row that the verdict sets against the baseline: among the
+// rows that fit their device, the one whose speed differs most from the baseline's. There must be
+// at least two rows.
 func Furthest(rows []costmodel.Row) int {
 	far := 1
 	for i := 2; i < len(rows); i++ {
 		r, other := rows[i], rows[far]
-		// What does not fit says little.
+		// A comparison of a model that fits with one that does not says little.
 		if r.Memory.Fits != other.Memory.Fits {
 			if r.Memory.Fits {
 				far = i
@@ -215,8 +218,8 @@ func Furthest(rows []costmodel.Row) int {
 	return far
 }
 
-// Verdict says in one sentence what makes the difference between the baseline and the
-// model furthest from it, all of it from the rows' figures.
+// Verdict says in one sentence where the difference comes from between the baseline and the model
+// whose speed differs most from it. Every figure in it is one of the rows'.
 func Verdict(rows []costmodel.Row) string {
 	if len(rows) < 2 {
 		r := rows[0]
@@ -238,8 +241,8 @@ func Verdict(rows []costmodel.Row) string {
 	if base.Fidelity != other.Fidelity {
 		lead += fmt.Sprintf(" by times of two fidelities, %s against %s (%s with both at roofline)", other.Fidelity, base.Fidelity, ratio(atRoofline(&other)/atRoofline(&base)))
 	}
-	// What changed most in time per token, in the direction of the whole, and what a step
-	// spends most on now.
+	// Find the kind of work whose time per token changed most in the direction in which the whole
+	// changed, and the kind that takes most of a step now.
 	perToken := func(r costmodel.Row, b costmodel.Bound) float64 { return r.Time[b] / float64(r.Workload.Batch) }
 	net := 0.0
 	for _, b := range costmodel.Bounds() {
@@ -296,7 +299,7 @@ func noun(b costmodel.Bound) string {
 		costmodel.BoundCompute: "compute-bound operations", costmodel.BoundLink: "collectives"}[b]
 }
 
-// largest returns what takes most of a step and its share.
+// largest returns the kind of work that takes most of a step, and its share of the step's time.
 func largest(t [6]float64) (costmodel.Bound, float64) {
 	best, sum := 0, 0.0
 	for b, v := range t {
@@ -308,7 +311,7 @@ func largest(t [6]float64) (costmodel.Bound, float64) {
 	return costmodel.Bound(best), t[best] / sum
 }
 
-// FitsTable says what rows hold of their devices' memory, and whether that fits.
+// FitsTable says what each row keeps in the memory of its device, and whether that fits.
 func FitsTable(rows []costmodel.Row) *Table {
 	t := &Table{Title: "A device's memory at full length", Columns: []Column{
 		{Name: "model", Left: true}, {Name: "weights", Unit: "B", Scale: true}, {Name: "a sequence", Unit: "B", Scale: true}, {Name: "workspace", Unit: "B", Scale: true},

@@ -8,11 +8,11 @@ import (
 	"github.com/OWNER/ridgeline/study"
 )
 
-// Comparison is the models of a setup beside each other, the first the baseline: what the
-// compare command prints.
+// Comparison holds the models of a setup side by side, the baseline first: what the compare
+// command prints.
 type Comparison struct {
 	Rows  []costmodel.Row
-	Names []string // of the rows
+	Names []string // of the rows, in their order
 	Table *Table
 	JSON  CompareJSON
 }
@@ -26,10 +26,10 @@ func CompareSetup(s *study.Setup) (*Comparison, error) {
 	return CompareRows(s, rows), nil
 }
 
-// CompareRows lays rows of a setup out, with what they cost where there are prices.
+// CompareRows lays out rows that a setup priced, with what they cost where prices were given.
 func CompareRows(s *study.Setup, rows []costmodel.Row) *Comparison {
 	x := &Comparison{Rows: rows, Names: RowNames(rows), Table: CompareTable(rows), JSON: Compare(rows)}
-	if len(rows) > 1 { // beside the verdict
+	if len(rows) > 1 { // the sentence stands beside the verdict, which needs two rows
 		x.JSON.Faster = s.Faster(Furthest(rows))
 		x.Table.Notes = slices.Insert(x.Table.Notes, 1, x.JSON.Faster)
 	}
@@ -42,7 +42,7 @@ func CompareRows(s *study.Setup, rows []costmodel.Row) *Comparison {
 	return x
 }
 
-// Serve adds what became of the models under a load, in the order of the rows.
+// Serve adds how the models did under a simulated load, in the order of the rows.
 func (x *Comparison) Serve(u *study.UnderLoad, served []*serving.Served) {
 	for i, s := range served {
 		f := u.Figures(s)
@@ -51,7 +51,7 @@ func (x *Comparison) Serve(u *study.UnderLoad, served []*serving.Served) {
 	addServed(x.Table, u, served, x.Names)
 }
 
-// ServedTable is what became of the models under a load, alone, with what it means below.
+// ServedTable shows only how the models did under a simulated load, and below what that means.
 func (x *Comparison) ServedTable(u *study.UnderLoad, served []*serving.Served) *Table {
 	t := &Table{Title: "Under load: " + u.String(), Columns: []Column{{Name: "model", CSV: "model", Left: true}}}
 	for _, n := range x.Names {

@@ -6,25 +6,25 @@ import (
 	"github.com/OWNER/ridgeline/costmodel"
 )
 
-// CostJSON is what a row of a comparison costs: its devices at the price given, busy with the
-// workload at its batch all the time, and at most the energy they can draw.
+// CostJSON is what a row of a comparison costs: the devices at the price given, kept busy with
+// the workload at its batch all the time, and the most energy they can draw.
 type CostJSON struct {
-	USDPerHour        float64  `json:"usd_per_hour"`                                 // of all devices
+	USDPerHour        float64  `json:"usd_per_hour"`                                 // USD an hour of all devices together
 	USDPerInput       *float64 `json:"usd_per_million_input"`                        // a million prompt tokens, at the speed of the prefill; null without a prompt
-	USDPerOutput      float64  `json:"usd_per_million_output"`                       // a million generated tokens, at the speed of decoding
+	USDPerOutput      float64  `json:"usd_per_million_output"`                       // USD for a million generated tokens, at the speed of decoding
 	JoulesPerInput    *float64 `json:"joules_per_input_token_at_most"`               // devices at their TDP; null where it is not known, or without a prompt
-	JoulesPerOutput   *float64 `json:"joules_per_output_token_at_most"`              // the same of a generated token
+	JoulesPerOutput   *float64 `json:"joules_per_output_token_at_most"`              // joules for a generated token, with devices at their TDP; null where it is not known
 	SpeculativeOutput *float64 `json:"usd_per_million_output_speculative,omitempty"` // with speculative decoding, where that was asked for
 }
 
-// Cost works out what a row costs at a price of one device, USD an hour.
+// Cost works out what a row costs where one device costs price, in USD an hour.
 func Cost(r *costmodel.Row, price float64) *CostJSON {
 	devices := float64(r.Compiled.Devices())
 	c := &CostJSON{USDPerHour: devices * price, USDPerOutput: 1e6 * devices * price / 3600 / r.Decode.TokensPerSecond}
 	watts := devices * r.Compiled.Hardware.TDP.Value
 	prompts := float64(r.Workload.Prompt * r.Workload.Batch)
 	if prompts > 0 {
-		per := r.Prefill.Seconds / prompts // seconds a token
+		per := r.Prefill.Seconds / prompts // seconds for a prompt token
 		v := 1e6 * c.USDPerHour / 3600 * per
 		c.USDPerInput = &v
 		if watts > 0 {
@@ -43,8 +43,9 @@ func Cost(r *costmodel.Row, price float64) *CostJSON {
 	return c
 }
 
-// AddCosts appends to a comparison's table what its rows cost, and says below it what that is.
-// prices are USD an hour of one device by its name, from where they are.
+// AddCosts appends the costs of its rows to a comparison's table, and says below the table how
+// they were worked out. prices holds the price of each device by its name, in USD an hour; from
+// says where the prices come from.
 func AddCosts(t *Table, rows []costmodel.Row, prices map[string]float64, from []string) {
 	if len(prices) == 0 {
 		return
@@ -74,7 +75,7 @@ func AddCosts(t *Table, rows []costmodel.Row, prices map[string]float64, from []
 	t.Notes = append(t.Notes, CostNote(from))
 }
 
-// CostTable is what the rows of a comparison cost, as a table of its own.
+// CostTable lists the costs of the rows of a comparison in a table of their own.
 func CostTable(rows []costmodel.Row, prices map[string]float64) *Table {
 	t := &Table{Columns: []Column{{Name: "model", CSV: "model", Left: true}}}
 	for _, n := range RowNames(rows) {
@@ -85,7 +86,7 @@ func CostTable(rows []costmodel.Row, prices map[string]float64) *Table {
 	return t
 }
 
-// CostNote says what costs and energy of a comparison are.
+// CostNote says what the costs and energies of a comparison mean.
 func CostNote(from []string) string {
 	return "Costs: devices that do nothing but this workload, at its batch; a served load leaves some of their time idle (plan, simulate). Energy: devices at their TDP, so at most; idle draw, hosts and cooling are not in it. Prices: " + strings.Join(from, "; ") + "."
 }

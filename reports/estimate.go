@@ -9,8 +9,8 @@ import (
 	"github.com/OWNER/ridgeline/costmodel"
 )
 
-// EstimateTable lays one deployment out as a list of figures, with the roofline's times
-// beside calibrated ones.
+// EstimateTable lays one deployment out as a list of figures. Calibrated times have the
+// roofline's times beside them.
 func EstimateTable(row costmodel.Row) *Table {
 	c, e := row.Compiled, row.Estimate
 	t := &Table{Title: c.Model.Name + ": " + c.Model.Summary(), Columns: []Column{
@@ -33,7 +33,7 @@ func EstimateTable(row costmodel.Row) *Table {
 		}
 		t.Add(cells...)
 	}
-	// timed is a figure that depends on the fidelity.
+	// timed adds a figure that depends on the fidelity.
 	timed := func(g, name string, v func(costmodel.Estimate) string) {
 		add(g, name, v(e))
 		if r != nil {
@@ -98,14 +98,14 @@ func EstimateTable(row costmodel.Row) *Table {
 	return t
 }
 
-// BeyondContext warns of a workload that is longer than the model is made for, "" where it
-// is not.
+// BeyondContext returns a warning where a workload is longer than the model was made for, else
+// "".
 func BeyondContext(c *costmodel.Compiled, w costmodel.Workload) string {
 	return LongerThan(c.Model, w.Prompt, w.Generate)
 }
 
-// LongerThan warns of a sequence that is longer than a model is made for, "" where it is not
-// or the model does not say.
+// LongerThan returns a warning where a prompt and its generated tokens are longer than a model
+// was made for, "" where they are not or where the model does not say how long that is.
 func LongerThan(m *arch.Model, prompt, generate int) string {
 	if m.MaxContext == 0 || prompt+generate <= m.MaxContext {
 		return ""
@@ -114,8 +114,8 @@ func LongerThan(m *arch.Model, prompt, generate int) string {
 		Int(float64(prompt)), Int(float64(generate)), Int(float64(prompt+generate)))
 }
 
-// storedNote says what the weights of a quantised checkpoint take by format: the modules
-// left unconverted are among them.
+// storedNote says how many bytes the weights of a quantised checkpoint take in each format, the
+// modules that were left unconverted included.
 func storedNote(c *costmodel.Compiled) string {
 	shares := c.Stored()
 	if len(shares) == 0 {
@@ -131,14 +131,14 @@ func storedNote(c *costmodel.Compiled) string {
 	return s + "."
 }
 
-// Span is an interval in one unit.
+// Span prints an interval with one unit for both ends.
 func Span(low, high float64, unit string) string {
 	prefix, scale := prefixFor(unit, high)
 	return fmt.Sprintf("%s–%s %s%s", Digits(low/scale), Digits(high/scale), prefix, unit)
 }
 
-// BreakdownTable lists operations by falling time, and their sum. Where fitted is not nil
-// it holds the same operations with calibrated times, which stand beside.
+// BreakdownTable lists operations, the slowest first, and their sum. Where fitted is not nil, it
+// holds the same operations with calibrated times, and those get a column of their own.
 func BreakdownTable(title string, ops, fitted []costmodel.OpCost) *Table {
 	order := make([]int, len(ops))
 	for i := range order {
@@ -173,7 +173,7 @@ func BreakdownTable(title string, ops, fitted []costmodel.OpCost) *Table {
 			sum.Bytes[k] += o.Bytes[k]
 		}
 	}
-	drop := 8 // the ridge: there is no room for it beside the fitted times
+	drop := 8 // the arithmetic intensity of the ridge: there is no room for it beside the fitted times
 	if fitted == nil {
 		drop = 4
 	}

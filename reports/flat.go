@@ -12,8 +12,9 @@ import (
 	"github.com/OWNER/ridgeline/internal/plain"
 )
 
-// WriteCSV writes one line a record, with the fields of its JSON form as columns in the
-// same order: nested names are joined by dots, lists hold their JSON text, null is empty.
+// WriteCSV writes one line for each record. The columns are the fields of the record's JSON form
+// in the same order: names of nested fields are joined by dots, a list is written as its JSON
+// text, and null as nothing.
 func WriteCSV[T any](w io.Writer, records []T) error {
 	var header []string
 	index := map[string]int{}
@@ -48,7 +49,7 @@ func WriteCSV[T any](w io.Writer, records []T) error {
 	return out.Error()
 }
 
-// flatten visits the leaves of a JSON object in order.
+// flatten calls visit for each value of a JSON object that is not itself an object, in order.
 func flatten(data []byte, prefix string, visit func(name, value string)) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
@@ -82,7 +83,7 @@ func flatten(data []byte, prefix string, visit func(name, value string)) error {
 	return nil
 }
 
-// OperationRow is an operation in a list over several models: one line of CSV.
+// OperationRow is an operation of one of several models: one line of CSV.
 type OperationRow struct {
 	Model     string  `json:"model"`
 	Operation string  `json:"operation"`
@@ -98,7 +99,7 @@ type OperationRow struct {
 	Bound     string  `json:"bound"`
 }
 
-// Operations lists the breakdowns of estimates, the operations of each by falling time.
+// Operations lists the operations of several estimates, those of each with the slowest first.
 func Operations(es []EstimateJSON) []OperationRow {
 	var out []OperationRow
 	for _, e := range es {

@@ -14,7 +14,7 @@ import (
 	"github.com/OWNER/ridgeline/precision"
 )
 
-// ModelTable describes a model layer by layer; runs of equal layers share a row.
+// ModelTable describes a model layer by layer; consecutive equal layers share a row.
 func ModelTable(m *arch.Model) *Table {
 	p := m.Params()
 	t := &Table{Title: m.Name + ": " + m.Summary(), Columns: []Column{
@@ -67,7 +67,7 @@ func ModelTable(m *arch.Model) *Table {
 	return t
 }
 
-// parts lists the parameters outside the embedding by kind, the largest first.
+// parts lists the parameters of each kind of part, without the embedding, the largest first.
 func parts(p arch.ParamCount) string {
 	all := append(slices.Clone(p.Mixers), p.FFNs...)
 	all = append(all, arch.PartCount{Kind: "norms", Params: p.Norms})
@@ -79,7 +79,8 @@ func parts(p arch.ParamCount) string {
 	return strings.Join(words, ", ")
 }
 
-// Footprint says what a model keeps and reads, whatever device it runs on.
+// Footprint says what a model stores and reads for each token of context, which no device
+// changes.
 func Footprint(c *costmodel.Compiled) string {
 	m := c.Memory(costmodel.Workload{Batch: 1, Generate: max(c.Model.MaxContext, 1<<16)})
 	s := fmt.Sprintf("A token of context leaves %s B in the cache, and a step reads %s B for it; ", Int(m.CacheBytesPerToken), Int(m.CacheReadBytesPerToken))
@@ -142,7 +143,7 @@ func sources(l arch.Layer) string {
 	return " "
 }
 
-// ModelsTable lists presets and families with what each is.
+// ModelsTable lists presets and families, and says in a few words what each one is.
 func ModelsTable(presets []*arch.Model, docs []string, families []family.Family) *Table {
 	t := &Table{Columns: []Column{{Name: "model", CSV: "model", Left: true}, {Name: "layers", CSV: "layers"},
 		{Name: "parameters", CSV: "params", Scale: true}, {Name: "what it is", CSV: "doc", Left: true}}}
@@ -156,7 +157,7 @@ func ModelsTable(presets []*arch.Model, docs []string, families []family.Family)
 	return t
 }
 
-// HardwareTable lists profiles.
+// HardwareTable lists device profiles.
 func HardwareTable(ps []*hardware.Profile) *Table {
 	t := &Table{Columns: []Column{{Name: "name", CSV: "name", Left: true},
 		{Name: "bf16 peak", Unit: "FLOP/s", CSV: "bf16_flops", Scale: true}, {Name: "fp8 peak", Unit: "FLOP/s", CSV: "fp8_flops", Scale: true},
@@ -180,7 +181,7 @@ func HardwareTable(ps []*hardware.Profile) *Table {
 	return t
 }
 
-// ProfileTable shows every figure of a profile and its source.
+// ProfileTable shows every figure of a device profile with its source.
 func ProfileTable(p *hardware.Profile) *Table {
 	t := &Table{Title: p.Name + ": " + p.Title, Columns: []Column{{Name: "figure", CSV: "figure", Left: true}, {Name: "value", CSV: "value"}, {Name: "source", CSV: "source", Left: true}}}
 	add := func(name, unit string, f hardware.Figure) {

@@ -9,7 +9,7 @@ import (
 	"github.com/OWNER/ridgeline/study"
 )
 
-// WriteJSON writes v indented, with a newline at the end.
+// WriteJSON writes v indented and ends with a newline.
 func WriteJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
@@ -17,8 +17,8 @@ func WriteJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// EstimateJSON is an estimate as the command line prints it: stable, fields are added but
-// never renamed. Units are bytes, seconds, FLOPs and tokens.
+// EstimateJSON is an estimate as the command line prints it. Its fields are stable: new ones are
+// added, but none is renamed. Units are bytes, seconds, FLOPs and tokens.
 type EstimateJSON struct {
 	Model    string                   `json:"model"`
 	Hardware string                   `json:"hardware"`
@@ -26,12 +26,12 @@ type EstimateJSON struct {
 	Basis    string                   `json:"basis"`
 	Formats  string                   `json:"formats"`
 	TP       int                      `json:"tp"`
-	Devices  int                      `json:"devices"` // of all stages and groups
+	Devices  int                      `json:"devices"` // of all pipeline stages and groups together
 	Workload costmodel.Workload       `json:"workload"`
 	Params   ParamsJSON               `json:"params"`
 	Memory   costmodel.Memory         `json:"memory"`
 	Prefill  costmodel.PrefillSummary `json:"prefill"`
-	// Transfer is what a prompt leaves to hand to another device that decodes it.
+	// Transfer is what has to be sent after a prompt, where another device decodes it.
 	Transfer costmodel.Transfer `json:"transfer"`
 	Decode   costmodel.Decode   `json:"decode"`
 	// TokensPerSecondPerDevice is the throughput of decoding divided by the devices, where there are several.
@@ -40,31 +40,34 @@ type EstimateJSON struct {
 	TPOTSeconds              float64            `json:"tpot_seconds"`
 	RequestSeconds           float64            `json:"request_seconds"`
 	Interval                 costmodel.Interval `json:"interval"`
-	// Of a calibrated estimate: whose overhead it has, the time per token with Batch
-	// requests always in flight, and the datasheet's times beside it.
+	// The next fields belong to calibrated estimates.
+
+	// Engine names the serving engine whose overhead the times include.
 	Engine            string        `json:"engine,omitempty"`
 	ServedTPOTSeconds float64       `json:"served_tpot_seconds,omitempty"`
 	Roofline          *RooflineJSON `json:"roofline,omitempty"`
-	Breakdown         []OpJSON      `json:"breakdown,omitempty"`
+
+	Breakdown []OpJSON `json:"breakdown,omitempty"`
 	// Speculative is the workload with speculative decoding, where that was asked for.
 	Speculative *costmodel.Speculative `json:"speculative,omitempty"`
-	// WeightsByFormat is what a quantised checkpoint's weights take, all devices together.
+	// WeightsByFormat is how many bytes a quantised checkpoint's weights take in each format, on
+	// all devices together.
 	WeightsByFormat []arch.Share `json:"weights_by_format,omitempty"`
 	// Parallel is how pipeline stages, groups of devices and spread experts share the work;
-	// absent where there are none.
+	// absent where one device does all of it.
 	Parallel *costmodel.Parallel `json:"parallel,omitempty"`
-	// Warnings are what should be known before the figures are used.
+	// Warnings are what a reader should know before using the figures.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// RooflineJSON is the times of a workload at roofline.
+// RooflineJSON holds the times of a workload at roofline, in seconds.
 type RooflineJSON struct {
 	TTFTSeconds     float64 `json:"ttft_seconds"`
 	TPOTSeconds     float64 `json:"tpot_seconds"`
 	TokensPerSecond float64 `json:"tokens_per_second"`
 }
 
-// ParamsJSON counts parameters.
+// ParamsJSON counts a model's parameters.
 type ParamsJSON struct {
 	Total        int64 `json:"total"`
 	Embedding    int64 `json:"embedding"`
@@ -72,7 +75,7 @@ type ParamsJSON struct {
 	Active       int64 `json:"active"`
 }
 
-// OpJSON is an operation of a mean decode step.
+// OpJSON is one operation of a mean decode step.
 type OpJSON struct {
 	Operation string             `json:"operation"`
 	Detail    string             `json:"detail,omitempty"`
@@ -94,8 +97,8 @@ func paramsJSON(m *arch.Model) ParamsJSON {
 	return ParamsJSON{p.Total, p.Embedding, p.NonEmbedding, m.ActiveParams().Total}
 }
 
-// Estimate makes the JSON of one deployment. ops are its operations at roofline and fitted
-// the same ones with calibrated times; both may be nil.
+// Estimate makes the JSON of one deployment. ops are its operations at roofline, and fitted are
+// the same operations with calibrated times; both may be nil.
 func Estimate(row costmodel.Row, ops, fitted []costmodel.OpCost) EstimateJSON {
 	c, e := row.Compiled, row.Estimate
 	j := EstimateJSON{Model: c.Model.Name, Hardware: c.Hardware.Name, Fidelity: e.Fidelity.String(), Basis: e.Basis,
@@ -129,22 +132,22 @@ func Estimate(row costmodel.Row, ops, fitted []costmodel.OpCost) EstimateJSON {
 	return j
 }
 
-// CompareJSON is a comparison.
+// CompareJSON is a comparison of models.
 type CompareJSON struct {
 	Baseline string    `json:"baseline"`
 	Verdict  string    `json:"verdict"`
-	Faster   string    `json:"faster,omitempty"` // from which context on, in a sentence
+	Faster   string    `json:"faster,omitempty"` // a sentence that says from which context on a model decodes faster than the first
 	Rows     []RowJSON `json:"rows"`
 }
 
-// RowJSON is one model of it.
+// RowJSON is one model of a comparison.
 type RowJSON struct {
 	EstimateJSON
 	TokensPerSecondAtMaxBatch float64 `json:"tokens_per_second_at_max_batch"`
 	Speedup                   float64 `json:"speedup"`
-	// Cost is what its devices cost, where prices were given.
+	// Cost is what the row's devices cost, where prices were given.
 	Cost *CostJSON `json:"cost,omitempty"`
-	// Served is what the model does under a load that was asked for.
+	// Served is how the model does under a simulated load, where one was asked for.
 	Served *study.ServedFigures `json:"served,omitempty"`
 }
 
@@ -173,20 +176,22 @@ type ModelJSON struct {
 		Parts        map[string]int64 `json:"parts"`
 	} `json:"params"`
 	MaxContext int `json:"max_context,omitempty"`
-	// MTP is how many blocks of multi-token prediction its checkpoint has; they are no part of it.
+	// MTP is how many blocks of multi-token prediction the model's checkpoint has. They are not
+	// counted in any other field.
 	MTP int `json:"mtp,omitempty"`
-	// WeightsByFormat is what a quantised checkpoint's weights take.
+	// WeightsByFormat is how many bytes a quantised checkpoint's weights take in each format.
 	WeightsByFormat []arch.Share `json:"weights_by_format,omitempty"`
 	Notes           []string     `json:"notes,omitempty"`
 }
 
-// LayerJSON is a layer; the references are 0-based layers or null.
+// LayerJSON is a layer. Its references are the 0-based numbers of other layers, or null.
 type LayerJSON struct {
 	Mixer         string `json:"mixer"`
 	FFN           string `json:"ffn"`
 	ReadsCacheOf  *int   `json:"reads_cache_of"`
 	ReadsMemoryOf *int   `json:"reads_memory_of"`
-	// UsesWeightsOf is the layer that stores the weights which a shared block uses again, absent where it stores its own.
+	// UsesWeightsOf is the layer that stores the weights which this layer's shared block uses;
+	// absent where the layer stores its own.
 	UsesWeightsOf *int `json:"uses_weights_of,omitempty"`
 	// TakesPicksOf is the layer whose indexer picked the positions that this one sees, absent where it has its own or none.
 	TakesPicksOf *int `json:"takes_picks_of,omitempty"`

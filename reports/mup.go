@@ -14,8 +14,8 @@ import (
 	"github.com/OWNER/ridgeline/scaling"
 )
 
-// MupJSON is a transfer of hyperparameters: the rule asked for as a training script reads
-// it, and the others beside it.
+// MupJSON is a transfer of hyperparameters: by the rule that was asked for, in a form that a
+// training script reads, and by the other rules to compare with.
 type MupJSON struct {
 	Model  string       `json:"model"`
 	Depth  int          `json:"depth"`
@@ -46,7 +46,8 @@ func Mup(t *scaling.Transfer, rule scaling.Rule) MupJSON {
 	return j
 }
 
-// MupTables lays a transfer out: a column a rule, then where the card's departs.
+// MupTables lay a transfer out with a column for each rule, and list where the card's rules
+// differ from the others.
 func MupTables(j MupJSON) []*Table {
 	hs := append([]scaling.Hyper{j.Hyper}, j.Alternatives...)
 	t := &Table{Title: fmt.Sprintf("%s, %d layers, %s wide, from %s, %d layers, %s wide", j.Model, j.Depth, Int(float64(j.Width)), j.Base.Model, j.Base.Depth, Int(float64(j.Base.Width))),
@@ -61,7 +62,8 @@ func MupTables(j MupJSON) []*Table {
 		}
 		t.Add(cells...)
 	}
-	// said is a figure the card gives, unsaid one it has nothing about.
+	// said makes the cell for a figure that the card gives, unsaid the cell for one that the card
+	// does not mention.
 	said := func(f func(scaling.Hyper) float64) func(scaling.Hyper) Cell {
 		return func(h scaling.Hyper) Cell { return Shown(f(h), four(f(h))) }
 	}
@@ -128,7 +130,7 @@ func initText(i scaling.Init) string {
 	return "normal " + four(i.Std)
 }
 
-// four prints four significant digits, with an exponent only where it is short.
+// four prints four significant digits, and uses an exponent only where that is short.
 func four(v float64) string {
 	a := math.Abs(v)
 	if a >= 1000 && a < 1e15 {
@@ -137,11 +139,11 @@ func four(v float64) string {
 	return strconv.FormatFloat(v, 'g', 4, 64)
 }
 
-// exponent is a number in scientific notation without a decimal point, which YAML 1.1
-// readers take for a string.
+// exponent finds numbers in scientific notation without a decimal point, which YAML 1.1 readers
+// take for text.
 var exponent = regexp.MustCompile(`(?m)((?:: |- )-?\d+)(e[-+]?\d+)$`)
 
-// WriteYAML writes v as its JSON form has it, in YAML.
+// WriteYAML writes v in YAML with the names that its JSON form has.
 func WriteYAML(w io.Writer, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -7,7 +7,8 @@ import (
 	"github.com/OWNER/ridgeline/costmodel"
 )
 
-// addParallel lists how stages, groups and spread experts share a workload, where there are any.
+// addParallel lists how pipeline stages, groups of devices and spread experts share a workload.
+// It lists nothing where one device does all of it.
 func addParallel(c *costmodel.Compiled, e *costmodel.Estimate, add func(group, name, value string)) {
 	x := e.Parallel
 	if x == nil {
@@ -47,7 +48,7 @@ func addParallel(c *costmodel.Compiled, e *costmodel.Estimate, add func(group, n
 	add("pipeline", "a microbatch, by stage", Span(low.Seconds, high.Seconds, "s"))
 }
 
-// overlapNote says what a fidelity takes to happen at the same time.
+// overlapNote says what a fidelity assumes to happen at the same time.
 func overlapNote(f costmodel.Fidelity) string {
 	if f == costmodel.Limit {
 		return "Inside a stage everything overlaps, what is sent too; a microbatch waits for the stage before it."
@@ -55,7 +56,7 @@ func overlapNote(f costmodel.Fidelity) string {
 	return "What is sent is waited for: nothing overlaps but the stages, which work different microbatches."
 }
 
-// parallelNote sums up how the devices of one row share its work.
+// parallelNote sums up how the devices of one row share the work.
 func parallelNote(c *costmodel.Compiled, x *costmodel.Parallel) string {
 	s := fmt.Sprintf("%d devices (%s), %s tok/s each", x.Devices, c.Ranks(), Digits(x.TokensPerSecondPerDevice))
 	if x.PP > 1 {

@@ -8,8 +8,9 @@ import (
 	"github.com/OWNER/ridgeline/plan"
 )
 
-// PlanRow is a deployment of a plan as the command line prints it: fields are added, never
-// renamed. Figures of the objective are of the simulator.
+// PlanRow is a deployment of a plan as the command line prints it. Its fields are stable: new
+// ones are added, but none is renamed. The figures that an objective limits come from the
+// simulator.
 type PlanRow struct {
 	Model    string `json:"model"`
 	Hardware string `json:"hardware"`
@@ -18,66 +19,66 @@ type PlanRow struct {
 	EP       int    `json:"ep"`
 	DP       int    `json:"dp"`
 	Replicas int    `json:"replicas"`
-	// GPUs are the devices of all replicas.
+	// GPUs is the number of devices of all replicas.
 	GPUs            int    `json:"gpus"`
 	Weights         string `json:"weights"`                    // their format; "" is as the checkpoint has them
 	KV              string `json:"kv"`                         // the cache's format; "" is the activations'
-	Draft           string `json:"draft,omitempty"`            // what drafts, tokens a step and acceptance; none where it is absent
-	PrefillReplicas int    `json:"prefill_replicas,omitempty"` // that work prompts alone
-	DecodeReplicas  int    `json:"decode_replicas,omitempty"`  // that decode what those hand over
+	Draft           string `json:"draft,omitempty"`            // what drafts tokens, how many a step, and which share is accepted; absent without speculative decoding
+	PrefillReplicas int    `json:"prefill_replicas,omitempty"` // replicas that only work prompts
+	DecodeReplicas  int    `json:"decode_replicas,omitempty"`  // replicas that only decode, after those prompts
 	Engine          string `json:"engine"`
-	Seqs            int    `json:"max_num_seqs"`           // most sequences of a replica at once
-	Budget          int    `json:"max_num_batched_tokens"` // most tokens of a step
-	MaxBatch, Chunk int    `json:"-"`                      // the last two as they were varied, 0: not
+	Seqs            int    `json:"max_num_seqs"`           // the most sequences that a replica runs at once
+	Budget          int    `json:"max_num_batched_tokens"` // the most tokens of one engine step
+	MaxBatch, Chunk int    `json:"-"`                      // the two values above where they were varied, else 0
 	Meets           bool   `json:"meets"`                  // whether the objective is met
-	Front           bool   `json:"front"`                  // whether no other meets it at no higher cost and no longer times
+	Front           bool   `json:"front"`                  // whether every other deployment that meets the objective costs more or has longer times
 
 	Objective []PlanFigure `json:"objective"` // the figures that the objective limits
-	Binds     string       `json:"binds"`     // which of them is nearest to its limit
-	Margin    float64      `json:"margin"`    // by which part of the limit that one stays below it; negative beyond
+	Binds     string       `json:"binds"`     // the name of the figure that is nearest to its limit
+	Margin    float64      `json:"margin"`    // the distance of that figure to its limit, as a share of the limit; negative beyond the limit
 
-	MeanTTFT float64 `json:"mean_ttft_seconds"` // time to first token
-	MeanTPOT float64 `json:"mean_tpot_seconds"` // time per output token after it
-	Rate     float64 `json:"request_rate"`      // requests a second, all replicas
-	Input    float64 `json:"input_tokens"`      // a second
-	Output   float64 `json:"output_tokens"`     // a second
+	MeanTTFT float64 `json:"mean_ttft_seconds"` // mean time to the first token
+	MeanTPOT float64 `json:"mean_tpot_seconds"` // mean time per output token after the first
+	Rate     float64 `json:"request_rate"`      // requests a second, of all replicas together
+	Input    float64 `json:"input_tokens"`      // prompt tokens a second
+	Output   float64 `json:"output_tokens"`     // generated tokens a second
 	Busy     float64 `json:"busy"`              // share of the time in which replicas compute
 
 	USDPerHour   *float64 `json:"usd_per_hour"`             // null without prices
-	USDPerInput  *float64 `json:"usd_per_million_input"`    // the part of the cost that prompts take the time of
-	USDPerOutput *float64 `json:"usd_per_million_output"`   // the rest
-	GPUHours     float64  `json:"gpu_hours_per_million"`    // per million tokens, input and output
+	USDPerInput  *float64 `json:"usd_per_million_input"`    // USD for a million prompt tokens: the share of the cost for the time that prompts take
+	USDPerOutput *float64 `json:"usd_per_million_output"`   // USD for a million generated tokens: the rest of the cost
+	GPUHours     float64  `json:"gpu_hours_per_million"`    // for a million tokens, prompt and generated
 	Watts        float64  `json:"watts_at_most"`            // devices at their TDP while they compute; idle draw and hosts are not in it
-	Joules       float64  `json:"joules_per_token_at_most"` // the same over input and output tokens
-	Command      string   `json:"command"`                  // that starts one replica; two lines where some work prompts and others decode
+	Joules       float64  `json:"joules_per_token_at_most"` // the energy at that power for one token, prompt or generated
+	Command      string   `json:"command"`                  // the command that starts one replica; two lines where some replicas work prompts and others decode
 }
 
 // PlanFigure is a figure that an objective limits.
 type PlanFigure struct {
-	Name  string  `json:"name"`  // and its limit
+	Name  string  `json:"name"`  // the figure and its limit
 	Limit float64 `json:"limit"` // seconds, or for goodput a share
 	Value float64 `json:"value"` // mean over seeds
-	Low   float64 `json:"low"`   // of its 90 % interval over seeds
+	Low   float64 `json:"low"`   // the lower end of the figure's 90 % interval over seeds
 	High  float64 `json:"high"`
-	// Slow is the same with every kernel at the slow bound of its calibration, null where
-	// nothing was measured.
+	// Slow is the same figure where every kernel takes the longest time within its calibration's
+	// 90 % interval; null where nothing was measured.
 	Slow *float64 `json:"slow"`
 }
 
 // PlanJSON is a plan.
 type PlanJSON struct {
 	Verdict     string     `json:"verdict"`
-	Deployments int        `json:"deployments"` // estimated
-	Impossible  int        `json:"impossible"`  // of those: they do not fit, or cannot serve such requests
-	Unseen      int        `json:"unseen"`      // not simulated, and by their bound not dearer than the best
-	Proven      bool       `json:"proven"`      // that nothing of the space is cheaper
-	Stopped     bool       `json:"stopped"`     // before all finalists were simulated
+	Deployments int        `json:"deployments"` // how many were estimated
+	Impossible  int        `json:"impossible"`  // how many of those do not fit, or cannot serve requests of this length
+	Unseen      int        `json:"unseen"`      // how many were not simulated though they might be no dearer than the best, going by a lower bound of their cost
+	Proven      bool       `json:"proven"`      // whether it is proven that no deployment of the space is cheaper
+	Stopped     bool       `json:"stopped"`     // whether the search was stopped before all finalists were simulated
 	Best        *PlanRow   `json:"best"`        // null where nothing meets the objective
-	Rows        []*PlanRow `json:"rows"`        // the finalists
-	Prices      []string   `json:"prices"`      // where prices are from
+	Rows        []*PlanRow `json:"rows"`        // the finalists: the deployments that were simulated
+	Prices      []string   `json:"prices"`      // where the prices come from
 }
 
-// Plan makes a plan's rows. prices say where prices are from.
+// Plan makes the JSON of a plan. prices say where the prices come from.
 func Plan(p *plan.Plan, prices []string) *PlanJSON {
 	j := &PlanJSON{Deployments: p.Deployments, Impossible: p.Impossible, Unseen: p.Unseen, Proven: p.Proven, Stopped: p.Stopped, Prices: prices}
 	for _, o := range p.Finalists {
@@ -118,7 +119,7 @@ func Plan(p *plan.Plan, prices []string) *PlanJSON {
 	return j
 }
 
-// bounded keeps what machine formats can hold.
+// bounded replaces an infinite figure by the largest number, since JSON has no infinity.
 func bounded(v float64) float64 {
 	switch {
 	case math.IsNaN(v):
@@ -136,7 +137,7 @@ func given(name string, n int) string {
 	return fmt.Sprintf("%s %d", name, n)
 }
 
-// short names a row by what tells it from the others.
+// short names a row by the settings in which it differs from the other rows.
 func (j *PlanJSON) short(r *PlanRow) string {
 	differ := func(of func(*PlanRow) string) bool {
 		for _, x := range j.Rows {
@@ -161,7 +162,7 @@ func (j *PlanJSON) short(r *PlanRow) string {
 	return strings.Join(parts, " ")
 }
 
-// Deployed names a row's deployment.
+// Deployed describes a row's deployment in words.
 func (r *PlanRow) Deployed() string {
 	s := fmt.Sprintf("%s on %s", r.Model, r.Hardware)
 	if split := r.split(); split != "" {
@@ -179,7 +180,8 @@ func (r *PlanRow) Deployed() string {
 	return s + ", " + r.Engine
 }
 
-// apart is the replicas for prompts and those that decode, "" where they do both.
+// apart says how many replicas work prompts and how many decode, or returns "" where every
+// replica does both.
 func (r *PlanRow) apart() string {
 	if r.PrefillReplicas == 0 {
 		return ""
@@ -187,7 +189,7 @@ func (r *PlanRow) apart() string {
 	return fmt.Sprintf("%d+%d", r.PrefillReplicas, r.DecodeReplicas)
 }
 
-// replicas counts them in words.
+// replicas says how many replicas there are.
 func (r *PlanRow) replicas() string {
 	s := Several(r.Replicas, "replica", "replicas")
 	if r.PrefillReplicas > 0 {
@@ -209,7 +211,7 @@ func (r *PlanRow) split() string {
 	return strings.Join(parts, " ")
 }
 
-// Several is a number of things in words: "one replica", "12 replicas".
+// Several writes a number with the word for the thing counted: "one replica", "12 replicas".
 func Several(n int, one, many string) string {
 	if n == 1 {
 		return "one " + one
@@ -217,7 +219,7 @@ func Several(n int, one, many string) string {
 	return Int(float64(n)) + " " + many
 }
 
-// planFigure is a figure and its limit in words.
+// planFigure writes a figure with its limit.
 func planFigure(m plan.Measured) string {
 	if m.Limit.Figure == "goodput" {
 		return fmt.Sprintf("goodput is %.4g %% of the requests, %.4g %% are asked for", 100*m.Value, 100*m.Limit.Seconds)
@@ -235,7 +237,7 @@ func planFigure(m plan.Measured) string {
 	return fmt.Sprintf("%s %s %s, at most %s are asked for", which, name, value, SI(m.Limit.Seconds, "s"))
 }
 
-// planVerdict says what to do in sentences.
+// planVerdict says in sentences which deployment to take.
 func planVerdict(p *plan.Plan, j *PlanJSON) string {
 	if len(p.Finalists) == 0 {
 		if p.Stopped {
@@ -281,7 +283,7 @@ func planVerdict(p *plan.Plan, j *PlanJSON) string {
 	return s + rest(p)
 }
 
-// rest says what the answer is worth.
+// rest says how sure the answer is.
 func rest(p *plan.Plan) string {
 	seen := Several(len(p.Finalists), "of them was simulated", "of them were simulated")
 	s := fmt.Sprintf(" %s estimated, %s", strings.Replace(Several(p.Deployments, "deployment was", "deployments were"), "one", "One", 1), seen)
@@ -301,7 +303,7 @@ func rest(p *plan.Plan) string {
 	return s + fmt.Sprintf("; %s may be cheaper by their bounds (--finalists).", Int(float64(p.Unseen)))
 }
 
-// PlanTable shows the finalists, those that meet the objective first.
+// PlanTable lists the finalists; those that meet the objective stand first.
 func PlanTable(title string, p *plan.Plan, j *PlanJSON) *Table {
 	t := &Table{Title: title, Turn: true}
 	add := func(c Column) { t.Columns = append(t.Columns, c) }

@@ -9,7 +9,7 @@ import (
 	"github.com/OWNER/ridgeline/scaling"
 )
 
-// ScaleJSON is a fair comparison: models made equal to a reference.
+// ScaleJSON is a comparison of models that were made equal to a reference in one measure.
 type ScaleJSON struct {
 	By        string         `json:"by"`
 	Solve     string         `json:"solve"`
@@ -18,22 +18,22 @@ type ScaleJSON struct {
 	Rows      []ScaleRowJSON `json:"rows"`
 }
 
-// ScaleRowJSON is one model of it.
+// ScaleRowJSON is one model of such a comparison.
 type ScaleRowJSON struct {
 	Model        string  `json:"model"`
-	Spec         string  `json:"spec,omitempty"` // as other verbs take it
+	Spec         string  `json:"spec,omitempty"` // the text that names this model as a MODEL argument
 	Depth        int     `json:"depth"`
 	Width        int     `json:"width"`
 	AspectRatio  float64 `json:"aspect_ratio"`
 	Params       int64   `json:"params"`
 	CountingForm *int64  `json:"counting_form"`
 	Value        float64 `json:"value"`
-	// Off is value over the reference's, less 1.
+	// Off is the model's measure divided by the reference's, less 1.
 	Off float64 `json:"off"`
-	// Solved is the aspect ratio before rounding.
+	// Solved is the aspect ratio that the solver found, before the width was rounded.
 	Solved *float64 `json:"aspect_ratio_solved,omitempty"`
 	Notes  []string `json:"notes,omitempty"`
-	// Warnings are what should be known before the figures are used.
+	// Warnings are what a reader should know before using the figures.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
@@ -46,7 +46,7 @@ func scaleRow(m *arch.Model) ScaleRowJSON {
 	return r
 }
 
-// Scale makes the JSON of matches; value is the reference's measure.
+// Scale makes the JSON of models made equal to ref; value is the measure of ref.
 func Scale(s *scaling.Setting, solve scaling.Dimension, ref *arch.Model, value float64, ms []scaling.Match) ScaleJSON {
 	j := ScaleJSON{By: s.By.String(), Solve: solve.String(), Unit: s.By.Unit(), Reference: scaleRow(ref)}
 	j.Reference.Value = value
@@ -61,7 +61,7 @@ func Scale(s *scaling.Setting, solve scaling.Dimension, ref *arch.Model, value f
 	return j
 }
 
-// ScaleTable lays matches out: the reference first.
+// ScaleTable lists the models, the reference first.
 func ScaleTable(j ScaleJSON, setting string) *Table {
 	measure := map[string]string{"counting-form": "counting\nform", "params": "params", "train-flops": "train",
 		"decode-bytes": "decode", "throughput": "decode"}[j.By]
@@ -98,7 +98,7 @@ func ScaleTable(j ScaleJSON, setting string) *Table {
 	return t
 }
 
-// signed prints a difference in percent with its sign, 0 without one.
+// signed prints a difference in percent with its sign, and a difference of zero without one.
 func signed(v float64, decimals int) string {
 	s := fmt.Sprintf("%+.*f", decimals, 100*v)
 	if strings.Trim(s, "+-0.") == "" {
@@ -107,7 +107,7 @@ func signed(v float64, decimals int) string {
 	return s + " %"
 }
 
-// trim prints a ratio with two decimals where it has any.
+// trim prints a ratio with two decimals, or without any where they would be zeros.
 func trim(v float64) string {
 	if v == math.Trunc(v) {
 		return Int(v)
@@ -115,7 +115,7 @@ func trim(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
-// ScaleSetting says what was made equal.
+// ScaleSetting says in which measure the models were made equal.
 func ScaleSetting(s *scaling.Setting, solve scaling.Dimension, step int, ref string) string {
 	text := map[scaling.Measure]string{
 		scaling.CountingForm: "non-embedding parameters by the paper's counting forms",

@@ -10,9 +10,9 @@ import (
 	"github.com/OWNER/ridgeline/serving"
 )
 
-// SimulateRow is one simulated load of one model, as the command line prints it: names that
-// vLLM's benchmark has mean the same here (times in milliseconds), the rest is ours. Fields
-// are added but never renamed; a figure that does not exist is left out.
+// SimulateRow is one simulated load of one model as the command line prints it. Fields with names
+// that vLLM's benchmark has mean the same as there (times in milliseconds). Fields are stable:
+// new ones are added, none is renamed, and a figure that does not exist is left out.
 type SimulateRow struct {
 	Model    string `json:"model"`
 	Hardware string `json:"hardware"`
@@ -67,7 +67,7 @@ type SimulateRow struct {
 
 	Preemptions   int      `json:"preemptions"`
 	PrefixHitRate float64  `json:"prefix_hit_rate"`
-	KVPeak        float64  `json:"kv_peak"` // share of the blocks
+	KVPeak        float64  `json:"kv_peak"` // the largest share of the cache's blocks in use at any time
 	KVBlocks      int      `json:"kv_blocks"`
 	KVBlockTokens int      `json:"kv_block_tokens"`
 	BatchMean     float64  `json:"batch_mean"`
@@ -78,20 +78,23 @@ type SimulateRow struct {
 	Timeouts      int      `json:"timeouts"`
 	QueueMean     *float64 `json:"mean_queue_ms,omitempty"`
 
-	// Of replicas for prompts and others for decoding.
-	PrefillReplicas int      `json:"prefill_replicas,omitempty"` // that work prompts
-	DecodeReplicas  int      `json:"decode_replicas,omitempty"`  // that decode what those hand over
-	MeanHandover    *float64 `json:"mean_handover_ms,omitempty"` // from the end of a prompt's work to where it decodes: room, link and way
-	MeanTransfer    *float64 `json:"mean_transfer_ms,omitempty"` // of that, the way
+	// The next group is of runs in which some replicas work prompts and others decode.
 
-	// Of speculative decoding, by the names that vLLM's benchmark has for them.
+	PrefillReplicas int      `json:"prefill_replicas,omitempty"` // replicas that only work prompts
+	DecodeReplicas  int      `json:"decode_replicas,omitempty"`  // replicas that only decode
+	MeanHandover    *float64 `json:"mean_handover_ms,omitempty"` // from the end of a prompt's work to where its first token is decoded: waiting for room, waiting for the link, and the transfer
+	MeanTransfer    *float64 `json:"mean_transfer_ms,omitempty"` // of that, the transfer
+
+	// The next group is of speculative decoding, with the names of vLLM's benchmark.
+
 	Drafts           int      `json:"spec_decode_num_drafts,omitempty"`        // steps of sequences that verified drafted tokens
-	DraftTokens      int      `json:"spec_decode_draft_tokens,omitempty"`      // tokens drafted for them
-	AcceptedTokens   int      `json:"spec_decode_accepted_tokens,omitempty"`   // of those, kept
-	AcceptanceRate   *float64 `json:"spec_decode_acceptance_rate,omitempty"`   // the share kept, percent
-	AcceptanceLength *float64 `json:"spec_decode_acceptance_length,omitempty"` // tokens a step made of a sequence, in the mean
+	DraftTokens      int      `json:"spec_decode_draft_tokens,omitempty"`      // draft tokens proposed in those steps
+	AcceptedTokens   int      `json:"spec_decode_accepted_tokens,omitempty"`   // draft tokens accepted
+	AcceptanceRate   *float64 `json:"spec_decode_acceptance_rate,omitempty"`   // the share of draft tokens that was accepted, in percent
+	AcceptanceLength *float64 `json:"spec_decode_acceptance_length,omitempty"` // the mean number of tokens that a step generates for a sequence
 
-	// Shares of a request's time in the system; they add up to 1.
+	// The next group are shares of the time that a request spends in the system; they add up to 1.
+
 	WeightsShare float64 `json:"weights_share"`
 	CacheShare   float64 `json:"cache_share"`
 	PrefillShare float64 `json:"prefill_share"`
@@ -99,25 +102,25 @@ type SimulateRow struct {
 	WaitingShare float64 `json:"waiting_share"`
 	Why          string  `json:"why"`
 
-	// Warnings are what should be known before the figures are used.
+	// Warnings are what a reader should know before using the figures.
 	Warnings []string `json:"warnings,omitempty"`
 
 	Seeds    int                   `json:"seeds"`
-	Interval map[string][2]float64 `json:"interval,omitempty"`         // 90 % of the mean over seeds
-	Kernels  map[string][2]float64 `json:"interval_kernels,omitempty"` // at the bounds of the calibration
+	Interval map[string][2]float64 `json:"interval,omitempty"`         // 90 % intervals of the means over seeds, by field
+	Kernels  map[string][2]float64 `json:"interval_kernels,omitempty"` // the means with every kernel at the lower and at the upper bound of its calibration, by field
 }
 
-// SimulateSetting is what was asked of a row.
+// SimulateSetting is what a row was asked to simulate.
 type SimulateSetting struct {
 	Model, Hardware, Fidelity, Basis, Load string
 	TP, Replicas, Clients, Requests        int
-	Rate, Burstiness                       float64 // 0: none
+	Rate, Burstiness                       float64 // requests a second and their burstiness; 0 where clients send requests instead
 	SLO                                    serving.SLO
 	Warnings                               []string
-	Apart                                  *serving.Apart // nil: every replica does all
+	Apart                                  *serving.Apart // how replicas are divided between prompts and decoding; nil where every replica does both
 }
 
-// Simulate makes a row of an outcome.
+// Simulate makes the row for the outcome of a simulation.
 func Simulate(s SimulateSetting, d *serving.Deployment, o *serving.Outcome) *SimulateRow {
 	m := &o.Metrics
 	r := &SimulateRow{Model: s.Model, Hardware: s.Hardware, TP: s.TP, Engine: d.Profile.Name, Fidelity: s.Fidelity, Basis: s.Basis,
@@ -201,7 +204,7 @@ func millis(s serving.Summary) (mean, median, std, p50, p90, p99 *float64) {
 	return ms(s.Mean), ms(s.Median), ms(s.Std), ms(s.Median), ms(s.P90), ms(s.P99)
 }
 
-// SimulateTable shows rows for people.
+// SimulateTable lists simulated loads.
 func SimulateTable(title string, rows []*SimulateRow) *Table {
 	goodput, many, preempted, failed := false, false, false, false
 	for _, r := range rows {
@@ -314,7 +317,7 @@ func orDash(v *float64, times float64) Cell {
 	return Num(*v * times)
 }
 
-// WriteRequests writes every request of a run as CSV: times in seconds.
+// WriteRequests writes one line of CSV for each request of a run; times are in seconds.
 func WriteRequests(w io.Writer, r *serving.Result) error {
 	c := csv.NewWriter(w)
 	if err := c.Write([]string{"id", "arrival", "prompt", "generate", "status", "replica", "queue_seconds", "ttft_seconds", "tpot_seconds", "e2e_seconds", "cached_tokens", "preemptions", "why"}); err != nil {
@@ -338,7 +341,7 @@ func WriteRequests(w io.Writer, r *serving.Result) error {
 	return c.Error()
 }
 
-// ServingEngineTable shows what an engine is set to, and where every default is from.
+// ServingEngineTable shows the settings of a simulated engine, and where each default comes from.
 func ServingEngineTable(d *serving.Deployment) *Table {
 	t := &Table{Title: fmt.Sprintf("%s (%s) as deployed", d.Profile.Title, d.Profile.Name), Columns: []Column{
 		{Name: "setting", CSV: "setting", Left: true}, {Name: "value", CSV: "value", Left: true}, {Name: "default from", CSV: "source", Left: true}}}

@@ -6,7 +6,7 @@ import (
 	"github.com/OWNER/ridgeline/serving/check"
 )
 
-// ServingCheckTables shows how far the simulation is from measured runs.
+// ServingCheckTables show how far simulations are from measured runs.
 func ServingCheckTables(r *check.Report) []*Table {
 	var out []*Table
 	percent := func(name, csv string) Column {

@@ -8,7 +8,7 @@ import (
 	"github.com/OWNER/ridgeline/serving"
 )
 
-// handOver lists what a prompt leaves to hand to another device that decodes it.
+// handOver lists what has to be sent after a prompt where another device decodes it.
 func handOver(add func(group, name, value string), x costmodel.Transfer) {
 	if x.Bytes <= 0 {
 		return
@@ -23,7 +23,7 @@ func handOver(add func(group, name, value string), x costmodel.Transfer) {
 	}
 }
 
-// speculated lists what speculative decoding makes of an estimate.
+// speculated lists how speculative decoding changes an estimate.
 func speculated(add func(group, name, value string), s *costmodel.Speculative) {
 	if s == nil {
 		return
@@ -68,7 +68,7 @@ func breakEven(s *costmodel.Speculative) string {
 	return Digits(*s.BreakEven)
 }
 
-// gainsAt is the batches at which speculation is no slower.
+// gainsAt says at which batches speculation is no slower.
 func gainsAt(s *costmodel.Speculative) string {
 	switch {
 	case s.GainsFrom == 0:
@@ -79,7 +79,7 @@ func gainsAt(s *costmodel.Speculative) string {
 	return fmt.Sprintf("%s to %s", Int(float64(s.GainsFrom)), Int(float64(s.SlowerFrom-1)))
 }
 
-// speculationColumns are those of a comparison in which every row speculates.
+// speculationColumns are the columns of a comparison in which every row speculates.
 func speculationColumns() []Column {
 	return []Column{
 		{Name: "TPOT\nspec.", Unit: "s", CSV: "speculative_tpot_seconds", Scale: true},
@@ -97,7 +97,7 @@ func speculationCells(s *costmodel.Speculative) []Cell {
 	return []Cell{Num(s.TPOTSeconds), Shown(s.Speedup, ratio(s.Speedup)), even, Txt(gainsAt(s))}
 }
 
-// speculationNotes say what speculation assumes.
+// speculationNotes say what the figures of speculation assume.
 func speculationNotes(rows []costmodel.Row) []string {
 	var notes []string
 	var states []string
@@ -126,7 +126,7 @@ func speculationNotes(rows []costmodel.Row) []string {
 	return notes
 }
 
-// prefixNotes say how much of the prompts was found in the cache.
+// prefixNotes say how much of each prompt was taken to be in the cache already.
 func prefixNotes(rows []costmodel.Row) []string {
 	var notes []string
 	for i := range rows {
@@ -143,7 +143,7 @@ func prefixNotes(rows []costmodel.Row) []string {
 	return notes
 }
 
-// speculated fills in what a run drafted and accepted.
+// speculated fills in how many tokens a run drafted and accepted.
 func (r *SimulateRow) speculated(d *serving.Deployment, s *serving.Stats) {
 	v := d.Limits.Verified
 	if v.Drafts == 0 {
@@ -157,7 +157,7 @@ func (r *SimulateRow) speculated(d *serving.Deployment, s *serving.Stats) {
 	r.AcceptanceRate, r.AcceptanceLength = &rate, &length
 }
 
-// apart fills in what moved between replicas for prompts and those that decode.
+// apart fills in how long caches took to reach the replicas that decode.
 func (r *SimulateRow) apart(a *serving.Apart, o *serving.Outcome) {
 	if a == nil {
 		return

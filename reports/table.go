@@ -14,46 +14,47 @@ import (
 	"github.com/OWNER/ridgeline/internal/plain"
 )
 
-// Width is the columns a table may take on a terminal.
+// Width is how many characters a table may be wide on a terminal.
 const Width = 100
 
-// Column is a column of figures or text.
+// Column is a column of figures or of text.
 type Column struct {
-	Name string // lines separated by \n; CSV joins them with a space
+	Name string // of the column; its lines are separated by \n, which CSV replaces by spaces
 	Unit string // without prefix: "s", "B"; "" for text and plain numbers
-	CSV  string // name in CSV: base units, snake case
-	Left bool   // text
-	// Scale: the column is printed with one SI prefix. Without it numbers print as Int.
+	CSV  string // name of the column in CSV: the unit has no prefix, words are joined by _
+	Left bool   // text, aligned to the left
+	// Scale says that all figures of the column are printed with one SI prefix. Without Scale,
+	// figures are printed as whole numbers.
 	Scale bool
-	Plain bool // three digits, no prefix
+	Plain bool // figures are printed with three significant digits and without a prefix
 	Cells []Cell
 }
 
-// Cell is a number, a text, or a number shown in words of its own.
+// Cell is a number, a text, or a number that is shown as a text.
 type Cell struct {
 	V    float64
-	Text string // if set, printed instead
-	num  bool   // CSV writes V though Text is set
+	Text string // where it is not "", printed in place of V
+	num  bool   // whether CSV has V though Text is set
 }
 
-// Num and Txt make cells.
+// Num makes the cell of a number.
 func Num(v float64) Cell { return Cell{V: v} }
 
-// Shown is a number that tables print as the given text; CSV has the number.
+// Shown makes the cell of a number that tables print as the given text; CSV has the number.
 func Shown(v float64, text string) Cell { return Cell{v, text, true} }
 
-// Txt makes a text cell.
+// Txt makes the cell of a text.
 func Txt(s string) Cell { return Cell{Text: s} }
 
-// Table is a grid of columns with text above and below.
+// Table is a grid of columns, with text above and below.
 type Table struct {
 	Title   string
 	Columns []Column
 	Notes   []string
-	Turn    bool // may be turned where it is too wide
+	Turn    bool // whether rows and columns may be swapped where the table is too wide
 }
 
-// Add appends a row; it panics if the cells do not match the columns.
+// Add appends a row; it panics unless there is one cell for each column.
 func (t *Table) Add(cells ...Cell) {
 	if len(cells) != len(t.Columns) {
 		panic(fmt.Sprintf("reports: %d cells for %d columns", len(cells), len(t.Columns)))
@@ -70,7 +71,7 @@ func (t *Table) rows() int {
 	return len(t.Columns[0].Cells)
 }
 
-// rendered returns the header lines and printed cells of a column.
+// rendered returns the header lines and the printed cells of a column.
 func (c *Column) rendered() (head string, cells []string) {
 	head = c.Name
 	prefix, scale := "", 1.0
@@ -103,11 +104,11 @@ func (c *Column) rendered() (head string, cells []string) {
 	return head, cells
 }
 
-// Text writes the table for a terminal, no wider than Width where it can be helped: a
-// table that may Turn does so when it is too wide, its columns becoming rows.
+// Text writes the table for a terminal. It keeps to Width where it can: a table that has Turn set
+// and is too wide gets its columns as rows.
 func (t *Table) Text(w io.Writer) error { return t.TextWidth(w, Width) }
 
-// TextWidth is Text for a terminal of so many columns.
+// TextWidth writes the table as Text does, for a terminal that is width characters wide.
 func (t *Table) TextWidth(w io.Writer, width int) error {
 	heads, cells := t.grid()
 	over := gridWidth(heads, cells) - width
@@ -115,7 +116,7 @@ func (t *Table) TextWidth(w io.Writer, width int) error {
 	if over <= 0 || !t.Turn && (width >= Width || body.gridWidth() <= width) {
 		return t.text(w, body, width)
 	}
-	// As many columns as fit stand beside each other, the rest below.
+	// As many columns as fit stand side by side; the others follow below.
 	all := t.turned(width)
 	for from := 1; from < len(all.Columns); {
 		to := len(all.Columns)
@@ -143,8 +144,9 @@ func (t *Table) TextWidth(w io.Writer, width int) error {
 	return nil
 }
 
-// wrapped breaks the texts of the last column so that the table is over characters
-// narrower, where it is of text and that leaves it room for words.
+// wrapped breaks the texts of the last column into lines, so that the table becomes over
+// characters narrower. It does nothing where the column has figures or would become too narrow
+// for words.
 func (t *Table) wrapped(over int) *Table {
 	last := len(t.Columns) - 1
 	if over <= 0 || last < 1 || !t.Columns[last].Left {
@@ -168,8 +170,8 @@ func (t *Table) wrapped(over int) *Table {
 	return &out
 }
 
-// narrowed breaks labels and values of a table of two columns that is too wide: labels take two
-// fifths of the width or less, values what is left.
+// narrowed breaks the labels and values of a table of two columns that is too wide: labels get at
+// most two fifths of the width, and values the rest.
 func (t *Table) narrowed(width int) *Table {
 	if len(t.Columns) != 2 || t.gridWidth() <= width {
 		return t
@@ -194,7 +196,7 @@ func (t *Table) narrowed(width int) *Table {
 	return &out
 }
 
-// broken breaks text to a width, words that are longer too.
+// broken breaks a text into lines of at most width characters, also within longer words.
 func broken(s string, width int) string {
 	var lines []string
 	for _, l := range strings.Split(wrapTo(s, width), "\n") {
@@ -207,14 +209,14 @@ func broken(s string, width int) string {
 	return strings.Join(lines, "\n")
 }
 
-// slice is the table with its first column and the columns [from, to).
+// slice returns the table with its first column and the columns [from, to) only.
 func (t *Table) slice(from, to int) *Table {
 	return &Table{Columns: append([]Column{t.Columns[0]}, t.Columns[from:to]...)}
 }
 
 func (t *Table) gridWidth() int { return gridWidth(t.grid()) }
 
-// Rendered returns the header and the cells as they are printed; header lines are
+// Rendered returns the header and the cells as they are printed; the lines of a header are
 // separated by \n.
 func (t *Table) Rendered() (heads []string, rows [][]string) { return t.grid() }
 
@@ -242,7 +244,7 @@ func gridWidth(heads []string, rows [][]string) int {
 	return total - 2
 }
 
-// longest is the characters of the longest line.
+// longest returns the number of characters of the longest line.
 func longest(s string) int {
 	n := 0
 	for _, l := range strings.Split(s, "\n") {
@@ -251,7 +253,7 @@ func longest(s string) int {
 	return n
 }
 
-// turned swaps rows and columns: the first column's cells become the header.
+// turned swaps rows and columns: the cells of the first column become the header.
 func (t *Table) turned(width int) *Table {
 	heads, rows := t.grid()
 	out := &Table{Columns: []Column{{Name: "", Left: true}}}
@@ -338,7 +340,7 @@ func (t *Table) notes(w io.Writer, shape func(string) string) error {
 	return nil
 }
 
-// Wrap breaks a sentence into lines of at most Width.
+// Wrap breaks a text into lines of at most Width characters.
 func Wrap(s string) string { return wrapTo(s, Width) }
 
 func wrapTo(s string, width int) string {
@@ -361,7 +363,7 @@ func wrapTo(s string, width int) string {
 	return b.String()
 }
 
-// Markdown writes the table as a GitHub table.
+// Markdown writes the table in GitHub's format.
 func (t *Table) Markdown(w io.Writer) error {
 	heads, rows := t.grid()
 	esc := func(s string) string {
@@ -396,7 +398,8 @@ func (t *Table) Markdown(w io.Writer) error {
 	return t.notes(w, func(s string) string { return esc(s) + "\n" })
 }
 
-// CSV writes base units at full precision; text below the table is left out.
+// CSV writes figures in units without prefixes and in full precision; text below the table is
+// left out.
 func (t *Table) CSV(w io.Writer) error {
 	c := csv.NewWriter(w)
 	var head []string
@@ -429,8 +432,8 @@ func (t *Table) CSV(w io.Writer) error {
 	return c.Error()
 }
 
-// present is a text as CSV has it: nothing where a dash or a blank stands for a figure
-// that is not there.
+// present returns a text as CSV has it: "" where a dash or a blank stands for a figure that does
+// not exist.
 func present(s string) string {
 	if s = strings.TrimSpace(s); s == "–" {
 		return ""

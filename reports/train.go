@@ -7,7 +7,7 @@ import (
 	"github.com/OWNER/ridgeline/scaling"
 )
 
-// TrainJSON is what training a model takes.
+// TrainJSON is what it takes to train a model.
 type TrainJSON struct {
 	Model       string          `json:"model"`
 	Params      ParamsJSON      `json:"params"`
@@ -25,12 +25,12 @@ type TrainJSON struct {
 	Speed       float64         `json:"tokens_per_second"`
 	GPUHours    float64         `json:"gpu_hours"`
 	Seconds     float64         `json:"seconds"`
-	// Scan is the tokens per second with a Mamba-1 scan at the speed the paper's figures
-	// show on A100; null elsewhere.
+	// Scan is the speed in tokens per second with a Mamba-1 scan as fast as the paper's figures
+	// show on an A100; null on other devices.
 	Scan *float64 `json:"tokens_per_second_with_scan"`
 }
 
-// TrainKindJSON is the share of mixers or FFNs of one kind.
+// TrainKindJSON is the share that mixers or FFNs of one kind take.
 type TrainKindJSON struct {
 	Kind     string  `json:"kind"`
 	Layers   int     `json:"layers"`
@@ -53,7 +53,8 @@ func Train(t *scaling.Training, r scaling.Run, hw *hardware.Profile, compute str
 	return j
 }
 
-// TrainTables lays training runs out: a row a model, then each one's layers by kind.
+// TrainTables list training runs with one row for each model, and then the layers of each model
+// by kind.
 func TrainTables(js []TrainJSON) []*Table {
 	first := js[0]
 	t := &Table{Turn: true, Columns: []Column{
@@ -89,10 +90,11 @@ func TrainTables(js []TrainJSON) []*Table {
 	return out
 }
 
-// SpeedsJSON is the check against the paper's training speeds.
+// SpeedsJSON compares predictions with the training speeds that the paper reports.
 type SpeedsJSON struct {
 	Rows []SpeedJSON `json:"rows"`
-	// Spearman's rank correlation of the measured speeds with each prediction.
+	// The next group are Spearman's rank correlations of each prediction with the measured speeds.
+
 	FLOPs       float64 `json:"rank_correlation_flops"`
 	Roofline    float64 `json:"rank_correlation_roofline"`
 	WithScan    float64 `json:"rank_correlation_with_scan"`
@@ -101,7 +103,7 @@ type SpeedsJSON struct {
 	ScanSeconds float64 `json:"scan_seconds_per_element"`
 }
 
-// SpeedJSON is one row, in tokens per second on 64 A100-80GB.
+// SpeedJSON is the speed of one model, in tokens per second on 64 A100-80GB.
 type SpeedJSON struct {
 	Table    string  `json:"table"`
 	Model    string  `json:"model"`
@@ -113,7 +115,7 @@ type SpeedJSON struct {
 	Fitted   bool    `json:"fitted"`
 }
 
-// Speeds makes the JSON of the check.
+// Speeds makes the JSON of the comparison.
 func Speeds(cs []scaling.SpeedCheck) SpeedsJSON {
 	j := SpeedsJSON{Utilisation: scaling.MatrixUtilisation, ScanSeconds: scaling.ScanSeconds}
 	var all, held [4][]float64
@@ -131,7 +133,7 @@ func Speeds(cs []scaling.SpeedCheck) SpeedsJSON {
 	return j
 }
 
-// SpeedsTable lays the check out.
+// SpeedsTable lists the comparison.
 func SpeedsTable(j SpeedsJSON) *Table {
 	col := func(name, csv string) Column { return Column{Name: name, CSV: csv, Scale: true} }
 	t := &Table{Title: "Training speed, tokens per second on 64 A100-80GB, ~1B models, 32K sequences", Columns: []Column{

@@ -9,8 +9,8 @@ import (
 	"github.com/OWNER/ridgeline/arch/hf"
 )
 
-// TypesTable lists the Hugging Face model types that are read, what their decoders are made
-// of and whether checkpoints of them can be executed, and in a note those that are refused.
+// TypesTable lists the Hugging Face model types that can be read, what their decoders consist of,
+// and whether checkpoints of them can be executed. A note below lists the types that are refused.
 func TypesTable(types []hf.TypeInfo, executed []string, refused map[string]string) *Table {
 	t := &Table{Columns: []Column{
 		{Name: "model_type", CSV: "type", Left: true}, {Name: "made of", CSV: "parts", Left: true},

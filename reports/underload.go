@@ -8,8 +8,8 @@ import (
 	"github.com/OWNER/ridgeline/study"
 )
 
-// addServed appends to a comparison's table what its models do under load, and says below
-// it what the load is and where the time goes.
+// addServed appends to a comparison's table how its models do under a simulated load. A note
+// below says what the load is and where the time goes.
 func addServed(t *Table, u *study.UnderLoad, xs []*serving.Served, names []string) {
 	cols := []Column{
 		{Name: "served\ntok/s", CSV: "served_tokens_per_second", Plain: true},
@@ -22,7 +22,7 @@ func addServed(t *Table, u *study.UnderLoad, xs []*serving.Served, names []strin
 	}
 	for i, x := range xs {
 		p99 := Num(x.TPOT.P99)
-		if math.IsNaN(x.TPOT.P99) { // answers of one token have none
+		if math.IsNaN(x.TPOT.P99) { // there is no time per token where every answer has one token
 			p99 = Txt("–")
 		}
 		cells := []Cell{Num(x.OutputThroughput), Num(x.TTFT.Mean), p99}

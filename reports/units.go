@@ -1,8 +1,7 @@
-// Package reports says how results look: tables, CSV, JSON. It knows results and
-// computes none.
+// Package reports formats results as tables, CSV and JSON. It is given results and computes none.
 //
-// Tables scale figures with SI prefixes (1 kB is 1,000 B), one scale a column; CSV and
-// JSON hold base units without prefixes.
+// In tables, all figures of a column have one SI prefix (1 kB is 1,000 B). CSV and JSON have
+// units without prefixes.
 package reports
 
 import (
@@ -14,19 +13,19 @@ import (
 
 func prefixFor(unit string, vs ...float64) (string, float64) { return units.Prefix(unit, vs...) }
 
-// Digits prints v with three significant digits, thousands grouped.
+// Digits prints v with three significant digits and commas between thousands.
 func Digits(v float64) string { return units.Digits(v) }
 
 // Group puts commas between thousands of a decimal number.
 func Group(s string) string { return units.Group(s) }
 
-// Int prints a whole number with its thousands grouped.
+// Int prints a whole number with commas between thousands.
 func Int(v float64) string { return units.Int(v) }
 
-// SI prints v with three digits, an SI prefix and a unit: 2.04 TB/s.
+// SI prints v with three significant digits, an SI prefix and a unit: 2.04 TB/s.
 func SI(v float64, unit string) string { return units.SI(v, unit) }
 
-// exact writes v in full, without an exponent where it takes at most 21 digits.
+// exact writes v with all of its digits, without an exponent where that takes at most 21 digits.
 func exact(v float64) string {
 	if a := math.Abs(v); a != 0 && (a < 1e-6 || a >= 1e21) {
 		return strconv.FormatFloat(v, 'g', -1, 64)
@@ -34,7 +33,7 @@ func exact(v float64) string {
 	return strconv.FormatFloat(v, 'f', -1, 64)
 }
 
-// shorten cuts the middle out of a text of more than n characters.
+// shorten replaces the middle of a text by … where it has more than n characters.
 func shorten(s string, n int) string {
 	r := []rune(s)
 	if len(r) <= n {

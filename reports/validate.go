@@ -9,7 +9,7 @@ import (
 	tensors "github.com/OWNER/ridgeline/kernels/golden"
 )
 
-// ValidateTables show what a cross-check found, one table a part.
+// ValidateTables show what a cross-check found, with one table for each part.
 func ValidateTables(r *crosscheck.Report) []*Table {
 	var out []*Table
 	if r.Golden != nil {
@@ -94,7 +94,7 @@ func countsTable(c *crosscheck.CountsResult) *Table {
 	return t
 }
 
-// notJudged says that nothing could be compared, which is no failure.
+// notJudged says that nothing could be compared; that is not a failure.
 const notJudged = "* Nothing here streams past the last-level cache this machine reports: measured, but not judged."
 
 func timeTable(r *crosscheck.Report) *Table {
@@ -165,7 +165,7 @@ func speedupTable(s *crosscheck.SpeedupResult) *Table {
 	return t
 }
 
-// first is where a row's pair comes first.
+// first returns the index of the first row that compares the same two things as x.
 func first(rows []crosscheck.SpeedupRow, x crosscheck.SpeedupRow) int {
 	return slices.IndexFunc(rows, func(r crosscheck.SpeedupRow) bool { return r.Baseline == x.Baseline && r.Model == x.Model })
 }

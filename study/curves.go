@@ -9,7 +9,7 @@ import (
 	"github.com/OWNER/ridgeline/costmodel"
 )
 
-// doubled lists powers of two from low to at most high.
+// doubled lists the doubles of low up to high: low, 2·low, 4·low, ….
 func doubled(low, high int) []int {
 	var out []int
 	for n := low; n <= high; n *= 2 {
@@ -18,7 +18,8 @@ func doubled(low, high int) []int {
 	return out
 }
 
-// longest is the span of lengths a figure shows: past the load, at least 32Ki.
+// longest returns the longest context that a figure shows, in tokens: longer than the load's, and
+// at least 32Ki.
 func (s *Setup) longest() int {
 	n := 1 << 15
 	for n < 2*(s.Load.Prompt+s.Load.Generate) && n < costmodel.MaxLength/4 {
@@ -27,8 +28,8 @@ func (s *Setup) longest() int {
 	return n
 }
 
-// spread picks a logarithmic axis where one series is so far from another that a linear one
-// would show but one of them.
+// spread picks a logarithmic axis where series differ so much that a linear axis would show only
+// one of them.
 func spread(p *Panel) {
 	var tops []float64
 	for _, s := range p.Series {
@@ -43,7 +44,7 @@ func spread(p *Panel) {
 	p.Y.Scale = scaleFor(tops)
 }
 
-// scaleFor picks a logarithmic scale for positive figures that span more than a factor of
+// scaleFor picks a logarithmic scale for positive figures that differ by more than a factor of
 // thirty.
 func scaleFor(v []float64) Scale {
 	if len(v) == 0 || slices.Min(v) <= 0 || slices.Max(v) <= 30*slices.Min(v) {
@@ -52,7 +53,7 @@ func scaleFor(v []float64) Scale {
 	return Log10
 }
 
-// misfit is what the label of a line says of the part that does not fit.
+// misfit returns what the label of a line says about the part of it that does not fit the device.
 func misfit(points []Point, x func(float64) string) string {
 	for i, p := range points {
 		if p.Fits {
@@ -68,8 +69,8 @@ func misfit(points []Point, x func(float64) string) string {
 
 func tokens(x float64) string { return Tokens(int(x)) }
 
-// inverse turns the bounds of a time into those of what is done in it: amount/high …
-// amount/low.
+// inverse returns how much work is done per second where amount of it takes the time p: amount/p,
+// and its bounds from amount/high to amount/low.
 func (p priced) inverse(amount float64) (y float64, low, high *float64) {
 	y = amount / p.seconds
 	if p.low != nil && p.high != nil && *p.low > 0 {
@@ -79,8 +80,8 @@ func (p priced) inverse(amount float64) (y float64, low, high *float64) {
 	return y, low, high
 }
 
-// Throughput measures decode throughput, tokens per second of the whole group of devices,
-// against the number of tokens generated.
+// Throughput measures decode throughput against the number of tokens generated, in tokens per
+// second of all devices together.
 func (s *Setup) Throughput() *Chart {
 	p := Panel{Form: Curves, X: Axis{Label: "tokens generated", Scale: Log2}, Y: Axis{Label: "decode throughput", Unit: "tokens/s", FromZero: true}}
 	for _, c := range s.Compiled {
@@ -107,7 +108,7 @@ func (s *Setup) chart(kind, title string, setting []string, alt string, panels .
 	return finish(&Chart{Kind: kind, Title: title, Setting: setting, Alt: alt, Fidelity: s.fidelities(), Panels: panels})
 }
 
-// TPOT measures the time of a decode step against the context it sees.
+// TPOT measures the time of a decode step against the context that the step reads.
 func (s *Setup) TPOT() *Chart {
 	p := Panel{Form: Curves, X: Axis{Label: "context", Unit: "tokens", Scale: Log2}, Y: Axis{Label: "time per output token", Unit: "s", Scale: Log10}}
 	for _, c := range s.Compiled {
@@ -127,8 +128,8 @@ func (s *Setup) TPOT() *Chart {
 		"Lines of seconds per decode step over context, one for each model", p)
 }
 
-// TTFT measures the time to the first token against the length of the prompt: the prefill of
-// a batch of prompts worked together.
+// TTFT measures the time to the first token against the length of the prompt: the time of one
+// prefill of a batch of such prompts.
 func (s *Setup) TTFT() (*Chart, error) {
 	p := Panel{Form: Curves, X: Axis{Label: "prompt", Unit: "tokens", Scale: Log2}, Y: Axis{Label: "time to first token", Unit: "s", Scale: Log10}}
 	for _, c := range s.Compiled {
@@ -147,9 +148,9 @@ func (s *Setup) TTFT() (*Chart, error) {
 		"Lines of seconds to the first token over the prompt's length, one for each model", p), nil
 }
 
-// Memory measures what a device holds against the context of its sequences, with the
-// devices' capacities. Of a context as long as the load's prompt or shorter, all but one
-// position are prompt. A batch of max is measured as one sequence.
+// Memory measures what a device stores against the context of its sequences, and marks the
+// devices' capacities. A context no longer than the load's prompt counts as a prompt and one
+// generated token. A batch of max counts as one sequence.
 func (s *Setup) Memory() *Chart {
 	p := Panel{Form: Curves, X: Axis{Label: "context", Unit: "tokens", Scale: Log2}, Y: Axis{Label: "memory of a device", Unit: "B", Scale: Log10}}
 	t := *s
@@ -169,8 +170,8 @@ func (s *Setup) Memory() *Chart {
 			m := c.Memory(costmodel.Workload{Batch: t.Load.Batch, Prompt: prompt, Generate: n - prompt})
 			line.Points = append(line.Points, Point{X: float64(n), Y: m.TotalBytes, Batch: t.Load.Batch, Fits: m.Fits})
 		}
-		// What a model stores is the same on every device: one line, broken where no
-		// device holds it.
+		// What a model stores is the same on every device. So there is one line for all devices,
+		// drawn broken where none of them has room for it.
 		k := store{c.Model.Name, c.Formats()}
 		if i, ok := seen[k]; ok {
 			for j := range line.Points {
@@ -179,7 +180,7 @@ func (s *Setup) Memory() *Chart {
 			continue
 		}
 		seen[k] = len(p.Series)
-		line.Fidelity = "" // counted
+		line.Fidelity = "" // bytes are counted and depend on no fidelity
 		if s.severalDevices() {
 			line.Name = c.Model.Name
 		}
@@ -189,17 +190,18 @@ func (s *Setup) Memory() *Chart {
 		p.Series[i].Extra = misfit(p.Series[i].Points, tokens)
 	}
 	setting := append(t.setting("batch"), "prompts of up to "+Tokens(s.Load.Prompt)+" tokens")
-	setting = slices.DeleteFunc(setting, func(x string) bool { return strings.Contains(x, "fidelity ") }) // counted, not timed
+	setting = slices.DeleteFunc(setting, func(x string) bool { return strings.Contains(x, "fidelity ") }) // bytes are counted, not timed
 	c := s.chart("memory", "Memory against context"+s.of(), append(setting, "counted, not timed"), "Lines of bytes held over context, one for each model, and the capacity of each device", p)
 	c.Fidelity = ""
 	return c
 }
 
-// ErrNotCalibrated says that a figure needs what only calibrated times have.
+// ErrNotCalibrated says that a figure needs calibrated times.
 var ErrNotCalibrated = errors.New("only a fitted engine says how prompts delay running requests")
 
 // Served measures the mean time per token against how many requests are always in flight
-// (continuous batching): the step of all of them and the prompts worked in between.
+// (continuous batching): it includes the decode steps of all requests and the prompts that are
+// worked between steps.
 func (s *Setup) Served() (*Chart, error) {
 	if !slices.Equal(s.Fidelities(), []costmodel.Fidelity{costmodel.Calibrated}) {
 		return nil, ErrNotCalibrated
@@ -226,8 +228,8 @@ func (e *PriceError) Error() string {
 	return fmt.Sprintf("the price of %s, in dollars an hour, is not known", e.Device)
 }
 
-// Cost measures the dollars of a million generated tokens against the batch: the price of
-// the devices over their decode throughput, prefill included.
+// Cost measures the dollars for a million generated tokens against the batch: the price of the
+// devices divided by their throughput, with the time of the prompts included.
 func (s *Setup) Cost() (*Chart, error) {
 	p := Panel{Form: Curves, X: Axis{Label: "batch", Scale: Log2}, Y: Axis{Label: "cost of a million tokens", Unit: "USD", Scale: Log10}}
 	var prices []string

@@ -8,13 +8,13 @@ import (
 	"github.com/OWNER/ridgeline/units"
 )
 
-// Faster says in a sentence from which context on a decode step of one of the setup's models
-// takes less time than one of the first, both at the load's batch; with batch max, at one
-// sequence.
+// Faster says in a sentence from which context on a decode step of the i-th model takes less time
+// than one of the first model, both at the load's batch, or with one sequence where the batch is
+// max.
 func (s *Setup) Faster(i int) string {
 	base, other := s.Compiled[0], s.Compiled[i]
 	if base.Fidelity(s.Fidelity) != other.Fidelity(s.Fidelity) {
-		t := *s // like with like: roofline is the one that every device has
+		t := *s // roofline is the one fidelity that every device has
 		t.Fidelity = costmodel.Roofline
 		return "At roofline: at" + strings.TrimPrefix(t.Faster(i), "At")
 	}

@@ -7,11 +7,11 @@ import (
 	"github.com/OWNER/ridgeline/claims"
 )
 
-// PaperFigures lists the figures of the paper that Paper draws.
+// PaperFigures lists the figures of the paper that Paper can redraw.
 func PaperFigures() []string { return []string{"figure-4", "figure-9"} }
 
-// Paper lays out the paper's Figure 4 (latency over throughput) or 9 (latency over tokens
-// generated), simulated: a panel for each load under each engine.
+// Paper redraws the paper's Figure 4 (latency against throughput) or Figure 9 (latency against
+// tokens generated) from simulations, with one panel for each load and engine.
 func Paper(figure string, curves []claims.Curve, device, fidelity string) (*Chart, error) {
 	c := &Chart{Kind: figure, Fidelity: fidelity}
 	today := ""

@@ -6,7 +6,7 @@ import (
 	"github.com/OWNER/ridgeline/sweep"
 )
 
-// front joins the rows of a sweep's file that no other row beats in both figures.
+// front joins the rows of a sweep's file for which no other row is better in both figures.
 func front(path, x, y string) (Series, error) {
 	s := Series{Name: "Pareto front"}
 	obj, err := sweep.ParseObjectives(x + "," + y)

@@ -9,9 +9,9 @@ import (
 	"github.com/OWNER/ridgeline/units"
 )
 
-// GMURatio measures what replacing cross-attention by GMUs does to throughput, cache reads
-// and weights, for every model that has a cross-decoder. A point stands at the ratio the
-// model got, which is the nearest its cross-decoder can have.
+// GMURatio measures how the share of cross-attention layers that are replaced by GMUs changes
+// throughput, cache reads and weights, for every model that has a cross-decoder. A cross-decoder
+// cannot have every share: points stand at the shares that the models really got.
 func (s *Setup) GMURatio() (*Chart, error) {
 	x := Axis{Label: "GMU ratio", Scale: Linear}
 	speed := Panel{Form: Curves, Heading: "throughput", X: x, Y: Axis{Label: "throughput", Unit: "tokens/s", Scale: Linear, FromZero: true}}
@@ -53,13 +53,14 @@ func (s *Setup) GMURatio() (*Chart, error) {
 		"Panels over the GMU ratio from 0 to 1: tokens per second, cache bytes read per token of context, bytes of weights", speed, read, hold), nil
 }
 
-// topParts bounds the parts of a bar; the smallest share "other".
+// topParts is the most parts that a bar has; smaller parts are added up as "other".
 const topParts = 7
 
-// Other is the part of a bar that holds the operations too small to name.
+// Other names the part of a bar that adds up the operations too small to show.
 const Other = "other"
 
-// Breakdown measures the shares of time and of bytes by operation, two bars a model.
+// Breakdown measures the shares of time and of bytes that operations take, with two bars for each
+// model.
 func (s *Setup) Breakdown() *Chart {
 	total, class := map[string]float64{}, map[string]string{}
 	all := make([][]costmodel.OpCost, len(s.Compiled))
@@ -119,7 +120,7 @@ func (s *Setup) Breakdown() *Chart {
 		"Stacked bars of the share of time and of bytes by operation, for each model", time, moved)
 }
 
-// OpName names an operation, with what tells it from others of its name.
+// OpName names an operation so that operations with the same name can be told apart.
 func OpName(o costmodel.OpCost) string {
 	if o.Detail != "" {
 		return o.Name + ", " + o.Detail
@@ -127,8 +128,8 @@ func OpName(o costmodel.OpCost) string {
 	return o.Name
 }
 
-// opClass is what an operation's kernel does and the part of a decoder it is in: "attn mixer",
-// "gemm ffn"; "" for what a serving engine adds.
+// opClass returns what an operation's kernel does and in which part of a decoder it is: "attn
+// mixer", "gemm ffn"; "" for the time that a serving engine adds.
 func opClass(o costmodel.OpCost) string {
 	if o.Layers == 0 {
 		return ""
@@ -136,13 +137,14 @@ func opClass(o costmodel.OpCost) string {
 	return o.Class.String() + " " + o.Part.String()
 }
 
-// mostRoofs is how many rooflines a figure holds: each is a panel of its own.
+// mostRoofs is the most rooflines in a figure, since each takes a panel.
 const mostRoofs = 6
 
-// Roofline measures the decode operations of every model on every device, a panel for each:
-// arithmetic intensity (FLOP/B) against rate (FLOP/s), which at calibrated is what the kernel
-// reaches and else what the roof over it allows. A panel's roof is its first series, whose
-// middle point is the ridge; element-wise operations have the lower roof of the vector units.
+// Roofline measures the decode operations of every model on every device, with one panel for each
+// pair: the rate in FLOP/s against the arithmetic intensity in FLOP/B. At calibrated, the rate is
+// what the kernel reaches; at roofline, the most that the device allows. The first series of a
+// panel is the roof, and its middle point the ridge. Element-wise operations have the lower roof
+// of the vector units.
 func (s *Setup) Roofline() (*Chart, error) {
 	if len(s.Compiled) > mostRoofs {
 		return nil, fmt.Errorf("%d rooflines are asked for: a figure holds no more than %d", len(s.Compiled), mostRoofs)
@@ -150,7 +152,7 @@ func (s *Setup) Roofline() (*Chart, error) {
 	t := *s
 	about := "each operation at the rate its kernel reaches"
 	switch fs := s.Fidelities(); {
-	case fs[0] == costmodel.Limit: // it has no operations
+	case fs[0] == costmodel.Limit: // the limit prices a step as a whole
 		t.Fidelity = costmodel.Roofline
 		fallthrough
 	case fs[len(fs)-1] == costmodel.Roofline:
@@ -199,7 +201,8 @@ func (s *Setup) Roofline() (*Chart, error) {
 	return c, nil
 }
 
-// Speedup measures the second model's decode speed over the first's, context by batch.
+// Speedup measures how much faster the second model decodes than the first, for several contexts
+// and batches.
 func (s *Setup) Speedup() (*Chart, error) {
 	if len(s.Compiled) != 2 {
 		return nil, fmt.Errorf("a speedup is drawn of two: a baseline and another, not of %d", len(s.Compiled))
@@ -220,7 +223,7 @@ func (s *Setup) Speedup() (*Chart, error) {
 		"Grid of the speedup of a decode step over context and batch", p), nil
 }
 
-// whole names a model and, where devices differ, its device.
+// whole returns a model's name, with its device where devices differ.
 func (s *Setup) whole(c *costmodel.Compiled) string {
 	if s.severalDevices() {
 		return c.Model.Name + " on " + c.Hardware.Name

@@ -5,22 +5,22 @@ import (
 	"github.com/OWNER/ridgeline/costmodel"
 )
 
-// This file holds every call that prices something, so that a change of the cost model's
-// face changes one file of this room.
+// All calls that price something are in this file, so that a change to how the cost model is
+// called changes only this file of the package.
 
-// priced is a time in seconds with its 90 % bounds, which are nil where the fidelity has no
-// measurements behind it.
+// priced is a time in seconds with the bounds of its 90 % interval, which are nil where the
+// fidelity was not fitted to measurements.
 type priced struct {
 	seconds   float64
 	low, high *float64
 }
 
-// step is one decode step of batch sequences that each see context positions.
+// step prices one decode step of batch sequences that have context tokens each.
 func (s *Setup) step(c *costmodel.Compiled, batch, context int) priced {
 	return s.mean(c, batch, context-1, 1)
 }
 
-// mean is the mean decode step of batch sequences that generate tokens after a prompt.
+// mean prices the mean decode step of batch sequences that each generate tokens after a prompt.
 func (s *Setup) mean(c *costmodel.Compiled, batch, prompt, generate int) priced {
 	w := costmodel.Workload{Prompt: prompt, Generate: generate, Batch: batch}
 	at := c.At(s.Fidelity)
@@ -31,19 +31,19 @@ func (s *Setup) mean(c *costmodel.Compiled, batch, prompt, generate int) priced 
 	return p
 }
 
-// prefill is the time of batch prompts worked together.
+// prefill returns the time of one prefill of batch prompts, in seconds.
 func (s *Setup) prefill(c *costmodel.Compiled, batch, prompt int) float64 {
 	return c.At(s.Fidelity).Prefill(costmodel.Workload{Prompt: prompt, Generate: 1, Batch: batch, Cached: c.Reusable(prompt, s.Load.PrefixShare)})
 }
 
-// served is the mean time per token with concurrency requests always in flight.
+// served returns the mean time per token with concurrency requests always in flight, in seconds.
 func (s *Setup) served(c *costmodel.Compiled, concurrency int) float64 {
 	w := s.Load.WithBatch(concurrency)
 	w.Cached = c.Reusable(w.Prompt, w.PrefixShare)
 	return c.ServedTPOT(w)
 }
 
-// Compare prices the setup's models as the compare command does; the first is the baseline.
+// Compare prices the setup's models as the compare command does; the first model is the baseline.
 func (s *Setup) Compare() ([]costmodel.Row, error) {
 	rows, err := costmodel.Compare(s.Compiled, s.Fidelity, s.Load)
 	if err != nil {
@@ -65,12 +65,12 @@ func (s *Setup) Compare() ([]costmodel.Row, error) {
 	return rows, nil
 }
 
-// basis is what a model's times rest on.
+// basis says which measurements a model's times rest on.
 func (s *Setup) basis(c *costmodel.Compiled) string { return c.At(s.Fidelity).Basis() }
 
-// Operations is a mean decode step by operation, each with its time at the setup's fidelity
-// and its share of the step. What a serving engine adds to calibrated steps is an operation
-// called engine.
+// Operations lists the operations of a mean decode step, each with its time at the setup's
+// fidelity and its share of the step. The time that a serving engine adds to calibrated steps is
+// an operation called engine.
 func (s *Setup) Operations(c *costmodel.Compiled) []costmodel.OpCost {
 	w, _ := c.Fill(s.Load)
 	if !s.measured(c) {
@@ -87,8 +87,8 @@ func (s *Setup) Operations(c *costmodel.Compiled) []costmodel.OpCost {
 	return ops
 }
 
-// batch is the load's at other lengths, or the largest that fits, 0 where none does, and
-// whether it fits.
+// batch returns the load's batch, or the largest that fits at the given lengths where the load's
+// is max (0 where none fits), and whether it fits.
 func (s *Setup) batch(c *costmodel.Compiled, prompt, generate int) (batch int, fits bool) {
 	w, fits := c.Fill(costmodel.Workload{Prompt: prompt, Generate: generate, Batch: s.Load.Batch})
 	if s.Load.Batch == 0 && !fits {
@@ -97,13 +97,13 @@ func (s *Setup) batch(c *costmodel.Compiled, prompt, generate int) (batch int, f
 	return w.Batch, fits
 }
 
-// measured reports whether times are of kernels that were measured.
+// measured reports whether a model's times were fitted to measured kernels.
 func (s *Setup) measured(c *costmodel.Compiled) bool {
 	return c.Fidelity(s.Fidelity) == costmodel.Calibrated && s.basis(c) != costmodel.DatasheetOnly
 }
 
-// WithRatio is a compiled model with another GMU ratio; the ratio it gets is the nearest
-// its cross-decoder can have.
+// WithRatio compiles a model again with another GMU ratio: the possible ratio of its
+// cross-decoder that is nearest to the one asked for.
 func WithRatio(c *costmodel.Compiled, ratio float64) (*costmodel.Compiled, error) {
 	m, err := family.WithGMURatio(c.Model, ratio)
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
-// Residuals measures how far left-out timings are from their predictions, class by class
-// against the time measured: the mean absolute error, and the median of measured over
-// predicted.
+// Residuals measures how far predictions are from timings that were left out of the fit, for each
+// class of kernel against the measured time: the mean absolute error, and the median of measured
+// over predicted time.
 func Residuals(r *calibrate.Report) *Chart {
 	by := map[kerneltime.Class][]calibrate.Point{}
 	var order []kerneltime.Class

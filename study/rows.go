@@ -12,18 +12,19 @@ import (
 	"github.com/OWNER/ridgeline/units"
 )
 
-// maxGroups bounds the series of a figure of rows, maxPoints what it draws and holds: a
-// million dots are a blot.
+// maxGroups is the most series of a figure of rows. maxPoints is the most points that it draws
+// and keeps in memory: more dots cannot be told apart.
 const (
 	maxGroups = 8
 	maxPoints = 20000
 )
 
-// Rows says what of a sweep's rows makes a figure.
+// Rows says which columns of a sweep's rows a figure shows.
 type Rows struct {
-	X, Y string // columns that hold numbers; Y is a figure
+	X, Y string // columns of numbers; Y must be a result
 	By   string // a series for each value of this column, "" for one of all
-	// Front draws every row as a point and joins those that no other beats.
+	// Front draws every row as a point and joins the rows for which no other row is better in
+	// both columns.
 	Front bool
 }
 
@@ -44,7 +45,7 @@ func ParseRows(s string) (Rows, error) {
 	return r, nil
 }
 
-// In finds the columns among those a file has.
+// In finds the named columns among those of a file.
 func (r Rows) In(columns []string) (Rows, error) {
 	for _, c := range []struct {
 		key  string
@@ -65,8 +66,8 @@ func (r Rows) In(columns []string) (Rows, error) {
 	return r, nil
 }
 
-// Of finds the columns among those of a grid, and refuses before any work is done what
-// its rows could not draw.
+// Of finds the named columns among those of a grid's rows. It refuses a figure that the rows
+// could not give before any of them is computed.
 func (r Rows) Of(g *sweep.Grid) (Rows, error) {
 	r, err := r.In(g.Columns())
 	if err != nil {
@@ -92,12 +93,13 @@ func (r Rows) Of(g *sweep.Grid) (Rows, error) {
 	return r, nil
 }
 
-// computedX reports whether x is a result; then rows are points, not lines.
+// computedX reports whether x is a result and no parameter. Rows are then drawn as points, not as
+// lines.
 func (r Rows) computedX() bool { return slices.Contains(sweep.Figures(), r.X) }
 
-// Sweep measures a figure of the rows of a sweep's file. Where x is a parameter, lines join
-// the best row at each of its values; where x is a figure, every row is a point. Memory is
-// bounded whatever the file's length.
+// Sweep measures a figure of the rows of a sweep's file. Where x is a parameter, lines join the
+// best row at each value of x; where x is a result, every row is a point. The memory used does
+// not grow with the file.
 func Sweep(path string, r Rows) (*Chart, error) {
 	r, p, err := r.read(path)
 	if err != nil {
@@ -129,7 +131,8 @@ func Sweep(path string, r Rows) (*Chart, error) {
 	return c, nil
 }
 
-// group names the series of a column's value: models and devices by their name alone.
+// group returns the name of the series for a value of the column by: models and devices go by
+// their name alone.
 func group(column, value string) string {
 	if column == "model" || column == "on" {
 		return value
@@ -143,7 +146,7 @@ func powersOfTwo(v []float64) bool {
 	return !slices.ContainsFunc(v, func(x float64) bool { f, _ := math.Frexp(x); return f != 0.5 })
 }
 
-// axisOf names a column as people do, with its unit.
+// axisOf returns the axis of a column, with its name and unit as people write them.
 func axisOf(column string, scale Scale) Axis {
 	if a, ok := map[string]Axis{
 		"tpot_seconds": {Label: "time per output token", Unit: "s"}, "ttft_seconds": {Label: "time to first token", Unit: "s"},
@@ -163,27 +166,28 @@ func axisOf(column string, scale Scale) Axis {
 	return a
 }
 
-// key is what a point stands for: a row, or along a parameter the best row at an x.
+// key says what a point stands for: one row, or, where x is a parameter, the best row at that x.
 type key struct {
 	group int
 	x     float64
-	row   int // 0 where rows of one x are merged
+	row   int // 0 where all rows with the same x share one point
 }
 
-// points is what is kept of the rows. Of more than maxPoints those with the smallest
-// hashes stay: spread over the grid, and the same every time.
+// points holds the points that are kept. Where there are more than maxPoints, those with the
+// smallest hashes are kept: they are spread over the whole grid, and are the same ones every
+// time.
 type points struct {
 	lines   bool
-	more    bool // of y is better
+	more    bool // whether a larger y is better
 	groups  []string
 	y       map[key]float64
 	limit   uint64
-	rows    int // read
+	rows    int // how many rows were read
 	unfit   int
 	dropped int
-	merged  bool // some x had several rows
+	merged  bool // whether several rows had the same x
 	columns []string
-	// fidelities are those that rows have, sorted.
+	// fidelities holds the fidelities of all rows, sorted.
 	fidelities []string
 	same       []string // the value all rows have in a column, "" if they differ
 }
@@ -274,7 +278,8 @@ func (p *points) add(group int, x, y float64) {
 	}
 }
 
-// hash mixes x and the row (splitmix64), not the group: lines lose the same places.
+// hash mixes x and the number of the row (splitmix64). The group is not mixed in, so that all
+// lines lose their points at the same x.
 func (k key) hash() uint64 {
 	h := math.Float64bits(k.x) + uint64(k.row)*0x9e3779b97f4a7c15
 	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
@@ -282,7 +287,7 @@ func (k key) hash() uint64 {
 	return h ^ h>>31
 }
 
-// series sorts the points into lines or clouds.
+// series sorts the points into lines or clouds of points.
 func (p *points) series(r Rows) (out []Series, xs, ys []float64) {
 	for _, g := range p.groups {
 		out = append(out, Series{Name: g, Cloud: !p.lines})
@@ -300,12 +305,12 @@ func (p *points) series(r Rows) (out []Series, xs, ys []float64) {
 	return out, xs, ys
 }
 
-// setting names what all rows have in common, and what of the rows is measured.
+// setting lists what is the same in all rows, and says what the figure shows of the rows.
 func (p *points) setting(r Rows) []string {
 	var out []string
 	for i, c := range p.columns {
 		if c == "status" {
-			break // what follows are results
+			break // the columns that follow are results
 		}
 		if p.same[i] != "" && c != "row" && c != r.X && c != r.By {
 			out = append(out, words(c)+" "+p.same[i])
@@ -330,7 +335,7 @@ func (p *points) setting(r Rows) []string {
 	return out
 }
 
-// direction says which way of a column is better.
+// direction says whether larger or smaller values of a column are better.
 func direction(column string) string {
 	way := "less"
 	if o, err := sweep.ParseObjectives(column); err == nil && o[0].More {

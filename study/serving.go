@@ -6,15 +6,15 @@ import (
 	"github.com/OWNER/ridgeline/serving"
 )
 
-// ServedPoint is one simulated load of a model: tokens a second, and mean times in seconds
-// that are NaN where there are none.
+// ServedPoint is one simulated load of a model. Throughput is in tokens a second; the mean times
+// are in seconds, and NaN where they do not exist.
 type ServedPoint struct {
-	Name, Model, Device    string // of the line it is on; Name may be Model
-	Load                   string // in words
+	Name, Model, Device    string // what the point's line is called; Name may be the same as Model
+	Load                   string // the load in words
 	Throughput, TPOT, TTFT float64
 }
 
-// Served is latency against throughput under load, a line for each model from its lightest
+// Served draws latency against throughput under load: a line for each model, from its lightest
 // load to its heaviest.
 func Served(points []ServedPoint, fidelity string, setting []string) *Chart {
 	x := Axis{Label: "throughput", Unit: "tok/s", Scale: Linear, FromZero: true}
@@ -44,7 +44,8 @@ func Served(points []ServedPoint, fidelity string, setting []string) *Chart {
 	return c
 }
 
-// Occupancy is what a run's replicas have running, waiting and in their caches over time.
+// Occupancy draws over time how many requests a run's replicas have running and waiting, and how
+// full their caches are.
 func Occupancy(s *serving.Series, replicas int, setting []string) *Chart {
 	x := Axis{Label: "time", Unit: "s", Scale: Linear}
 	c := &Chart{Kind: "occupancy", Title: "Load and cache over time", Setting: setting,

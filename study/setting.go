@@ -11,8 +11,8 @@ import (
 	"github.com/OWNER/ridgeline/units"
 )
 
-// setting says what a chart's numbers stand on: devices, load, formats, fidelity and basis.
-// parts names which of prompt, generate and batch enter.
+// setting lists what a chart's numbers assume: devices, load, formats, fidelity, and which
+// measurements they rest on. parts says which of prompt, generate and batch matter.
 func (s *Setup) setting(parts ...string) []string {
 	c := s.Compiled[0]
 	out := []string{s.devices()}
@@ -47,8 +47,8 @@ func (s *Setup) cached() []string {
 	return []string{fmt.Sprintf("%.3g %% of it cached", 100*s.Load.PrefixShare)}
 }
 
-// fidelity names the fidelity and what it rests on; where devices are priced at several,
-// each with the devices that it is of.
+// fidelity names the fidelity and which measurements it rests on. Where devices are priced at
+// several fidelities, each is followed by its devices.
 func (s *Setup) fidelity() string {
 	fs := s.Fidelities()
 	var parts []string
@@ -78,7 +78,7 @@ func (s *Setup) fidelity() string {
 	return out
 }
 
-// devices names the devices, each once.
+// devices lists the devices without repetition.
 func (s *Setup) devices() string {
 	var all []string
 	for _, c := range s.Compiled {
@@ -99,7 +99,8 @@ func (s *Setup) devices() string {
 	return strings.Join(all, ", ")
 }
 
-// formats says in what models are stored: one phrase where all of it is one format.
+// formats says in which formats models are stored, in one phrase where all is stored in one
+// format.
 func (s *Setup) formats() string {
 	var all []string
 	for _, c := range s.Compiled {
@@ -123,7 +124,7 @@ func (s *Setup) formats() string {
 	return strings.Join(all, " or ")
 }
 
-// Tokens writes a count as people write lengths: 32Ki, 2k, 2,500.
+// Tokens writes a number of tokens as people write lengths: 32Ki, 2k, 2,500.
 func Tokens(n int) string {
 	switch {
 	case n >= 1<<20 && n%(1<<20) == 0:
@@ -156,7 +157,7 @@ func (s *Setup) severalModels() bool {
 	return false
 }
 
-// name tells a model on a device from the others of the setup.
+// name returns a name that tells a model on a device from the others of the setup.
 func (s *Setup) name(c *costmodel.Compiled) string {
 	switch {
 	case !s.severalDevices():
@@ -167,12 +168,12 @@ func (s *Setup) name(c *costmodel.Compiled) string {
 	return c.Model.Name + " on " + c.Hardware.Name
 }
 
-// series begins the series of a model on a device.
+// series returns an empty series for a model on a device.
 func (s *Setup) series(c *costmodel.Compiled) Series {
 	return Series{Name: s.name(c), Model: c.Model.Name, Device: c.Hardware.Name, Fidelity: c.Fidelity(s.Fidelity).String(), Basis: s.basis(c)}
 }
 
-// of names the only model in a title.
+// of returns " of" and the model's name for a title, or "" where there are several models.
 func (s *Setup) of() string {
 	if s.severalModels() {
 		return ""
@@ -180,7 +181,7 @@ func (s *Setup) of() string {
 	return ": " + s.Compiled[0].Model.Name
 }
 
-// finish says in words what bands and broken lines of a chart mean.
+// finish adds to a chart's setting what its bands and broken lines mean.
 func finish(c *Chart) *Chart {
 	if c.banded() {
 		c.Setting = append(c.Setting, "bands hold 90 % of measurements")
@@ -191,7 +192,7 @@ func finish(c *Chart) *Chart {
 	return c
 }
 
-// misfits says how what does not fit its device is drawn.
+// misfits says how points that do not fit their device are drawn.
 func (f Form) misfits() string {
 	switch f {
 	case Bars, Grid:

@@ -1,8 +1,8 @@
-// Package study measures what figures show: series of plain numbers in base units (seconds,
-// bytes, FLOP/s, tokens/s), each point with the batch it was priced at, whether that batch
-// fits the device, and a 90 % interval where the fidelity has one. Drawing them is
-// reports/figure's work, writing them as CSV or JSON that of the command line, and a web
-// page can take the same numbers.
+// Package study measures what figures show: series of plain numbers in units without prefixes
+// (seconds, bytes, FLOP/s, tokens/s). Each point has the batch at which it was priced, whether
+// that batch fits the device, and a 90 % interval where the fidelity has one. Package
+// reports/figure draws these numbers, the command line writes them as CSV or JSON, and a web page
+// can use them as they are.
 package study
 
 import (
@@ -14,33 +14,33 @@ import (
 	"github.com/OWNER/ridgeline/costmodel"
 )
 
-// Form is how a panel is meant to be drawn.
+// Form says how a panel is meant to be drawn.
 type Form string
 
-// The forms.
+// The forms that a panel can have.
 const (
 	Curves   Form = "curves"   // y over x, a line or cloud for each series
-	Bars     Form = "bars"     // a stacked bar for each series; points are its parts, by name
-	Grid     Form = "grid"     // a series for each row of cells; y is the row, value the cell
+	Bars     Form = "bars"     // a stacked bar for each series; its points are the parts, with their names
+	Grid     Form = "grid"     // a series for each row of cells; X is the column, Y the row, Value the number in the cell
 	Roofline Form = "roofline" // operations as points under the roofs of devices
 )
 
-// Scale is how an axis runs.
+// Scale says how an axis maps values to places.
 type Scale string
 
-// The scales.
+// The scales that an axis can have.
 const (
 	Linear Scale = "linear"
 	Log10  Scale = "log10"
-	Log2   Scale = "log2" // marked at powers of two
+	Log2   Scale = "log2" // logarithmic, marked at powers of two
 )
 
-// Chart is the numbers of one figure.
+// Chart holds the numbers of one figure.
 type Chart struct {
 	Kind     string   `json:"kind"`
 	Title    string   `json:"title"`
-	Setting  []string `json:"setting"` // what the numbers stand on, phrase by phrase
-	Alt      string   `json:"alt"`     // what is seen, for those who cannot see it
+	Setting  []string `json:"setting"` // what the numbers assume, one phrase each
+	Alt      string   `json:"alt"`     // describes the figure to those who cannot see it
 	Fidelity string   `json:"fidelity,omitempty"`
 	Panels   []Panel  `json:"panels"`
 }
@@ -55,7 +55,7 @@ type Panel struct {
 	Levels  []Level  `json:"levels,omitempty"`
 }
 
-// Axis says what is measured along it. Values are in Unit, without a prefix.
+// Axis says what an axis measures. Values are in Unit, without a prefix.
 type Axis struct {
 	Label    string `json:"label"`
 	Unit     string `json:"unit,omitempty"`
@@ -69,40 +69,41 @@ type Series struct {
 	Model  string `json:"model,omitempty"`
 	Device string `json:"device,omitempty"`
 	Basis  string `json:"basis,omitempty"`
-	// Fidelity is that of its times where it may be another than other series have.
+	// Fidelity is the fidelity of the series' times, where the other series may have another one.
 	Fidelity string `json:"fidelity,omitempty"`
-	// Cloud says that points are not to be joined, Bare that a line has no markers.
+	// Cloud says that points are not joined by a line; Bare that a line has no markers.
 	Cloud bool `json:"cloud,omitempty"`
 	Bare  bool `json:"bare,omitempty"`
-	// Extra is what a label at the end of the line says below the name.
+	// Extra is written below the name in the label at the end of the line.
 	Extra  string  `json:"extra,omitempty"`
 	Points []Point `json:"points"`
 }
 
-// Point is a measured place.
+// Point is one measured value.
 type Point struct {
 	X float64 `json:"x"`
 	Y float64 `json:"y"`
-	// Low and High bound 90 % of measurements of Y; nil without measurements behind them.
+	// Low and High bound 90 % of measurements of Y; they are nil where nothing was measured.
 	Low  *float64 `json:"low,omitempty"`
 	High *float64 `json:"high,omitempty"`
-	// Value is the figure of a grid's cell.
+	// Value is the number in a grid's cell.
 	Value float64 `json:"value,omitempty"`
-	Name  string  `json:"name,omitempty"`  // of an operation or a part
-	Class string  `json:"class,omitempty"` // of an operation: what its kernel does, and the part of a decoder it is in
-	Share float64 `json:"share,omitempty"` // of the whole
+	Name  string  `json:"name,omitempty"`  // the operation or part that the point shows
+	Class string  `json:"class,omitempty"` // for an operation: what its kernel does, and the part of a decoder it belongs to
+	Share float64 `json:"share,omitempty"` // share of the whole bar, from 0 to 1
 	Batch int     `json:"batch,omitempty"`
-	// Fits says whether the batch fits the device; figures draw the rest as not real.
+	// Fits says whether the batch fits the device. Figures draw points that do not fit as not
+	// real.
 	Fits bool `json:"fits"`
 }
 
-// Level is a line at one height, such as a capacity.
+// Level is a horizontal line, such as a device's capacity.
 type Level struct {
 	Name string  `json:"name"`
 	Y    float64 `json:"y"`
 }
 
-// Row is a point with everything needed to read it alone: a line of CSV.
+// Row is a point with all that is needed to understand it alone: one line of CSV.
 type Row struct {
 	Figure   string   `json:"figure"`
 	Panel    string   `json:"panel"`
@@ -126,14 +127,14 @@ type Row struct {
 	Basis    string   `json:"basis"`
 }
 
-// Rows lists every point of a chart.
+// Rows lists the points of all panels of a chart.
 func (c *Chart) Rows() []Row {
 	var out []Row
 	for _, p := range c.Panels {
 		for _, s := range p.Series {
 			f := cmp.Or(s.Fidelity, c.Fidelity)
 			if c.Fidelity == "" {
-				f = "" // counted, not timed
+				f = "" // what is counted has no fidelity
 			}
 			for _, q := range s.Points {
 				out = append(out, Row{Figure: c.Kind, Panel: p.Heading, Series: s.Name, Model: s.Model, Device: s.Device, Point: q.Name,
@@ -145,7 +146,7 @@ func (c *Chart) Rows() []Row {
 	return out
 }
 
-// Empty reports whether some panel has no point.
+// Empty reports whether a panel has no points.
 func (c *Chart) Empty() bool {
 	for _, p := range c.Panels {
 		n := 0
@@ -159,7 +160,7 @@ func (c *Chart) Empty() bool {
 	return len(c.Panels) == 0
 }
 
-// misfits reports whether some point of a chart does not fit its device.
+// misfits reports whether any point of a chart does not fit its device.
 func (c *Chart) misfits() bool {
 	for _, p := range c.Panels {
 		for _, s := range p.Series {
@@ -173,7 +174,7 @@ func (c *Chart) misfits() bool {
 	return false
 }
 
-// banded reports whether some point has an interval.
+// banded reports whether any point has an interval.
 func (c *Chart) banded() bool {
 	for _, p := range c.Panels {
 		for _, s := range p.Series {
@@ -187,28 +188,29 @@ func (c *Chart) banded() bool {
 	return false
 }
 
-// MostSeries is how many lines a figure of models tells apart; more are refused.
+// MostSeries is how many lines one can tell apart in a figure of models; a figure with more is
+// refused.
 const MostSeries = 16
 
-// Setup is what the figures about models are measured from: models compiled for devices,
-// each pair once, under one load.
+// Setup is what figures about models are measured from: models compiled for devices, each pair
+// once, all under one load.
 type Setup struct {
 	Compiled []*costmodel.Compiled
 	Fidelity costmodel.Fidelity
-	Load     costmodel.Workload // Batch 0: the largest that fits
-	// Price is the dollars an hour of one device costs, by the device's name.
+	Load     costmodel.Workload // a Batch of 0 stands for the largest that fits
+	// Price is what an hour of one device costs in USD, by the device's name.
 	Price map[string]float64
-	// PriceFrom says where prices are from, for tables that cost is added to.
+	// PriceFrom says where prices come from, for tables that show costs.
 	PriceFrom []string
 	// Speculation is what drafts tokens for a model to verify; nothing for one that is not in
 	// it. Comparisons and simulated loads have it, figures do not.
 	Speculation map[*costmodel.Compiled]*costmodel.Speculation
-	// Serve is a load to simulate the models under; nil for none.
+	// Serve is a load under which the models are simulated; nil for no simulation.
 	Serve *UnderLoad
 }
 
-// Fidelities lists the fidelities that models are priced at, coarsest first: one, or where
-// nobody asked for one and devices differ, each device's.
+// Fidelities lists the fidelities at which models are priced, the coarsest first. There is one,
+// unless the user named none and devices differ in the best fidelity they have.
 func (s *Setup) Fidelities() []costmodel.Fidelity {
 	var out []costmodel.Fidelity
 	for _, c := range s.Compiled {
@@ -220,7 +222,7 @@ func (s *Setup) Fidelities() []costmodel.Fidelity {
 	return out
 }
 
-// fidelities is Fidelities in words.
+// fidelities names the fidelities.
 func (s *Setup) fidelities() string {
 	var names []string
 	for _, f := range s.Fidelities() {
@@ -229,12 +231,12 @@ func (s *Setup) fidelities() string {
 	return strings.Join(names, ", ")
 }
 
-// Kinds lists the figures about models.
+// Kinds lists the kinds of figures about models.
 func Kinds() []string {
 	return []string{"throughput", "tpot", "ttft", "memory", "breakdown", "roofline", "gmu-ratio", "speedup", "served", "cost"}
 }
 
-// Measure measures a figure of a kind that Kinds lists.
+// Measure measures a figure of one of the kinds that Kinds lists.
 func (s *Setup) Measure(kind string) (*Chart, error) {
 	if len(s.Compiled) == 0 {
 		return nil, fmt.Errorf("%s: there is no model to measure", kind)

@@ -11,24 +11,24 @@ import (
 	"github.com/OWNER/ridgeline/units"
 )
 
-// UnderLoad asks for the setup's models to be simulated under an engine, with the lengths
-// of the setup's load. Exactly one of Clients and Rate is positive.
+// UnderLoad is a load under which the setup's models are simulated on an engine, with the prompt
+// and answer lengths of the setup. Exactly one of Clients and Rate is positive.
 type UnderLoad struct {
 	Engine   *serving.Profile
 	Clients  int
 	Rate     float64 // requests a second
 	Shape    serving.Shape
-	Spread   float64 // standard deviation of lengths over their mean
-	Requests int     // 0 chooses
+	Spread   float64 // standard deviation of lengths divided by their mean
+	Requests int     // how many requests to simulate; with 0 the simulator chooses
 	SLO      serving.SLO
-	SLOText  string // as the user wrote it
-	// Progress is called after each simulated run with the runs that are done and all there
-	// are; nil for nobody looking.
+	SLOText  string // the SLO as the user wrote it
+	// Progress, if it is not nil, is called after each simulated run with the number of runs that
+	// are done and the number there are.
 	Progress func(done, total int)
 }
 
-// lighter lists the loads from a light one to that asked for: numbers of clients that it
-// halves to, rates from a sixteenth of it.
+// lighter lists loads from a light one up to u: half as many clients each time down to one, or
+// rates from a sixteenth of u's.
 func (u *UnderLoad) lighter() (out []UnderLoad) {
 	for div := 64; div >= 1; div /= 2 {
 		x := *u
@@ -46,10 +46,10 @@ func (u *UnderLoad) lighter() (out []UnderLoad) {
 	return out
 }
 
-// CurveRuns is how many runs a curve of so many models takes.
+// CurveRuns returns how many runs it takes to draw the curves of so many models.
 func (u *UnderLoad) CurveRuns(models int) int { return models * len(u.lighter()) }
 
-// progress returns what a run calls when it is done, of so many.
+// progress returns a function to call at the end of each of total runs.
 func (u *UnderLoad) progress(total int) func() {
 	done := 0
 	return func() {
@@ -59,7 +59,7 @@ func (u *UnderLoad) progress(total int) func() {
 	}
 }
 
-// amount is the clients or the rate in words.
+// amount says how many clients there are or how many requests come in a second.
 func (u *UnderLoad) amount() string {
 	switch {
 	case u.Clients == 1:
@@ -70,7 +70,7 @@ func (u *UnderLoad) amount() string {
 	return fmt.Sprintf("%g requests/s", u.Rate)
 }
 
-// String says the load in words, without lengths.
+// String describes the load without its lengths.
 func (u *UnderLoad) String() string {
 	s := u.amount()
 	if u.Spread > 0 {
@@ -79,7 +79,8 @@ func (u *UnderLoad) String() string {
 	return s + ", " + u.Engine.Title
 }
 
-// Servable says why a model of the setup cannot be simulated under its load; nil where all can.
+// Servable returns an error that says why a model of the setup cannot be simulated under its
+// load, or nil where all can.
 func (s *Setup) Servable() error {
 	for _, c := range s.Compiled {
 		if _, err := s.deploy(s.Serve, c); err != nil {
@@ -104,7 +105,8 @@ func (s *Setup) drafted() []string {
 	return nil
 }
 
-// Under simulates every model of the setup under a load, in their order.
+// Under simulates every model of the setup under a load and returns the results in the order of
+// the models.
 func (s *Setup) Under(ctx context.Context, u *UnderLoad) ([]*serving.Served, error) {
 	var out []*serving.Served
 	ran := u.progress(len(s.Compiled))
@@ -138,7 +140,7 @@ func (s *Setup) ask(u *UnderLoad) serving.Ask {
 	return serving.Ask{Clients: u.Clients, Rate: u.Rate, Prefix: alike, Prompt: length(s.Load.Prompt - alike), Generate: length(s.Load.Generate), Requests: u.Requests, SLO: u.SLO}
 }
 
-// UnderCurve is latency against throughput from a light load to the one asked for.
+// UnderCurve draws latency against throughput from a light load up to u.
 func (s *Setup) UnderCurve(ctx context.Context, u *UnderLoad) (*Chart, error) {
 	var points []ServedPoint
 	loads := u.lighter()
@@ -161,7 +163,7 @@ func (s *Setup) UnderCurve(ctx context.Context, u *UnderLoad) (*Chart, error) {
 	setting := s.setting("prompt", "generate")
 	for i, x := range setting {
 		if _, after, ok := strings.Cut(x, " · "); ok && strings.HasPrefix(x, "engine ") {
-			setting[i] = after // the engine of the analytic figures, not this one
+			setting[i] = after // the engine that the analytic figures assume is replaced by the simulated one
 		}
 	}
 	ch := Served(points, s.fidelities(), append(append(setting, s.drafted()...), "to "+u.String()))
@@ -169,7 +171,7 @@ func (s *Setup) UnderCurve(ctx context.Context, u *UnderLoad) (*Chart, error) {
 	return ch, nil
 }
 
-// orNil is a number where there is one.
+// orNil returns nil for a number that does not exist.
 func orNil(v float64) *float64 {
 	if math.IsNaN(v) {
 		return nil
@@ -177,25 +179,25 @@ func orNil(v float64) *float64 {
 	return &v
 }
 
-// ServedFigures are what a table or JSON says of a served model, times in milliseconds
-// under the names of vLLM's benchmark; nil where there are none.
+// ServedFigures are what tables and JSON show of a simulated model. Times are in milliseconds and
+// named as vLLM's benchmark names them; those that do not exist are nil.
 type ServedFigures struct {
-	Engine           string   `json:"engine"`            // title of the engine simulated
-	Load             string   `json:"load"`              // clients or rate, in words
-	OutputThroughput float64  `json:"output_throughput"` // tokens generated a second over the whole run
+	Engine           string   `json:"engine"`            // title of the simulated engine
+	Load             string   `json:"load"`              // clients or rate of requests, in words
+	OutputThroughput float64  `json:"output_throughput"` // tokens generated a second, over the whole run
 	MeanTTFT         *float64 `json:"mean_ttft_ms"`      // milliseconds
 	P99TTFT          *float64 `json:"p99_ttft_ms"`       // milliseconds
 	MeanTPOT         *float64 `json:"mean_tpot_ms"`      // milliseconds
 	P99TPOT          *float64 `json:"p99_tpot_ms"`       // milliseconds
 	MeanE2E          *float64 `json:"mean_e2el_ms"`      // milliseconds
-	Preemptions      int      `json:"preemptions"`       // sequences whose blocks were taken
-	SLO              string   `json:"slo,omitempty"`     // as asked for
-	Users            *int     `json:"users,omitempty"`   // most clients of whose requests 99 % meet the SLO
-	Binds            string   `json:"binds,omitempty"`   // what one client more breaks
-	Why              string   `json:"why"`               // where a request's time goes
+	Preemptions      int      `json:"preemptions"`       // how often a sequence lost its cache blocks and had to be computed again
+	SLO              string   `json:"slo,omitempty"`     // as the user wrote it
+	Users            *int     `json:"users,omitempty"`   // the largest number of clients with which 99 % of requests meet the SLO
+	Binds            string   `json:"binds,omitempty"`   // the limit that one more client would break
+	Why              string   `json:"why"`               // what takes the time of a request
 }
 
-// Figures picks what is said of a served model.
+// Figures returns what tables and JSON show of a simulated model.
 func (u *UnderLoad) Figures(x *serving.Served) ServedFigures {
 	ms := func(v float64) *float64 { return orNil(1e3 * v) }
 	f := ServedFigures{Engine: u.Engine.Title, Load: u.String(), OutputThroughput: x.OutputThroughput, MeanTTFT: ms(x.TTFT.Mean), P99TTFT: ms(x.TTFT.P99),
