@@ -33,8 +33,7 @@ func Fit(ctx context.Context, tables []Table, hw *hardware.Profile, o Options) (
 	total := 0
 	for _, t := range tables {
 		if t.Hardware == hw.Name && (len(o.Classes) == 0 || slices.Contains(o.Classes, t.Class)) {
-			c := t.Class.Facts().With()
-			byClass[c] = append(byClass[c], t)
+			byClass[t.Class] = append(byClass[t.Class], t)
 			total++
 		}
 	}

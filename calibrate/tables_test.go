@@ -46,7 +46,7 @@ func TestReadErrors(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	for name, want := range map[string]string{"gemm_a100.csv": "a100-80gb", "gemm_h100_sxm.csv": "h100-sxm", "decode_attention_b200.csv": "b200", "mamba2_mine.csv": "mine"} {
+	for name, want := range map[string]string{"gemm_a100.csv": "a100-80gb", "gemm_h100_sxm.csv": "h100-sxm", "decode_attention_b200.csv": "b200", "mamba1_mine.csv": "mine"} {
 		if _, gpu, ok := classify(name); !ok || gpu != want {
 			t.Errorf("%s is of %q, want %q", name, gpu, want)
 		}
@@ -61,7 +61,7 @@ func TestNames(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add(gemmCSV, uint8(0))
 	f.Add("backend,dtype,gpus,message_elements,latency_us\nvllm_eager,bfloat16,2,256,20\n", uint8(kerneltime.ClassAllReduce))
-	f.Add("kernel,phase,batch,seq_len,d_model,d_state,d_conv,heads,head_dim,groups,chunk,latency_us\ncausal_conv1d_fn,context,1,1,1024,64,4,16,64,4,128,5.11\n", uint8(kerneltime.ClassMamba2))
+	f.Add("kv_dtype,batch,heads,kv_lora_rank,rope_dim,context,latency_us\nbfloat16,1,16,512,64,256,13.6\n", uint8(kerneltime.ClassMLA))
 	f.Fuzz(func(t *testing.T, in string, class uint8) {
 		rows, err := Read(strings.NewReader(in), "x.csv", kerneltime.Class(class%uint8(len(kerneltime.Classes()))))
 		if err != nil {

@@ -1,9 +1,7 @@
 package costmodel
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -416,99 +414,4 @@ func (c *calibrated) interval(b, n float64) kerneltime.Estimate {
 		}
 	}
 	return sum.Estimate()
-}
-
-func (c *calibrated) Basis() string {
-	main := c.profile.Basis(kerneltime.ClassGEMM).String()
-	var but []string
-	note := func(s string) {
-		if !slices.Contains(but, s) {
-			but = append(but, s)
-		}
-	}
-	for i := range c.of.decode {
-		o := &c.of.decode[i].Op
-		class, exact := c.measured(o)
-		switch b := c.profile.Basis(class).String(); {
-		case !exact:
-			note(c.unmeasured(o) + " unmeasured")
-		case b != main:
-			note(className(class) + " " + b)
-		}
-	}
-	if len(but) == 0 {
-		return main
-	}
-	return main + " (" + strings.Join(but, ", ") + ")"
-}
-
-// className names a class of kernels in words for people.
-func className(c kerneltime.Class) string {
-	switch c {
-	case kerneltime.ClassMamba1:
-		return "Mamba-1 scans"
-	case kerneltime.ClassSSD:
-		return "Mamba-2 scans"
-	case kerneltime.ClassConv:
-		return "convolutions"
-	case kerneltime.ClassUnpacked:
-		return "reads per query head"
-	case kerneltime.ClassMLA:
-		return "latent attention"
-	}
-	return c.String()
-}
-
-// unmeasured names, in words for people, what about an operation was never timed.
-func (c *calibrated) unmeasured(o *Op) string {
-	switch kernelTable[o.Kernel].price {
-	case asProduct:
-		if o.Weight == o.Compute {
-			return o.Compute.String() + " products"
-		}
-		return fmt.Sprintf("%s weights computed in %s", o.Weight, o.Compute)
-	case asAttention:
-		if o.Shape.Latent && o.Shape.Window > 0 {
-			return "latent attention to picked positions"
-		}
-		if o.Shape.Rank > 0 && !slices.Contains(c.profile.MLARows(), float64(o.Shape.Rank+o.Shape.Rope)) {
-			return fmt.Sprintf("latents of %d + %d elements", o.Shape.Rank, o.Shape.Rope)
-		}
-		if o.Shape.Latent && o.Shape.Rank == 0 {
-			return "an indexer of latent attention"
-		}
-		return "a cache in " + o.KV.String()
-	}
-	return o.Name
-}
-
-// measured returns the class whose timings price an operation, and whether that very kind of
-// kernel was timed. Streaming kernels count as measured, because their bytes are all that decides
-// their time.
-func (c *calibrated) measured(o *Op) (kerneltime.Class, bool) {
-	switch facts := &kernelTable[o.Kernel]; facts.price {
-	case asProduct: // 16-bit throughout, or 8-bit throughout
-		return kerneltime.ClassGEMM, o.Weight.Bytes() == o.Compute.Bytes() && c.profile.MeasuredIn(kerneltime.ClassGEMM, o.Compute)
-	case asExperts:
-		return kerneltime.ClassGEMM, false
-	case asAttention:
-		if o.Shape.Latent {
-			return kerneltime.ClassMLA, o.Shape.Rank > 0 && o.Shape.Window == 0 && c.profile.MeasuredIn(kerneltime.ClassMLA, o.KV) &&
-				slices.Contains(c.profile.MLARows(), float64(o.Shape.Rank+o.Shape.Rope))
-		}
-		class := kerneltime.ClassDecode
-		if o.Shape.Again > 1 {
-			class = kerneltime.ClassUnpacked
-		}
-		return class, c.profile.MeasuredIn(kerneltime.ClassDecode, o.KV)
-	case asRecurrent:
-		return facts.step.Class(), facts.timed
-	case asScan:
-		return facts.scanStep.Class(), facts.timed
-	case asReduce:
-		return kerneltime.ClassAllReduce, true
-	case asMessage:
-		return kerneltime.ClassAllReduce, false
-	}
-	return kerneltime.ClassGEMM, true
 }

@@ -91,8 +91,8 @@ func TestCalibratedInterval(t *testing.T) {
 
 func TestBasis(t *testing.T) {
 	for _, tc := range []struct{ model, on, want string }{
-		{"llama-3.1-8b", "a100-80gb", "fitted on this GPU"},
-		{"llama-3.1-8b", "h100-sxm", "transferred from h200"},
+		{"llama-3.1-8b", "a100-80gb", "fitted on this GPU (norms and gates transferred from h100-sxm)"},
+		{"llama-3.1-8b", "h100-sxm", "transferred from h200 (norms and gates fitted on this GPU)"},
 		{"llama-3.1-8b", "tpu-v5e", "datasheet only"},
 		{"phi4-mini-flash", "h200", "fitted on this GPU"},
 	} {
@@ -101,11 +101,11 @@ func TestBasis(t *testing.T) {
 		}
 	}
 	// The A100's timings are all 16-bit.
-	if got, want := compiled(t, "llama-3.1-8b", "a100-80gb", Options{KV: precision.FP8}).At(Calibrated).Basis(), "fitted on this GPU (a cache in fp8 unmeasured)"; got != want {
+	if got, want := compiled(t, "llama-3.1-8b", "a100-80gb", Options{KV: precision.FP8}).At(Calibrated).Basis(), "fitted on this GPU (norms and gates transferred from h100-sxm; a cache in fp8 unmeasured)"; got != want {
 		t.Errorf("basis %q, want %q", got, want)
 	}
 	odd := compiled(t, "llama-3.1-8b", "h200", Options{Weights: formats.Of(precision.INT4), KV: precision.INT4}).At(Calibrated).Basis()
-	if want := "fitted on this GPU (int4 weights computed in bf16 unmeasured, a cache in int4 unmeasured)"; odd != want {
+	if want := "fitted on this GPU (int4 weights computed in bf16, a cache in int4 unmeasured)"; odd != want {
 		t.Errorf("basis %q, want %q", odd, want)
 	}
 	if got := compiled(t, "llama-3.1-8b", "h200", Options{}).At(Roofline).Basis(); got != DatasheetOnly {

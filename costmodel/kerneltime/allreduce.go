@@ -105,7 +105,6 @@ func (m *allReduceModel) lattice(pair func(small, large AllReduce)) {
 }
 
 var allReduceFacts = &facts[AllReduce]{
-	with: ClassAllReduce,
 	read: func(r *records.Record) AllReduce {
 		return AllReduce{
 			GPUs: r.Size("gpus", 2), Bytes: r.Size("message_elements", 1) * r.Format("dtype").Bytes(),

@@ -71,7 +71,7 @@ func TestBookOfKernels(t *testing.T) {
 	for _, c := range Classes() {
 		f := c.Facts()
 		fit := f.Fitting(p)
-		fmt.Fprintf(&words, "%s: %d curves, served by the fit of %s, basis %s\n", c, fit.Curves(), f.With(), p.Basis(c))
+		fmt.Fprintf(&words, "%s: %d curves, basis %s\n", c, fit.Curves(), p.Basis(c))
 		for i := range fit.Curves() {
 			fmt.Fprintf(&words, "  curve %d of family %d, borrows from %d, %d parameters\n", i, fit.Family(i), fit.Donor(fit.Family(i)), len(fit.Params(i)))
 		}
@@ -125,8 +125,6 @@ func TestBookOfColumns(t *testing.T) {
 			map[string]string{"kv_dtype": "fp8 x", "batch": "4 0", "heads": "16 2 0", "kv_heads": "2 16 0", "head_dim": "128 0", "window": "7 -1", "context": "200 0"}},
 		{ClassPrefill, "dtype,batch,heads,kv_heads,head_dim,window,prompt", "bfloat16,3,8,4,64,0,100", map[string]string{"batch": "4 0", "heads": "16 2", "kv_heads": "2 16", "head_dim": "128 0", "window": "7 -1", "prompt": "200 0"}},
 		{ClassAllReduce, "backend,dtype,gpus,message_elements", "vllm_graph,bfloat16,4,256", map[string]string{"backend": "vllm_eager nccl", "dtype": "fp8", "gpus": "2 1 0", "message_elements": "512 0"}},
-		{ClassMamba2, "kernel,phase,batch,seq_len,d_model,d_state,d_conv,heads,head_dim,groups,chunk", "causal_conv1d_fn,context,3,50,1024,64,4,16,64,2,128",
-			map[string]string{"kernel": "mamba_chunk_scan_combined causal_conv1d_update selective_state_update nope", "phase": "generation nope", "batch": "4 0", "seq_len": "60", "d_state": "32", "d_conv": "3", "heads": "8", "head_dim": "32", "groups": "1", "chunk": "64"}},
 		{ClassMamba1, "kernel,batch,seq_len,d_inner,d_state,gated,state_dtype", "scan,3,50,1024,16,0,float32", map[string]string{"kernel": "step nope", "gated": "1 2", "batch": "4 0", "seq_len": "60 0", "d_inner": "512 0", "d_state": "8 0", "state_dtype": "bfloat16 float16 fp8"}},
 		{ClassSSD, "kernel,batch,seq_len,heads,head_dim,d_state,groups,chunk,state_dtype", "scan,3,50,16,64,128,2,256,float32",
 			map[string]string{"kernel": "step nope", "batch": "4 0", "seq_len": "60 0", "heads": "8 3 0", "head_dim": "32 0", "d_state": "64", "groups": "1", "chunk": "128 0", "state_dtype": "bfloat16"}},

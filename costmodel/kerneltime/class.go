@@ -17,7 +17,6 @@ const (
 	ClassDecode
 	ClassPrefill
 	ClassDeltaNet
-	ClassMamba2
 	ClassAllReduce
 	ClassMamba1   // Mamba-1's scan and step
 	ClassSSD      // Mamba-2's scan and step, as its authors' kernels run them
@@ -34,7 +33,6 @@ var registry = [classes]Facts{
 	ClassDecode:    decodeFacts,
 	ClassPrefill:   prefillFacts,
 	ClassDeltaNet:  deltaNetFacts,
-	ClassMamba2:    mamba2Facts,
 	ClassAllReduce: allReduceFacts,
 	ClassMamba1:    mamba1Facts,
 	ClassSSD:       ssdFacts,
@@ -66,13 +64,10 @@ type Facts interface {
 	Fitting(p *Profile) Fitting
 	// Note tells a profile that a shape was timed.
 	Note(p *Profile, shape any)
-	// With is the class whose fit serves this one too.
-	With() Class
 }
 
 // facts are the Facts of shapes S.
 type facts[S any] struct {
-	with     Class
 	read     func(r *records.Record) S
 	describe func(*S) string
 	groups   map[string]func(*S) float64
@@ -85,7 +80,6 @@ type facts[S any] struct {
 
 func (k *facts[S]) Read(r *records.Record) any { s := k.read(r); return &s }
 func (k *facts[S]) Describe(shape any) string  { return k.describe(shape.(*S)) }
-func (k *facts[S]) With() Class                { return k.with }
 func (k *facts[S]) FoldBy() []string           { return k.foldBy }
 
 func (k *facts[S]) Group(by string, shape any) (float64, bool) {
@@ -122,7 +116,7 @@ func Classes() []Class {
 func (c Class) Facts() Facts { return registry[c] }
 
 var classNames = [classes]string{
-	"gemm", "decode_attention", "prefill_attention", "gated_deltanet", "mamba2", "allreduce",
+	"gemm", "decode_attention", "prefill_attention", "gated_deltanet", "allreduce",
 	"mamba1", "ssd", "conv", "unpacked_attention", "stream", "mla_decode",
 }
 

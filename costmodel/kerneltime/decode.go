@@ -168,7 +168,6 @@ func (m *decodeModel) lattice(pair func(small, large DecodeAttention)) {
 }
 
 var decodeFacts = &facts[DecodeAttention]{
-	with: ClassDecode,
 	read: func(r *records.Record) DecodeAttention {
 		s := DecodeAttention{
 			Batch: r.Size("batch", 1), Heads: r.Size("heads", 1), KVHeads: r.Size("kv_heads", 1),

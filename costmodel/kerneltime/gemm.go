@@ -171,7 +171,6 @@ func matrixGroup(s *GEMM) float64 {
 }
 
 var gemmFacts = &facts[GEMM]{
-	with: ClassGEMM,
 	read: func(r *records.Record) GEMM {
 		return GEMM{M: r.Size("m", 1), N: r.Size("n", 1), K: r.Size("k", 1), DType: r.Format("dtype")}
 	},

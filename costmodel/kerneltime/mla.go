@@ -159,7 +159,6 @@ func (p *Profile) MLASeconds(s *MLADecode) float64 {
 func (p *Profile) MLARows() []float64 { return append([]float64(nil), p.mla.get().Rows...) }
 
 var mlaFacts = &facts[MLADecode]{
-	with: ClassMLA,
 	read: func(r *records.Record) MLADecode {
 		return MLADecode{
 			Batch: r.Size("batch", 1), Heads: r.Size("heads", 1), Rank: r.Size("kv_lora_rank", 1), Rope: r.Size("rope_dim", 0),

@@ -139,7 +139,7 @@ func TestRecurrentPhysics(t *testing.T) {
 	c := recurrentCurve{Launch: 1e-6, Chunk: 1e-5, Bandwidth: 1, Peak: 1, Occupancy: 1}
 	d := endless()
 	d.Units = 4
-	s := Recurrent{Kernel: SSDContext, Batch: 1, Tokens: 200, KeyHeads: 1, KeyDim: 8, ValueHeads: 2, ValueDim: 8, Chunk: 128}
+	s := Recurrent{Kernel: DeltaContext, Batch: 1, Tokens: 200, KeyHeads: 1, KeyDim: 8, ValueHeads: 2, ValueDim: 8}
 	near(t, "four chunks of one wave", c.seconds(&d, &s), 1e-6+4*1e-5)
 	s.Batch = 6 // twelve blocks on four units
 	near(t, "four chunks of three waves", c.seconds(&d, &s), 1e-6+3*4*1e-5)

@@ -138,7 +138,6 @@ func (m *prefillModel) lattice(pair func(small, large PrefillAttention)) {
 }
 
 var prefillFacts = &facts[PrefillAttention]{
-	with: ClassPrefill,
 	read: func(r *records.Record) PrefillAttention {
 		s := PrefillAttention{
 			Batch: r.Size("batch", 1), Heads: r.Size("heads", 1), KVHeads: r.Size("kv_heads", 1),

@@ -215,7 +215,7 @@ func (p *Profile) document() document {
 			d.Decode = p.decode.get()
 		case ClassPrefill:
 			d.Prefill = p.prefill.get()
-		case ClassDeltaNet, ClassMamba2:
+		case ClassDeltaNet:
 			d.Recurrent = p.recurrent.get()
 		case ClassAllReduce:
 			d.AllReduce = p.allReduce.get()

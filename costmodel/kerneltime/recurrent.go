@@ -39,7 +39,7 @@ func (c *recurrentCurve) seconds(d *Device, s *Recurrent) float64 {
 	case DeltaConvContext: // cuts the tokens up
 		blocks = s.Batch * s.Channels() / 128 * chunks
 		chunks = 1
-	case MambaConvContext, DeltaConvStep, MambaConvStep: // a block walks all its tokens
+	case DeltaConvStep:
 		blocks = s.Batch * s.Channels() / 128
 		chunks = 1
 	}
@@ -67,22 +67,6 @@ func newRecurrentModel() recurrentModel {
 	return m
 }
 
-// take copies one kernel's curve, and its slice of the correction when keep is set.
-func (m *recurrentModel) take(k Kernel, from *recurrentModel, keep bool) {
-	m.Curves[k] = from.Curves[k]
-	for i := range m.Corrections {
-		to, src := &m.Corrections[i], &from.Corrections[i]
-		if !keep || len(src.Values) == 0 {
-			continue
-		}
-		to.Axes = src.Axes
-		if n := to.Shape(); len(to.Values) != n {
-			to.Values = make([]float32, n)
-		}
-		copy(to.Values[int(k)*to.Slice:(int(k)+1)*to.Slice], src.Values[int(k)*to.Slice:])
-	}
-}
-
 func (m *recurrentModel) curve(s *Recurrent) int { return int(s.Kernel) }
 func (m *recurrentModel) curves() int            { return len(m.Curves) }
 func (m *recurrentModel) params(i int) []Param   { return m.Curves[i].params() }
@@ -90,8 +74,7 @@ func (m *recurrentModel) inherit(i, from int)    { m.Curves[i] = m.Curves[from] 
 func (m *recurrentModel) corrections() []Table   { return m.Corrections[:] }
 func (m *recurrentModel) errors() *Spread        { return &m.Spread }
 
-// The kernels of Gated DeltaNet and of Mamba-2 stand in for each other.
-func (m *recurrentModel) donor(f int) int  { return int(kernelTable[f].donor) }
+func (m *recurrentModel) donor(f int) int  { return f }
 func (m *recurrentModel) family(i int) int { return i }
 func (m *recurrentModel) stiffness() Smoothing {
 	return Smoothing{Axis: [axes]float64{0, .01, .01, .01}, Ridge: 1e-4, Tail: .03}
@@ -123,9 +106,6 @@ func (m *recurrentModel) lattice(pair func(small, large Recurrent)) {
 				}
 				doublings(3, 6, func(heads float64) {
 					s := Recurrent{Kernel: k, Batch: batch, Tokens: tokens, KeyHeads: heads / 2, KeyDim: 128, ValueHeads: heads, ValueDim: 128, Conv: 4}
-					if k.Class() == ClassMamba2 {
-						s.KeyHeads, s.ValueDim, s.Chunk = 8, 64, 128
-					}
 					each(pair, s, func(l *Recurrent) { l.Batch *= 2 }, func(l *Recurrent) { l.ValueHeads *= 2 })
 					if !k.Step() {
 						each(pair, s, func(l *Recurrent) { l.Tokens *= 2 })
@@ -137,29 +117,11 @@ func (m *recurrentModel) lattice(pair func(small, large Recurrent)) {
 }
 
 var deltaNetFacts = &facts[Recurrent]{
-	with: ClassDeltaNet,
 	read: func(r *records.Record) Recurrent {
 		return Recurrent{
 			Kernel: readKernel(r, deltaKernels), Batch: r.Size("batch", 1), Tokens: r.Size("seq_len", 1),
 			KeyHeads: r.Size("k_heads", 1), KeyDim: r.Size("k_head_dim", 1),
 			ValueHeads: r.Size("v_heads", 1), ValueDim: r.Size("v_head_dim", 1), Conv: r.Size("d_conv", 1),
-		}
-	},
-	describe: describeRecurrent,
-	groups:   recurrentGroups,
-	roofline: recurrentRoofline,
-	predict:  func(p *Profile, s Recurrent) Estimate { return p.Recurrent(s) },
-	model:    func(p *Profile) model[Recurrent] { return p.recurrent.get() },
-}
-
-var mamba2Facts = &facts[Recurrent]{
-	with: ClassDeltaNet, // one model serves both
-	read: func(r *records.Record) Recurrent {
-		return Recurrent{
-			Kernel: readKernel(r, mambaKernels), Batch: r.Size("batch", 1), Tokens: r.Size("seq_len", 1),
-			KeyHeads: r.Size("groups", 1), KeyDim: r.Size("d_state", 1),
-			ValueHeads: r.Size("heads", 1), ValueDim: r.Size("head_dim", 1), Conv: r.Size("d_conv", 1),
-			Chunk: r.Size("chunk", 0),
 		}
 	},
 	describe: describeRecurrent,
@@ -180,17 +142,10 @@ func recurrentRoofline(d *Device, s *Recurrent) float64 {
 }
 
 // The kernels as the measuring engines name them, by prefix.
-var (
-	deltaKernels = []kernelName{
-		{"causal_conv1d_fn", DeltaConvContext}, {"causal_conv1d_update", DeltaConvStep},
-		{"chunk_gated_delta_rule", DeltaContext}, {"fused_recurrent_gated_delta_rule", DeltaStep},
-	}
-	mambaKernels = []kernelName{
-		{"causal_conv1d_fn", MambaConvContext}, {"causal_conv1d_update", MambaConvStep},
-		{"mamba_chunk_scan", SSDContext}, {"mamba2_chunk_scan", SSDContext},
-		{"selective_state_update", SSDStep},
-	}
-)
+var deltaKernels = []kernelName{
+	{"causal_conv1d_fn", DeltaConvContext}, {"causal_conv1d_update", DeltaConvStep},
+	{"chunk_gated_delta_rule", DeltaContext}, {"fused_recurrent_gated_delta_rule", DeltaStep},
+}
 
 type kernelName struct {
 	prefix string

@@ -196,7 +196,6 @@ func (p *Profile) ScanSeconds(s *Scan) float64 {
 
 func scanFacts(c Class, read func(r *records.Record) Scan) *facts[Scan] {
 	return &facts[Scan]{
-		with: c,
 		read: read,
 		describe: func(s *Scan) string {
 			return fmt.Sprintf("%s batch %g tokens %g heads %g×%g state %g", s.Kernel, s.Batch, s.Tokens, s.Heads, s.HeadDim, s.State)

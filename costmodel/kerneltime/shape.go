@@ -103,37 +103,27 @@ func (s *PrefillAttention) Bytes() float64 {
 // Kernel is one GPU kernel of a recurrent mixer.
 type Kernel uint8
 
-// The kernels measured. Mamba-1's selective scan is not among them.
+// The kernels measured; those of Mamba are scans (ScanKernel).
 const (
 	DeltaConvContext Kernel = iota // causal_conv1d_fn of a Gated DeltaNet layer, over a prompt
 	DeltaConvStep                  // causal_conv1d_update, one token
 	DeltaContext                   // chunk_gated_delta_rule, over a prompt
 	DeltaStep                      // fused_recurrent_gated_delta_rule, one token
-	MambaConvContext               // causal_conv1d_fn of a Mamba-2 layer, over a prompt
-	MambaConvStep                  // causal_conv1d_update, one token
-	SSDContext                     // mamba_chunk_scan_combined, over a prompt
-	SSDStep                        // selective_state_update, one token
 	kernels
 )
 
 // kernelFacts say what is known of a recurrent kernel.
 type kernelFacts struct {
-	name  string
-	class Class  // whose files time it
-	step  bool   // advances one token of each sequence, else works a prompt
-	conv  bool   // a convolution
-	donor Kernel // whose curve stands in where it was not timed
+	name string
+	step bool // advances one token of each sequence, else works a prompt
+	conv bool // a convolution
 }
 
 var kernelTable = [kernels]kernelFacts{
-	DeltaConvContext: {name: "delta-conv-context", class: ClassDeltaNet, conv: true, donor: MambaConvContext},
-	DeltaConvStep:    {name: "delta-conv-step", class: ClassDeltaNet, conv: true, step: true, donor: MambaConvStep},
-	DeltaContext:     {name: "delta-context", class: ClassDeltaNet, donor: SSDContext},
-	DeltaStep:        {name: "delta-step", class: ClassDeltaNet, step: true, donor: SSDStep},
-	MambaConvContext: {name: "mamba2-conv-context", class: ClassMamba2, conv: true, donor: DeltaConvContext},
-	MambaConvStep:    {name: "mamba2-conv-step", class: ClassMamba2, conv: true, step: true, donor: DeltaConvStep},
-	SSDContext:       {name: "mamba2-context", class: ClassMamba2, donor: DeltaContext},
-	SSDStep:          {name: "mamba2-step", class: ClassMamba2, step: true, donor: DeltaStep},
+	DeltaConvContext: {name: "delta-conv-context", conv: true},
+	DeltaConvStep:    {name: "delta-conv-step", conv: true, step: true},
+	DeltaContext:     {name: "delta-context"},
+	DeltaStep:        {name: "delta-step", step: true},
 }
 
 // String returns the kernel's short name.
@@ -147,22 +137,16 @@ func (k Kernel) String() string {
 // Step says whether the kernel advances one token of each sequence.
 func (k Kernel) Step() bool { return kernelTable[k].step }
 
-// Class returns the class whose files time the kernel.
-func (k Kernel) Class() Class { return kernelTable[k].class }
-
 // Recurrent is one call of a recurrent kernel, in 16-bit with a 32-bit state.
 //
 // A Gated DeltaNet layer has KeyHeads heads of KeyDim and ValueHeads of ValueDim; its
-// convolution runs over 2·KeyHeads·KeyDim + ValueHeads·ValueDim channels. A Mamba-2
-// layer has ValueHeads = heads of ValueDim = head_dim, KeyHeads = groups and KeyDim =
-// d_state; its convolution runs over the same sum, heads·head_dim + 2·groups·d_state.
+// convolution runs over 2·KeyHeads·KeyDim + ValueHeads·ValueDim channels.
 type Recurrent struct {
 	Kernel               Kernel
 	Batch, Tokens        float64 // Tokens per sequence; 1 for the step kernels
 	KeyHeads, KeyDim     float64
 	ValueHeads, ValueDim float64
 	Conv                 float64 // taps of the convolution
-	Chunk                float64 // tokens per chunk of the scan; 0 = kernel's default
 }
 
 // Channels returns the channels of the convolution.
@@ -184,18 +168,14 @@ func (s Recurrent) Bytes() float64 {
 }
 
 // FLOPs returns the arithmetic of the kernel: a tap per channel for the convolution;
-// for the scans 4 per state element and token (rank-one update and read), doubled for
-// the delta rule's correction.
+// for the rule 8 per state element and token (rank-one update and read, and as much for
+// its correction).
 func (s Recurrent) FLOPs() float64 {
 	tokens := s.Batch * s.Tokens
-	switch s.Kernel {
-	case DeltaConvContext, DeltaConvStep, MambaConvContext, MambaConvStep:
+	if kernelTable[s.Kernel].conv {
 		return 2 * tokens * s.Channels() * s.Conv
-	case DeltaContext, DeltaStep:
-		return 8 * tokens * s.State()
-	default:
-		return 4 * tokens * s.State()
 	}
+	return 8 * tokens * s.State()
 }
 
 // AllReduce sums Bytes of 16-bit values over GPUs devices of one fabric.

@@ -127,7 +127,6 @@ func (p *Profile) StreamSeconds(s *Stream, launch float64) float64 {
 }
 
 var streamFacts = &facts[Stream]{
-	with: ClassStream,
 	read: func(r *records.Record) Stream {
 		s := Stream{Width: r.Size("width", 1), Bytes: r.Size("bytes", 1)}
 		s.Kernel = StreamKernel(readOne(r, "kernel", r.Text("kernel"), streamNames[:]...))

@@ -111,26 +111,14 @@ func (p *Profile) take(donors *[classes]*Profile) {
 			return m
 		})
 	}
-	p.recurrent = closed(func() recurrentModel {
-		m := newRecurrentModel()
-		// One model serves both classes; each takes its own kernels.
-		for _, c := range []Class{ClassDeltaNet, ClassMamba2} {
-			q := donors[c]
-			if q == nil {
-				continue
-			}
-			from := q.recurrent.get()
-			for k := range kernels {
-				if k.Class() == c {
-					m.take(k, from, p.related(q))
-				}
-			}
-			if len(m.Spread.Low) == 0 {
-				m.Spread = from.Spread.widen(p.drift(q))
-			}
-		}
-		return m
-	})
+	if q := donors[ClassDeltaNet]; q != nil {
+		p.recurrent = closed(func() recurrentModel {
+			m := *q.recurrent.get()
+			forget(m.Corrections[:], p.related(q))
+			m.Spread = m.Spread.widen(p.drift(q))
+			return m
+		})
+	}
 	p.mamba1 = p.lend(donors[ClassMamba1], ClassMamba1)
 	p.ssd = p.lend(donors[ClassSSD], ClassSSD)
 	p.conv = p.lend(donors[ClassConv], ClassConv)

@@ -239,7 +239,6 @@ func (p *Profile) UnpackedSeconds(s *UnpackedAttention) float64 {
 }
 
 var unpackedFacts = &facts[UnpackedAttention]{
-	with: ClassUnpacked,
 	read: func(r *records.Record) UnpackedAttention {
 		return UnpackedAttention{decodeFacts.read(r), readOne(r, "layout", r.Optional("layout", "paged16"), "paged16", "contiguous") == 1}
 	},
