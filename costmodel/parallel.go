@@ -1,5 +1,7 @@
 package costmodel
 
+import "slices"
+
 // Stage is what one stage of a pipeline holds, and how long it takes.
 type Stage struct {
 	FirstLayer  int     `json:"first_layer"`  // its first layer, from 0
@@ -75,6 +77,24 @@ func (c *Compiled) eachStage(w Workload, list func(*Compiled, Workload) []OpCost
 		out = append(out, list(s, each)...)
 	}
 	return shares(out)
+}
+
+// Stages are the stages of a pipeline as one group of devices sees them, one after the other: a
+// batch of theirs is that group's, and what they are asked is of one device. Of a deployment of
+// groups without a pipeline there is one, and one device, or a tensor-parallel group, is its own.
+func (c *Compiled) Stages() []*Compiled {
+	if c.stages == nil {
+		return []*Compiled{c}
+	}
+	return slices.Clone(c.stages)
+}
+
+// Together is how many groups of devices run a step at the same time, because they share experts.
+func (c *Compiled) Together() int {
+	if c.ep <= c.tp {
+		return 1
+	}
+	return c.ep / c.tp
 }
 
 // Fullest returns the stage that needs the most memory at a workload, or the deployment itself

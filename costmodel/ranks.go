@@ -89,6 +89,9 @@ func (c *Compiled) Ranks() string {
 	return strings.Join(out, " ")
 }
 
+// HasExperts reports whether any layer has experts.
+func (c *Compiled) HasExperts() bool { return hasExperts(c.Model) }
+
 // TP is the number of devices that share every layer, its attention heads too.
 func (c *Compiled) TP() int { return c.tp }
 

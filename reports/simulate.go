@@ -17,6 +17,9 @@ type SimulateRow struct {
 	Model    string `json:"model"`
 	Hardware string `json:"hardware"`
 	TP       int    `json:"tp"`
+	PP       int    `json:"pp,omitempty"` // pipeline stages of a replica, where there are several
+	EP       int    `json:"ep,omitempty"` // devices over which its experts are spread, where there are several
+	DP       int    `json:"dp,omitempty"` // groups of devices with a scheduler and a cache of their own, where there are several
 	Engine   string `json:"engine"`
 	Fidelity string `json:"fidelity"`
 	Basis    string `json:"basis"`
@@ -113,7 +116,8 @@ type SimulateRow struct {
 // SimulateSetting is what a row was asked to simulate.
 type SimulateSetting struct {
 	Model, Hardware, Fidelity, Basis, Load string
-	TP, Replicas, Clients, Requests        int
+	TP, PP, EP, DP                         int
+	Replicas, Clients, Requests            int
 	Rate, Burstiness                       float64 // requests a second and their burstiness; 0 where clients send requests instead
 	SLO                                    serving.SLO
 	Warnings                               []string
@@ -123,7 +127,7 @@ type SimulateSetting struct {
 // Simulate makes the row for the outcome of a simulation.
 func Simulate(s SimulateSetting, d *serving.Deployment, o *serving.Outcome) *SimulateRow {
 	m := &o.Metrics
-	r := &SimulateRow{Model: s.Model, Hardware: s.Hardware, TP: s.TP, Engine: d.Profile.Name, Fidelity: s.Fidelity, Basis: s.Basis,
+	r := &SimulateRow{Model: s.Model, Hardware: s.Hardware, TP: s.TP, PP: several(s.PP), EP: several(s.EP), DP: several(s.DP), Engine: d.Profile.Name, Fidelity: s.Fidelity, Basis: s.Basis,
 		Replicas: s.Replicas, Load: s.Load, MaxConcurrency: s.Clients, NumPrompts: s.Requests,
 		Duration: m.Duration, Completed: m.Completed, Failed: m.Unservable + m.Timeouts, TotalInputTokens: m.InputTokens, TotalOutputTokens: m.OutputTokens,
 		RequestThroughput: m.RequestThroughput, OutputThroughput: m.OutputThroughput, TotalTokenThroughput: m.TotalThroughput, MaxConcurrentRequests: m.MaxConcurrent,
@@ -189,6 +193,14 @@ func Simulate(s SimulateSetting, d *serving.Deployment, o *serving.Outcome) *Sim
 		}
 	}
 	return r
+}
+
+// several is a number of ranks, 0 where there is one.
+func several(n int) int {
+	if n <= 1 {
+		return 0
+	}
+	return n
 }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

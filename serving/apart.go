@@ -37,7 +37,11 @@ func (d *Deployment) Apart(prefill, decode int, bandwidth float64) (*Apart, erro
 func (d *Deployment) left(prompt int) float64 {
 	t := 0.0
 	for _, c := range d.hands {
-		t += c.PromptBytes(prompt)
+		most := 0.0 // of the stages, which send at the same time
+		for _, stage := range c.Stages() {
+			most = max(most, stage.PromptBytes(prompt))
+		}
+		t += most
 	}
 	return t
 }
@@ -57,7 +61,8 @@ func (f *fleet) pools() (takes, decodes []*Replica) {
 	if f.o.Apart == nil {
 		return f.replicas, nil
 	}
-	return f.replicas[:f.o.Apart.Prefill], f.replicas[f.o.Apart.Prefill:]
+	n := f.o.Apart.Prefill * f.limits.lanes()
+	return f.replicas[:n], f.replicas[n:]
 }
 
 // handOver gives a request whose prompt is worked to a decode replica.

@@ -13,6 +13,31 @@ import (
 type linear struct {
 	step, row, context, seen, token, pair float64
 	windows                               []int
+	parts                                 []float64 // of a pipeline: each stage's share of everything
+}
+
+func (l linear) Stages() int { return len(l.parts) }
+
+func (l linear) Stage(i int, s *Step, k int) float64 {
+	if len(s.Chunks) > 0 {
+		return l.parts[i] * l.Mixed(s)
+	}
+	return l.parts[i] * l.Run(s, k)
+}
+
+// over shares the times out to the stages of a pipeline: the last has twice as much as each other.
+func (l linear) over(stages int) linear {
+	if l.parts != nil {
+		return l
+	}
+	for i := range max(stages, 1) {
+		n := 1.0
+		if i == stages-1 {
+			n = 2
+		}
+		l.parts = append(l.parts, n/float64(stages+1))
+	}
+	return l
 }
 
 func (l linear) Windows() []int { return l.windows }
@@ -57,7 +82,7 @@ func dense(blocks int) *Limits {
 
 func simulate(t testing.TB, l *Limits, p linear, src Source, o Options) *Result {
 	t.Helper()
-	r, err := Run(context.Background(), l, pricer(p), src, o)
+	r, err := Run(context.Background(), l, pricer(p.over(l.Stages)), src, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +125,26 @@ func anyLimits(t *rapid.T) *Limits {
 	} else {
 		l.Graphs = Graphs{Sizes: []int{1, 2, 4, 8, 16, 24, 32}}
 	}
+	if rapid.IntRange(0, 2).Draw(t, "several devices") == 0 {
+		anyDevices(t, l)
+	}
 	return l
+}
+
+// anyDevices draws groups of devices and pipeline stages for an engine.
+func anyDevices(t *rapid.T, l *Limits) {
+	l.Together = rapid.IntRange(1, 3).Draw(t, "together")
+	l.Groups = l.Together * rapid.IntRange(1, 2).Draw(t, "gangs")
+	l.InTurn = rapid.Bool().Draw(t, "in turn")
+	if l.Stages = rapid.IntRange(1, 4).Draw(t, "stages"); l.Stages == 1 {
+		return
+	}
+	l.Lookahead, l.Verified = false, Verified{}
+	if l.Policy == "prefill-first-whole" {
+		l.Virtual, l.Groups, l.Together = true, 1, 1
+	} else if rapid.Bool().Draw(t, "limit of a microbatch") {
+		l.Micro = ceilDiv(l.Seqs, l.Stages)
+	}
 }
 
 func anyLoad(t *rapid.T) *Load {
@@ -183,7 +227,7 @@ func audited(t interface {
 }, l *Limits, p linear, src Source, o Options) *Result {
 	w := &watch{tb: t}
 	o.Watch = w.check
-	f, err := newFleet(l, pricer(p), src, o)
+	f, err := newFleet(l, pricer(p.over(l.Stages)), src, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -95,7 +95,10 @@ func (s *Stats) add(o *Stats) {
 
 // account counts the plan that ends.
 func (r *Replica) account() {
-	p := &r.plan
+	p := r.plan
+	if p.idle() {
+		return // it only waited for the others of its gang
+	}
 	s := &r.stats
 	k := float64(p.steps)
 	s.Steps += p.steps
@@ -130,24 +133,32 @@ func (r *Replica) account() {
 	if r.quick {
 		return
 	}
+	// A pipeline's step is worked on for the sum of its stages, on one device in as many, and
+	// waits in between.
+	seconds, share, n := p.seconds, 1.0, float64(len(r.running))
+	if r.gang.pipe != nil {
+		seconds, share, n = p.work, 1/float64(r.limits.Stages), float64(len(p.decodes)+len(p.chunks))
+	}
 	host := k * r.overhead(&p.step)
 	decode, steady := 0.0, 0.0
 	if len(p.decodes) > 0 {
 		steady = k * r.floor()
-		decode = p.seconds - host
-		if len(p.chunks) > 0 {
+		decode = seconds - host
+		if p.prompts {
 			alone := p.step
 			alone.Chunks = nil
 			decode = r.price.Mixed(&alone)
 		}
 		steady = min(steady, decode)
 	}
-	parts := [4]float64{steady, decode - steady, p.seconds - host - decode, host}
-	s.Weights += parts[0]
-	s.Cache += parts[1]
-	s.Prefill += parts[2]
-	s.HostTime += parts[3]
-	n := float64(len(r.running))
+	parts := [4]float64{steady, decode - steady, seconds - host - decode, host}
+	s.Weights += share * parts[0]
+	s.Cache += share * parts[1]
+	s.Prefill += share * parts[2]
+	s.HostTime += share * parts[3]
+	if r.gang.pipe != nil {
+		n *= p.seconds / seconds
+	}
 	for i, x := range parts {
 		s.parts[i] += n * x
 	}
@@ -155,7 +166,7 @@ func (r *Replica) account() {
 
 // spread records the times between tokens of n steps that grow evenly around their mean.
 func (r *Replica) spread(mean, n, each float64) {
-	p := &r.plan
+	p := r.plan
 	grow := 0.0 // from one step to the next
 	if h := p.steps / 2; h >= 32 {
 		half := r.run(h)
@@ -174,7 +185,7 @@ func (r *Replica) spread(mean, n, each float64) {
 
 // floor is the time of the planned step's decodes if none of them had any context.
 func (r *Replica) floor() float64 {
-	p := &r.plan
+	p := r.plan
 	key := 4*p.step.Decodes + 0
 	if p.step.Eager {
 		key++

@@ -88,8 +88,8 @@ const profilePeak = 1.3
 
 // Deploy sets an engine up for a compiled model.
 func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings) (*Deployment, error) {
-	if c.Devices() > c.TP() {
-		return nil, fmt.Errorf("%s: pipeline stages and groups of devices (pp, dp) are priced but not simulated", c.Ranks())
+	if err := p.splits(c); err != nil {
+		return nil, err
 	}
 	f = c.Fidelity(f)
 	d := &Deployment{Profile: p}
@@ -182,31 +182,13 @@ func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings)
 	if block < 1 {
 		return nil, fmt.Errorf("block size %d: must be 1 or more", block)
 	}
-	layers := CacheOf(c)
+	d.share(c)
 	states := false
-	for _, x := range layers {
+	for _, x := range CacheOf(c) {
 		states = states || x.Kind == StateCache
 	}
-	var err error
-	if p.Layout.Value == "unified" && !s.StoreFull {
-		l.Layout, err = Unified(layers, block, l.Budget)
-	} else if p.Layout.Value == "unified" {
-		full := make([]CacheLayers, len(layers))
-		copy(full, layers)
-		for i := range full {
-			if full[i].Kind == WindowCache {
-				full[i].Kind, full[i].Window = FullCache, 0
-			}
-		}
-		l.Layout, err = Unified(mergeLayers(full), block, l.Budget)
-	} else {
-		l.Layout = StoredFull(layers, block)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", p.Name, err)
-	}
-	if err := d.speculate(c, s.Speculation); err != nil {
-		return nil, fmt.Errorf("%s: %w", p.Name, err)
+	if err := d.place(c, block, s); err != nil {
+		return nil, err
 	}
 	if states && l.PrefixCache {
 		l.PrefixCache = false
@@ -214,9 +196,6 @@ func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings)
 	}
 	if d.ownCache(c) {
 		d.Notes = append(d.Notes, "TensorRT-LLM usually keeps the cache of fp8 checkpoints in fp8 (kv_cache_quant_algo of hf_quant_config.json); the cache simulated is of 16 bits: --kv fp8 asks for the other.")
-	}
-	if err := d.memory(c, s); err != nil {
-		return nil, err
 	}
 	w := l.Layout
 	if states && w.StateBytes == 0 && l.Blocks > 0 { // states are pages: each sequence needs its own
@@ -242,8 +221,68 @@ func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings)
 	if err := l.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Model.Name, err)
 	}
+	var err error
 	d.Price, l.Kernels, err = pricerOf(c, f, s.Speculation)
 	return d, err
+}
+
+// place lays out the cache and counts its blocks, of the stage that has room for the fewest
+// sequences: a sequence is in all of them.
+func (d *Deployment) place(c *costmodel.Compiled, block int, s Settings) error {
+	var best *Deployment
+	fewest := math.Inf(1)
+	for _, stage := range c.Stages() {
+		at, limits := *d, *d.Limits
+		at.Limits = &limits
+		if err := at.layOut(stage, block, s); err != nil {
+			return err
+		}
+		if err := at.memory(stage, s); err != nil {
+			return err
+		}
+		if limits.Virtual {
+			limits.Blocks /= limits.Stages
+		}
+		// As many as fit of a length of thousands of tokens.
+		fit := math.MaxFloat64
+		if n := limits.Layout.Need(8192); n > 0 {
+			fit = float64(limits.Blocks) / float64(n)
+		}
+		if fit < fewest {
+			best, fewest = &at, fit
+		}
+	}
+	limits := d.Limits
+	*limits = *best.Limits
+	*d = *best
+	d.Limits = limits
+	return nil
+}
+
+// layOut divides the cache of one stage into blocks.
+func (d *Deployment) layOut(c *costmodel.Compiled, block int, s Settings) (err error) {
+	p, l, layers := d.Profile, d.Limits, CacheOf(c)
+	if p.Layout.Value == "unified" && !s.StoreFull {
+		l.Layout, err = Unified(layers, block, l.Budget)
+	} else if p.Layout.Value == "unified" {
+		full := make([]CacheLayers, len(layers))
+		copy(full, layers)
+		for i := range full {
+			if full[i].Kind == WindowCache {
+				full[i].Kind, full[i].Window = FullCache, 0
+			}
+		}
+		l.Layout, err = Unified(mergeLayers(full), block, l.Budget)
+	} else {
+		l.Layout = StoredFull(layers, block)
+	}
+	if err == nil {
+		err = d.speculate(c, s.Speculation)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.Name, err)
+	}
+	return nil
 }
 
 // ownCache reports whether the engine would likely keep another cache than is simulated: one
@@ -308,6 +347,9 @@ func (d *Deployment) memory(c *costmodel.Compiled, s Settings) error {
 		d.OverheadBytes = *p.Overhead.TP
 	}
 	d.StateBytes = l.Layout.StateBytes * float64(l.Seqs)
+	if l.Virtual {
+		d.StateBytes *= float64(l.Stages)
+	}
 	rest := d.WeightBytes + d.PeakBytes + d.OverheadBytes + d.StateBytes
 	if p.Utilization.OfFree {
 		d.CacheBytes = u * (d.DeviceBytes - rest)
@@ -323,112 +365,4 @@ func (d *Deployment) memory(c *costmodel.Compiled, s Settings) error {
 		l.Blocks = math.MaxInt32
 	}
 	return nil
-}
-
-// costPricer prices steps by a compiled model.
-type costPricer struct {
-	p        costmodel.Pricer
-	windows  []int
-	own      []int // where each of the model's windows is among those; nil where a draft adds none
-	mix      costmodel.Mix
-	launches float64 // kernels of a step
-	launch   float64 // seconds between two launches outside a graph
-	draft    *drafter
-
-	seen, growing []float64
-}
-
-// eagerLaunch is what launching a kernel by itself takes: the gap between all-reduces
-// launched one by one and from a CUDA graph that costmodel/calibrate found. Launches run
-// ahead of kernels, so that an eager step takes the longer of both.
-const eagerLaunch = 18e-6
-
-// pricerOf prices a model's steps without any engine: what one adds is this room's. It also
-// returns the kernels of a step.
-func pricerOf(c *costmodel.Compiled, f costmodel.Fidelity, s *costmodel.Speculation) (func() Pricer, float64, error) {
-	x, err := bare(c)
-	if err != nil {
-		return nil, 0, err
-	}
-	p := x.At(f)
-	launches := launchesOf(x)
-	base := costPricer{p: p, windows: x.Windows(), launches: launches}
-	if f == costmodel.Calibrated {
-		base.launch = eagerLaunch
-	}
-	if err := base.withDraft(s, f); err != nil {
-		return nil, 0, err
-	}
-	if base.draft != nil {
-		base.launches += base.draft.tokens * launchesOf(s.Draft.Compiled)
-	}
-	return func() Pricer {
-		y := base
-		y.p = costmodel.Remember(p)
-		if d := base.draft; d != nil {
-			its := *d
-			its.price = costmodel.Remember(d.price)
-			y.draft = &its
-		}
-		return &y
-	}, base.launches, nil
-}
-
-// bare is a model compiled without any engine's overhead.
-func bare(c *costmodel.Compiled) (*costmodel.Compiled, error) {
-	if c.Options.Engine == "ideal" {
-		return c, nil
-	}
-	o := c.Options
-	o.Engine = "ideal"
-	return costmodel.Compile(c.Model, c.Hardware, o)
-}
-
-// launchesOf is the kernels of a step.
-func launchesOf(c *costmodel.Compiled) (n float64) {
-	for _, g := range c.DecodeOps() {
-		n += float64(g.Count * max(g.Shape.Passes, 1))
-	}
-	return n
-}
-
-func (c *costPricer) Windows() []int { return c.windows }
-
-func (c *costPricer) fill(s *Step) *costmodel.Mix {
-	m := &c.mix
-	m.Decodes, m.Contexts, m.Seen, m.Growing, m.Padded = s.Decodes, s.Contexts, s.Seen, s.Growing, s.Padded
-	m.Drafts, m.Advance = s.Drafts, s.Advance
-	if c.own != nil {
-		c.seen, c.growing = pick(c.seen, s.Seen, c.own), pick(c.growing, s.Growing, c.own)
-		m.Seen, m.Growing = c.seen, c.growing
-	}
-	m.Chunks = m.Chunks[:0]
-	for _, x := range s.Chunks {
-		m.Chunks = append(m.Chunks, costmodel.Call{Batch: 1, New: x.New, Past: x.Past})
-	}
-	return m
-}
-
-func (c *costPricer) Mixed(s *Step) float64 {
-	m := c.fill(s)
-	t := c.p.Mixed(m)
-	if c.draft != nil {
-		t += c.draft.seconds(s, m, 1)
-	}
-	if s.Eager {
-		t = max(t, c.launches*c.launch)
-	}
-	return t
-}
-
-func (c *costPricer) Run(s *Step, k int) float64 {
-	m := c.fill(s)
-	t := c.p.Run(m, k)
-	if c.draft != nil {
-		t += c.draft.seconds(s, m, k)
-	}
-	if s.Eager {
-		t = max(t, float64(k)*c.launches*c.launch)
-	}
-	return t
 }

@@ -23,6 +23,23 @@ func (d *Deployment) Describe() []Described {
 		{"watermark", fmt.Sprintf("%d blocks", l.Watermark), sourceOf(p.Watermark)},
 		{"graphs", l.Graphs.String(), p.Graphs.Source},
 	}
+	if l.Groups > 1 {
+		balance := "requests to the least busy"
+		if l.InTurn {
+			balance = "requests in turn"
+		}
+		out = append(out, Described{"groups", fmt.Sprintf("%d, of which %d step together, %s; limits and blocks are of one", l.Groups, max(l.Together, 1), balance), p.Groups.Source + "; " + p.Balance.Source})
+	}
+	if l.Stages > 1 {
+		at := fmt.Sprintf("%d, as many microbatches under way", l.Stages)
+		if l.Micro > 0 {
+			at += fmt.Sprintf(" of at most %d sequences", l.Micro)
+		}
+		if l.Virtual {
+			at = fmt.Sprintf("%d, a scheduler with blocks of its own for each", l.Stages)
+		}
+		out = append(out, Described{"stages", at, p.Stages.Source})
+	}
 	if l.PromptMost > 0 {
 		out = append(out, Described{"max_prefill_tokens", fmt.Sprint(l.PromptMost), p.PrefillMost.Source})
 	}

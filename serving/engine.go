@@ -33,6 +33,19 @@ type Setting[T any] struct {
 
 func (s *Setting[T]) set() bool { return s != nil && s.Source != "" }
 
+// oneOf reports whether a setting is there and is one of some words.
+func (s *Setting[T]) oneOf(words ...T) bool {
+	if !s.set() {
+		return false
+	}
+	for _, w := range words {
+		if any(w) == any(s.Value) {
+			return true
+		}
+	}
+	return false
+}
+
 // Profile is an engine as data. A field absent is that of the engine it is Like.
 type Profile struct {
 	Name  string `yaml:"name"`
@@ -55,7 +68,14 @@ type Profile struct {
 	MixedChunk    *Setting[bool]    `yaml:"mixed_chunk"`
 	Graphs        *Setting[string]  `yaml:"graphs"`
 	Overhead      *Setting[float64] `yaml:"overhead"`
-	Ratio         *struct {
+	// Groups is what limits are to data-parallel groups: each has them in full, they share them, or
+	// there are no groups (none). Balance is whether the groups take requests in turn or the least
+	// busy does. Stages is how a pipeline is fed: from one queue, with a part of the sequences or
+	// all of them for each microbatch (queue, part, each), or by a scheduler for each (virtual).
+	Groups  *Setting[string] `yaml:"groups"`
+	Balance *Setting[string] `yaml:"balance"`
+	Stages  *Setting[string] `yaml:"stages"`
+	Ratio   *struct {
 		Initial float64 `yaml:"initial"`
 		Least   float64 `yaml:"least"`
 		Steps   int     `yaml:"steps"`
@@ -122,6 +142,9 @@ func (p *Profile) inherit(o *Profile) {
 	inherit(&p.MixedChunk, o.MixedChunk)
 	inherit(&p.Graphs, o.Graphs)
 	inherit(&p.Overhead, o.Overhead)
+	inherit(&p.Groups, o.Groups)
+	inherit(&p.Balance, o.Balance)
+	inherit(&p.Stages, o.Stages)
 	inherit(&p.Ratio, o.Ratio)
 	if p.Host == nil {
 		p.Host, p.HostSource = o.Host, o.HostSource
@@ -158,6 +181,12 @@ func (p *Profile) missing() string {
 		return "rule for graphs that is known"
 	case !p.Overhead.set():
 		return "overhead"
+	case !p.Groups.oneOf("each", "share", "none"):
+		return "groups that are each, share or none"
+	case !p.Balance.oneOf("turn", "least"):
+		return "balance that is turn or least"
+	case !p.Stages.oneOf("queue", "part", "each", "virtual"):
+		return "stages that are queue, part, each or virtual"
 	case p.Host == nil || p.HostSource == "":
 		return "host"
 	}

@@ -68,11 +68,19 @@ func newFleet(l *Limits, price func() Pricer, src Source, o Options) (*fleet, er
 		n = o.Apart.Prefill + o.Apart.Decode
 	}
 	for i := range n {
-		r := newReplica(i, l, price(), o.Watch)
-		r.single, r.quick, r.seed = o.Single, o.Quick, o.Seed
-		r.hands = o.Apart != nil && i < o.Apart.Prefill
-		r.depart = func(q *seq, now float64) { f.depart(r, q, now) }
-		f.replicas = append(f.replicas, r)
+		var lanes []*Replica
+		for range l.lanes() {
+			r := newReplica(len(f.replicas), l, price(), o.Watch)
+			r.single, r.quick, r.seed = o.Single, o.Quick, o.Seed
+			r.hands = o.Apart != nil && i < o.Apart.Prefill
+			r.depart = func(q *seq, now float64) { f.depart(r, q, now) }
+			f.replicas = append(f.replicas, r)
+			lanes = append(lanes, r)
+		}
+		f.gangs = append(f.gangs, enlist(l, lanes)...)
+	}
+	if err := l.checkLanes(f.replicas[0].price); err != nil {
+		return nil, err
 	}
 	return f, nil
 }
@@ -94,7 +102,8 @@ func (l *Limits) check() error {
 
 type fleet struct {
 	limits   *Limits
-	replicas []*Replica
+	replicas []*Replica // those of one deployment beside each other
+	gangs    []*gang
 	src      Source
 	o        Options
 	out      *Result
@@ -130,9 +139,11 @@ func (f *fleet) run(ctx context.Context) error {
 			return nil
 		}
 		t := math.Inf(1)
-		for _, r := range f.replicas {
-			if r.plan.active {
-				t = min(t, r.plan.end)
+		for _, g := range f.gangs {
+			for slot := range g.slots {
+				if g.active(slot) {
+					t = min(t, g.end(slot))
+				}
 			}
 		}
 		if at, ok := f.src.Peek(); ok {
@@ -162,14 +173,10 @@ func (f *fleet) run(ctx context.Context) error {
 			f.out.Area += float64(r.load()) * (t - f.last)
 		}
 		f.last = t
-		for _, r := range f.replicas {
-			if r.plan.active && r.plan.end <= t {
-				r.finish()
-				for _, q := range r.done {
-					f.ended(q.rec)
-				}
-				for _, q := range r.handed {
-					f.handOver(r, q, t)
+		for _, g := range f.gangs {
+			for slot := range g.slots {
+				if g.active(slot) && g.end(slot) <= t {
+					f.finish(g, slot, t)
 				}
 			}
 		}
@@ -190,8 +197,21 @@ func (f *fleet) run(ctx context.Context) error {
 			d := f.deadline.pop()
 			f.giveUp(d.rec)
 		}
-		for _, r := range f.replicas {
-			r.begin(t)
+		for _, g := range f.gangs {
+			g.begin(t)
+		}
+	}
+}
+
+// finish ends the plans that a gang has in a slot.
+func (f *fleet) finish(g *gang, slot int, t float64) {
+	for _, r := range g.lanes {
+		r.finish(slot)
+		for _, q := range r.done {
+			f.ended(q.rec)
+		}
+		for _, q := range r.handed {
+			f.handOver(r, q, t)
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 // reach is how many decode steps in a row are like the first.
 func (r *Replica) reach() int {
-	p := &r.plan
+	p := r.plan
 	k := math.MaxInt
 	if r.waiting.len() > 0 {
 		if !p.blocked { // the head is only not visible yet
@@ -73,26 +73,6 @@ func (r *Replica) overhead(s *Step) float64 {
 	return t
 }
 
-// cut ends a plan of decode steps early: at the first step that ends at t or later, or
-// where the engine looks one step ahead, the one after it. While the queue's head waits for
-// a seat or blocks an arrival changes nothing, unless always is set.
-func (r *Replica) cut(t float64, always bool) {
-	p := &r.plan
-	if !p.active || p.steps <= 1 || p.blocked && !always || t >= p.end {
-		return
-	}
-	if k := r.stepsUntil(t); k < p.steps {
-		if r.limits.Lookahead && !always {
-			k++
-		}
-		if k < p.steps {
-			p.steps = k
-			p.seconds = r.run(k)
-			p.end = p.start + p.seconds
-		}
-	}
-}
-
 func (r *Replica) run(k int) float64 {
 	s := &r.plan.step
 	if k == 0 {
@@ -105,7 +85,7 @@ func (r *Replica) run(k int) float64 {
 // stepsUntil is the fewest steps of the plan that end at t or later. Steps are of nearly
 // one length, so that a secant finds it in a few evaluations.
 func (r *Replica) stepsUntil(t float64) int {
-	p := &r.plan
+	p := r.plan
 	want := t - p.start
 	lo, tLo, hi, tHi := 0, 0.0, p.steps, p.seconds // T(lo) < want ≤ T(hi)
 	if want <= 0 {

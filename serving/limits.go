@@ -79,6 +79,15 @@ type Limits struct {
 	Host        Host
 	Ratio       Ratio
 	Verified    Verified
+
+	// Of a deployment over several devices; zero values are one device, or one tensor-parallel
+	// group.
+	Groups   int  // data-parallel groups, each with a scheduler and a cache of its own: Seqs, Budget and Blocks are of one
+	Together int  // of those, how many step together, since they share experts
+	Stages   int  // of a pipeline
+	Virtual  bool // each stage has a scheduler and a share of the cache (vLLM V0's virtual engines)
+	Micro    int  // most sequences of a step of a pipeline; 0: no such limit
+	InTurn   bool // groups take requests in turn, else the one with the least to do
 }
 
 func (l *Limits) policy() policy {

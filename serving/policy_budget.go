@@ -9,11 +9,14 @@ type budgeted struct{}
 func (budgeted) patient(*Replica) int { return 0 }
 
 func (budgeted) schedule(r *Replica) {
-	l, p := r.limits, &r.plan
+	l, p := r.limits, r.plan
 	budget := l.Budget
 	for i := 0; i < len(r.running) && budget > 0; i++ {
 		q := r.running[i]
-		n := q.known() - q.computed
+		n := q.rest()
+		if n <= 0 {
+			continue // its last token is being computed
+		}
 		if l.Threshold > 0 {
 			n = min(n, l.Threshold)
 		}
@@ -21,9 +24,9 @@ func (budgeted) schedule(r *Replica) {
 		if q.decoding() {
 			n = l.ahead()
 		}
-		need := l.Layout.Need(q.computed + n)
+		need := l.Layout.Need(q.at() + n)
 		if !q.decoding() {
-			need = max(need, l.Layout.NeedPrompt(q.computed+n))
+			need = max(need, l.Layout.NeedPrompt(q.at()+n))
 		}
 		if !r.growPreempting(q, need) {
 			break
@@ -83,14 +86,32 @@ func (budgeted) schedule(r *Replica) {
 }
 
 // growPreempting gives q its blocks, preempting from the last admitted on; false where q
-// itself had to go.
+// itself had to go. What a step under way computes stays; a prompt of which that computes a part
+// waits.
 func (r *Replica) growPreempting(q *seq, need int) bool {
 	for !r.pool.grow(q, need) {
-		last := r.running[len(r.running)-1]
+		last := r.lastIdle(q)
+		if last == nil {
+			return false
+		}
 		r.preempt(last)
 		if last == q {
 			return false
 		}
 	}
 	return true
+}
+
+// lastIdle is the last admitted sequence, from q on, that no step under way works on.
+func (r *Replica) lastIdle(q *seq) *seq {
+	for i := len(r.running) - 1; i >= 0; i-- {
+		x := r.running[i]
+		if x.flying == 0 {
+			return x
+		}
+		if x == q {
+			break
+		}
+	}
+	return nil
 }

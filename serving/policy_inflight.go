@@ -10,11 +10,14 @@ type inFlight struct{ evict bool }
 func (inFlight) patient(*Replica) int { return 0 }
 
 func (f inFlight) schedule(r *Replica) {
-	l, p := r.limits, &r.plan
+	l, p := r.limits, r.plan
 	budget := l.Budget
-	for i := 0; i < len(r.running); i++ {
+	for i := 0; i < len(r.running) && !r.micro(); i++ {
 		q := r.running[i]
-		n := q.known() - q.computed
+		n := q.rest()
+		if n <= 0 {
+			continue
+		}
 		if n > budget {
 			if !l.Chunked || budget <= 0 {
 				continue
@@ -24,9 +27,9 @@ func (f inFlight) schedule(r *Replica) {
 		if q.decoding() {
 			n = l.ahead()
 		}
-		need := l.Layout.Need(q.computed + n)
+		need := l.Layout.Need(q.at() + n)
 		if !q.decoding() {
-			need = max(need, l.Layout.NeedPrompt(q.computed+n))
+			need = max(need, l.Layout.NeedPrompt(q.at()+n))
 		}
 		if !r.growPreempting(q, need) {
 			break
@@ -47,7 +50,7 @@ func (f inFlight) schedule(r *Replica) {
 		if q.ready > p.visible {
 			return
 		}
-		if r.seats() >= l.Seqs {
+		if r.seats() >= l.Seqs || r.micro() {
 			r.block(bySeats)
 			return
 		}

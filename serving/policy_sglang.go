@@ -67,7 +67,7 @@ func (r *Replica) decayed(k int) float64 {
 }
 
 func (c chunkedFirst) schedule(r *Replica) {
-	l, p := r.limits, &r.plan
+	l, p := r.limits, r.plan
 	chunk, input := l.Budget, math.MaxInt
 	if l.PromptMost > 0 {
 		input = l.PromptMost
@@ -76,7 +76,7 @@ func (c chunkedFirst) schedule(r *Replica) {
 	room := float64(r.pool.free*block) - c.promised(r)
 	if l.MixedChunk { // running sequences come first, and are part of the step
 		for _, q := range r.running {
-			if q.decoding() {
+			if q.decoding() && q.flying == 0 {
 				chunk--
 				input--
 			}
@@ -84,17 +84,19 @@ func (c chunkedFirst) schedule(r *Replica) {
 	}
 	partial := false
 	for _, q := range r.running { // at most one prompt is under way
-		if q.decoding() || chunk <= 0 {
+		rest := q.rest()
+		if q.decoding() || chunk <= 0 || rest <= 0 {
 			continue
 		}
-		n := min(q.known()-q.computed, chunk)
-		if !r.pool.grow(q, l.Layout.NeedPrompt(q.computed+n)) {
+		n := min(rest, chunk)
+		if !r.pool.grow(q, l.Layout.NeedPrompt(q.at()+n)) {
+			partial = partial || q.flying > 0
 			continue
 		}
 		r.chunk(q, n)
 		chunk -= n
 		input -= n
-		partial = q.computed+n < q.known()
+		partial = n < rest
 	}
 	for !partial && r.waiting.len() > 0 {
 		q := r.waiting.peek()
@@ -102,7 +104,7 @@ func (c chunkedFirst) schedule(r *Replica) {
 			break
 		}
 		r.block(bySeats)
-		if r.seats() >= l.Seqs {
+		if r.seats() >= l.Seqs || r.micro() {
 			break
 		}
 		r.block(byBlocks)
@@ -143,21 +145,28 @@ func (c chunkedFirst) schedule(r *Replica) {
 	}
 }
 
-// decode gives every sequence its next token, retracting where blocks run out.
+// decode gives every sequence its next token, retracting where blocks run out. Those that a step
+// under way works on are left alone.
 func (c chunkedFirst) decode(r *Replica) {
 	l := r.limits
-	more := func(steps int) int {
-		n := 0
+	more := func(steps int) (n, idle int) {
 		for _, q := range r.running {
-			n += max(0, l.Layout.Need(q.computed+steps)-q.held.shared*r.pool.weight()-q.held.private)
+			if q.flying == 0 {
+				n += max(0, l.Layout.Need(q.computed+steps)-q.held.shared*r.pool.weight()-q.held.private)
+				idle++
+			}
 		}
-		return n
+		return n, idle
 	}
-	if more(l.ahead()) > r.pool.free {
-		for len(r.running) > 1 && more(retractSteps) > r.pool.free {
-			worst := r.running[0]
+	if n, _ := more(l.ahead()); n > r.pool.free {
+		for {
+			n, idle := more(retractSteps)
+			if idle <= 1 || n <= r.pool.free {
+				break
+			}
+			var worst *seq
 			for _, q := range r.running {
-				if q.made < worst.made || q.made == worst.made && q.Prompt > worst.Prompt {
+				if q.flying == 0 && (worst == nil || q.made < worst.made || q.made == worst.made && q.Prompt > worst.Prompt) {
 					worst = q
 				}
 			}
@@ -176,7 +185,7 @@ func (c chunkedFirst) decode(r *Replica) {
 		r.block(byBlocks)
 	}
 	for _, q := range r.running {
-		if q.decoding() && r.pool.grow(q, l.Layout.Need(q.computed+l.ahead())) {
+		if q.decoding() && q.flying == 0 && !r.micro() && r.pool.grow(q, l.Layout.Need(q.computed+l.ahead())) {
 			r.decode(q)
 		}
 	}

@@ -7,7 +7,7 @@ type wholeFirst struct{}
 func (wholeFirst) patient(*Replica) int { return 0 }
 
 func (wholeFirst) schedule(r *Replica) {
-	l, p := r.limits, &r.plan
+	l, p := r.limits, r.plan
 	budget := l.Budget
 	for r.waiting.len() > 0 {
 		q := r.waiting.peek()

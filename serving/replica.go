@@ -14,6 +14,7 @@ type seq struct {
 	computed int // positions in the cache
 	verified int // steps that verified drafts for it
 	held     holding
+	flying   int // tokens in steps under way, of a pipeline
 	running  bool
 	gone     bool    // given up by its client
 	ready    float64 // when the engine has it
@@ -27,6 +28,12 @@ type seq struct {
 // known is the tokens there are: prompt and answer so far. All but the last of a running
 // answer are in the cache.
 func (q *seq) known() int { return q.Prompt + q.made }
+
+// at is the positions that are in the cache when the steps under way are done.
+func (q *seq) at() int { return q.computed + q.flying }
+
+// rest is the tokens that a next step may compute.
+func (q *seq) rest() int { return q.known() - q.at() }
 
 // decoding reports whether all that the next step computes is the last token made.
 func (q *seq) decoding() bool { return q.made > 0 && q.computed == q.known()-1 }
@@ -42,7 +49,9 @@ type policy interface {
 	patient(r *Replica) int
 }
 
-// Replica is one engine on one device or tensor-parallel group.
+// Replica is one engine on one device or tensor-parallel group. Of a deployment over several groups
+// of devices it is one group's (see gang); a pipeline has several plans under way, each on
+// sequences of its own.
 //
 // Its clock advances by plans. A plan with prompt tokens is one step. A plan that only
 // decodes is as many steps as end before the first of: a completion, blocks running out,
@@ -63,7 +72,9 @@ type Replica struct {
 	reserved int     // blocks promised to running sequences (no-evict)
 	now      float64 // start of the plan, or its end while nothing is planned
 	previous float64 // start of the step before
-	plan     plan
+	gang     *gang
+	plans    []plan  // as many as steps may be under way at once
+	plan     *plan   // the one that is made, or that ends
 	ratio    float64 // SGLang's new_token_ratio
 
 	windows []int
@@ -90,10 +101,14 @@ type Replica struct {
 // plan is what is being computed.
 type plan struct {
 	active   bool
+	quiet    bool // steps after it may be alike
+	prompts  bool // it has pieces of prompts, of any replica of the gang
+	fixed    bool // of a pipeline: how many steps it has stands
 	steps    int
 	start    float64
 	end      float64
 	seconds  float64
+	work     float64 // of a pipeline: what its stages take in sum
 	step     Step
 	decodes  []*seq
 	chunks   []*seq // beside step.Chunks
@@ -109,8 +124,12 @@ type plan struct {
 
 func newReplica(id int, l *Limits, p Pricer, tell func(Event)) *Replica {
 	r := &Replica{id: id, limits: l, price: p, policy: l.policy(), pool: newPool(l.Layout, l.Blocks, l.PrefixCache), tell: tell, windows: p.Windows(), base: map[int]float64{}, ratio: l.Ratio.Initial, powers: l.Verified.powers()}
-	r.plan.step.Seen = make([]float64, len(r.windows))
-	r.plan.step.Growing = make([]float64, len(r.windows))
+	r.plans = make([]plan, l.slots())
+	for i := range r.plans {
+		r.plans[i].step.Seen = make([]float64, len(r.windows))
+		r.plans[i].step.Growing = make([]float64, len(r.windows))
+	}
+	r.plan = &r.plans[0]
 	r.previous = math.Inf(-1)
 	r.stats.ITL = newHistogram()
 	return r
@@ -121,22 +140,20 @@ func (r *Replica) load() int {
 	return len(r.running) + r.waiting.len() + len(r.incoming) + len(r.landing)
 }
 
-// begin schedules the next plan at time now, if there is anything to do.
-func (r *Replica) begin(now float64) {
-	if r.plan.active {
-		return
-	}
+// prepare schedules the next plan at time now and reports whether there is anything to do.
+func (r *Replica) prepare(slot int, now float64) bool {
+	r.plan = &r.plans[slot]
 	if len(r.incoming) > 0 {
 		if !r.limits.Lookahead {
 			r.bury()
 		}
 		r.receive(now)
 	}
-	if len(r.running) == 0 && r.waiting.len() == 0 {
-		return
-	}
-	p := &r.plan
+	p := r.plan
 	*p = plan{start: now, step: Step{Seen: p.step.Seen, Growing: p.step.Growing, Chunks: p.step.Chunks[:0]}, decodes: p.decodes[:0], chunks: p.chunks[:0], gained: p.gained[:0], made: p.made[:0]}
+	if len(r.running) == 0 && r.waiting.len() == 0 {
+		return false
+	}
 	r.now = now
 	p.visible = now
 	if r.limits.Lookahead && len(r.running) > 0 {
@@ -146,7 +163,7 @@ func (r *Replica) begin(now float64) {
 		r.bury()
 	}
 	r.schedule()
-	if len(p.decodes) == 0 && len(p.chunks) == 0 && (len(r.zombies) > 0 || p.visible < now || p.preempts > 0) {
+	if p.idle() && (len(r.zombies) > 0 || p.visible < now || p.preempts > 0) {
 		// An engine that has nothing to run schedules again at once.
 		r.bury()
 		p.visible = now
@@ -155,28 +172,35 @@ func (r *Replica) begin(now float64) {
 	}
 	late := len(r.zombies) > 0
 	r.bury()
-	if len(p.decodes) == 0 && len(p.chunks) == 0 {
-		return
+	if p.idle() {
+		return false
 	}
 	r.fill()
-	p.active = true
-	p.steps = 1
 	stalled := len(p.decodes) < len(r.running) // somebody ran out of budget or blocks, and may go on in the next step
-	if !r.single && len(p.chunks) == 0 && p.preempts == 0 && !stalled && !(late && r.waiting.len()+len(r.incoming) > 0) {
+	p.quiet = !r.single && len(p.chunks) == 0 && p.preempts == 0 && !stalled && !(late && r.waiting.len()+len(r.incoming) > 0)
+	return true
+}
+
+// idle reports whether a plan has no work.
+func (p *plan) idle() bool { return len(p.decodes) == 0 && len(p.chunks) == 0 }
+
+// take decides how many steps the plan has, and how long they take where nobody else is waited for.
+func (r *Replica) take(alone bool) {
+	p := r.plan
+	p.steps = 1
+	if alone && p.quiet {
 		p.steps = r.reach()
 	}
 	if p.steps > 1 {
 		r.foresee()
 		p.seconds = r.run(p.steps)
 	} else {
-		p.steps = 1
 		p.seconds = r.price.Mixed(&p.step) + r.overhead(&p.step)
 	}
-	p.end = p.start + p.seconds
 }
 
 func (r *Replica) schedule() {
-	p := &r.plan
+	p := r.plan
 	p.decodes, p.chunks, p.step.Chunks = p.decodes[:0], p.chunks[:0], p.step.Chunks[:0]
 	r.policy.schedule(r)
 }
@@ -202,13 +226,13 @@ func (r *Replica) decode(q *seq) { r.plan.decodes = append(r.plan.decodes, q) }
 // chunk schedules n tokens of a prompt.
 func (r *Replica) chunk(q *seq, n int) {
 	r.plan.chunks = append(r.plan.chunks, q)
-	r.plan.step.Chunks = append(r.plan.step.Chunks, Chunk{n, q.computed})
-	r.pool.register(q, q.computed+n)
+	r.plan.step.Chunks = append(r.plan.step.Chunks, Chunk{n, q.at()})
+	r.pool.register(q, q.at()+n)
 }
 
 // withdraw takes back the chunk of a sequence that is preempted in the same step.
 func (r *Replica) withdraw(q *seq) (tokens int) {
-	p := &r.plan
+	p := r.plan
 	for i, x := range p.chunks {
 		if x == q {
 			tokens = p.step.Chunks[i].New
@@ -268,7 +292,7 @@ func (r *Replica) admit(q *seq, positions int) {
 
 // fill computes the sums of the planned step.
 func (r *Replica) fill() {
-	p := &r.plan
+	p := r.plan
 	s := &p.step
 	s.Decodes, s.Contexts = len(p.decodes), 0
 	clear(s.Seen)
@@ -304,11 +328,13 @@ func (r *Replica) newTokens() int {
 	return n
 }
 
-// finish ends the plan: tokens are made, prompts advance, completed sequences leave.
-func (r *Replica) finish() {
-	p := &r.plan
+// finish ends a plan: tokens are made, prompts advance, completed sequences leave.
+func (r *Replica) finish(slot int) {
+	r.plan = &r.plans[slot]
+	p := r.plan
 	p.active = false
 	k := p.steps
+	r.land()
 	r.account()
 	r.now = p.end
 	r.previous = p.start
@@ -329,6 +355,9 @@ func (r *Replica) finish() {
 		}
 		q.computed += n
 		q.made += n
+		if r.gang.pipe != nil {
+			q.last, q.apart = p.end, true
+		}
 		if q.made >= q.Generate {
 			ends = true
 			r.end(q, Done, p.end)
@@ -356,13 +385,18 @@ func (r *Replica) finish() {
 		r.ratio = r.decayed(k)
 	}
 	if r.leaving > 0 {
-		r.leaving = 0
+		left := 0
 		for _, q := range r.running {
-			if q.gone && q.running {
+			switch {
+			case !q.gone || !q.running:
+			case q.flying > 0:
+				left++
+			default:
 				ends = true
 				r.end(q, TimedOut, q.Arrive+q.Timeout)
 			}
 		}
+		r.leaving = left
 	}
 	if ends {
 		keep := r.running[:0]

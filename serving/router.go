@@ -40,6 +40,50 @@ func (f *fleet) route(q *Request) *Replica {
 	if len(replicas) == 1 {
 		return replicas[0]
 	}
+	if f.o.Router == PrefixAffinity {
+		return f.withPrefix(replicas, q)
+	}
+	n := f.limits.lanes()
+	deployments := len(replicas) / n
+	i := f.turn % deployments
+	if f.o.Router == LeastLoaded {
+		i = 0
+		for j := range deployments {
+			if loads(replicas[j*n:(j+1)*n]) < loads(replicas[i*n:(i+1)*n]) {
+				i = j
+			}
+		}
+	}
+	of := replicas[i*n : (i+1)*n]
+	group := of[f.turn/deployments%n]
+	f.turn++
+	if f.limits.InTurn {
+		return group
+	}
+	return leastBusy(of)
+}
+
+func loads(rs []*Replica) (n int) {
+	for _, r := range rs {
+		n += r.load()
+	}
+	return n
+}
+
+// leastBusy is the first of the replicas with the fewest requests, of which one that waits counts
+// as four that run (vLLM: v1/engine/core_client.py, get_core_engine_for_request).
+func leastBusy(rs []*Replica) *Replica {
+	best, least := rs[0], 0
+	for i, r := range rs {
+		if n := r.load() + 3*r.waiting.len(); i == 0 || n < least {
+			best, least = r, n
+		}
+	}
+	return best
+}
+
+// withPrefix is the replica whose cache has most of a prompt, or the least loaded.
+func (f *fleet) withPrefix(replicas []*Replica, q *Request) *Replica {
 	least, most := replicas[0], replicas[0]
 	for _, r := range replicas {
 		if r.load() < least.load() {
@@ -49,26 +93,18 @@ func (f *fleet) route(q *Request) *Replica {
 			most = r
 		}
 	}
-	switch f.o.Router {
-	case LeastLoaded:
+	if most.load()-least.load() > 32 && 10*most.load() > 11*least.load() {
 		return least
-	case PrefixAffinity:
-		if most.load()-least.load() > 32 && 10*most.load() > 11*least.load() {
-			return least
-		}
-		best, found := least, 0
-		s := &seq{Request: *q}
-		for _, r := range replicas {
-			if n, _ := r.pool.hit(s, q.Prompt); n > found {
-				best, found = r, n
-			}
-		}
-		if 2*found*best.pool.layout.block < q.Prompt {
-			return least
-		}
-		return best
 	}
-	r := replicas[f.turn%len(replicas)]
-	f.turn++
-	return r
+	best, found := least, 0
+	s := &seq{Request: *q}
+	for _, r := range replicas {
+		if n, _ := r.pool.hit(s, q.Prompt); n > found {
+			best, found = r, n
+		}
+	}
+	if 2*found*best.pool.layout.block < q.Prompt {
+		return least
+	}
+	return best
 }

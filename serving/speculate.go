@@ -33,7 +33,7 @@ func (r *Replica) tokens(stream uint64, step int) int {
 // made is how many tokens a sequence makes in the steps of the plan, of those it still may, and
 // how many before the last of them.
 func (r *Replica) makes(i int) (before, all int) {
-	p := &r.plan
+	p := r.plan
 	q, k := p.decodes[i], p.steps
 	switch {
 	case r.powers == nil:
@@ -66,7 +66,7 @@ func (v Verified) powers() []uint64 {
 // foresee draws what the steps of the plan will make: for each step the positions that its
 // sequences have gained since the first, added up over the steps so far.
 func (r *Replica) foresee() {
-	p := &r.plan
+	p := r.plan
 	p.gained, p.made, p.foreseen = p.gained[:0], p.made[:0], 0
 	if r.powers == nil || p.steps <= 1 {
 		return
@@ -89,7 +89,7 @@ func (r *Replica) foresee() {
 // advance is the tokens a sequence goes forward a step in the mean, such that k steps see in
 // sum what they do: 1 where nothing is drafted.
 func (r *Replica) advance(k int) float64 {
-	p := &r.plan
+	p := r.plan
 	if len(p.gained) == 0 || k <= 1 || k > len(p.gained) {
 		return 1
 	}

@@ -132,6 +132,16 @@ type scaled struct {
 func (s scaled) Mixed(x *Step) float64      { return s.by * s.Pricer.Mixed(x) }
 func (s scaled) Run(x *Step, k int) float64 { return s.by * s.Pricer.Run(x, k) }
 
+// Stages and Stage are those of a pipeline, where the pricer has one.
+func (s scaled) Stages() int {
+	if p, ok := s.Pricer.(Staged); ok {
+		return p.Stages()
+	}
+	return 1
+}
+
+func (s scaled) Stage(i int, x *Step, k int) float64 { return s.by * s.Pricer.(Staged).Stage(i, x, k) }
+
 // Series is a replica's load over time, thinned evenly to at most a few thousand points.
 type Series struct {
 	Points []Event

@@ -46,7 +46,7 @@ func Served(points []ServedPoint, fidelity string, setting []string) *Chart {
 
 // Occupancy draws over time how many requests a run's replicas have running and waiting, and how
 // full their caches are.
-func Occupancy(s *serving.Series, replicas int, setting []string) *Chart {
+func Occupancy(s *serving.Series, setting []string) *Chart {
 	x := Axis{Label: "time", Unit: "s", Scale: Linear}
 	c := &Chart{Kind: "occupancy", Title: "Load and cache over time", Setting: setting,
 		Alt: "Lines of requests running and waiting, and of the share of cache blocks held, over seconds",
@@ -54,12 +54,13 @@ func Occupancy(s *serving.Series, replicas int, setting []string) *Chart {
 			{Heading: "Requests", Form: Curves, X: x, Y: Axis{Label: "requests", Scale: Linear, FromZero: true}, Series: []Series{{Name: "running", Bare: true}, {Name: "waiting", Bare: true}}},
 			{Heading: "Cache", Form: Curves, X: x, Y: Axis{Label: "blocks held, %", Scale: Linear, FromZero: true}, Series: []Series{{Name: "cache", Bare: true}}},
 		}}
-	now := make([]serving.Event, max(replicas, 1))
+	var now []serving.Event
 	load, cache := c.Panels[0].Series, c.Panels[1].Series
 	for _, e := range s.Points {
-		if e.Replica < len(now) {
-			now[e.Replica] = e
+		for e.Replica >= len(now) {
+			now = append(now, serving.Event{})
 		}
+		now[e.Replica] = e
 		run, wait, used, blocks := 0, 0, 0, 0
 		for _, x := range now {
 			run, wait, used, blocks = run+x.Running, wait+x.Waiting, used+x.Used, blocks+x.Blocks

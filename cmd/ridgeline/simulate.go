@@ -98,7 +98,7 @@ func (s *simulateFlags) register(c *cobra.Command) {
 	e := f.Lookup("engine")
 	e.Usage, e.DefValue = "the engine: "+strings.Join(serving.Engines(), ", ")+", or a version of one (vllm-0.15.1)", serving.DefaultEngine
 	e.Value = &text{&s.engine}
-	for _, n := range []string{"batch", "memory-fraction"} {
+	for _, n := range []string{"batch", "memory-fraction", "microbatches"} {
 		_ = f.MarkHidden(n)
 	}
 	f.BoolVar(&s.printEngine, "print-engine", false, "show the engine's settings and where its defaults are from, and stop")
@@ -162,6 +162,9 @@ func (s *simulateFlags) deployments(c *cobra.Command, models []string) (costmode
 		if c.Flags().Changed(n) {
 			return fail(fmt.Errorf("--%s: the engine decides; see --max-num-seqs and --gpu-memory-utilization", n))
 		}
+	}
+	if c.Flags().Changed("microbatches") {
+		return fail(errors.New("--microbatches: the engine decides, by what is in its queue whenever a stage of --pp is free"))
 	}
 	p, err := serving.EngineNamed(s.engine)
 	if err != nil {
@@ -290,7 +293,7 @@ func (s *simulateFlags) run(c *cobra.Command, args []string) error {
 			before += l.count
 			last = o
 			rows = append(rows, reports.Simulate(reports.SimulateSetting{Model: x.Model.Name, Hardware: x.Hardware.Name, Fidelity: f.String(), Basis: price.Basis(), Load: l.name,
-				TP: x.TP(), Replicas: s.replicas, Clients: l.clients, Requests: l.count, Rate: l.rate, Burstiness: s.burstiness, SLO: slo, Warnings: beyond[i], Apart: apart}, ds[i], o))
+				TP: x.TP(), PP: x.PP(), EP: x.EP(), DP: x.DP(), Replicas: s.replicas, Clients: l.clients, Requests: l.count, Rate: l.rate, Burstiness: s.burstiness, SLO: slo, Warnings: beyond[i], Apart: apart}, ds[i], o))
 		}
 	}
 	clear()
@@ -311,7 +314,7 @@ func (s *simulateFlags) run(c *cobra.Command, args []string) error {
 		}
 	}
 	if s.timeline != "" {
-		fig := figure.New(study.Occupancy(last.Series, max(s.replicas, s.apart.prefill+s.apart.decode), []string{cs[0].Model.Name, cs[0].Hardware.Name, ds[0].Profile.Title, loads[0].name, setting}), figure.Options{})
+		fig := figure.New(study.Occupancy(last.Series, []string{cs[0].Model.Name, cs[0].Hardware.Name, ds[0].Profile.Title, loads[0].name, setting}), figure.Options{})
 		if err := atomicfile.Write(s.timeline, func(w io.Writer) error { return fig.Write(w, s.timeline, theme) }); err != nil {
 			return err
 		}
@@ -377,8 +380,8 @@ func (s *simulateFlags) setting(c *costmodel.Compiled, w costmodel.Workload, loa
 			parts = append(parts, s.spread)
 		}
 	}
-	if c.TP() > 1 {
-		parts = append(parts, fmt.Sprintf("tp %d", c.TP()))
+	if c.Ranks() != "" {
+		parts = append(parts, c.Ranks())
 	}
 	if s.apart.asked() {
 		parts = append(parts, fmt.Sprintf("%s for prompts and %d that decode, %s", reports.Several(s.apart.prefill, "replica", "replicas"), s.apart.decode, s.router))
