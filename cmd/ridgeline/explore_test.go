@@ -315,7 +315,7 @@ func TestExplorerBadAddresses(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"api/view?m=phi4-mini&pp=2&serve=clients=2", "api/view?m=phi4-mini&pp=2&draft=ngram&acceptance=0.5", "api/figure/nosuch?m=phi4-mini&width=500&theme=light", "api/figure/tpot?m=phi4-mini&width=1&theme=light", "api/figure/tpot?m=phi4-mini&width=NaN&theme=light",
+	for _, path := range []string{"api/view?m=mixtral-8x7b&dp=2&on=h200&serve=clients=2", "api/view?m=phi4-mini&pp=2&draft=ngram&acceptance=0.5", "api/figure/nosuch?m=phi4-mini&width=500&theme=light", "api/figure/tpot?m=phi4-mini&width=1&theme=light", "api/figure/tpot?m=phi4-mini&width=NaN&theme=light",
 		"api/figure/tpot?m=phi4-mini&width=500&theme=pink", "api/load?m=phi4-mini&width=500&theme=light", "api/figure/cost?m=phi4-mini&width=500&theme=light", "api/download/yaml?m=phi4-mini&design=7"} {
 		if code, body := e.get(path); code != http.StatusUnprocessableEntity {
 			t.Errorf("%s: %d %s", path, code, body)
