@@ -1,9 +1,9 @@
-// Package advise holds a design against what the sources recommend: each recommendation
-// and pitfall is a rule that measures something on the model and its workload, says what to
-// change, and promises only gains the cost model finds when the change is made.
+// Package advise compares a design with what its sources recommend. Each recommendation, and each
+// known mistake, is a rule that measures something about the model and its load, says what to
+// change, and promises only gains that the cost model finds after the change.
 //
-// Sources: "paper" is Ren et al., arXiv:2507.06607v3; "card" the skill card
-// efficient-long-context-reasoning 0.0.2; "ridgeline" the cost model itself.
+// Sources: "paper" is Ren et al., arXiv:2507.06607v3; "card" is the skill card
+// efficient-long-context-reasoning 0.0.2; "ridgeline" is the cost model itself.
 package advise
 
 import (
@@ -22,7 +22,7 @@ import (
 // Severity is how much a finding matters.
 type Severity string
 
-// The severities.
+// The severities, from a warning to a remark.
 const (
 	Fine    Severity = "fine"
 	Note    Severity = "note"
@@ -39,15 +39,15 @@ type Advice struct {
 	Unit     string   `json:"unit"` // "", "×", "B", "tokens", "count", "%", "s"
 	Change   string   `json:"change,omitempty"`
 	Gains    []Gain   `json:"gains,omitempty"`
-	// The design after the change, where it is the model that changes: as a MODEL argument
-	// where one says it, and always as a model file.
+	// Model is the changed model as a MODEL argument, "" where the change is another one or
+	// where no argument means this model.
 	Model  string   `json:"model,omitempty"`
 	Layout string   `json:"layout,omitempty"`
-	YAML   string   `json:"yaml,omitempty"`
-	Flags  []string `json:"flags,omitempty"` // flags to add, where it is the deployment or the load
+	YAML   string   `json:"yaml,omitempty"`  // the changed model as a file
+	Flags  []string `json:"flags,omitempty"` // flags to add, where the change is one of the deployment or the load
 }
 
-// Metric is a figure of an estimate that a change improves.
+// Metric names a figure of an estimate that a change can improve.
 type Metric string
 
 // The metrics, named as in the JSON of an estimate.
@@ -60,7 +60,7 @@ const (
 	PerDevice       Metric = "tokens_per_second_per_device"
 )
 
-// Gain is a promise: the metric goes from Before to After; Factor is above 1.
+// Gain says that a metric changes from Before to After; Factor is above 1, which is better.
 type Gain struct {
 	Metric Metric  `json:"metric"`
 	Before float64 `json:"before"`
@@ -68,31 +68,31 @@ type Gain struct {
 	Factor float64 `json:"factor"`
 }
 
-// Report is what all rules found.
+// Report holds what all rules found.
 type Report struct {
 	Model    string             `json:"model"`
 	Layout   string             `json:"layout"`
 	Hardware string             `json:"hardware"`
 	Fidelity string             `json:"fidelity"`
 	Basis    string             `json:"basis"`
-	Against  string             `json:"against"` // what generation-length compares with
+	Against  string             `json:"against"` // what the rule generation-length compares the model with
 	Workload costmodel.Workload `json:"workload"`
 	Advice   []*Advice          `json:"advice"`
 	Warnings int                `json:"warnings"`
 }
 
-// Options say what design is held against the sources.
+// Options say which design to compare with the sources.
 type Options struct {
 	Model    *arch.Model
-	Argument string // how the model was asked for, so that advice can name a variant
+	Argument string // the text with which the model was asked for, so that advice can be given in the same form
 	Hardware *hardware.Profile
 	Deploy   costmodel.Options
-	Load     costmodel.Workload // Batch 0: the largest that fits
+	Load     costmodel.Workload // a Batch of 0 stands for the largest that fits
 	Fidelity costmodel.Fidelity
-	Against  *arch.Model // nil: the same model with full attention in every mixer's place
+	Against  *arch.Model // nil for the same model with full attention in place of every mixer
 }
 
-// rule is a recommendation or pitfall.
+// rule is a recommendation or a known mistake.
 type rule struct {
 	id, source string
 	check      func(*advisor, *Advice) error
@@ -123,7 +123,7 @@ func rules() []rule {
 	}
 }
 
-// Rules lists the rules' ids.
+// Rules lists the names of the rules.
 func Rules() []string {
 	var ids []string
 	for _, r := range rules() {
@@ -172,10 +172,10 @@ type advisor struct {
 	f        costmodel.Fidelity
 	argument string
 	now      design
-	largest  bool // the load asked for the largest batch that fits
+	largest  bool // whether the load asks for the largest batch that fits
 	c        *costmodel.Compiled
 	e        costmodel.Estimate
-	share    map[costmodel.Bound]float64 // of a mean decode step
+	share    map[costmodel.Bound]float64 // share of a mean decode step, by what limits it
 	against  *costmodel.Compiled
 }
 
@@ -201,12 +201,13 @@ func newAdvisor(o Options) (*advisor, error) {
 		a.against, err = costmodel.Compile(o.Against, o.Hardware, o.Deploy)
 		return a, err
 	}
-	// A twin that does not split over the ranks is nothing to compare with.
+	// Where the model with full attention cannot be split over the devices, there is nothing to
+	// compare with.
 	a.against, _ = costmodel.Compile(fullAttention(o.Model), o.Hardware, o.Deploy)
 	return a, nil
 }
 
-// metric prices one figure of a design.
+// metric returns one figure of a design.
 func (a *advisor) metric(d design, m Metric) (float64, error) {
 	c, err := costmodel.Compile(d.model, a.hw, d.deploy)
 	if err != nil {
@@ -231,10 +232,11 @@ func (a *advisor) metric(d design, m Metric) (float64, error) {
 	return e.Decode.TokensPerSecond / float64(c.Devices()), nil
 }
 
-// smallerIsBetter reports whether a metric is a time.
+// smallerIsBetter reports whether smaller values of a metric are better.
 func (m Metric) smallerIsBetter() bool { return m == TPOT || m == TTFT || m == Request }
 
-// gain is what a change of design does to a metric: Factor above 1 is better, below worse.
+// gain says what a change of the design does to a metric: a Factor above 1 is better, one below 1
+// worse.
 func (a *advisor) gain(to design, m Metric) (Gain, error) {
 	before, err := a.metric(a.now, m)
 	if err != nil {
@@ -254,11 +256,11 @@ func (a *advisor) gain(to design, m Metric) (Gain, error) {
 	return g, nil
 }
 
-// worthwhile is the factor from which a gain is promised.
+// worthwhile is the smallest factor that is promised as a gain.
 const worthwhile = 1.02
 
-// promise writes a change into the advice with the gains worth it; false where there is
-// none, or the changed design cannot run here.
+// promise writes into the advice how to change the design and which gains that brings. It returns
+// false where there are no gains, or where the changed design cannot run here.
 func (a *advisor) promise(v *Advice, to design, flags []string, metrics ...Metric) bool {
 	var gains []Gain
 	for _, m := range metrics {
@@ -274,7 +276,7 @@ func (a *advisor) promise(v *Advice, to design, flags []string, metrics ...Metri
 		return false
 	}
 	if a.largest && !slices.Contains(flags, "--batch") {
-		flags = append(slices.Clone(flags), "--batch", strconv.Itoa(a.now.load.Batch)) // the gain is at this batch, not at the new largest
+		flags = append(slices.Clone(flags), "--batch", strconv.Itoa(a.now.load.Batch)) // the gain was measured at this batch, not at the largest that now fits
 	}
 	v.Gains, v.Flags = gains, flags
 	if to.model != a.now.model {
@@ -283,21 +285,21 @@ func (a *advisor) promise(v *Advice, to design, flags []string, metrics ...Metri
 	return true
 }
 
-// write puts a changed model into the advice.
+// write writes a changed model into the advice.
 func (a *advisor) write(v *Advice, m *arch.Model) {
 	var b bytes.Buffer
 	if err := modelfile.Write(&b, m); err != nil {
-		return // a model that does not check is no advice
+		return // advice must be a valid model
 	}
 	v.Layout, v.YAML = m.Summary(), b.String()
 }
 
-// found fills in what a rule measured.
+// found writes into the advice what a rule measured.
 func (v *Advice) found(s Severity, value float64, unit, format string, args ...any) {
 	v.Severity, v.Value, v.Unit, v.Measured = s, value, unit, fmt.Sprintf(format, args...)
 }
 
-// Find returns the advice of a rule.
+// Find returns what one rule found.
 func (r *Report) Find(id string) *Advice {
 	i := slices.IndexFunc(r.Advice, func(v *Advice) bool { return v.ID == id })
 	if i < 0 {

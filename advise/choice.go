@@ -15,12 +15,12 @@ import (
 	"github.com/OWNER/ridgeline/units"
 )
 
-// Knobs names what Choose can turn: the share of GMUs in the cross-decoder, the sliding
-// window, and the number of kv heads.
+// Knobs lists what Choose can change: the share of GMUs in the cross-decoder, the sliding window,
+// and the number of kv heads.
 func Knobs() []string { return []string{"gmu_ratio", "window", "kv_heads"} }
 
-// Choice is a design at every value of a knob, from the end that keeps most of the
-// attention to the one that reads least.
+// Choice holds a design at every value of a knob, beginning with the value that keeps most of the
+// attention and ending with the one that reads least.
 type Choice struct {
 	Model    string             `json:"model"`
 	Knob     string             `json:"knob"`
@@ -29,19 +29,19 @@ type Choice struct {
 	Basis    string             `json:"basis"`
 	Workload costmodel.Workload `json:"workload"`
 	Rows     []Chosen           `json:"rows"`
-	Knee     *float64           `json:"knee"`                  // the value from which the rest of the way gains less than 5 %; null if the last step still gains that
+	Knee     *float64           `json:"knee"`                  // the value after which all further values together gain less than 5 %; null where the last one still gains more
 	Advised  *float64           `json:"advised"`               // the fastest value within what the sources recommend; null if they recommend none
-	Sources  string             `json:"sources"`               // what the sources say of quality
+	Sources  string             `json:"sources"`               // what the sources say about quality
 	Verdict  string             `json:"verdict"`               // the answer in sentences
-	Current  *float64           `json:"current_value"`         // the value the design has; null where its layers differ or lie between
-	Layers   int                `json:"cross_layers,omitzero"` // of a ratio: the layers it is a share of
+	Current  *float64           `json:"current_value"`         // the value that the design has; null where its layers differ, or where it is not one of the values tried
+	Layers   int                `json:"cross_layers,omitzero"` // for a ratio: the number of layers that it is a share of
 }
 
-// Chosen is the design at one value.
+// Chosen is the design at one value of the knob.
 type Chosen struct {
 	Value                     float64 `json:"value"`
-	Current                   bool    `json:"current"`     // the design as it is
-	Recommended               bool    `json:"recommended"` // within what the sources recommend
+	Current                   bool    `json:"current"`     // whether this is the value that the design has
+	Recommended               bool    `json:"recommended"` // whether the sources recommend this value
 	Fits                      bool    `json:"fits"`
 	Batch                     int     `json:"batch"`
 	TPOTSeconds               float64 `json:"tpot_seconds"`
@@ -57,11 +57,11 @@ type Chosen struct {
 // knob is one way to change a design.
 type knob struct {
 	values  func(*arch.Model, costmodel.Workload) []float64
-	text    func(float64) string // a value in words
+	text    func(float64) string // writes a value in words
 	current func(*arch.Model) (float64, bool)
-	within  func(float64) bool // what the sources recommend; nil: they say nothing
+	within  func(float64) bool // whether the sources recommend a value; nil where they say nothing
 	sources string
-	missing string // why a model cannot be asked
+	missing string // why the knob does not apply to a model
 }
 
 func knobOf(name string) (knob, error) {
@@ -102,7 +102,7 @@ func knobOf(name string) (knob, error) {
 	return knob{}, fmt.Errorf("%q is not one of %s", name, strings.Join(Knobs(), ", "))
 }
 
-// same is a size that all attention layers which have it share.
+// same returns a size that all attention layers with that size agree on.
 func same(m *arch.Model, of func(arch.Attention) int) (float64, bool) {
 	size := 0
 	for _, a := range m.Attentions() {
@@ -117,7 +117,7 @@ func same(m *arch.Model, of func(arch.Attention) int) (float64, bool) {
 	return float64(size), size > 0
 }
 
-// ratios are all shares of GMUs that a cross-decoder can have.
+// ratios lists all shares of GMUs that a cross-decoder can have.
 func ratios(m *arch.Model, _ costmodel.Workload) []float64 {
 	n := m.CrossMixers()
 	if n == 0 {
@@ -130,7 +130,8 @@ func ratios(m *arch.Model, _ costmodel.Workload) []float64 {
 	return vs
 }
 
-// windows are powers of two up to the longest context, and the one there is, descending.
+// windows lists powers of two up to the longest context, and the window that the model has, the
+// largest first.
 func windows(m *arch.Model, w costmodel.Workload) []float64 {
 	now, ok := same(m, func(a arch.Attention) int { return a.Window })
 	if !ok {
@@ -152,7 +153,8 @@ func windows(m *arch.Model, w costmodel.Workload) []float64 {
 	return vs
 }
 
-// kvHeads are the numbers that divide the query heads of every attention layer, descending.
+// kvHeads lists the numbers that divide the query heads of every attention layer, the largest
+// first.
 func kvHeads(m *arch.Model, _ costmodel.Workload) []float64 {
 	heads := 0
 	for _, a := range m.Attentions() {
@@ -174,11 +176,11 @@ func gcd(a, b int) int {
 	return a
 }
 
-// enough is the gain below which the rest of the way is not worth going.
+// enough is the gain below which it is not worth going through the remaining values.
 const enough = 1.05
 
-// Choose prices the design at every value of a knob. Values at which the design is no
-// model, or does not split over the devices, are left out.
+// Choose prices the design at every value of a knob. It leaves out values with which the design
+// is no valid model or cannot be split over the devices.
 func Choose(ctx context.Context, o Options, name string) (*Choice, error) {
 	k, err := knobOf(name)
 	if err != nil {
@@ -226,7 +228,7 @@ func Choose(ctx context.Context, o Options, name string) (*Choice, error) {
 	return c, nil
 }
 
-// judge finds the knee and the value to take, and says both.
+// judge finds the knee and the value to take, and puts both into words.
 func (c *Choice) judge(k knob) {
 	last := c.Rows[len(c.Rows)-1]
 	for _, r := range c.Rows[:len(c.Rows)-1] {
@@ -271,8 +273,8 @@ func (c *Choice) judge(k knob) {
 	c.Verdict = strings.Join(say, ". ") + "."
 }
 
-// Apply returns the design with a knob at a value, as a model file under a name of its own,
-// and what is said where the value cannot be had exactly.
+// Apply returns the design with a knob at a value, as a model file with a name of its own. said
+// is a sentence where the value could not be met exactly.
 func Apply(m *arch.Model, name, value string) (yaml, said string, err error) {
 	if _, err := knobOf(name); err != nil {
 		return "", "", err

@@ -29,14 +29,14 @@ func gmus(m *arch.Model) (layers []int, units []arch.GMU) {
 	return layers, units
 }
 
-// crossFrom is the first layer of the cross-decoder, 0 where there is none.
+// crossFrom returns the first layer of the cross-decoder, 0 where there is none.
 func crossFrom(m *arch.Model) int {
 	from, _ := m.CrossDecoder()
 	return from
 }
 
-// pattern is the attention whose shape others take: that of the last layer whose cache
-// grows with the context, else any; ok is false where the model has none.
+// pattern returns the attention whose shape other layers are given: that of the last layer whose
+// cache grows with the context, else of any layer; ok is false where the model has no attention.
 func pattern(m *arch.Model) (a arch.Attention, ok bool) {
 	if o := owners(m); len(o) > 0 {
 		if a, ok := arch.AttentionOf(m.Layers[o[len(o)-1]].Mixer); ok {
@@ -49,8 +49,9 @@ func pattern(m *arch.Model) (a arch.Attention, ok bool) {
 	return a, false
 }
 
-// fullAttention is the model with full attention in every mixer's place, of the shape its
-// own attention has, or of head dim 128 with four query heads to a kv head.
+// fullAttention returns the model with full attention in place of every mixer, with the shape of
+// the model's own attention, or with a head dimension of 128 and four query heads for each kv
+// head where it has none.
 func fullAttention(m *arch.Model) *arch.Model {
 	t := m.Clone()
 	t.Name, t.Family, t.CountingForm = m.Name+" with full attention", "", 0
@@ -72,8 +73,8 @@ func fullAttention(m *arch.Model) *arch.Model {
 	return t
 }
 
-// hybrid turns a Transformer into a SambaY of its own depth, width, attention and FFNs, as
-// the released model is laid out (paper §2): (mamba swa)*d/4 mamba full (gmu cross)*(d/4−1).
+// hybrid turns a Transformer into a SambaY of the same depth, width, attention and FFNs, in the
+// layout of the released model (paper §2): (mamba swa)*d/4 mamba full (gmu cross)*(d/4−1).
 func hybrid(m *arch.Model) (*arch.Model, error) {
 	d := len(m.Layers)
 	if d < 8 || d%4 != 0 {
@@ -110,8 +111,8 @@ func hybrid(m *arch.Model) (*arch.Model, error) {
 	return h, h.Check()
 }
 
-// shareCache makes the full-attention layers behind the first owner in the second half read
-// its cache.
+// shareCache lets the full-attention layers in the second half read the cache of the first layer
+// there that stores one, instead of storing their own.
 func shareCache(m *arch.Model) (*arch.Model, error) {
 	s := m.Clone()
 	s.Name, s.Family, s.CountingForm = m.Name+"-shared", "", 0
@@ -133,8 +134,8 @@ func shareCache(m *arch.Model) (*arch.Model, error) {
 	return s, s.Check()
 }
 
-// halve moves the cache owner, and the memory layer before it, up to the middle of a model
-// whose self-decoder is deeper than half.
+// halve moves the layer that stores the shared cache, and the memory layer before it, up to the
+// middle of a model whose self-decoder is deeper than half.
 func halve(m *arch.Model) (*arch.Model, error) {
 	own := owners(m)
 	from := crossFrom(m)
@@ -166,8 +167,9 @@ func halve(m *arch.Model) (*arch.Model, error) {
 	return family.WithGMURatio(h, ratio)
 }
 
-// spec finds a family spec that says what the changed model is: the model's own with one
-// option set. "" where the model is not a family's or the spec makes another model.
+// spec returns the text of a MODEL argument that means the changed model: that of the model
+// itself with one option set. It returns "" where no family builds the model, or where the text
+// would mean another model.
 func spec(argument, key, value string, want *arch.Model) string {
 	fam, o, err := models.OpenFamily(strings.TrimSpace(argument))
 	if err != nil || o.Set(key, value) != nil {

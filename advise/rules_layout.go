@@ -12,11 +12,11 @@ import (
 	"github.com/OWNER/ridgeline/units"
 )
 
-// What the sources recommend.
+// The values that the sources recommend.
 const (
 	leastRatio, mostRatio = 0.4, 0.6
 	recommendedWindow     = 512
-	smallestWindow        = 128 // of the paper's families
+	smallestWindow        = 128 // the smallest window among the paper's families
 	recommendedWidth      = 4096
 )
 
@@ -80,7 +80,7 @@ func (a *advisor) alternating(v *Advice) error {
 	return nil
 }
 
-// lastScan is the last recurrent layer before the cross-decoder, −1 for none.
+// lastScan returns the last recurrent layer before the cross-decoder, −1 where there is none.
 func lastScan(m *arch.Model) int {
 	for i := crossFrom(m) - 1; i >= 0; i-- {
 		if arch.Recurrent(m.Layers[i].Mixer) {
@@ -122,7 +122,7 @@ func (a *advisor) memorySource(v *Advice) error {
 	}
 	v.Severity = Warning
 	if g.From != arch.ScanMemory {
-		v.Severity = Note // a variant the paper or the card tried, not a mistake
+		v.Severity = Note // the paper or the card tried this as a variant; it is no mistake
 	}
 	v.Change = fmt.Sprintf("gate the scan of layer %d, the last recurrent layer before the cross-decoder", last)
 	a.promise(v, design{to, a.now.deploy, a.now.load}, nil, TPOT)
@@ -172,7 +172,8 @@ func (a *advisor) selfDepth(v *Advice) error {
 	}
 	d := len(m.Layers)
 	v.found(Fine, 100*float64(from)/float64(d), "%", "the self-decoder is %d of %d layers", from, d)
-	// The released model has the memory layer and the cache owner beyond half.
+	// In the released model, the memory layer and the layer that stores the cache are just beyond
+	// the middle.
 	if from >= d/2-2 && from <= d/2+2 {
 		return nil
 	}
@@ -277,7 +278,7 @@ func (a *advisor) width(v *Advice) error {
 	return nil
 }
 
-// learningRate scales the paper's base rate to the depth (table 6):
+// learningRate scales the paper's base learning rate to the depth of the model (table 6):
 //
 //	η = 4e-4·√(16/d) at 2²¹ tokens a batch
 func (a *advisor) learningRate(v *Advice) error {
@@ -298,7 +299,7 @@ func (a *advisor) latencyApart(v *Advice) error {
 	return nil
 }
 
-// noun names what binds.
+// noun returns the name of what limits a step.
 func noun(b costmodel.Bound) string {
 	return [...]string{"weight reads", "cache reads", "recurrent states", "activations", "arithmetic", "collectives"}[b]
 }

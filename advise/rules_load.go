@@ -13,12 +13,12 @@ import (
 	"github.com/OWNER/ridgeline/units"
 )
 
-// Bounds of the card and thresholds of ridgeline's own.
+// Limits that the card gives, and thresholds chosen for ridgeline.
 const (
 	cardBatch    = 8
 	shortAnswer  = 512
 	pays         = 1.05
-	dominates    = 0.5 // share of a step
+	dominates    = 0.5 // share of a step from which one cause dominates it
 	longestTried = 1 << 20
 )
 
@@ -38,7 +38,7 @@ func (a *advisor) fits(v *Advice) error {
 	return nil
 }
 
-// batchWeights asks for a batch at which weights are no longer most of a step.
+// batchWeights recommends a batch at which reading weights no longer takes most of a step.
 func (a *advisor) batchWeights(v *Advice) error {
 	share := a.share[costmodel.BoundWeights]
 	b := a.now.load.Batch
@@ -65,7 +65,8 @@ func (a *advisor) batchWeights(v *Advice) error {
 	return nil
 }
 
-// weightShare is the share of weight reads in a mean roofline step at a batch.
+// weightShare returns the share of a mean step at roofline that reading weights takes with a
+// given batch.
 func (a *advisor) weightShare(batch int) float64 {
 	w := a.now.load
 	w.Batch = batch
@@ -79,7 +80,7 @@ func (a *advisor) weightShare(batch int) float64 {
 	return weights / sum
 }
 
-// batchCache says where a larger batch no longer helps.
+// batchCache says from which batch on a larger one no longer helps.
 func (a *advisor) batchCache(v *Advice) error {
 	share, b := a.share[costmodel.BoundCache], a.now.load.Batch
 	v.found(Fine, 100*share, "%", "cache reads take %.0f %% of a step at batch %d", 100*share, b)
@@ -149,7 +150,8 @@ func lastRecurrent(m *arch.Model) int {
 	return last
 }
 
-// kernels finds engines that do more than the architecture asks.
+// kernels finds settings in which the engine reads or computes more than the architecture
+// requires.
 func (a *advisor) kernels(v *Advice) error {
 	o := a.now.deploy
 	v.found(Fine, a.e.Memory.CacheReadBytesPerToken, "B", "%s B of cache read per token of context", units.Int(a.e.Memory.CacheReadBytesPerToken))
@@ -172,10 +174,11 @@ func (a *advisor) kernels(v *Advice) error {
 	return nil
 }
 
-// cheaper are the formats to try below those in use, the mildest first.
+// cheaper lists smaller formats to try, the one that changes least first.
 func cheaper() []precision.DType { return []precision.DType{precision.BF16, precision.FP8} }
 
-// lowered tries a format that stores less; held measures what it is to shrink.
+// lowered tries a format that takes fewer bytes; held returns the bytes that the format should
+// reduce.
 func (a *advisor) lowered(v *Advice, flag, what string, set func(*costmodel.Options, precision.DType), held func(costmodel.Memory) float64) error {
 	now := held(a.e.Memory)
 	v.found(Fine, now, "B", "%s %s", units.SI(now, "B"), what)
@@ -211,11 +214,11 @@ func (a *advisor) statePrecision(v *Advice) error {
 		func(m costmodel.Memory) float64 { return m.StateBytesPerSequence })
 }
 
-// ranks are the group sizes people run.
+// ranks lists the usual sizes of tensor-parallel groups.
 func ranks() []int { return []int{2, 4, 8} }
 
 func (a *advisor) tensorParallel(v *Advice) error {
-	group := a.now // one of those there are, with all layers and experts
+	group := a.now // one of the groups there are, with all layers and experts
 	group.deploy.PP, group.deploy.EP, group.deploy.DP, group.deploy.Microbatches, group.deploy.Skew = 0, 0, 0, 0, 0
 	one := group
 	one.deploy.TP = 1
@@ -273,7 +276,7 @@ func (a *advisor) tensorParallel(v *Advice) error {
 		to := group
 		to.deploy.TP = t
 		shared := *a.hw
-		if shared.LinkBandwidth.Value == 0 { // only whether it splits is asked
+		if shared.LinkBandwidth.Value == 0 { // without links, the rule only asks whether the model can be split
 			shared.LinkBandwidth.Value = 1
 		}
 		if shared.MaxLinked.Value > 0 {
@@ -295,7 +298,7 @@ func (a *advisor) tensorParallel(v *Advice) error {
 	return nil
 }
 
-// headDim looks for lanes that kernels pad.
+// headDim finds head dimensions for which kernels must pad.
 func (a *advisor) headDim(v *Advice) error {
 	const multiple = 32
 	x, ok := pattern(a.now.model)
@@ -314,14 +317,15 @@ func (a *advisor) headDim(v *Advice) error {
 	return nil
 }
 
-// change is a single change that binds tries.
+// change is a single change that the rule binds tries.
 type change struct {
 	says  string
 	to    design
 	flags []string
 }
 
-// binds names what a step is spent on and the best single change at the same batch.
+// binds says what a step spends its time on, and which single change helps most at the same
+// batch.
 func (a *advisor) binds(v *Advice) error {
 	most := costmodel.Bound(0)
 	for _, b := range costmodel.Bounds() {
@@ -345,7 +349,8 @@ func (a *advisor) binds(v *Advice) error {
 	return nil
 }
 
-// launches says how many operations a step is, and what a launch may cost before they bind.
+// launches says how many operations a step consists of, and up to which time per launch the
+// launches do not limit the step.
 func (a *advisor) launches() string {
 	n := 0
 	for _, g := range a.c.DecodeOps() {
@@ -357,7 +362,7 @@ func (a *advisor) launches() string {
 	return fmt.Sprintf("%s operations, so launches bind only past %s each", units.Int(float64(n)), units.SI(a.e.TPOT()/float64(n), "s"))
 }
 
-// changes are the single changes worth trying at the same batch.
+// changes lists the single changes to try at the same batch.
 func (a *advisor) changes() []change {
 	var cs []change
 	add := func(says string, flags []string, edit func(*design) bool) {

@@ -1,11 +1,11 @@
-// Package calibrate is the laboratory: it reads timings of GPU kernels that people bring,
-// fits kerneltime's models to them, and says how far they are off. For each class of
-// operation that is the physics, a correction smoothed on a coarse logarithmic grid from
-// what the physics leaves unexplained, and the interval that nine of ten left-out
-// measurements fall in.
+// Package calibrate fits the models of package kerneltime to timings of GPU kernels that people
+// bring, and says how far the fitted models are off. For each class of operation, a fit consists
+// of the physics, a correction that is smoothed on a coarse logarithmic grid from what the
+// physics leaves unexplained, and the interval that holds nine of ten measurements left out of
+// the fit.
 //
-// Units: seconds, bytes, FLOPs (a multiply-add is 2). Measurements are CSV files, one per
-// class and GPU, as ReadDir describes.
+// Units: seconds, bytes, FLOPs (a multiply-add counts as 2). Measurements are CSV files, one for
+// each class and GPU, as ReadDir describes.
 package calibrate
 
 import (
@@ -17,8 +17,8 @@ import (
 	"github.com/OWNER/ridgeline/hardware"
 )
 
-// Fit fits a profile of hw to the tables of its name; other hardware's are passed over.
-// A class without a table stays unfitted.
+// Fit fits a profile of hw to the tables with its name and passes over tables of other devices. A
+// class without a table gets no fit.
 func Fit(ctx context.Context, tables []Table, hw *hardware.Profile, o Options) (*kerneltime.Profile, *Report, error) {
 	p := o.Onto
 	if p == nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
-// TableError is how far predictions are from one table. Errors are absolute
-// percentage errors, |predicted − measured| / measured, as fractions.
+// TableError says how far predictions are from one table. An error is the absolute error divided
+// by the measured time, |predicted − measured| / measured, as a fraction.
 type TableError struct {
 	File       string  `json:"file"`
 	Hardware   string  `json:"hardware"`
@@ -17,16 +17,16 @@ type TableError struct {
 	MAPE       float64 `json:"mape"`
 	MedianAPE  float64 `json:"median_ape"`
 	P90APE     float64 `json:"p90_ape"`
-	MAPEOver20 float64 `json:"mape_over_20us"` // rows that took more than 20 µs; 0 where none did
+	MAPEOver20 float64 `json:"mape_over_20us"` // error of the rows that took more than 20 µs; 0 where none did
 	Coverage   float64 `json:"coverage"`       // share of rows inside the 90 % interval
-	Roofline   float64 `json:"roofline_mape"`  // the same error of max(FLOPs/peak, bytes/bandwidth)
+	Roofline   float64 `json:"roofline_mape"`  // the same error for the roofline, max(FLOPs/peak, bytes/bandwidth)
 	Basis      string  `json:"basis"`
 }
 
-// over20 is the time above which a kernel is not mostly launch.
+// over20 is the time, in seconds, above which launching a kernel is not most of its time.
 const over20 = 20e-6
 
-// Check compares a profile with the tables of its hardware; others are passed over.
+// Check compares a profile with the tables of its device and passes over other tables.
 func Check(p *kerneltime.Profile, tables []Table) []TableError {
 	var out []TableError
 	for i := range tables {
@@ -46,7 +46,8 @@ func Check(p *kerneltime.Profile, tables []Table) []TableError {
 	return out
 }
 
-// score predicts rows of a table: their errors, and how many lie inside their interval.
+// score predicts rows of a table. It returns their errors, and how many of them are inside their
+// interval.
 func score(p *kerneltime.Profile, t *Table, rows []int) (errs []left, inside int) {
 	for _, i := range rows {
 		r := &t.Rows[i]
@@ -59,7 +60,7 @@ func score(p *kerneltime.Profile, t *Table, rows []int) (errs []left, inside int
 	return errs, inside
 }
 
-// rooflineError is the mean absolute percentage error of the datasheet's roofline.
+// rooflineError returns the mean absolute percentage error of the roofline, as a fraction.
 func rooflineError(p *kerneltime.Profile, t *Table) float64 {
 	sum := 0.0
 	for i := range t.Rows {
@@ -69,7 +70,7 @@ func rooflineError(p *kerneltime.Profile, t *Table) float64 {
 	return sum / float64(len(t.Rows))
 }
 
-// tableError sums up errors of rows of a table, inside of them being in their interval.
+// tableError sums up the errors of rows of a table, of which inside many are in their interval.
 func tableError(t *Table, errs []left, inside int, basis string) TableError {
 	te := TableError{File: t.File, Hardware: t.Hardware, Class: t.Class.String(), Rows: len(t.Rows), Basis: basis}
 	if len(errs) == 0 {
@@ -92,14 +93,14 @@ func tableError(t *Table, errs []left, inside int, basis string) TableError {
 	return te
 }
 
-// sum fills in the mean and the percentiles of errors, which it sorts.
+// sum fills in the mean and the percentiles of errors. It sorts the errors.
 func (te *TableError) sum(apes []float64) {
 	te.MAPE = mean(apes)
 	sort.Float64s(apes)
 	te.MedianAPE, te.P90APE = quantile(apes, 0.5), quantile(apes, 0.9)
 }
 
-// ape is |predicted − measured| / measured.
+// ape returns |predicted − measured| / measured.
 func (e left) ape() float64 { return math.Abs(math.Expm1(-e.log)) }
 
 func mean(x []float64) float64 {

@@ -7,11 +7,12 @@ import (
 	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
-// fewest is how many rows a curve of its own takes; with fewer it keeps its family's.
+// fewest is how many rows it takes for a curve to be fitted by itself; with fewer, the curve of
+// its family is used.
 const fewest = 40
 
-// fitCurves fits the physics: each family's first curve to all of the family's rows,
-// then each variant to its own, starting from the family's.
+// fitCurves fits the physics: first each family's first curve to all rows of the family, then
+// each variant to its own rows, beginning with the family's parameters.
 func fitCurves(ctx context.Context, m kerneltime.Fitting, rows []Row, evaluations int) error {
 	byCurve := make([][]any, m.Curves())
 	var logs = make([][]float64, m.Curves())
@@ -53,7 +54,7 @@ func fitCurves(ctx context.Context, m kerneltime.Fitting, rows []Row, evaluation
 		if err != nil {
 			return err
 		}
-		for v := m.Curves() - 1; v >= 0; v-- { // c itself, the first, comes last
+		for v := m.Curves() - 1; v >= 0; v-- { // the first curve, c itself, comes last
 			if m.Family(v) != c {
 				continue
 			}
@@ -77,7 +78,7 @@ func fitCurves(ctx context.Context, m kerneltime.Fitting, rows []Row, evaluation
 	return nil
 }
 
-// Significant rounds to so many significant digits, so that profiles stay small.
+// Significant rounds to a number of significant digits, so that profiles stay small.
 func Significant(x float64, digits int) float64 {
 	if x == 0 {
 		return 0
@@ -86,7 +87,7 @@ func Significant(x float64, digits int) float64 {
 	return math.Round(x*scale) / scale
 }
 
-// fitClass fits physics, correction and spread, and returns the left-out errors.
+// fitClass fits physics, correction and spread, and returns the errors of left-out rows.
 func fitClass(ctx context.Context, c kerneltime.Class, m kerneltime.Fitting, rows []Row, o *Options) ([]left, error) {
 	if err := fitCurves(ctx, m, rows, o.evaluations()); err != nil {
 		return nil, err
@@ -104,7 +105,7 @@ func fitClass(ctx context.Context, c kerneltime.Class, m kerneltime.Fitting, row
 	return errs, nil
 }
 
-// residuals returns what the physics leaves unexplained, log(measured/predicted).
+// residuals returns what the physics leaves unexplained: log(measured/predicted).
 func residuals(m kerneltime.Fitting, rows []Row) []float64 {
 	out := make([]float64, len(rows))
 	for i := range rows {
@@ -113,8 +114,8 @@ func residuals(m kerneltime.Fitting, rows []Row) []float64 {
 	return out
 }
 
-// correct fits the corrections, one after the other to what physics and those before
-// leave unexplained, and straightens them.
+// correct fits the corrections one after the other, each to what the physics and the corrections
+// before it leave unexplained, and then straightens them.
 func correct(ctx context.Context, m kerneltime.Fitting, rows []Row, o *Options) error {
 	smoothAll(m, rows)
 	return straighten(ctx, m, rows, o.rounds())
@@ -138,10 +139,11 @@ func smoothAll(m kerneltime.Fitting, rows []Row) {
 	}
 }
 
-// crossValidate predicts every row from corrections fitted without its fold. The
-// physics, a handful of parameters, is kept. Folds are of rows, or of all rows of a size and
-// again of all of a length where the class has few of either: then intervals are those of
-// shapes nobody timed. It leaves the last fold's corrections.
+// crossValidate predicts every row with corrections that were fitted without the row's fold. The
+// physics, which has few parameters, is not fitted again. A fold has rows at random, or, where a
+// class has few sizes or few lengths, all rows of a size and again all rows of a length;
+// intervals then apply to shapes that nobody timed. The corrections of the last fold are left in
+// m.
 func crossValidate(ctx context.Context, c kerneltime.Class, m kerneltime.Fitting, rows []Row, o *Options) ([]left, error) {
 	ways := c.Facts().FoldBy()
 	if len(ways) == 0 {
@@ -171,7 +173,8 @@ func crossValidate(ctx context.Context, c kerneltime.Class, m kerneltime.Fitting
 	return out, nil
 }
 
-// deal says which fold each row is in: all rows of a group in one, groups in turn.
+// deal says in which fold each row is. All rows of a group are in the same fold, and groups are
+// dealt out in turn.
 func deal(c kerneltime.Class, rows []Row, way string, folds int) (at []int, n int) {
 	at = make([]int, len(rows))
 	place := map[float64]int{}
@@ -191,8 +194,8 @@ func deal(c kerneltime.Class, rows []Row, way string, folds int) (at []int, n in
 	return at, folds
 }
 
-// fold deals rows into folds by a hash of their position (Steele, Lea & Flood's
-// SplitMix64), the same on every machine.
+// fold returns a row's fold, by a hash of the row's position (SplitMix64 by Steele, Lea and
+// Flood), so that it is the same on every machine.
 func fold(i, folds int) int {
 	z := uint64(i) + 0x9e3779b97f4a7c15
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9

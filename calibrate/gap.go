@@ -6,9 +6,10 @@ import (
 	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
-// EagerGap is what a kernel costs more when it is launched by itself instead of from a
-// CUDA graph: the median, over tables of all-reduces and counts of GPUs, of the
-// difference at the smallest message timed both ways. ok is false without such a pair.
+// EagerGap returns how much longer a kernel takes when it is launched by itself and not from a
+// CUDA graph, in seconds. It is a median over tables of all-reduces and numbers of GPUs of the
+// difference at the smallest message that was timed in both ways. ok is false where there is no
+// such pair.
 func EagerGap(tables []Table) (seconds float64, ok bool) {
 	type key struct {
 		file        string
@@ -25,7 +26,7 @@ func EagerGap(tables []Table) (seconds float64, ok bool) {
 				graph[key{t.File, s.GPUs, s.Bytes}] = r.Seconds
 			}
 		}
-		least := map[key]float64{} // smallest message of each (file, GPUs), and its gap
+		least := map[key]float64{} // smallest message for each file and number of GPUs, with its gap
 		gap := map[key]float64{}
 		for _, r := range t.Rows {
 			s := r.Shape.(*kerneltime.AllReduce)

@@ -9,24 +9,25 @@ import (
 	"github.com/OWNER/ridgeline/hardware"
 )
 
-// Holdout is what is left out of a fit to see how it predicts what it never saw.
+// Holdout says which rows are left out of a fit, to see how well the fit predicts rows like
+// those.
 type Holdout uint8
 
-// What may be left out.
+// The ways to leave rows out.
 const (
 	Cells    Holdout = iota // a fifth of the rows, at random
-	Heads                   // all rows of one number of heads (channels for recurrent kernels)
-	HeadDims                // all rows of one head dimension
-	Matrices                // all rows of one (n, k), ten groups of them at a time
-	Contexts                // all rows of one context or prompt length
+	Heads                   // all rows with one number of heads (for recurrent kernels, of channels)
+	HeadDims                // all rows with one head dimension
+	Matrices                // all rows with one (n, k), ten such groups at a time
+	Contexts                // all rows with one context or prompt length
 )
 
 var holdoutNames = []string{"cells", kerneltime.ByHeads, kerneltime.ByHeadDim, kerneltime.ByMatrix, kerneltime.ByContexts}
 
-// Holdouts lists what may be left out.
+// Holdouts lists the ways to leave rows out.
 func Holdouts() []Holdout { return []Holdout{Cells, Heads, HeadDims, Matrices, Contexts} }
 
-// String returns what is left out.
+// String returns the name of what is left out.
 func (h Holdout) String() string {
 	if int(h) < len(holdoutNames) {
 		return holdoutNames[h]
@@ -34,8 +35,8 @@ func (h Holdout) String() string {
 	return "unknown"
 }
 
-// key returns the group of a row; rows of one group are left out together. ok is false
-// where the holdout makes no sense for the class.
+// key returns the group of a row; rows of one group are left out together. ok is false where the
+// holdout has no meaning for the class.
 func (h Holdout) key(c kerneltime.Class, i int, r *Row) (key float64, ok bool) {
 	if h == Cells {
 		return float64(fold(i, 5)), true
@@ -43,9 +44,9 @@ func (h Holdout) key(c kerneltime.Class, i int, r *Row) (key float64, ok bool) {
 	return c.Facts().Group(h.String(), r.Shape)
 }
 
-// LeaveOut fits a table again and again, each time without one group of rows, physics
-// and intervals included, and returns the errors and the coverage of the intervals on
-// the rows that were out. ok is false where the class has no such groups, or one only.
+// LeaveOut fits a table once for each group, without the group's rows. Physics and intervals are
+// fitted again too. It returns the errors of the rows that were left out and how many were inside
+// their intervals. ok is false where the class has no such groups, or only one.
 func LeaveOut(ctx context.Context, t *Table, hw *hardware.Profile, h Holdout, o Options) (te TableError, ok bool, err error) {
 	groups := map[float64][]int{}
 	for i := range t.Rows {
@@ -68,7 +69,7 @@ func LeaveOut(ctx context.Context, t *Table, hw *hardware.Profile, h Holdout, o 
 	progress := o.Progress
 	o.Progress = nil
 	if o.Folds == 0 {
-		o.Folds = 2 // of the rows that are in, for the intervals
+		o.Folds = 2 // two folds of the remaining rows are enough for the intervals
 	}
 	for n, k := range keys {
 		if progress != nil {

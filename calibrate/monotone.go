@@ -7,18 +7,19 @@ import (
 	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
-// More work should not take less time. Timings say otherwise here and there (a library
-// picks another kernel, a cell was timed on a busy day), and corrections smoothed from
-// few rows wander. So a fit is asked about pairs of shapes, one with twice the work of
-// the other in one respect, and where the larger comes out faster both are pulled to the
-// time between, as if they had been measured there; the corrections are then smoothed
-// anew. A few rounds leave only what many rows insist on.
+// More work should not take less time. Some timings contradict this, because a library changes to
+// another kernel or because a machine was busy, and corrections that are smoothed from few rows
+// can contradict it as well. Therefore pairs of shapes are compared, one with twice the work of
+// the other in one respect. Where the larger one would be faster, both are given the time
+// half-way between, as if they had been measured with it, and the corrections are smoothed again.
+// After a few rounds, only what many rows agree on remains.
 
-// dip is how much less, in the logarithm, the larger shape may take.
+// dip is by how much less time, as a logarithm, the larger shape may take without being
+// corrected.
 const dip = 0.005
 
-// straighten invents rows at the shapes of a lattice where the fitted model has more
-// work take less time, and smooths the corrections with them.
+// straighten adds invented rows at shapes of a lattice where the fitted model takes less time for
+// more work, and smooths the corrections again with those rows.
 func straighten(ctx context.Context, m kerneltime.Fitting, rows []Row, rounds int) error {
 	rows = rows[:len(rows):len(rows)]
 	before := math.MaxInt
@@ -37,7 +38,7 @@ func straighten(ctx context.Context, m kerneltime.Fitting, rows []Row, rounds in
 			}
 		})
 		if found == 0 || float64(found) > 0.97*float64(before) {
-			break // nothing left, or what is left is the physics': tiles, waves, splits
+			break // nothing is left, or only what the physics itself has: tiles, waves, splits
 		}
 		before = found
 		smoothAll(m, rows)

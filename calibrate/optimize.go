@@ -9,18 +9,19 @@ import (
 	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
-// elbow is where the loss of a log residual turns from squared to absolute.
+// elbow is the logarithmic residual at which the loss changes from squared to absolute.
 const elbow = 0.1
 
-// Robust is the pseudo-Huber loss √(1+(r/elbow)²) − 1: absolute error for outliers, so
-// that fits aim at mean absolute percentage error.
+// Robust returns the pseudo-Huber loss √(1+(r/elbow)²) − 1. It grows with the absolute value for
+// outliers, so that a fit minimises about the mean absolute percentage error.
 func Robust(r float64) float64 {
 	r /= elbow
 	return math.Sqrt(1+r*r) - 1
 }
 
-// Minimise moves the parameters, all positive, to a minimum of loss by Nelder–Mead on
-// their logarithms, started three times, each from where the last stopped.
+// Minimise moves the parameters, which are all positive, to a minimum of loss. It uses the method
+// of Nelder and Mead on their logarithms and starts it three times, each time where the last run
+// stopped.
 func Minimise(ctx context.Context, params []kerneltime.Param, evaluations int, loss func() float64) error {
 	x := make([]float64, len(params))
 	home := make([]float64, len(params))
@@ -41,7 +42,7 @@ func Minimise(ctx context.Context, params []kerneltime.Param, evaluations int, l
 		}
 		problem := optimize.Problem{
 			Func: func(x []float64) float64 {
-				// A gentle pull keeps parameters that the data says nothing about in range.
+				// A small penalty keeps parameters in range about which the data says nothing.
 				pull := 0.0
 				for i, v := range x {
 					v -= home[i]

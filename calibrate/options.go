@@ -2,25 +2,25 @@ package calibrate
 
 import "github.com/OWNER/ridgeline/costmodel/kerneltime"
 
-// Options of a fit; the zero value is what the embedded profiles were fitted with.
+// Options of a fit. The zero value holds those with which the embedded profiles were fitted.
 type Options struct {
-	Folds       int // of cross-validation; 0 = 10
-	Evaluations int // of the loss for each curve; 0 = 900
-	Rounds      int // of straightening at most; 0 = 12
+	Folds       int // folds of the cross-validation; 0 stands for 10
+	Evaluations int // how often the loss is evaluated for each curve; 0 stands for 900
+	Rounds      int // the most rounds of straightening; 0 stands for 12
 
-	// Progress, when set, is called as parts of the work are done: of each class the
-	// physics, every fold and the corrections.
+	// Progress, if it is not nil, is called when a part of the work is done: for each class the
+	// physics, every fold, and the corrections.
 	Progress func(done, total int, what string)
 	done     int
 	total    int
 
-	// Onto, when set, is a profile whose other classes are kept; Classes are those to fit, all
-	// by default.
+	// Onto, if it is not nil, is a profile whose other classes are kept. Classes lists the
+	// classes to fit; an empty list stands for all.
 	Onto    *kerneltime.Profile
 	Classes []kerneltime.Class
 
-	// Where the measurements are from, for the profile's provenance. EngineOf overrides
-	// Engine for one class.
+	// The next fields say where the measurements come from, for the profile. EngineOf replaces
+	// Engine for single classes.
 	Source, Commit, Engine, License string
 	EngineOf                        map[kerneltime.Class]string
 }
@@ -46,7 +46,7 @@ func (o *Options) rounds() int {
 	return 12
 }
 
-// parts is how many parts fitting a class has.
+// parts returns how many parts it takes to fit a class.
 func (o *Options) parts() int { return o.folds() + 2 }
 
 func (o *Options) part(what string) {

@@ -7,25 +7,25 @@ import (
 	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
-// Report is what a fit says about itself. All errors are of left-out rows.
+// Report says how good a fit is. All errors are of rows that were left out of it.
 type Report struct {
 	Hardware string
 	Tables   []TableError
 	Sizes    []SizeError
-	Worst    []Cell  // per table, worst first
-	Points   []Point // every left-out row, for residual plots
+	Worst    []Cell  // for each table, the worst first
+	Points   []Point // every left-out row, for plots of residuals
 }
 
-// SizeError is the error of the rows of one class that took a like time.
+// SizeError is the error of the rows of one class that took about the same time.
 type SizeError struct {
 	Class        string
-	From, To     float64 // seconds measured, To excluded
+	From, To     float64 // measured seconds, from From up to but not including To
 	Rows         int
 	MAPE, P90APE float64
 	Bias         float64 // mean of log(measured/predicted)
 }
 
-// Cell is one row that was predicted badly.
+// Cell is one row with a large error.
 type Cell struct {
 	File                string
 	Line                int
@@ -33,13 +33,13 @@ type Cell struct {
 	Measured, Predicted float64 // seconds
 }
 
-// Point is one left-out row.
+// Point is one row that was left out.
 type Point struct {
 	Class               kerneltime.Class
 	Measured, Predicted float64 // seconds
 }
 
-// worst is how many cells of each table a report lists.
+// worst is how many cells a report lists for each table.
 const worst = 10
 
 func (r *Report) add(t *Table, errs []left, te TableError) {
@@ -48,7 +48,7 @@ func (r *Report) add(t *Table, errs []left, te TableError) {
 	for _, e := range errs {
 		s := t.Rows[e.row].Seconds
 		r.Points = append(r.Points, Point{t.Class, s, e.seconds})
-		// Two bins a decade: 1–3.16 µs, 3.16–10 µs, …
+		// There are two bins for each factor of ten: 1–3.16 µs, 3.16–10 µs, ….
 		d := int(math.Floor(2 * math.Log10(s*1e6)))
 		decades[d] = append(decades[d], e)
 	}

@@ -13,15 +13,15 @@ type sample struct {
 	residual float64
 }
 
-// smooth fits a table's values to residuals. With v the node values, r the residuals of the
-// rows and W the interpolation weights, it minimises
+// smooth fits the values of a table to residuals. With the node values v, the residuals r of the
+// rows and the interpolation weights W, it minimises
 //
 //	Σ_i ω_i (r_i − W_i·v)² + Σ_axes Axis_a · Σ (v_next − v)² + Slice · Σ (v_s − v_s')² + Ridge · Σ v²
 //
-// first differences along every axis, and between slices at the same node. Ridge lets
-// a correction fade to nothing where no row is near. The ω_i come from iterative
-// reweighting towards mean absolute percentage error, e^(−e)/max(|e|/Tail, 1) for an
-// error e in the logarithm, so outliers count little.
+// The differences are those between neighbours along each axis, and between slices at the same
+// node. Ridge lets a correction go to zero where no row is near. The ω_i come from iterative
+// reweighting towards the mean absolute percentage error: an error e of the logarithm is weighted
+// by e^(−e)/max(|e|/Tail, 1), so that outliers count little.
 func smooth(t *kerneltime.Table, rows []sample, s kerneltime.Smoothing) {
 	n := t.Shape()
 	t.Values = make([]float32, n)
@@ -70,7 +70,7 @@ func (p *penalised) dot(i int, v []float64) float64 {
 	return sum
 }
 
-// solve runs preconditioned conjugate gradients from the present values.
+// solve runs preconditioned conjugate gradients, beginning with the present values.
 func (p *penalised) solve(rows []sample, iterations int) {
 	n := len(p.v)
 	r, z, d, ad := make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
@@ -133,7 +133,7 @@ func (p *penalised) apply(v, out []float64) {
 	})
 }
 
-// precondition fills the diagonal of the system.
+// precondition fills in the diagonal of the system.
 func (p *penalised) precondition() {
 	for i := range p.diag {
 		p.diag[i] = p.s.Ridge
@@ -149,7 +149,7 @@ func (p *penalised) precondition() {
 	})
 }
 
-// links calls f for every pair of nodes that a penalty ties together.
+// links calls f for every pair of nodes that a penalty connects.
 func (p *penalised) links(f func(i, j int, lambda float64)) {
 	t := p.t
 	for a := range kerneltime.Axes {

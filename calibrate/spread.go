@@ -7,14 +7,14 @@ import (
 	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 )
 
-// left is a left-out row: what was predicted and log(measured/predicted).
+// left is a row that was left out: the predicted time, and log(measured/predicted).
 type left struct {
 	seconds, log float64
 	row          int
 }
 
-// measureSpread takes the percentiles of left-out errors, each bin with its neighbours
-// until it has enough of them. The stored bounds are factors.
+// measureSpread finds the percentiles of errors of left-out rows. A bin is taken with its
+// neighbours until there are enough rows. Bounds are stored as factors.
 func measureSpread(rows []left) kerneltime.Spread {
 	if len(rows) == 0 {
 		return kerneltime.Spread{}
@@ -47,7 +47,7 @@ func measureSpread(rows []left) kerneltime.Spread {
 	return s
 }
 
-// quantile interpolates in a sorted slice.
+// quantile interpolates in a sorted list.
 func quantile(sorted []float64, q float64) float64 {
 	x := q * float64(len(sorted)-1)
 	i := int(x)
@@ -57,5 +57,5 @@ func quantile(sorted []float64, q float64) float64 {
 	return sorted[i] + (x-float64(i))*(sorted[i+1]-sorted[i])
 }
 
-// round keeps bounds short in files.
+// round shortens bounds to four decimals for files.
 func round(x float64) float64 { return math.Round(x*1e4) / 1e4 }

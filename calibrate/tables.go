@@ -15,27 +15,26 @@ import (
 
 // Row is one timing.
 type Row struct {
-	Line    int // in its file, the header being line 1
+	Line    int // line in its file; the header is line 1
 	Seconds float64
-	Shape   any // a pointer to the class's shape, as kerneltime.Facts has it
+	Shape   any // a pointer to the shape type of the class, as kerneltime.Facts has it
 }
 
 // Table is one file of timings of one class on one GPU.
 type Table struct {
-	File     string // base name
+	File     string // name of the file without its folder
 	Hardware string // profile name: "a100-80gb"
 	Class    kerneltime.Class
 	Rows     []Row
 }
 
-// shortNames maps the GPU of a file name to the profile it was measured on, where the
-// two differ.
+// shortNames maps the GPU in a file's name to the name of its profile, where the two differ.
 var shortNames = map[string]string{
 	"a100": "a100-80gb", "a100_sxm": "a100-80gb", "h100": "h100-sxm", "h100_sxm": "h100-sxm", "h200_sxm": "h200", "b200_sxm": "b200",
 }
 
-// ReadDir reads every CLASS_GPU.csv in a directory, in name order. Files of other
-// names (serving.csv, notes) are passed over.
+// ReadDir reads every CLASS_GPU.csv in a folder, ordered by name. It passes over files with other
+// names, such as serving.csv.
 func ReadDir(dir string) ([]Table, error) {
 	entries, err := os.ReadDir(dir) // in name order
 	if err != nil {
@@ -58,15 +57,14 @@ func ReadDir(dir string) ([]Table, error) {
 	return tables, nil
 }
 
-// ErrNoTables is a directory without a table of timings.
+// ErrNoTables says that a folder has no table of timings.
 var ErrNoTables = errors.New("no file named CLASS_GPU.csv")
 
-// MaxTable is the size in bytes past which a file is no table of timings: the largest
-// known have 300 kB.
+// MaxTable is the largest size of a table that is read, in bytes; the largest known has 300 kB.
 const MaxTable = 64 << 20
 
-// ReadFile reads one file named CLASS_GPU.csv; of decode attention the rows that read the
-// cache once per group.
+// ReadFile reads one file named CLASS_GPU.csv; from tables of decode attention, only the rows
+// that read the cache once for each group of query heads.
 func ReadFile(path string) (Table, error) {
 	ts, err := readFile(path)
 	if err != nil {
@@ -75,8 +73,8 @@ func ReadFile(path string) (Table, error) {
 	return ts[0], nil
 }
 
-// readFile reads one file. Decode attention whose column reads says per_query_head is a table
-// of its own: other kernels, another class.
+// readFile reads one file. Rows of decode attention whose column reads says per_query_head become
+// a table of their own, because they are of other kernels and so of another class.
 func readFile(path string) ([]Table, error) {
 	base := filepath.Base(path)
 	class, gpu, ok := classify(base)
@@ -109,7 +107,7 @@ func readFile(path string) ([]Table, error) {
 	return tables, nil
 }
 
-// classify splits a file name into its class and the profile name of its GPU.
+// classify splits the name of a file into its class and the profile name of its GPU.
 func classify(base string) (kerneltime.Class, string, bool) {
 	stem, ok := strings.CutSuffix(base, ".csv")
 	if !ok {
@@ -123,8 +121,8 @@ func classify(base string) (kerneltime.Class, string, bool) {
 	return 0, "", false
 }
 
-// Read reads the rows of one class. name is what errors call the file: every error is
-// one line, "name:line: column: what is wrong".
+// Read reads the rows of one class. Errors name the file by name; each is one line, "name:line:
+// column: what is wrong".
 func Read(r io.Reader, name string, class kerneltime.Class) ([]Row, error) {
 	var rows []Row
 	err := records.Each(r, name, func(rec *records.Record) error {
@@ -146,7 +144,7 @@ func Read(r io.Reader, name string, class kerneltime.Class) ([]Row, error) {
 	return rows, err
 }
 
-// LongName is the profile name of a GPU that files and people name shortly.
+// LongName returns the profile name of a GPU that files and people name more shortly.
 func LongName(gpu string) string {
 	if long, ok := shortNames[gpu]; ok {
 		return long

@@ -6,7 +6,7 @@ import (
 	"github.com/OWNER/ridgeline/arch"
 )
 
-// llama4 stacks its experts with the input first.
+// llama4 stores its experts in one tensor, with the input dimension first.
 func llama4() scheme {
 	return llama().inside(map[string]string{"swiglu": "feed_forward.", "moe": "feed_forward."}).with(map[string]entry{
 		"moe.router": one("router.weight"),
@@ -15,7 +15,7 @@ func llama4() scheme {
 	})
 }
 
-// headNorms names a LayerNorm over all heads as Phi and Persimmon do.
+// headNorms names the tensors of a LayerNorm over all heads as Phi and Persimmon do.
 func headNorms(s scheme) scheme {
 	return s.with(map[string]entry{
 		"attention.q_norm": one("q_layernorm.weight"), "attention.q_norm_bias": one("q_layernorm.bias"),
@@ -23,7 +23,7 @@ func headNorms(s scheme) scheme {
 	})
 }
 
-// persimmon keeps q, k and v of each head together, as GPT-NeoX.
+// persimmon stores q, k and v of each head together, as GPT-NeoX does.
 func persimmon() scheme {
 	return headNorms(llama()).with(map[string]entry{
 		"final_norm": one("/model.final_layernorm.weight"), "final_norm_bias": one("/model.final_layernorm.bias"),
@@ -35,7 +35,7 @@ func persimmon() scheme {
 	})
 }
 
-// stableLM keeps the norm of each head by itself.
+// stableLM stores the norm of each head in a tensor of its own.
 func stableLM() scheme {
 	each := func(name string, heads func(arch.Attention) int) entry {
 		return entry{named: func(p place) []string {
@@ -62,7 +62,7 @@ func mpt() scheme {
 	return s
 }
 
-// bloom keeps q, k and v of each head together.
+// bloom stores q, k and v of each head together.
 func bloom() scheme {
 	s := persimmon().inside(map[string]string{"attention": "self_attention."}).with(map[string]entry{
 		"embed":      one("/transformer.word_embeddings.weight"),
@@ -73,7 +73,8 @@ func bloom() scheme {
 	return s
 }
 
-// diffLlama pairs heads of the first half with those of the second; ours are neighbours.
+// diffLlama pairs each head of the first half with one of the second half; in our models, pairs
+// are neighbours.
 func diffLlama() scheme {
 	return llama().with(map[string]entry{
 		"attention.qkv":      joined(pairedHeads, "q_proj.weight", "k_proj.weight", "v_proj.weight"),
@@ -82,7 +83,7 @@ func diffLlama() scheme {
 	})
 }
 
-// pairedHeads puts the heads of the two halves of queries, keys and values side by side.
+// pairedHeads puts the heads of the two halves of queries, keys and values next to each other.
 func pairedHeads(p place) joiner {
 	a := mixerOf[arch.Attention](p)
 	return func(parts []Tensor) []float32 {

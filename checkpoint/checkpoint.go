@@ -1,13 +1,13 @@
-// Package checkpoint says which tensors of a Hugging Face checkpoint hold each weight of
-// a model, and puts them together.
+// Package checkpoint says which tensors of a Hugging Face checkpoint hold each weight of a model,
+// and puts them together.
 //
-// ridgeline names weights by what they do (kernels.Tensors: "layers.3.mixer.qkv");
-// checkpoints name them by the modules of the modelling code
-// ("model.layers.3.self_attn.q_proj.weight"), which differ from type to type and cut the
-// same matrix differently: one projection or three, heads interleaved or in turn, experts
-// stacked or one by one. A Scheme is the table of one type. It has two readers: the
-// execution of a real checkpoint, which loads every tensor, and the pricing of a
-// quantised one, which asks by what name a module is spared from conversion.
+// ridgeline names weights by what they do (kernels.Tensors: "layers.3.mixer.qkv"). Checkpoints
+// name them by the modules of the modelling code ("model.layers.3.self_attn.q_proj.weight").
+// Those names differ from type to type, and types also cut the same matrix differently: one
+// projection or three, heads interleaved or one after the other, experts in one tensor or each in
+// its own. A scheme is the table of one type. There are two uses for it: executing a real
+// checkpoint, for which every tensor is loaded, and pricing a quantised one, for which the names
+// say which modules were left unconverted.
 //
 // Source: the modelling code of Transformers 5 (github.com/huggingface/transformers).
 package checkpoint
@@ -22,20 +22,21 @@ import (
 	"github.com/OWNER/ridgeline/arch"
 )
 
-// Weight is where one weight of a model lies.
+// Weight says where one weight of a model is stored.
 type Weight struct {
-	// Tensors are the names of the checkpoint tensors it is made of, in order.
+	// Tensors are the names of the checkpoint's tensors that the weight is made of, in order.
 	Tensors []string
-	// Rows are the rows (first dimension) that each of Tensors contributes, where a
-	// weight is cut into several; nil where it is whole.
+	// Rows says which rows (first dimension) of each of Tensors belong to the weight, where a
+	// tensor holds several weights; nil where each holds one.
 	Rows []int
-	// join makes the weight of the tensors; nil lays them one behind the other.
+	// join makes the weight from the tensors; with nil, their rows follow one another.
 	join joiner
-	// or is where it lies in files of another age, nil where all name it alike.
+	// or says where the weight is stored in older or newer files, nil where all files name it
+	// alike.
 	or *Weight
 }
 
-// in is where the weight lies in a file with these tensors.
+// in returns where the weight is stored in a file that has these tensors.
 func (w Weight) in(tensors map[string]Tensor) Weight {
 	for at := &w; at != nil; at = at.or {
 		if _, ok := tensors[at.Tensors[0]]; ok {
@@ -45,17 +46,17 @@ func (w Weight) in(tensors map[string]Tensor) Weight {
 	return w
 }
 
-// joiner makes a weight of the tensors it lies in. It may return one of them.
+// joiner makes a weight from the tensors that hold it. It may return the data of one of them.
 type joiner func(parts []Tensor) []float32
 
-// Tensor is a tensor of a checkpoint in float32.
+// Tensor is a tensor of a checkpoint, converted to float32.
 type Tensor struct {
 	Shape []int
 	Data  []float32
 }
 
-// Weights says where each weight of m lies, by the weight's name, for a checkpoint of a
-// Hugging Face model type. It is an error for a type that has no scheme.
+// Weights says where each weight of m is stored in a checkpoint of a Hugging Face model type, by
+// the weight's name. A type without a scheme is an error.
 func Weights(modelType string, m *arch.Model, names []string) (map[string]Weight, error) {
 	s, ok := schemes()[modelType]
 	if !ok {
@@ -73,8 +74,8 @@ func Weights(modelType string, m *arch.Model, names []string) (map[string]Weight
 	return out, nil
 }
 
-// Buffer reports whether a tensor of a checkpoint of a type follows from the configuration
-// and holds no weight.
+// Buffer reports whether a tensor of a checkpoint of a type can be computed from the
+// configuration and holds no weight.
 func Buffer(modelType, tensor string) bool {
 	for _, end := range schemes()[modelType].buffers {
 		if strings.HasSuffix(tensor, end) {
@@ -84,8 +85,8 @@ func Buffer(modelType, tensor string) bool {
 	return false
 }
 
-// CopyOf names the tensor of a checkpoint of m that another tensor repeats, "" where it repeats
-// none.
+// CopyOf returns the name of the tensor of a checkpoint of m of which another tensor is a copy,
+// "" where it is a copy of none.
 func CopyOf(modelType string, m *arch.Model, tensor string) string {
 	if f := schemes()[modelType].copyOf; f != nil {
 		return f(m, tensor)
@@ -96,9 +97,8 @@ func CopyOf(modelType string, m *arch.Model, tensor string) string {
 // Types lists the model types whose tensor names are known, sorted.
 func Types() []string { return slices.Sorted(maps.Keys(schemes())) }
 
-// Load makes every weight of m from the tensors of a checkpoint. A tensor that is missing
-// or that no weight takes is an error that names it; ignore lists name patterns of
-// tensors that hold nothing to load.
+// Load makes every weight of m from the tensors of a checkpoint. A tensor that is missing, or
+// that belongs to no weight, is an error with the tensor's name.
 func Load(where map[string]Weight, tensors map[string]Tensor) (map[string][]float32, error) {
 	used := make(map[string]bool, len(tensors))
 	out := make(map[string][]float32, len(where))
@@ -129,7 +129,7 @@ func (w Weight) of(parts []Tensor) []float32 {
 	return rows(parts)
 }
 
-// rows lays tensors one behind the other.
+// rows puts the rows of tensors one after the other.
 func rows(parts []Tensor) []float32 {
 	if len(parts) == 1 {
 		return parts[0].Data
@@ -145,13 +145,13 @@ func rows(parts []Tensor) []float32 {
 	return out
 }
 
-// place is where a weight belongs: the layer (−1 outside), the mixer or FFN it is part
-// of, and its own name there.
+// place is where a weight belongs: the layer (−1 for outside the layers), the mixer or FFN that
+// it is part of, and its own name there.
 type place struct {
 	m     *arch.Model
 	layer int
-	mixer arch.Mixer // nil unless a weight of a mixer
-	ffn   arch.FFN   // nil unless a weight of an FFN
+	mixer arch.Mixer // nil unless the weight belongs to a mixer
+	ffn   arch.FFN   // nil unless the weight belongs to an FFN
 	kind  string     // kind of the mixer or FFN, "" for norms and what is outside the layers
 	name  string     // "qkv", "mixer_norm", "embed"
 }

@@ -1,6 +1,6 @@
 package checkpoint
 
-// olmoHybrid has OLMo 2's norms in its attention layers, and those of Llama in the others.
+// olmoHybrid has the norms of OLMo 2 in its attention layers, and those of Llama in the others.
 func olmoHybrid() scheme {
 	s := llama().with(map[string]entry{
 		"mixer_post_norm":     one("post_attention_layernorm.weight"),
@@ -13,7 +13,8 @@ func olmoHybrid() scheme {
 	return s
 }
 
-// recurrentGemma keeps the gates of a head with the input first, and the convolution as it is.
+// recurrentGemma stores the gates of a head with the input dimension first, and the convolution
+// unchanged.
 func recurrentGemma() scheme {
 	s := llama().inside(map[string]string{"attention": "temporal_block.", "rglru": "temporal_block.", "swiglu": "mlp_block."}).with(map[string]entry{
 		"final_norm": one("/model.final_norm.weight"),
@@ -28,7 +29,7 @@ func recurrentGemma() scheme {
 	return onePlusNorms(s, "mixer_norm", "ffn_norm", "final_norm")
 }
 
-// xlstm keeps maps that read the same input one by one (weight_mode single).
+// xlstm stores maps that read the same input in tensors of their own (weight_mode single).
 func xlstm() scheme {
 	s := llama().inside(map[string]string{"mlstm": "mlstm_layer.", "swiglu": "ffn."}).with(map[string]entry{
 		"embed": one("/backbone.embeddings.weight"), "final_norm": one("/backbone.out_norm.weight"),
@@ -56,8 +57,8 @@ func kimiLinear() scheme {
 	})
 }
 
-// qwen3Next norms with 1 + weight, keeps each query head beside its gate, and groups the
-// maps of a Gated DeltaNet by key head.
+// qwen3Next multiplies by 1 + weight in its norms, stores each query head next to its gate, and
+// groups the maps of a Gated DeltaNet by key head.
 func qwen3Next() scheme {
 	return onePlusNorms(llama(), "mixer_norm", "ffn_norm", "final_norm", "attention.q_norm", "attention.k_norm").with(map[string]entry{
 		"attention.qkv":       joined(queriesThenGates, "q_proj.weight", "k_proj.weight", "v_proj.weight"),
@@ -66,7 +67,7 @@ func qwen3Next() scheme {
 	})
 }
 
-// qwen35 is qwen3Next with the maps of a Gated DeltaNet one by one.
+// qwen35 is like qwen3Next, but stores the maps of a Gated DeltaNet in tensors of their own.
 func qwen35() scheme {
 	return qwen3Next().with(map[string]entry{
 		"gated_deltanet.qkvz": one("in_proj_qkv.weight", "in_proj_z.weight"),
@@ -94,7 +95,7 @@ func jamba() scheme {
 
 func bamba() scheme { return jamba() }
 
-// falconH1 has factors in every part, which are folded into the weights.
+// falconH1 has factors in every part, which are multiplied into the weights.
 func falconH1() scheme {
 	return bamba().with(map[string]entry{
 		"attention.qkv":      joined(keyScale(true), "q_proj.weight", "k_proj.weight", "v_proj.weight"),
@@ -119,7 +120,7 @@ func graniteHybrid() scheme {
 	})
 }
 
-// nemotronH has one norm and one block a layer, all of them called mixer.
+// nemotronH has one norm and one block in each layer; all of the blocks are called mixer.
 func nemotronH() scheme {
 	s := llama().inside(map[string]string{
 		"attention": "mixer.", "mamba2": "mixer.", "mlp": "mixer.", "moe": "mixer.",
@@ -153,8 +154,8 @@ func lfm2MoE() scheme {
 	return lfm2().inside(map[string]string{"moe": "feed_forward."}).with(map[string]entry{"moe.router_bias": one("expert_bias")})
 }
 
-// minimax keeps q, k and v of each head of lightning attention together, and buffers that
-// follow from the configuration.
+// minimax stores q, k and v of each head of lightning attention together, and tensors that follow
+// from the configuration.
 func minimax() scheme {
 	s := llama().inside(map[string]string{"lightning": "self_attn."}).with(map[string]entry{
 		"attention.out": joined(residualFactor, "o_proj.weight"),
@@ -166,7 +167,7 @@ func minimax() scheme {
 	return s
 }
 
-// minimaxM1 names tensors as MiniMax' own checkpoints do (Text-01, M1): experts one by one.
+// minimaxM1 names tensors as MiniMax' own checkpoints do (Text-01, M1), each expert by itself.
 func minimaxM1() scheme {
 	return minimax().inside(map[string]string{"moe": "block_sparse_moe."}).with(map[string]entry{
 		"moe.up": {named: eachExpert("w1", "w3")},

@@ -6,7 +6,7 @@ import (
 	"github.com/OWNER/ridgeline/arch"
 )
 
-// deepSeek has latent attention, and shared experts in one.
+// deepSeek has latent attention, and stores its shared experts as one.
 func deepSeek() scheme {
 	return llama().inside(map[string]string{"mla": "self_attn."}).with(map[string]entry{
 		"mla.q":      one("q_proj.weight"),
@@ -25,7 +25,7 @@ func deepSeek() scheme {
 	})
 }
 
-// afmoe has norms on both sides of each part, and a gate on its attention.
+// afmoe has norms before and after each part, and a gate on its attention.
 func afmoe() scheme {
 	return deepSeek().with(map[string]entry{
 		"mixer_post_norm": one("post_attention_layernorm.weight"),
@@ -37,7 +37,7 @@ func afmoe() scheme {
 	})
 }
 
-// eachExpert names the modules of every expert, one expert behind the other.
+// eachExpert lists the modules of all experts, one expert after the other.
 func eachExpert(modules ...string) func(place) []string {
 	return func(p place) []string {
 		var names []string
@@ -50,7 +50,7 @@ func eachExpert(modules ...string) func(place) []string {
 	}
 }
 
-// gptOss stacks its experts with the input first, gate and up in turn.
+// gptOss stores its experts in one tensor, with the input dimension first; gate and up alternate.
 func gptOss() scheme {
 	return llama().with(map[string]entry{
 		"moe.router":      one("router.weight"),
@@ -74,7 +74,7 @@ func hunyuanMoE() scheme {
 	})
 }
 
-// layerInput names what belongs to the layers' own embeddings.
+// layerInput names the tensors of the embeddings that layers have of their own.
 func layerInput(s scheme) scheme {
 	return s.with(map[string]entry{
 		"layer_embed":     one("/model.embed_tokens_per_layer.weight"),
@@ -103,7 +103,7 @@ func gemma4() scheme {
 	return s
 }
 
-// gemma3n keeps the maps of its streams one by one.
+// gemma3n stores the maps of its streams in tensors of their own.
 func gemma3n() scheme {
 	each := func(name string) entry {
 		return entry{named: func(p place) []string {
@@ -132,7 +132,8 @@ func gemma2() scheme {
 		"attention.q_norm", "attention.k_norm")
 }
 
-// partQKV looks up the maps of attention that makes no keys, or no values, of its own.
+// partQKV returns the name under which to look up the maps of attention that makes no keys, or no
+// values, of its own.
 func partQKV(p place) string {
 	a, ok := arch.AttentionAlone(p.mixer)
 	switch {

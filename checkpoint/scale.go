@@ -6,7 +6,7 @@ import (
 	"github.com/OWNER/ridgeline/arch"
 )
 
-// onePlus is the weight of a norm whose modelling code multiplies by 1 + weight.
+// onePlus makes the weight of a norm whose modelling code multiplies by 1 + weight.
 func onePlus(parts []Tensor) []float32 {
 	d := make([]float32, len(parts[0].Data))
 	for i, v := range parts[0].Data {
@@ -23,13 +23,14 @@ func onePlusNorms(s scheme, names ...string) scheme {
 	return s.with(change)
 }
 
-// routerNorm is the weight of a router's norm, whose result the modelling code divides by the
-// root of the width.
+// routerNorm makes the weight of a router's norm, the result of which the modelling code divides
+// by the square root of the width.
 func routerNorm(p place) joiner {
 	return times(1 / math.Sqrt(float64(p.m.Width)))
 }
 
-// residualFactor folds the factor of what a part adds to the stream into its last map.
+// residualFactor multiplies the factor on what a part adds to the stream into the part's last
+// map.
 func residualFactor(p place) joiner {
 	n := p.m.Numerics
 	switch {
@@ -41,11 +42,11 @@ func residualFactor(p place) joiner {
 	return times(orOne(n.FullScale))
 }
 
-// streamNorm is the weight of the norm in front of a router of streams, whose result the
+// streamNorm makes the weight of the norm before a router of streams, the result of which the
 // modelling code divides by the width.
 func streamNorm(p place) joiner { return times(1 / float64(p.m.Width)) }
 
-// partScale folds a factor of arch.PartScales into the map it stands behind.
+// partScale multiplies a factor of arch.PartScales into the map whose output it scales.
 func partScale(of func(arch.PartScales) float64) func(place) joiner {
 	return func(p place) joiner { return times(orOne(of(p.m.Numerics.Parts))) }
 }
@@ -54,8 +55,8 @@ func attentionOut(s arch.PartScales) float64 { return s.AttentionOut }
 func ssmOut(s arch.PartScales) float64       { return s.SSMOut }
 func mlpDown(s arch.PartScales) float64      { return s.Down }
 
-// keyScale folds the factor of the input into queries, keys and values (not into biases), and
-// that of the keys into theirs.
+// keyScale multiplies the factor on the input into queries, keys and values (not into biases),
+// and the factor on keys into the keys.
 func keyScale(input bool) func(place) joiner {
 	return func(p place) joiner {
 		s, in := p.m.Numerics.Parts, 1.0
@@ -66,11 +67,11 @@ func keyScale(input bool) func(place) joiner {
 	}
 }
 
-// gateScale folds the factor of a gate into it.
+// gateScale multiplies the factor on a gate into the gate's map.
 func gateScale(p place) joiner { return eachTimes(orOne(p.m.Numerics.Parts.Gate), 1) }
 
-// ssmScale folds the factors of what Mamba-2's first map makes into its rows, and that of its
-// input too (not into biases).
+// ssmScale multiplies the factors on the outputs of Mamba-2's first map into its rows, and
+// likewise the factor on its input (not into biases).
 func ssmScale(input bool) func(place) joiner {
 	return func(p place) joiner {
 		m, s := mixerOf[arch.Mamba2](p), p.m.Numerics.Parts
@@ -101,7 +102,7 @@ func orOne(f float64) float64 {
 	return f
 }
 
-// eachTimes lays tensors one behind the other, each times a factor of its own.
+// eachTimes puts tensors one after the other, each multiplied by a factor of its own.
 func eachTimes(f ...float64) joiner {
 	return func(parts []Tensor) []float32 {
 		all := make([]Tensor, len(parts))

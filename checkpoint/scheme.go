@@ -7,32 +7,32 @@ import (
 	"github.com/OWNER/ridgeline/arch"
 )
 
-// Scheme is how a model type names its tensors.
+// scheme says how a model type names its tensors.
 //
-// Names are looked up by kind and weight ("attention.qkv", "swiglu.up"; "mixer_norm" and
-// what is outside the layers by themselves). A name below a layer is relative to it; one
-// that begins with "/" is absolute.
+// Names are looked up by kind and weight ("attention.qkv", "swiglu.up"), or by one name
+// ("mixer_norm", and everything outside the layers). The name of a tensor of a layer is relative
+// to the layer's prefix, unless it begins with "/".
 type scheme struct {
 	layers string            // prefix of a layer, with %d for its number
 	in     map[string]string // by kind: the module of the layer it lies in, "self_attn."
 	names  map[string]entry
-	// buffers are ends of the names of tensors that follow from the configuration.
+	// buffers lists endings of names of tensors that follow from the configuration.
 	buffers []string
 	at      func(p place) string // key to look up instead of the usual one; "" is the usual one
-	// copyOf names the tensor that another one repeats, "" where it repeats none: weights that
-	// layers share are in some files once for each.
+	// copyOf returns the name of the tensor of which another is a copy, "" where it is a copy of
+	// none: some files store weights that layers share once for each layer.
 	copyOf func(m *arch.Model, tensor string) string
 }
 
-// entry is where one kind of weight lies.
+// entry says where one kind of weight is stored.
 type entry struct {
 	tensors []string
-	join    func(place) joiner   // nil: one behind the other
-	named   func(place) []string // the tensors where they follow from the place, instead
-	or      *entry               // in files of another age
+	join    func(place) joiner   // nil where tensors follow one another
+	named   func(place) []string // where it is not nil, the names of the tensors, which depend on the place
+	or      *entry               // where older or newer files store the weight
 }
 
-// orIn is an entry that files of another age have under other names.
+// orIn returns an entry that other files have under other names.
 func (e entry) orIn(other entry) entry {
 	e.or = &other
 	return e
@@ -57,7 +57,7 @@ func (s scheme) weight(m *arch.Model, name string) (Weight, error) {
 	return s.lies(e, p), nil
 }
 
-// lies is where an entry's weight lies.
+// lies returns where the weight of an entry is stored.
 func (s scheme) lies(e entry, p place) Weight {
 	w := Weight{}
 	tensors := e.tensors
@@ -96,7 +96,7 @@ func one(t ...string) entry { return entry{tensors: t} }
 
 func joined(j func(place) joiner, t ...string) entry { return entry{tensors: t, join: j} }
 
-// plain makes a joiner that does not depend on the place.
+// plain makes a joiner that is the same for all places.
 func plain(j joiner) func(place) joiner { return func(place) joiner { return j } }
 
 // with returns the scheme with some names replaced or added.
@@ -112,7 +112,7 @@ func (s scheme) with(change map[string]entry) scheme {
 	return s
 }
 
-// inside returns the scheme with some modules of a layer named otherwise.
+// inside returns the scheme with some modules of a layer renamed.
 func (s scheme) inside(change map[string]string) scheme {
 	in := make(map[string]string, len(s.in)+len(change))
 	for k, v := range s.in {

@@ -4,7 +4,7 @@ import (
 	"github.com/OWNER/ridgeline/arch"
 )
 
-// llama is the naming that most types follow.
+// llama has the names that most types use.
 func llama() scheme {
 	return scheme{
 		layers: "model.layers.%d.",
@@ -65,7 +65,7 @@ func llama() scheme {
 	}
 }
 
-// phi3 keeps q, k and v, and gate and up, in one matrix each.
+// phi3 stores q, k and v in one matrix, and gate and up in another.
 func phi3() scheme {
 	return llama().with(map[string]entry{
 		"attention.qkv": one("qkv_proj.weight"),
@@ -73,7 +73,8 @@ func phi3() scheme {
 	})
 }
 
-// apertus keeps two numbers of each activation, beside two that the modelling code fixes.
+// apertus stores two numbers for each activation; two further ones are fixed in the modelling
+// code.
 func apertus() scheme {
 	s := llama().with(map[string]entry{
 		"mixer_norm": one("attention_layernorm.weight"), "ffn_norm": one("feedforward_layernorm.weight"),
@@ -87,7 +88,7 @@ func bitNet() scheme {
 	return llama().with(map[string]entry{"attention.inner_norm": one("attn_sub_norm.weight"), "swiglu.inner_norm": one("ffn_sub_norm.weight")})
 }
 
-// sandwich names the norms behind a layer's parts beside those before.
+// sandwich names the norms after a layer's parts as well as those before them.
 func sandwich(s scheme) scheme {
 	return s.with(map[string]entry{
 		"mixer_post_norm": one("post_attention_layernorm.weight"),
@@ -96,7 +97,7 @@ func sandwich(s scheme) scheme {
 	})
 }
 
-// glm keeps gate and up in one matrix.
+// glm stores gate and up in one matrix.
 func glm() scheme {
 	return llama().with(map[string]entry{"swiglu.up": one("gate_up_proj.weight")})
 }
@@ -111,7 +112,7 @@ func glm4() scheme {
 
 func olmo2() scheme { return sandwich(llama()) }
 
-// gptNeoX keeps q, k and v of each head together.
+// gptNeoX stores q, k and v of each head together.
 func gptNeoX() scheme {
 	s := llama().inside(map[string]string{"attention": "attention."}).with(map[string]entry{
 		"embed":      one("/gpt_neox.embed_in.weight"),
@@ -142,7 +143,7 @@ func phi() scheme {
 	})
 }
 
-// gpt2 keeps every matrix with the input first.
+// gpt2 stores every matrix with the input dimension first.
 func gpt2() scheme {
 	s := llama().inside(map[string]string{"attention": "attn."}).with(map[string]entry{
 		"embed": one("/transformer.wte.weight"), "positions": one("/transformer.wpe.weight"),

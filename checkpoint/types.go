@@ -4,8 +4,9 @@ import (
 	"strings"
 )
 
-// Verified lists the types of which whole checkpoints were loaded and gave the logits of the
-// modelling code. The tables of the others follow its names and were never held against it.
+// Verified lists the types of which whole checkpoints were loaded and gave the same logits as the
+// modelling code. The tables of the other types follow the names in the modelling code but were
+// never compared with a checkpoint.
 func Verified() []string {
 	return strings.Fields(`
 		afmoe apertus arcee bamba bitnet bloom cohere cohere2 cwm deepseek_v2 deepseek_v3 deepseek_v32 diffllama dots1
@@ -19,7 +20,7 @@ func Verified() []string {
 		zamba2`)
 }
 
-// schemes are the tables of all types.
+// schemes returns the tables of all types.
 func schemes() map[string]scheme {
 	return map[string]scheme{
 		"llama":            llama(),

@@ -7,8 +7,8 @@ import (
 	"github.com/OWNER/ridgeline/arch"
 )
 
-// zamba2 keeps the weights that layers share with the first layer that uses them, adapters of
-// all uses among them, and in some files with every other one again.
+// zamba2 stores weights that layers share, and the adapters of all layers that use them, with the
+// first of those layers; some files hold copies of them with every other layer too.
 func zamba2() scheme {
 	s := zambaFrame("mamba2.", "shared_transformer.")
 	return s.with(map[string]entry{
@@ -22,7 +22,7 @@ func zamba2() scheme {
 	})
 }
 
-// zamba keeps gate and x of a Mamba in turn, channel by channel.
+// zamba stores gate and x of a Mamba layer alternately, channel by channel.
 func zamba() scheme {
 	s := zambaFrame("mamba1.", "shared_transf.")
 	for _, under := range []string{"mamba.", "mamba_decoder.mamba."} {
@@ -38,7 +38,8 @@ func zamba() scheme {
 	return s
 }
 
-// inTurn sorts rows of two maps that stand in turn into those of the first and of the second.
+// inTurn sorts the rows of two maps that alternate into those of the first and then those of the
+// second.
 func inTurn(parts []Tensor) []float32 {
 	t := parts[0]
 	cols, half := len(t.Data)/t.Shape[0], t.Shape[0]/2
@@ -52,7 +53,8 @@ func inTurn(parts []Tensor) []float32 {
 	return d
 }
 
-// zambaFrame has what both have: a shared block under a name, Mamba in a module of its own, one further inside in hybrid layers.
+// zambaFrame has the names that zamba and zamba2 share: a shared block with a name of its own,
+// and Mamba in a module that is one level deeper in hybrid layers.
 func zambaFrame(mamba, shared string) scheme {
 	base := llama()
 	change := map[string]entry{
@@ -94,8 +96,9 @@ func zambaFrame(mamba, shared string) scheme {
 	return s
 }
 
-// adapter names the tensors of the adapter of a use: they stand with the layer that stores the
-// block, by the number of the use among all layers with a block.
+// adapter names the tensors of the adapter with which a layer uses a shared block. They are
+// stored with the layer that stores the block, under the number of the use among all layers that
+// use a block.
 func adapter(names ...string) func(place) []string {
 	return func(p place) []string {
 		use := 0

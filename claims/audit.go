@@ -11,13 +11,14 @@ import (
 	"github.com/OWNER/ridgeline/units"
 )
 
-// The workloads of the claims: thousands, as ridgeline reads 2k and 32k.
+// The loads of the claims. Lengths are in thousands, as ridgeline reads 2k and 32k.
 var (
 	longGeneration = costmodel.Workload{Prompt: 2000, Generate: 32000}
 	longPrompt     = costmodel.Workload{Prompt: 32000, Generate: 500}
 )
 
-// The paper's clients: throughput up to mostClients, latency averaged over these.
+// The paper's numbers of clients: throughput was measured with up to mostClients, and latency
+// averaged over all of these.
 const mostClients = 16
 
 func averagedClients() []int { return []int{1, 2, 4, 8, 16} }
@@ -29,14 +30,14 @@ const (
 	sambaYOCO = "samba-yoco-3.8b"
 )
 
-// auditor prices what claims ask for, each deployment once.
+// auditor prices what the claims ask for, each deployment only once.
 type auditor struct {
 	ctx    context.Context
 	hw     *hardware.Profile
 	deploy costmodel.Options
 	price  Pricer
 	serve  Simulator
-	fids   []costmodel.Fidelity // those that have figures for this device, coarsest first
+	fids   []costmodel.Fidelity // fidelities that have figures for this device, the coarsest first
 	judge  costmodel.Fidelity
 	models map[string]*arch.Model
 	priced map[deployment]Price
@@ -70,7 +71,7 @@ func newAuditor(ctx context.Context, o Options) (*auditor, error) {
 	for i := range costmodel.Fidelities() {
 		f := costmodel.Fidelity(i)
 		if f == costmodel.Calibrated && p.At(f).Basis() == costmodel.DatasheetOnly {
-			continue // without a measurement behind it, calibrated repeats the roofline
+			continue // without measurements of this device, calibrated repeats the roofline
 		}
 		a.fids = append(a.fids, f)
 	}
@@ -87,7 +88,7 @@ func newAuditor(ctx context.Context, o Options) (*auditor, error) {
 	return nil, fmt.Errorf("fidelity %q has no figures for %s", o.Judge, a.hw.Name)
 }
 
-// model opens a model once; put adds those an audit makes.
+// model opens a model the first time it is asked for; put adds models that an audit makes.
 func (a *auditor) model(name string) (*arch.Model, error) {
 	if m, ok := a.models[name]; ok {
 		return m, nil
@@ -122,7 +123,7 @@ func (a *auditor) of(model string, o costmodel.Options) (Price, error) {
 	return p, nil
 }
 
-// pair prices Phi4-mini-Flash and Phi4-mini as deployed.
+// pair prices Phi4-mini-Flash and Phi4-mini in the deployment of the audit.
 func (a *auditor) pair() (model, baseline Price, err error) {
 	if model, err = a.of(flash, a.deploy); err != nil {
 		return nil, nil, err
@@ -131,7 +132,8 @@ func (a *auditor) pair() (model, baseline Price, err error) {
 	return model, baseline, err
 }
 
-// each fills in a figure for every fidelity and returns the judge's.
+// each writes the figure of every fidelity into the claim and returns that of the fidelity that
+// decides the verdict.
 func (a *auditor) each(c *Claim, figure func(costmodel.Fidelity) float64) float64 {
 	judged := 0.0
 	for _, f := range a.fids {
@@ -151,17 +153,17 @@ func (a *auditor) each(c *Claim, figure func(costmodel.Fidelity) float64) float6
 	return judged
 }
 
-// latency is the time of w.Batch requests that start together.
+// latency returns the time of w.Batch requests that start at the same time, in seconds.
 func latency(p Price, f costmodel.Fidelity, w costmodel.Workload) float64 {
 	return p.At(f).Prefill(w) + p.At(f).Generation(w)
 }
 
-// throughput is the tokens generated a second, prefill included.
+// throughput returns the tokens generated a second, with the time of the prefill included.
 func throughput(p Price, f costmodel.Fidelity, w costmodel.Workload) float64 {
 	return float64(w.Batch) * float64(w.Generate) / latency(p, f, w)
 }
 
-// averageLatency is the latency averaged over the paper's numbers of sequences.
+// averageLatency returns the latency averaged over the paper's numbers of clients, in seconds.
 func averageLatency(p Price, f costmodel.Fidelity, prompt, generate int) float64 {
 	sum, n := 0.0, averagedClients()
 	for _, b := range n {
@@ -174,7 +176,8 @@ func (c *Claim) step(what string, value float64, unit, how string, args ...any) 
 	c.Working = append(c.Working, Step{what, fmt.Sprintf(how, args...), value, unit})
 }
 
-// span names the batches from 1 to mostClients for which ok holds: "" for none.
+// span returns in words the batches from 1 to mostClients for which ok is true, "" where there
+// are none.
 func span(ok func(batch int) bool) string {
 	s := ""
 	for b := 1; b <= mostClients; b++ {
@@ -198,8 +201,9 @@ func span(ok func(batch int) bool) string {
 	return s
 }
 
-// holdsAt judges a claim by the numbers of sequences it holds at, a span: at every one it
-// holds, at some when as many run as how says.
+// holdsAt decides a claim by the numbers of clients for which it is true, as span returns them:
+// the claim holds if they are all, and holds when the number is one of them if they are some; how
+// puts that condition into words.
 func (c *Claim) holdsAt(where, how string) {
 	switch {
 	case all(where):
@@ -211,7 +215,7 @@ func (c *Claim) holdsAt(where, how string) {
 	}
 }
 
-// all reports whether a span is every batch.
+// all reports whether span returned every batch.
 func all(s string) bool { return s == fmt.Sprintf("1–%d", mostClients) }
 
 func sequences(s string) string {

@@ -1,9 +1,9 @@
 package claims
 
-// The card's two formulas, as it has them. They are kept to be shown beside the right
-// figures, not to be used: see io-ratio-heads and seed-estimator for what they leave out.
+// The card's two formulas as the card has them. They are here to be shown beside the right
+// figures, not to be used: the claims io-ratio-heads and seed-estimator say what they leave out.
 
-// CardMemory is what the card's memory_complexity returns.
+// CardMemory holds what the card's function memory_complexity returns.
 type CardMemory struct {
 	GMUBytes, StandardBytes int
 	Reduction               float64
@@ -20,7 +20,7 @@ func CardMemoryComplexity(hidden, heads, seq, batch int) CardMemory {
 	return CardMemory{4 * gmu, 4 * standard, float64(standard) / float64(gmu)}
 }
 
-// CardEfficiency is what the card's estimate_decoding_efficiency returns.
+// CardEfficiency holds what the card's function estimate_decoding_efficiency returns.
 type CardEfficiency struct {
 	TotalBytes, BaselineBytes  int
 	Improvement                float64
@@ -51,17 +51,17 @@ func CardDecodingEfficiency(layers, hidden, prompt, generate, batch int) CardEff
 	return e
 }
 
-// The defaults of the card's DecoderHybridDecoder.
+// The default values of the card's DecoderHybridDecoder.
 const (
 	cardWidth  = 4096
 	cardLayers = 40
 	cardHeads  = 32
 )
 
-// cardModel is the card's default model: half the layers Samba, of which the last stores
-// the cache; then its own gated unit and cross-attention in turn. Its formulas have as
-// many kv heads as heads, so the model has them too. The card names no vocabulary: 32,000
-// is the paper's.
+// cardModel is the card's default model: half of the layers are Samba, the last of which stores
+// the cache; in the other half, the card's own gated unit and cross-attention alternate. Its
+// formulas assume as many kv heads as heads, and so does this model. The card gives no size of
+// the vocabulary: 32,000 is the paper's.
 const cardModel = `
 width: 4096
 vocab: 32000

@@ -8,15 +8,16 @@ import (
 	"github.com/OWNER/ridgeline/execution"
 )
 
-// cause is one way in which the paper's served run may have differed from two models on an
-// engine that captures every step, never runs out of cache and reads each kv head once.
+// cause is one way in which the paper's measured run may have differed from two models on an
+// engine that runs every step as a CUDA graph, never runs out of cache and reads each kv head
+// once.
 type cause struct {
 	name, says string
-	instead    string // of those with the same one applies
+	instead    string // of causes with the same text, at most one applies
 	apply      func(*comparison)
 }
 
-// comparison is how two served models are compared.
+// comparison says how two simulated models are compared.
 type comparison struct {
 	mha     bool
 	metric  metric
@@ -47,11 +48,11 @@ func causes() []cause {
 	}
 }
 
-// found is what a set of causes gives.
+// found holds the result of a set of causes.
 type found struct {
 	names   []string
 	gain    float64
-	clients int // of the baseline, where the gain is
+	clients int // clients of the baseline where the gain is largest
 }
 
 func (f *found) name() string {
@@ -61,12 +62,12 @@ func (f *found) name() string {
 	return strings.Join(f.names, " + ")
 }
 
-// within reports whether a set keeps to the two models at 1–16 clients.
+// within reports whether a set compares the two released models with 1 to 16 clients.
 func (f *found) within() bool {
 	return !slices.Contains(f.names, "mha-baseline") && !slices.Contains(f.names, "largest-batch")
 }
 
-// pairOf are the two runs that a set of causes compares.
+// pairOf returns the two runs that a set of causes compares.
 func (a *auditor) pairOf(set []cause, w costmodel.Workload) (model, base run, how metric, err error) {
 	var c comparison
 	for _, x := range set {
@@ -85,11 +86,11 @@ func (a *auditor) pairOf(set []cause, w costmodel.Workload) (model, base run, ho
 		return
 	}
 	base.model = s.baseline
-	base.deploy.Diff = execution.Fused // it has none: one run, not two
+	base.deploy.Diff = execution.Fused // Phi4-mini has no differential attention; a fixed value makes these one run, not two
 	return model, base, c.metric, nil
 }
 
-// causesOf sweeps all sets of causes, smallest first.
+// causesOf simulates all sets of causes, the smallest first.
 func (a *auditor) causesOf(w costmodel.Workload) ([]found, error) {
 	cs := causes()
 	var sets [][]cause
@@ -110,7 +111,7 @@ func (a *auditor) causesOf(w costmodel.Workload) ([]found, error) {
 	var all []run
 	fill := func(r run) (run, error) {
 		if !r.endless {
-			return r, nil // 0 clients: as many as the engine's cache holds
+			return r, nil // 0 clients stands for as many as fit the engine's cache
 		}
 		p, err := a.of(r.model, r.deploy)
 		if err != nil {
@@ -169,8 +170,8 @@ func (a *auditor) causesOf(w costmodel.Workload) ([]found, error) {
 	return out, nil
 }
 
-// reaching is the first of the smallest sets that reach a figure, of those the one with the
-// largest; nil if none does.
+// reaching returns, among the smallest sets that reach a figure, the one with the largest gain;
+// nil where no set reaches the figure.
 func reaching(fs []found, reach float64, ok func(*found) bool) *found {
 	var best *found
 	for i := range fs {
@@ -185,7 +186,7 @@ func reaching(fs []found, reach float64, ok func(*found) bool) *found {
 	return best
 }
 
-// saysOf says what the causes of a set are.
+// saysOf describes the causes of a set in words.
 func saysOf(f *found) string {
 	var s []string
 	for _, n := range f.names {
@@ -201,7 +202,8 @@ func saysOf(f *found) string {
 	return strings.Join(s, "; and ")
 }
 
-// causeGrid shows the single causes, the pairs that gain most, and the sets named.
+// causeGrid tabulates the single causes, the pairs of causes with the largest gains, and the sets
+// in also.
 func causeGrid(fs []found, also ...*found) Grid {
 	g := Grid{Title: "Simulated: what would make it so, on an engine that else captures every step and never runs out of cache", Over: "causes",
 		Columns: []GridColumn{{"speedup", "×"}, {"baseline's clients", "count"}}}

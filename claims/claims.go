@@ -1,12 +1,12 @@
-// Package claims audits what is said of decoder-hybrid-decoders: each claim with the
-// setting it was made in, what the cost model gives there, and a verdict with its reason.
-// Nothing in a verdict is stored: change the prices and the verdicts change.
+// Package claims audits what has been claimed about decoder-hybrid-decoders. It states each claim
+// with the setting in which it was made, what the cost model finds in that setting, and a verdict
+// with its reason. No verdict is stored: where prices change, verdicts change with them.
 //
 // Units: bytes, seconds, tokens; factors are plain numbers.
 //
-// Sources: "paper" is Ren et al., Decoder-Hybrid-Decoder Architecture for Efficient
-// Reasoning with Long Generation, arXiv:2507.06607v3; "card" the skill card
-// efficient-long-context-reasoning 0.0.2 written after it; "model card" that of
+// Sources: "paper" is Ren et al., Decoder-Hybrid-Decoder Architecture for Efficient Reasoning
+// with Long Generation, arXiv:2507.06607v3; "card" is the skill card
+// efficient-long-context-reasoning 0.0.2, written after the paper; "model card" is that of
 // Phi-4-mini-flash-reasoning.
 package claims
 
@@ -21,17 +21,17 @@ import (
 	"github.com/OWNER/ridgeline/hardware"
 )
 
-// Verdict is the outcome of an audit.
+// Verdict says whether a claim holds.
 type Verdict string
 
-// The verdicts.
+// The possible verdicts.
 const (
 	Holds       Verdict = "holds"
-	HoldsWhen   Verdict = "holds when" // Claim.Condition says when
+	HoldsWhen   Verdict = "holds when" // Claim.Condition says when the claim holds
 	DoesNotHold Verdict = "does not hold"
 )
 
-// Claim is a statement and what the cost model makes of it.
+// Claim is a statement and what the audit found about it.
 type Claim struct {
 	ID        string  `json:"id"`
 	Source    string  `json:"source"`
@@ -39,86 +39,89 @@ type Claim struct {
 	Setting   string  `json:"setting"`
 	Verdict   Verdict `json:"verdict"`
 	Condition string  `json:"condition,omitempty"`
-	// Quantity says what the figures below are, Unit in what: "×" a factor, "tokens",
-	// "count", "B", "s", or "" a plain number.
+	// Quantity is what the figures measure.
 	Quantity string  `json:"quantity"`
 	Unit     string  `json:"unit"`
 	Claimed  float64 `json:"claimed"`
-	// What each fidelity gives: nil where it has nothing to say of this device.
+	// Limit is the figure at the fidelity limit, null where the fidelity has none for this
+	// device; the others are the figure at theirs.
 	Limit      *float64 `json:"limit"`
 	Roofline   *float64 `json:"roofline"`
 	Calibrated *float64 `json:"calibrated"`
-	Simulated  *float64 `json:"simulated"` // Options.Simulate, for claims about a served load
+	Simulated  *float64 `json:"simulated"` // the figure from a simulated engine, for claims about a served load
 	Reason     string   `json:"reason"`
-	// Quote is what a reader can quote of a served claim: what the engine of the claim could
-	// have shown, what an engine with today's kernels shows, what the architecture allows.
+	// Quote is what a reader can quote about a claim measured on a serving engine: what that
+	// engine could have shown, what an engine with today's kernels shows, and what the
+	// architecture allows.
 	Quote   string `json:"quote,omitempty"`
 	Working []Step `json:"working"`
 	Sweeps  []Grid `json:"sweeps,omitempty"`
 }
 
-// Step is one figure of a working.
+// Step is one figure on the way to the result.
 type Step struct {
 	What  string  `json:"what"`
-	How   string  `json:"how"` // the formula, with its factors
+	How   string  `json:"how"` // the formula with its numbers
 	Value float64 `json:"value"`
 	Unit  string  `json:"unit"`
 }
 
-// Grid is a table of the working: a row for each thing tried.
+// Grid is a table on the way to the result, with one row for each variation that was tried.
 type Grid struct {
 	Title   string       `json:"title"`
-	Over    string       `json:"over"` // what the rows are
+	Over    string       `json:"over"` // what the rows vary
 	Columns []GridColumn `json:"columns"`
 	Rows    []GridRow    `json:"rows"`
 }
 
-// GridColumn is a quantity and its unit.
+// GridColumn is a quantity with its unit.
 type GridColumn struct {
 	Name string `json:"name"`
 	Unit string `json:"unit"`
 }
 
-// GridRow is what was tried and its figures.
+// GridRow is a variation and its figures.
 type GridRow struct {
 	Name   string    `json:"name"`
 	Values []float64 `json:"values"`
 }
 
-// Report is an audit of all claims asked for.
+// Report holds the claims that were audited.
 type Report struct {
 	Hardware string   `json:"hardware"`
-	Judge    string   `json:"judge"` // fidelity the verdicts rest on
+	Judge    string   `json:"judge"` // the fidelity that decides the verdicts
 	Kernels  string   `json:"kernels"`
 	Claims   []*Claim `json:"claims"`
 }
 
-// Options say what to audit and with what prices. The zero value audits every claim on
-// the GPU of the paper with today's kernels.
+// Options say which claims to audit and how to price them. The zero value audits every claim on
+// the GPU that the paper used, with today's kernels.
 type Options struct {
-	Only     []string          // ids; none means all
-	Hardware *hardware.Profile // nil: one A100 80GB, as the paper measured
-	// Deploy is how the models run where a claim does not say: kernels, formats, prefill.
+	Only     []string          // names of claims; an empty list means all
+	Hardware *hardware.Profile // nil for one A100 80GB, on which the paper measured
+	// Deploy gives kernels, formats and the kind of prefill where a claim does not say them.
 	Deploy costmodel.Options
-	// Judge is the fidelity verdicts rest on: "" is the finest that has figures.
+	// Judge is the fidelity that decides verdicts; "" stands for the finest that has figures for
+	// the device.
 	Judge string
-	// Price prices a deployment; nil is costmodel.Compile.
+	// Price prices a deployment; nil stands for costmodel.Compile.
 	Price Pricer
-	// Simulate fills the simulated column, as NewSimulator does; nil leaves it out.
+	// Simulate computes the simulated figures; NewSimulator makes one. With nil there are no
+	// simulated figures.
 	Simulate Simulator
 }
 
 // Pricer compiles a model for a device.
 type Pricer func(*arch.Model, *hardware.Profile, costmodel.Options) (Price, error)
 
-// Price is what an audit asks of the cost model; costmodel.Compiled answers it.
+// Price answers what an audit asks of a priced deployment; costmodel.Compiled does.
 type Price interface {
 	At(costmodel.Fidelity) costmodel.Pricer
 	Fill(costmodel.Workload) (full costmodel.Workload, fits bool)
 	Memory(costmodel.Workload) costmodel.Memory
 }
 
-// entry is a claim and how it is audited.
+// entry is a claim and the function that audits it.
 type entry struct {
 	Claim
 	audit func(*auditor, *Claim) error
@@ -177,7 +180,7 @@ func entries() []entry {
 	}
 }
 
-// IDs lists the claims.
+// IDs lists the names of the claims.
 func IDs() []string {
 	var ids []string
 	for _, e := range entries() {
@@ -186,7 +189,7 @@ func IDs() []string {
 	return ids
 }
 
-// Run audits the claims asked for, in the order of IDs.
+// Run audits the claims that are asked for, in the order of IDs.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	for _, id := range o.Only {
 		if !slices.Contains(IDs(), id) {

@@ -11,27 +11,27 @@ import (
 	"github.com/OWNER/ridgeline/execution"
 )
 
-// explanation is one way in which a measured run may have differed from what a datasheet
-// and today's kernels give.
+// explanation is one way in which a measured run may have differed from what follows from a
+// datasheet and today's kernels.
 type explanation struct {
 	name, says string
-	instead    string // of two with the same one applies
+	instead    string // of explanations with the same text, at most one applies
 	apply      func(*setup)
 }
 
-// setup is how the two models are compared.
+// setup says how the two models are compared.
 type setup struct {
-	baseline   string // model
+	baseline   string // name of the baseline's model
 	deploy     costmodel.Options
-	waits      bool // clients beyond what fits wait
-	unbatched  bool // each model at its own largest batch instead of 1–16
-	mha, equal bool // which baseline
+	waits      bool // whether clients wait that do not fit together
+	unbatched  bool // whether each model runs at its own largest batch instead of with 1 to 16 clients
+	mha, equal bool // which baseline to take: one with a kv head for every query head, one with equally many parameters
 }
 
 // vllmFraction is vLLM's default gpu_memory_utilization.
 const vllmFraction = 0.9
 
-// explanations lists the ways that the deployment does not already take.
+// explanations lists the ways in which the deployment could differ from the present one.
 func explanations(now costmodel.Options) []explanation {
 	var es []explanation
 	for _, k := range []struct {
@@ -60,13 +60,13 @@ func explanations(now costmodel.Options) []explanation {
 			func(s *setup) { s.waits, s.unbatched = true, true }})
 }
 
-// outcome is what a set of explanations gives.
+// outcome is the result of a set of explanations.
 type outcome struct {
 	names []string
-	peak  map[costmodel.Fidelity]float64 // largest speedup
-	at    map[costmodel.Fidelity]int     // sequences of the model where it is
-	tends map[costmodel.Fidelity]float64 // with ever more sequences
-	cache float64                        // bytes read per token of context, baseline over model
+	peak  map[costmodel.Fidelity]float64 // the largest speedup
+	at    map[costmodel.Fidelity]int     // the number of clients of the model where the speedup is largest
+	tends map[costmodel.Fidelity]float64 // what the speedup tends to with ever more clients
+	cache float64                        // cache bytes read per token of context: the baseline's divided by the model's
 }
 
 func (o *outcome) name() string {
@@ -76,7 +76,7 @@ func (o *outcome) name() string {
 	return strings.Join(o.names, " + ")
 }
 
-// explain sweeps all sets of explanations, smallest first.
+// explain prices all sets of explanations, the smallest first.
 func (a *auditor) explain(w costmodel.Workload) ([]outcome, error) {
 	es := explanations(a.deploy)
 	var sets [][]explanation
@@ -108,7 +108,7 @@ func (a *auditor) explain(w costmodel.Workload) ([]outcome, error) {
 	return out, nil
 }
 
-// under sets up the model and its baseline with explanations applied.
+// under sets up the model and its baseline with a set of explanations applied.
 func (a *auditor) under(set []explanation) (s setup, model, base Price, err error) {
 	s = setup{baseline: phi, deploy: a.deploy}
 	for _, e := range set {
@@ -146,7 +146,8 @@ func (a *auditor) outcome(set []explanation, w costmodel.Workload) (outcome, err
 	return o, nil
 }
 
-// endless stands for ever more sequences: weights are then read for none.
+// endless stands for a number of sequences so large that reading weights takes no time in
+// comparison.
 const endless = 1 << 20
 
 func (s *setup) clients(model Price, w costmodel.Workload) []int {
@@ -161,7 +162,8 @@ func (s *setup) clients(model Price, w costmodel.Workload) []int {
 	return n
 }
 
-// throughput of a number of clients: those that do not fit wait their turn.
+// throughput returns the tokens a second for a number of clients. Those that do not fit together
+// wait until others are done.
 func (s *setup) throughput(p Price, f costmodel.Fidelity, w costmodel.Workload, clients int) float64 {
 	w.Batch = clients
 	if full, _ := p.Fill(w.WithBatch(0)); s.waits {
@@ -170,7 +172,7 @@ func (s *setup) throughput(p Price, f costmodel.Fidelity, w costmodel.Workload, 
 	return throughput(p, f, w)
 }
 
-// chooseBaseline makes the baseline a setup asks for.
+// chooseBaseline makes the baseline that a setup asks for.
 func (a *auditor) chooseBaseline(s *setup) error {
 	if !s.mha && !s.equal {
 		return nil
@@ -208,8 +210,8 @@ func (a *auditor) chooseBaseline(s *setup) error {
 	return m.Check()
 }
 
-// resizeMLP gives every MLP the inner width at which the model has the number of
-// parameters nearest to n: they are linear in it.
+// resizeMLP gives every MLP the inner width with which the model has nearest to n parameters;
+// that number is linear in the width.
 func resizeMLP(m *arch.Model, n int64) {
 	at := func(inner int) int64 {
 		for i := range m.Layers {
@@ -230,8 +232,8 @@ func resizeMLP(m *arch.Model, n int64) {
 	at(max(1+int(math.Round(float64(n-one)/float64(each))), 1))
 }
 
-// smallest is the first of the outcomes, smallest sets first, that reaches the figure
-// among those the filter lets through.
+// smallest returns the first outcome that reaches the figure, among those for which ok is true.
+// Smaller sets come first.
 func (a *auditor) smallest(out []outcome, reach float64, ok func(*outcome) bool) *outcome {
 	var best *outcome
 	for i := range out {
@@ -248,7 +250,7 @@ func (a *auditor) smallest(out []outcome, reach float64, ok func(*outcome) bool)
 
 func inSetting(o *outcome) bool { return !slices.Contains(o.names, "largest-batch") }
 
-// greatest is the outcome with the largest speedup.
+// greatest returns the outcome with the largest speedup among those for which ok is true.
 func (a *auditor) greatest(out []outcome, ok func(*outcome) bool) *outcome {
 	var best *outcome
 	for i := range out {
@@ -259,7 +261,7 @@ func (a *auditor) greatest(out []outcome, ok func(*outcome) bool) *outcome {
 	return best
 }
 
-// grid shows the single explanations and the sets named.
+// explainGrid tabulates the single explanations and the sets in also.
 func (a *auditor) explainGrid(title string, out []outcome, also ...*outcome) Grid {
 	g := Grid{Title: title, Over: "explanations", Columns: []GridColumn{}}
 	for _, f := range a.fids {
@@ -290,7 +292,7 @@ func (a *auditor) explainGrid(title string, out []outcome, also ...*outcome) Gri
 	return g
 }
 
-// means says what the explanations of a set are.
+// means describes the explanations of a set in words.
 func (a *auditor) means(o *outcome) string {
 	var s []string
 	for _, n := range o.names {
@@ -303,7 +305,8 @@ func (a *auditor) means(o *outcome) string {
 	return strings.Join(s, "; and ")
 }
 
-// batchGrid shows the speedup at the paper's numbers of sequences under some sets.
+// batchGrid tabulates the speedup at the paper's numbers of clients for some sets of
+// explanations.
 func (a *auditor) batchGrid(w costmodel.Workload, sets []*outcome) (Grid, error) {
 	g := Grid{Title: fmt.Sprintf("Speedup by sequences at %s", a.judge), Over: "sequences"}
 	var rows [][]float64

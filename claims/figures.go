@@ -9,31 +9,31 @@ import (
 	"github.com/OWNER/ridgeline/units"
 )
 
-// Curve is a model simulated under one engine and load, at each of the paper's numbers of
-// clients or at growing generation lengths.
+// Curve is a model simulated under one engine, either with each of the paper's numbers of clients
+// or with growing generation lengths.
 type Curve struct {
 	Model  string
-	Engine string // the claim's or today's, in words
-	Title  string // of the engine simulated
-	Load   string // in words
-	Basis  string // what the times rest on
+	Engine string // the claim's engine or today's, in words
+	Title  string // title of the simulated engine
+	Load   string // the load in words
+	Basis  string // which measurements the times rest on
 	Points []CurvePoint
 }
 
-// CurvePoint is a run of a curve. Seconds are the mean latency of a request.
+// CurvePoint is one run of a curve. Seconds is the mean latency of a request.
 type CurvePoint struct {
-	Clients    int // 0: averaged over the paper's 1, 2, 4, 8 and 16
-	Generate   int // mean tokens
+	Clients    int // 0 where figures are averaged over the paper's 1, 2, 4, 8 and 16 clients
+	Generate   int // mean number of generated tokens
 	Throughput float64
 	Seconds    float64
 }
 
-// The figures of the paper that Figure makes.
+// figures holds, by number, the figures of the paper that Figure can make again.
 var figures = map[int]func(*auditor) ([]Curve, error){4: (*auditor).figure4, 9: (*auditor).figure9}
 
-// Figure simulates the paper's Figure 4 (latency over throughput at 1 to 16 clients, four
-// models, two loads) or 9 (latency over the tokens generated, averaged over 1 to 16
-// clients), each under the engine and kernels of the paper and under today's.
+// Figure simulates the paper's Figure 4 (latency against throughput with 1 to 16 clients, for
+// four models and two loads) or Figure 9 (latency against the tokens generated, averaged over 1
+// to 16 clients), each with the paper's engine and kernels and with today's.
 func Figure(ctx context.Context, n int, o Options) (curves []Curve, fidelity string, err error) {
 	make, ok := figures[n]
 	if !ok {
@@ -50,7 +50,7 @@ func Figure(ctx context.Context, n int, o Options) (curves []Curve, fidelity str
 	return curves, a.finest().String(), err
 }
 
-// eras are the two engines of a figure.
+// eras returns the two engines of a figure, the paper's and today's.
 func (a *auditor) eras() []func(string, costmodel.Workload) run {
 	return []func(string, costmodel.Workload) run{a.published, a.now}
 }

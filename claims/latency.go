@@ -12,7 +12,7 @@ import (
 const (
 	fourK       = 4096
 	shortAnswer = 512
-	// pays is the gain from which a change is worth making; the sources name none.
+	// the smallest gain for which a change is worthwhile; the sources give none
 	pays = 1.05
 )
 
@@ -61,8 +61,8 @@ func count(n float64, what string) string {
 	return units.Int(n) + " " + what + "s"
 }
 
-// exponent is d ln T/d ln G of latency T(G): 1 is linear, 2 quadratic. A step more costs
-// the last step.
+// exponent returns d ln T/d ln G for the latency T(G) of G generated tokens: 1 means linear
+// growth, 2 quadratic. One token more costs one step more, of the length of the last step.
 func exponent(p Price, f costmodel.Fidelity, w costmodel.Workload) float64 {
 	return float64(w.Generate) * p.At(f).Step(w.Batch, w.Prompt+w.Generate) / latency(p, f, w)
 }
@@ -100,12 +100,12 @@ func (a *auditor) latencyLinear(c *Claim) error {
 	return a.simulateExponent(c, w)
 }
 
-// linear reports whether an exponent of time in tokens is 1, within 0.05: doubling the
-// prompt then takes 1.93 to 2.07 times as long.
+// linear reports whether an exponent of time in tokens is within 0.05 of 1: twice the tokens then
+// take 1.93 to 2.07 times as long.
 func linear(exponent float64) bool { return math.Abs(exponent-1) <= 0.05 }
 
-// nearerLinear reports whether an exponent of time in tokens is nearer to 1, linear, than
-// to 2, quadratic.
+// nearerLinear reports whether an exponent of time in tokens is nearer to 1 (linear) than to 2
+// (quadratic).
 func nearerLinear(exponent float64) bool { return exponent < 1.5 }
 
 func (a *auditor) prefillLinear(c *Claim) error {

@@ -19,10 +19,10 @@ func attentions(m *arch.Model) []arch.Attention {
 	return out
 }
 
-// unit is the mixer of one layer: its operations.
+// unit holds the operations of one layer's mixer.
 type unit struct{ ops []costmodel.Op }
 
-// mixers finds the first cross-attention layer of a model and the first GMU.
+// mixers finds the first cross-attention layer and the first GMU layer of a model.
 func mixers(m *arch.Model, o costmodel.Options) (cross, gmu unit, err error) {
 	ops, err := costmodel.Ops(m, o, false)
 	if err != nil {
@@ -55,8 +55,8 @@ func mixers(m *arch.Model, o costmodel.Options) (cross, gmu unit, err error) {
 	return cross, gmu, nil
 }
 
-// io is the bytes the mixer moves in a decode step of batch sequences that see context
-// positions, weights included or not.
+// io returns the bytes that the mixer moves in a decode step of batch sequences that have context
+// tokens each; weights says whether those of its weights count.
 func (u unit) io(batch, context int, weights bool) float64 {
 	sum := 0.0
 	for i := range u.ops {
@@ -69,8 +69,8 @@ func (u unit) io(batch, context int, weights bool) float64 {
 	return sum
 }
 
-// meanContext is how many positions a step of the workload sees in the mean over its steps,
-// which see Prompt+1 … Prompt+Generate: Prompt + (Generate+1)/2, rounded down.
+// meanContext returns the mean context of the decode steps of a load. Their contexts are Prompt+1
+// … Prompt+Generate, so the mean is Prompt + (Generate+1)/2, here rounded down.
 func meanContext(w costmodel.Workload) int { return w.Prompt + (w.Generate+1)/2 }
 
 func (a *auditor) flashMixers() (cross, gmu unit, err error) {
@@ -127,7 +127,8 @@ func (a *auditor) io16(c *Claim) error {
 	n := meanContext(longGeneration)
 	at := func(b int) float64 { return cross.io(b, n, true) / gmu.io(b, n, true) }
 	got := a.each(c, func(costmodel.Fidelity) float64 { return at(1) })
-	// With the terms per sequence dropped, sequences × context at which the ratio is 16.
+	// Without the terms that are constant for each sequence, this is the product of sequences and
+	// context at which the ratio is 16.
 	slope := cross.io(1, n+1, true) - cross.io(1, n, true)
 	need := costmodel.LengthFrom(1<<24, func(ctx int) bool { return cross.io(1, ctx, true) >= c.Claimed*gmu.io(1, ctx, true) })
 	bare := cross.io(1, n, false) / gmu.io(1, n, false)
@@ -144,7 +145,8 @@ func (a *auditor) io16(c *Claim) error {
 	return nil
 }
 
-// seed is the card's default model and the same with cross-attention for every GMU.
+// seed makes the card's default model, and the same model with cross-attention in place of every
+// GMU.
 func (a *auditor) seed() (model, baseline string, err error) {
 	model, baseline = "the card's model", "the card's model without GMUs"
 	if _, ok := a.models[model]; ok {
@@ -232,7 +234,7 @@ func (a *auditor) seedEstimator(c *Claim) error {
 		return base.At(f).Generation(w.WithBatch(b)) / model.At(f).Generation(w.WithBatch(b))
 	}
 	got := a.each(c, func(f costmodel.Fidelity) float64 { return at(f, 1) })
-	// The same formula with every cross layer of the baseline counted as attention.
+	// The same formula, where every cross-decoder layer of the baseline counts as attention.
 	corrected := float64(card.BaselineBytes) / float64(card.AttentionLayers) * float64(card.AttentionLayers+card.GMULayers) / float64(card.TotalBytes)
 	c.step("card: total_io_bytes", float64(card.TotalBytes), "B", "(%d attention + %d GMU / 32)·prompt·hidden·4·generated", card.AttentionLayers, card.GMULayers)
 	c.step("card: baseline_io_bytes", float64(card.BaselineBytes), "B", "%d attention layers: the %d that became GMUs are missing", card.AttentionLayers, card.GMULayers)

@@ -13,62 +13,63 @@ import (
 	"github.com/OWNER/ridgeline/serving"
 )
 
-// The engines a served claim is simulated under: the one the paper ran, and the newest.
+// The engines under which claims about serving are simulated: the version that the paper ran, and
+// the newest.
 const (
 	claimEngine = "vllm-0.7"
 	todayEngine = "vllm"
 )
 
-// spread is the standard deviation of the paper's lengths as a share of their mean. It says
-// "30 % variance": spreadIfVariance is the deviation if that is the square.
+// spread is the standard deviation of the paper's lengths divided by their mean. The paper says
+// "30 % variance"; should it really mean the variance, the value is spreadIfVariance.
 const (
 	spread           = 0.3
 	spreadIfVariance = 0.5477
 )
 
-// Serving is a closed loop that a claim asks a Simulator to run: clients that each send a
-// request, wait for the answer and send the next. Lengths are normal, with the paper's
-// spread, and clients begin 2 ms apart, unless Aligned is set.
+// Serving is a closed loop that a claim asks a Simulator to run: each client sends a request,
+// waits for the answer and sends the next one. Lengths are normally distributed with the paper's
+// spread, and clients begin 2 ms after one another, unless Aligned is set.
 type Serving struct {
 	Model    *arch.Model
 	Hardware *hardware.Profile
-	Deploy   costmodel.Options // kernels, formats, prefill
+	Deploy   costmodel.Options // kernels, formats and the kind of prefill
 	Fidelity costmodel.Fidelity
 	Engine   string
-	Prompt   int // mean tokens
+	Prompt   int // mean number of tokens
 	Generate int
-	Clients  int // 0: as many as fit the engine's cache at the mean length
-	// How the run departs from the engine's rules.
+	Clients  int // 0 stands for as many as fit the engine's cache at the mean length
+	// The next fields say how the run differs from the engine's rules.
 	AnyGraph bool    // CUDA graphs whatever the context
-	Endless  bool    // a cache that never runs out
-	Promised bool    // a request waits until all blocks it may ever hold are there: no preemption
-	Aligned  bool    // every client begins at once and all lengths are equal
-	Host     float64 // the engine's host times are multiplied by it; 0 is 1
-	Spread   float64 // of the lengths, if not the paper's
+	Endless  bool    // whether the cache never runs out
+	Promised bool    // whether a request waits until all cache blocks that it may ever need are free, so that no sequence is preempted
+	Aligned  bool    // whether all clients begin at the same time and all lengths are equal
+	Host     float64 // factor on the engine's host times; 0 stands for 1
+	Spread   float64 // standard deviation of lengths divided by their mean, if not the paper's
 	Seed     uint64
 }
 
-// Served is what a run gave: times in seconds, means over its requests.
+// Served is the result of a run. Times are in seconds and are means over its requests.
 type Served struct {
 	Clients    int
-	Throughput float64 // tokens generated a second over the whole run
-	Latency    float64 // from a request to its last token
+	Throughput float64 // generated tokens a second over the whole run
+	Latency    float64 // from sending a request to its last token
 	TTFT, TPOT float64
 	Preempted  int
 	Requests   int
-	Eager      float64 // share of the steps that ran outside any CUDA graph
-	Fit        int     // sequences of the mean length that the engine's cache holds
+	Eager      float64 // share of the steps that ran outside a CUDA graph
+	Fit        int     // number of sequences of the mean length that fit the engine's cache
 }
 
-// Simulator runs closed loops. It is called by several goroutines at once.
+// Simulator runs closed loops. Several goroutines call it at once.
 type Simulator func(context.Context, Serving) (Served, error)
 
-// requestsEach is how many requests a client of a simulated run sends: ramp-up and drain
-// are then a twentieth of it.
+// requestsEach is how many requests each client of a simulated run sends. The beginning and the
+// end of a run, with fewer clients busy, are then a twentieth of it.
 const requestsEach = 20
 
-// NewSimulator returns the simulator that claims are audited with: package serving over
-// package costmodel.
+// NewSimulator returns the simulator with which claims are audited: package serving, with prices
+// from package costmodel.
 func NewSimulator() Simulator {
 	type key struct {
 		model  *arch.Model
@@ -91,7 +92,7 @@ func NewSimulator() Simulator {
 			return nil, err
 		}
 		o := s.Deploy
-		o.Engine = "ideal" // what an engine adds is the simulation's
+		o.Engine = "ideal" // the simulation adds the engine's own times
 		c, err := costmodel.Compile(s.Model, s.Hardware, o)
 		if err != nil {
 			return nil, err
@@ -158,8 +159,9 @@ func NewSimulator() Simulator {
 	}
 }
 
-// asPublished are the kernels of the paper's run: FlashAttention-2 reads K and V once per
-// query head on layers with a window, and differential attention is four plain passes.
+// asPublished returns options with the kernels of the paper's run: FlashAttention-2 reads K and V
+// once for each query head in layers with a window, and differential attention takes four plain
+// passes.
 func asPublished(o costmodel.Options) costmodel.Options {
 	o.KVRead, o.Diff = execution.PackedUnlessWindowed, execution.FourPass
 	return o

@@ -15,7 +15,7 @@ import (
 	"github.com/OWNER/ridgeline/units"
 )
 
-// run is a simulated closed loop as an audit names it: comparable, so that each is run once.
+// run names a simulated closed loop. It is comparable, so that each run is simulated only once.
 type run struct {
 	model, engine     string
 	deploy            costmodel.Options
@@ -23,15 +23,16 @@ type run struct {
 	clients           int
 	anyGraph, endless bool
 	promised, aligned bool
-	datasheet         bool // priced at roofline with every read from memory, and the engine's host times
+	datasheet         bool // whether to price at roofline, with every read from memory and the engine's host times
 	host, spread      float64
 	seed              uint64
 }
 
-// finest is the fidelity simulations are priced at, whatever the verdicts rest on.
+// finest returns the finest fidelity that the device has. Simulations are priced at it, whichever
+// fidelity decides the verdicts.
 func (a *auditor) finest() costmodel.Fidelity { return a.fids[len(a.fids)-1] }
 
-// serveAll simulates runs in parallel, each once.
+// serveAll simulates runs in parallel, each of them once.
 func (a *auditor) serveAll(runs []run) error {
 	var todo []run
 	for _, r := range runs {
@@ -39,7 +40,7 @@ func (a *auditor) serveAll(runs []run) error {
 			todo = append(todo, r)
 		}
 	}
-	uncached := *a.hw // what is read again comes from memory
+	uncached := *a.hw // without a cache, what is read again comes from memory
 	uncached.CacheBandwidth = hardware.Figure{}
 	got := make([]Served, len(todo))
 	g, ctx := errgroup.WithContext(a.ctx)
@@ -70,7 +71,7 @@ func (a *auditor) serveAll(runs []run) error {
 	return nil
 }
 
-// curve is a run at each of the paper's numbers of clients.
+// curve returns a run with each of the paper's numbers of clients.
 func (r run) curve() []run {
 	var out []run
 	for _, n := range averagedClients() {
@@ -80,7 +81,8 @@ func (r run) curve() []run {
 	return out
 }
 
-// published is a model under the engine and kernels of the claim, today under those of now.
+// published returns the run of a model with the claim's engine and kernels; today returns it with
+// those of now.
 func (a *auditor) published(model string, w costmodel.Workload) run {
 	return run{model: model, engine: claimEngine, deploy: asPublished(a.deploy), prompt: w.Prompt, generate: w.Generate}
 }
@@ -91,8 +93,8 @@ func (a *auditor) now(model string, w costmodel.Workload) run {
 	return run{model: model, engine: todayEngine, deploy: d, prompt: w.Prompt, generate: w.Generate}
 }
 
-// gain is the largest ratio of the throughputs of two curves at equal numbers of clients,
-// and where it is.
+// gain returns the largest ratio of two curves' throughputs at equal numbers of clients, and that
+// number.
 func (a *auditor) gain(model, base run) (most float64, at int, err error) {
 	m, b := model.curve(), base.curve()
 	if err := a.serveAll(append(slices.Clone(m), b...)); err != nil {
@@ -106,10 +108,10 @@ func (a *auditor) gain(model, base run) (most float64, at int, err error) {
 	return most, at, nil
 }
 
-// gainAtLatency is the largest ratio of throughputs at equal mean latency, over the
-// latencies of the baseline's points: what a reader finds who draws a horizontal line
-// through two curves of latency over throughput. Curves are read between their points, no
-// further than the last.
+// gainAtLatency returns the largest ratio of throughputs at equal mean latency, over the
+// latencies of the baseline's points: what a reader finds by drawing a horizontal line through
+// two curves of latency against throughput. Curves are interpolated between their points, and not
+// extended beyond them.
 func (a *auditor) gainAtLatency(model, base run) (most float64, at int, err error) {
 	m, b := model.curve(), base.curve()
 	if err := a.serveAll(append(slices.Clone(m), b...)); err != nil {
@@ -131,8 +133,9 @@ func (a *auditor) servedCurve(rs []run) (out []Served) {
 	return out
 }
 
-// throughputAt is the throughput that a curve of rising latency has at a latency or less,
-// linear between its points; 0 below the first, and the most beyond the last.
+// throughputAt returns the throughput of a curve of rising latency at a given latency or below,
+// interpolated linearly between points: 0 below the first point, and the largest throughput
+// beyond the last.
 func throughputAt(curve []Served, latency float64) float64 {
 	best := 0.0
 	for i, c := range curve {
@@ -154,8 +157,9 @@ const (
 	largestBatches
 )
 
-// sure is the factor within which nine in ten measurements of a ratio of two models would
-// lie, their errors taken to be independent; 1 without measurements behind the prices.
+// sure returns the factor by which measurements of a ratio of two models may differ from the
+// ratio found in nine of ten cases, where the models' errors are independent; 1 where no
+// measurements are behind the prices.
 func (a *auditor) sure(model, base Price, w costmodel.Workload) float64 {
 	f := a.finest()
 	sum := 0.0
@@ -171,8 +175,8 @@ func (a *auditor) sure(model, base Price, w costmodel.Workload) float64 {
 	return math.Exp(math.Sqrt(sum))
 }
 
-// simulate fills in the simulated figures of a claimed speedup: under the engine and kernels
-// of the claim, what today's give, and which sets of causes reach the figure.
+// simulate fills in the simulated figures of a claimed speedup: with the claim's engine and
+// kernels, with today's, and which sets of causes reach the figure.
 func (a *auditor) simulate(c *Claim, w costmodel.Workload, reach float64) error {
 	then, at, err := a.gain(a.published(flash, w), a.published(phi, w))
 	if err != nil {
@@ -285,7 +289,7 @@ func (a *auditor) simulate(c *Claim, w costmodel.Workload, reach float64) error 
 	return nil
 }
 
-// gainWith is the gain under the engine and kernels of the claim, changed in one thing.
+// gainWith returns the gain with the claim's engine and kernels after one change.
 func (a *auditor) gainWith(w costmodel.Workload, change func(*run)) (float64, int, error) {
 	m, b := a.published(flash, w), a.published(phi, w)
 	change(&m)
@@ -293,7 +297,7 @@ func (a *auditor) gainWith(w costmodel.Workload, change func(*run)) (float64, in
 	return a.gain(m, b)
 }
 
-// tiny stands for no host time at all: 0 keeps the engine's.
+// tiny stands for host times of zero, because 0 stands for the engine's own.
 const tiny = 1e-9
 
 func clients(n int) string {
@@ -303,7 +307,8 @@ func clients(n int) string {
 	return fmt.Sprintf("%d clients", n)
 }
 
-// servedGrid shows both models under the engine of the claim and today's, by clients.
+// servedGrid tabulates both models with the claim's engine and with today's, by number of
+// clients.
 func (a *auditor) servedGrid(w costmodel.Workload) (Grid, error) {
 	g := Grid{Title: "Simulated: tokens a second, mean latency and preemptions, vLLM 0.7.3 with its kernels, then today's engine and kernels", Over: "clients"}
 	rows := make([][]float64, len(averagedClients()))
@@ -327,7 +332,8 @@ func (a *auditor) servedGrid(w costmodel.Workload) (Grid, error) {
 	return g, nil
 }
 
-// meanLatency is the mean latency of a model averaged over the paper's numbers of clients.
+// meanLatency returns a model's mean latency averaged over the paper's numbers of clients, in
+// seconds.
 func (a *auditor) meanLatency(r run) (float64, error) {
 	rs := r.curve()
 	if err := a.serveAll(rs); err != nil {
@@ -340,7 +346,8 @@ func (a *auditor) meanLatency(r run) (float64, error) {
 	return sum / float64(len(rs)), nil
 }
 
-// simulateCrossover is the generation length from which Flash answers sooner.
+// simulateCrossover finds the generation length from which on Phi4-mini-Flash answers sooner than
+// the baseline.
 func (a *auditor) simulateCrossover(c *Claim, longest int) error {
 	if a.serve == nil {
 		return nil
@@ -361,8 +368,8 @@ func (a *auditor) simulateCrossover(c *Claim, longest int) error {
 	return failed
 }
 
-// simulateExponent is d ln T/d ln G of Flash's mean latency over 1 to 16 clients, from a
-// tenth below the longest generation to a tenth above it.
+// simulateExponent finds d ln T/d ln G for the mean latency T of Phi4-mini-Flash over 1 to 16
+// clients, from a tenth below to a tenth above the longest generation length G.
 func (a *auditor) simulateExponent(c *Claim, w costmodel.Workload) error {
 	if a.serve == nil {
 		return nil
@@ -391,7 +398,7 @@ func (a *auditor) simulateExponent(c *Claim, w costmodel.Workload) error {
 	return nil
 }
 
-// simulateLead is the least lead of SambaY over the better of the two others.
+// simulateLead finds the smallest lead of SambaY over the better of the two other models.
 func (a *auditor) simulateLead(c *Claim, loads []costmodel.Workload) error {
 	if a.serve == nil {
 		return nil

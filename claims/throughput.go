@@ -10,7 +10,8 @@ import (
 	"github.com/OWNER/ridgeline/units"
 )
 
-// A speedup is claimed to the digits it is printed with: 10× is 9.5 or more, 4.9× 4.85.
+// A speedup is claimed with the digits that are printed: 10× means 9.5 or more, 4.9× means 4.85
+// or more.
 const (
 	reaches10  = 9.5
 	reaches4p9 = 4.85
@@ -24,15 +25,16 @@ func (a *auditor) longContext(c *Claim) error {
 	return a.speedup(c, longPrompt, reaches4p9)
 }
 
-// within reports whether a set of explanations keeps to what was claimed: these two
-// models at 1–16 sequences.
+// within reports whether a set of explanations keeps to what was claimed: these two models, with
+// 1 to 16 clients.
 func within(o *outcome) bool {
 	return inSetting(o) && !slices.Contains(o.names, "mha-baseline") && !slices.Contains(o.names, "equal-parameters")
 }
 
-// speedup audits a claimed speedup of Flash over Phi4-mini: it holds if the deployment
-// gives it, holds when a set of explanations does that keeps to the two models at 1–16
-// sequences, and else does not hold; then the smallest set of any kind is its condition.
+// speedup audits a claimed speedup of Phi4-mini-Flash over Phi4-mini. The claim holds if the
+// deployment reaches the figure. It holds under a condition if a set of explanations reaches the
+// figure and compares these two models with 1 to 16 clients. Otherwise it does not hold, and its
+// condition is the smallest set of any kind that reaches the figure.
 func (a *auditor) speedup(c *Claim, w costmodel.Workload, reach float64) error {
 	out, err := a.explain(w)
 	if err != nil {
@@ -90,8 +92,8 @@ func (a *auditor) speedup(c *Claim, w costmodel.Workload, reach float64) error {
 	return a.simulate(c, w, reach)
 }
 
-// today is the largest speedup with kernels that read each kv head once, as those of
-// today's engines do.
+// today returns the largest speedup with kernels that read each kv head once, as those of today's
+// engines do.
 func (a *auditor) today(w costmodel.Workload, diff execution.DiffKernel) (float64, error) {
 	now := *a
 	now.deploy.KVRead, now.deploy.Diff = execution.Packed, diff
@@ -99,7 +101,7 @@ func (a *auditor) today(w costmodel.Workload, diff execution.DiffKernel) (float6
 	return o.peak[a.judge], err
 }
 
-// distinct drops columns that repeat an earlier one.
+// distinct removes columns that are equal to an earlier one.
 func distinct(g Grid) Grid {
 	var keep []int
 	for i, c := range g.Columns {
@@ -121,7 +123,7 @@ func distinct(g Grid) Grid {
 	return out
 }
 
-// speedupWorking multiplies out the factors of the largest speedup as deployed.
+// speedupWorking shows the factors whose product is the largest speedup of the deployment.
 func (a *auditor) speedupWorking(c *Claim, w costmodel.Workload, now *outcome) error {
 	n := max(now.at[a.judge], 1)
 	w.Batch = n

@@ -22,11 +22,12 @@ import (
 //go:embed profiles/*.yaml
 var embedded embed.FS
 
-// names are the embedded profiles, sorted: each is a file NAME.yaml.
+// names returns the names of the embedded profiles, sorted. A profile's name is that of its file
+// without .yaml.
 var names = sync.OnceValue(func() []string {
 	files, err := embedded.ReadDir("profiles") // in name order
 	if err != nil {
-		panic(err) // the embedded directory is part of the binary
+		panic(err) // cannot happen: the directory is part of the binary
 	}
 	var out []string
 	for _, f := range files {
@@ -37,7 +38,7 @@ var names = sync.OnceValue(func() []string {
 
 var opened sync.Map // name → *Profile
 
-// open decodes an embedded profile once.
+// open decodes an embedded profile the first time it is asked for.
 func open(name string) *Profile {
 	if p, ok := opened.Load(name); ok {
 		return p.(*Profile)
@@ -50,10 +51,10 @@ func open(name string) *Profile {
 			return first.(*Profile)
 		}
 	}
-	panic("hardware: embedded profile: " + err.Error()) // a test opens them all
+	panic("hardware: embedded profile: " + err.Error()) // cannot happen: a test opens all of them
 }
 
-// All returns the embedded profiles, sorted by name. They are shared: do not change them.
+// All returns the embedded profiles, sorted by name. Callers share them and must not change them.
 func All() []*Profile {
 	var all []*Profile
 	for _, n := range names() {
@@ -62,11 +63,11 @@ func All() []*Profile {
 	return all
 }
 
-// Names lists the embedded profiles, sorted.
+// Names returns the names of the embedded profiles, sorted.
 func Names() []string { return slices.Clone(names()) }
 
-// Lookup returns an embedded profile by name; case and underscores do not matter. The
-// error lists names that begin alike, or all.
+// Lookup returns an embedded profile by its name; case does not matter, and _ is read as -. Where
+// there is none, the error lists names that begin alike, or all names.
 func Lookup(name string) (*Profile, error) {
 	n := strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), "_", "-")
 	var near []string
@@ -87,8 +88,8 @@ func Lookup(name string) (*Profile, error) {
 	return nil, fmt.Errorf("hardware %q could be %s: name one", name, strings.Join(near, " or "))
 }
 
-// Open returns an embedded profile by name, or reads a file: a name that ends in .yaml or
-// .yml or has a path separator.
+// Open returns an embedded profile, or reads a file where the name ends in .yaml or .yml or has a
+// path separator.
 func Open(name string) (*Profile, error) {
 	if strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") || strings.ContainsRune(name, os.PathSeparator) {
 		return Load(name)
@@ -96,7 +97,7 @@ func Open(name string) (*Profile, error) {
 	return Lookup(name)
 }
 
-// Load reads a profile file.
+// Load reads a profile from a file.
 func Load(path string) (*Profile, error) {
 	b, err := input.ReadYAML(path)
 	if err != nil {
@@ -105,8 +106,8 @@ func Load(path string) (*Profile, error) {
 	return Parse(filepath.Base(path), b)
 }
 
-// UnmarshalYAML reads a figure: {value, source}, or in a user's file a bare number, whose
-// source is then "user".
+// UnmarshalYAML reads a figure: {value, source}, or, in a file that a user wrote, a number alone,
+// whose source is then "user".
 func (f *Figure) UnmarshalYAML(unmarshal func(any) error) error {
 	var v float64
 	err := unmarshal(&v)
@@ -115,13 +116,14 @@ func (f *Figure) UnmarshalYAML(unmarshal func(any) error) error {
 		return nil
 	}
 	if text := ""; unmarshal(&text) == nil {
-		return err // of a single value: no number, or too large for one
+		return err // the value is no number, or too large for one
 	}
 	type plain Figure
 	return unmarshal((*plain)(f))
 }
 
-// Parse reads a profile. Errors are one line with the file and, for YAML, the line.
+// Parse reads a profile. An error is one line with the file's name and, where it is about YAML,
+// the line number.
 func Parse(file string, data []byte) (*Profile, error) {
 	p := &Profile{}
 	if len(strings.TrimSpace(string(data))) == 0 {
@@ -136,12 +138,12 @@ func Parse(file string, data []byte) (*Profile, error) {
 	return p, nil
 }
 
-// fieldError is a bad field and what is wrong with it.
+// fieldError names a field and says what is wrong with its value.
 type fieldError struct{ field, what string }
 
 func (e *fieldError) Error() string { return e.field + ": " + e.what }
 
-// lineOf finds the line a field is on, for the error: 1 where it is missing.
+// lineOf finds the line on which the field of an error stands: 1 where the field is missing.
 func lineOf(data []byte, err error) int {
 	var fe *fieldError
 	if errors.As(err, &fe) {
@@ -155,8 +157,8 @@ func lineOf(data []byte, err error) int {
 	return 1
 }
 
-// Validate checks what a cost model needs: a name, positive bandwidth, capacity and
-// peaks, every figure finite and from a source that is named.
+// Validate returns an error unless a profile has what a cost model needs: a name, a positive
+// bandwidth, capacity and peaks; every figure must be finite and cite a source that is named.
 func (p *Profile) Validate() error {
 	if p.Name == "" {
 		return &fieldError{"name", "missing: give the profile a name"}
@@ -168,7 +170,7 @@ func (p *Profile) Validate() error {
 	texts["notes"] = strings.ReplaceAll(strings.Join(p.Notes, ""), "\n", " ")
 	for _, field := range []string{"name", "title", "vendor", "arch", "sources", "notes"} {
 		check := plain.Name
-		if field == "sources" || field == "notes" { // several
+		if field == "sources" || field == "notes" { // these hold several values
 			check = plain.Check
 		}
 		if err := check("it", texts[field]); err != nil {
@@ -205,7 +207,7 @@ type named struct {
 	needed bool
 }
 
-// figures lists the single figures of a profile.
+// figures lists the fields of a profile that hold one figure.
 func (p *Profile) figures() []named {
 	return []named{
 		{"memory_bandwidth", &p.MemoryBandwidth, true}, {"memory_capacity", &p.MemoryCapacity, true},
@@ -215,7 +217,8 @@ func (p *Profile) figures() []named {
 	}
 }
 
-// largest bounds every figure: what is beyond is a typing error, and times of it are no numbers.
+// largest is the largest figure that is accepted: a larger one is taken for a typing error, and
+// times computed from it would not be numbers.
 const largest = 1e24
 
 func (p *Profile) check(name string, f Figure, needed bool) error {
@@ -232,7 +235,7 @@ func (p *Profile) check(name string, f Figure, needed bool) error {
 	return nil
 }
 
-// PeakNames lists the formats the device computes in.
+// PeakNames lists the formats in which the device can compute.
 func (p *Profile) PeakNames() []string {
 	var names []string
 	for d := range p.Peak {
@@ -242,7 +245,7 @@ func (p *Profile) PeakNames() []string {
 	return names
 }
 
-// WriteYAML writes a profile that Load reads back.
+// WriteYAML writes a profile so that Load can read it back.
 func (p *Profile) WriteYAML(w io.Writer) error {
 	b, err := yaml.Marshal(p)
 	if err != nil {

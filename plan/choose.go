@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// Plan estimates every deployment and simulates the finalists. Where the context ends before
-// that is done, it returns what was found (Stopped) and the context's error.
+// Plan estimates every deployment and simulates the finalists. Where the context ends earlier, it
+// returns what it has found, with Stopped set, and the context's error.
 func (p *Problem) Plan(ctx context.Context) (*Plan, error) {
 	all, err := p.Estimates(ctx)
 	if err != nil {
@@ -48,7 +48,7 @@ func (p *Problem) Plan(ctx context.Context) (*Plan, error) {
 			break
 		}
 		if math.IsInf(c.Bound, 1) && out.Best != nil {
-			continue // cannot meet it
+			continue // this deployment cannot meet the objective
 		}
 		if out.Best != nil && c.Bound >= out.Best.Cost {
 			continue
@@ -57,8 +57,8 @@ func (p *Problem) Plan(ctx context.Context) (*Plan, error) {
 			break
 		}
 	}
-	// What is left of the finalists goes to those that no other's estimate beats: they are
-	// dearer than the best, and may be faster.
+	// Finalists that remain are spent on the deployments that no other's estimate beats. They
+	// cost more than the best one, and may be faster.
 	if err == nil && out.Best != nil {
 		for _, c := range estimatedFront(possible) {
 			if done >= budget {
@@ -83,14 +83,14 @@ func (p *Problem) Plan(ctx context.Context) (*Plan, error) {
 	return out, err
 }
 
-// memory is what the devices of a candidate's replica hold together, in bytes.
+// memory returns the memory of all devices of a candidate's replica, in bytes.
 func (p *Problem) memory(c *Candidate) float64 {
 	return float64(c.GPUs) * p.Devices[c.at.device].Profile.MemoryCapacity.Value
 }
 
-// order is in which candidates are simulated: by bound, those that the estimate says meet
-// the objective before those it does not where bounds are equal; where no bound is finite,
-// by how far they are from the objective.
+// order returns the order in which candidates are simulated: by the lower bound of their cost,
+// and where bounds are equal, first those that meet the objective by their estimate. Where no
+// bound is finite, the nearest to the objective come first.
 func (p *Problem) order(possible []*Candidate) []*Candidate {
 	out := slices.Clone(possible)
 	slices.SortStableFunc(out, func(a, b *Candidate) int {
@@ -110,7 +110,8 @@ func (p *Problem) order(possible []*Candidate) []*Candidate {
 	return out
 }
 
-// better orders two that meet the objective: cheaper, then more margin.
+// better orders two deployments that meet the objective: the cheaper one first, then the one with
+// more margin.
 func better(a, b *Confirmed) bool {
 	if a.Cost != b.Cost {
 		return a.Cost < b.Cost
@@ -118,7 +119,7 @@ func better(a, b *Confirmed) bool {
 	return a.Binds.Ratio() < b.Binds.Ratio()
 }
 
-// finalists is how many deployments are simulated at most.
+// finalists returns the largest number of deployments to simulate.
 func (p *Problem) finalists() int {
 	if p.Finalists == 0 {
 		return 10
@@ -126,7 +127,7 @@ func (p *Problem) finalists() int {
 	return p.Finalists
 }
 
-// add takes a simulated finalist in.
+// add adds a simulated finalist to the plan.
 func (out *Plan) add(o *Confirmed) {
 	out.Finalists = append(out.Finalists, o)
 	if o.Meets && (out.Best == nil || better(o, out.Best)) {
@@ -134,7 +135,8 @@ func (out *Plan) add(o *Confirmed) {
 	}
 }
 
-// finish sorts what was found.
+// finish sorts the finalists, and finds out which ones others beat and whether the best is proven
+// to be the cheapest.
 func (out *Plan) finish(possible []*Candidate, seen map[*Candidate]bool) {
 	slices.SortStableFunc(out.Finalists, func(a, b *Confirmed) int {
 		switch {
@@ -168,8 +170,8 @@ func (out *Plan) finish(possible []*Candidate, seen map[*Candidate]bool) {
 	out.Proven = out.Unseen == 0
 }
 
-// beats reports whether a is nowhere worse than b in cost and the figures of the objective,
-// and somewhere better.
+// beats reports whether a is no worse than b in cost and in every figure of the objective, and
+// better in one of them.
 func beats(a, b *Confirmed) bool {
 	if a.Cost > b.Cost {
 		return false
@@ -185,8 +187,9 @@ func beats(a, b *Confirmed) bool {
 	return some
 }
 
-// estimatedFront are the candidates that meet the objective by their estimate and that no
-// other beats in cost, time to first token and time per output token, the cheapest first.
+// estimatedFront returns the candidates that meet the objective by their estimate and that no
+// other candidate beats in cost, time to first token and time per output token, the cheapest
+// first.
 func estimatedFront(all []*Candidate) []*Candidate {
 	var in, out []*Candidate
 	for _, c := range all {

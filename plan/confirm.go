@@ -11,29 +11,30 @@ import (
 	"github.com/OWNER/ridgeline/serving"
 )
 
-// keepsUp is the share of the time from the first arrival to the last end, drain aside, that
-// arrivals must take: else a queue grew that a longer run would not bear.
+// keepsUp is the smallest share that the time of the arrivals must have of the whole run, without
+// the time of the last requests at its end. Below it, a queue has grown that would go on growing
+// in a longer run.
 const keepsUp = 0.95
 
-// run is one simulated run of a deployment with n replicas.
+// run is the result of one simulated run of a deployment with n replicas.
 type run struct {
-	limits       []float64 // figures of the objective, in its order, then goodput
+	limits       []float64 // figures of the objective in its order, then goodput
 	ttft, tpot   float64
 	rate         float64
-	input        float64 // tokens a second
+	input        float64 // prompt tokens a second
 	output       float64
 	busy, prompt float64
 	keeps        bool
 }
 
-// source is the load of the part of the fleet that is simulated, and of how many replicas
-// that is. Of replicas that take requests in turn each sees every n-th of them, whose gaps
-// are n gaps of the whole load: gamma distributed of n times the shape. One replica stands
-// for all of them, exactly.
+// source returns the load of the part of the replicas that is simulated, and how many replicas
+// that part has. Where replicas take requests in turn, each of them gets every n-th request, and
+// the gaps between those are sums of n gaps of the whole load: gamma distributed with n times the
+// shape. So one simulated replica stands exactly for all of them.
 //
-// A run is long beside the time a request takes: at least ten times the requests that the
-// estimate has running at once. The first of them, a tenth and at least as many again as
-// half of what runs, do not count.
+// A run is long in comparison with a request: it has at least ten times as many requests as the
+// estimate has running at once. The first of them do not count: a tenth, and at least half as
+// many as run at once.
 func (p *Problem) source(n int, seed uint64, batch float64) (src serving.Source, replicas, skip int) {
 	if p.Trace != nil {
 		return &serving.Replay{Requests: p.Trace.Requests, Speed: p.Speed}, n, 0
@@ -114,7 +115,7 @@ func (p *Problem) simulate(ctx context.Context, c *Candidate, d *serving.Deploym
 	for _, l := range p.Objective.Limits {
 		v := mean(l.Figure)
 		switch {
-		case lost > 0: // what is never served is no better than slow
+		case lost > 0: // a request that is never answered is no better than a slow one
 			v = math.Inf(1)
 		case l.Percentile > 0 && len(times[l.Figure]) > 0:
 			v = serving.Percentile(times[l.Figure], l.Percentile)
@@ -130,7 +131,7 @@ func (p *Problem) simulate(ctx context.Context, c *Candidate, d *serving.Deploym
 	}
 	share := float64(n) / float64(replicas)
 	span := r.Duration
-	if p.Users == 0 && p.Trace == nil { // the load goes on: without ramp-up and drain
+	if p.Users == 0 && p.Trace == nil { // the load goes on beyond the run, so its beginning and end do not count
 		span = float64(len(r.Requests)) / (p.Rate / float64(n))
 	}
 	out.rate = share * float64(len(r.Requests)-lost) / span
@@ -142,8 +143,8 @@ func (p *Problem) simulate(ctx context.Context, c *Candidate, d *serving.Deploym
 	return out, nil
 }
 
-// measure simulates a candidate with n replicas: Seeds runs, and one with the kernels at the
-// slow bound of their calibration.
+// measure simulates a candidate with n replicas: Seeds runs, and one run in which every kernel
+// takes the longest time within its calibration's interval.
 func (p *Problem) measure(ctx context.Context, c *Candidate, d *serving.Deployment, n int, slow float64) (*Confirmed, error) {
 	seeds := max(p.Seeds, 0)
 	if seeds == 0 {
@@ -186,7 +187,7 @@ func (p *Problem) measure(ctx context.Context, c *Candidate, d *serving.Deployme
 	}
 	for i, l := range limits {
 		v, half := over(func(r *run) float64 { return r.limits[i] })
-		if math.IsNaN(half) { // of one run, or of runs that never end
+		if math.IsNaN(half) { // there is one run only, or runs that never end
 			half = 0
 		}
 		o.Measured = append(o.Measured, Measured{l, v, math.Max(v-half, 0), v + half})
@@ -210,8 +211,8 @@ func (p *Problem) measure(ctx context.Context, c *Candidate, d *serving.Deployme
 	return o, nil
 }
 
-// price works out what a confirmed deployment costs. Time spent on prompts is the input
-// tokens', the rest the output tokens'; idle time is shared alike.
+// price works out what a confirmed deployment costs. The time spent on prompts is charged to
+// prompt tokens and the rest to generated ones; idle time is divided in the same proportion.
 func (o *Confirmed) price(p *Problem) {
 	gpus := float64(o.GPUsInAll())
 	o.Cost = gpus * p.hour(o.at.device)
@@ -225,9 +226,10 @@ func (o *Confirmed) price(p *Problem) {
 	o.Command = Command(o.Candidate, p.Models[o.at.model].Name)
 }
 
-// confirm finds the fewest replicas with which the simulator meets the objective, from the
-// bound to what there is, starting at the estimate. Latencies fall with replicas: between
-// one that is too few and one that is enough the interval is halved.
+// confirm finds the smallest number of replicas with which the simulator meets the objective,
+// between the lower bound and the number there are devices for. It begins at the estimate. Since
+// latencies fall with the number of replicas, it then halves the interval between a number that
+// is too small and one that is enough.
 func (p *Problem) confirm(ctx context.Context, c *Candidate) (*Confirmed, error) {
 	d, err := serving.Deploy(c.profile, c.at.c, p.Fidelity, c.settings)
 	if err != nil {
@@ -259,7 +261,7 @@ func (p *Problem) confirm(ctx context.Context, c *Candidate) (*Confirmed, error)
 	if err != nil {
 		return nil, err
 	}
-	lo, hi := least-1, n // lo is too few, hi is enough
+	lo, hi := least-1, n // lo replicas are too few, hi replicas are enough
 	if !o.Meets {
 		best := o
 		for step := 1; !o.Meets; step *= 2 {

@@ -10,12 +10,12 @@ import (
 	"github.com/OWNER/ridgeline/serving"
 )
 
-// offered is a load in the mean.
+// offered holds the means of a load.
 type offered struct {
 	prompt, generate float64 // tokens
-	rate             float64 // requests a second; 0 in a closed loop
+	rate             float64 // requests a second; 0 where clients send requests after answers
 	users            float64
-	think            float64 // seconds
+	think            float64 // seconds between an answer and the client's next request
 }
 
 func (p *Problem) mean() offered {
@@ -39,24 +39,25 @@ func (p *Problem) mean() offered {
 	return w
 }
 
-// tables are a base's times under a load of mean lengths, from which any number of
-// deployments is estimated. They are of one goroutine.
+// tables holds the times of a base under a load of mean lengths. Any number of deployments is
+// estimated from them. One goroutine at a time may use them.
 type tables struct {
 	w      offered
 	at     costmodel.Pricer
 	c      *costmodel.Compiled
 	s      *costmodel.Speculation
 	f      costmodel.Fidelity
-	per    float64 // tokens that a step makes of a sequence
+	per    float64 // tokens that a step generates for a sequence
 	batch  []float64
-	step   []float64            // decode steps of these batches, seconds a token of each sequence
-	prompt map[int]*promptTable // by the most tokens of a step
+	step   []float64            // seconds per token of each sequence in a decode step, by batch
+	prompt map[int]*promptTable // by the largest number of tokens in a step
 }
 
-// promptTable is what a prompt adds to the decode steps that it shares, by their batch.
+// promptTable says how much time a prompt adds to the decode steps that it shares, by their
+// batch.
 type promptTable struct {
 	batch, added []float64
-	alone        float64 // beside no other sequence
+	alone        float64 // seconds of a prompt with no other sequence running
 	pieces       float64
 }
 
@@ -73,8 +74,8 @@ func newTables(c *costmodel.Compiled, s *costmodel.Speculation, f costmodel.Fide
 	return t
 }
 
-// between interpolates linearly; outside the ends it takes the ends' value below and goes on
-// in proportion above.
+// between interpolates linearly. Below the first point it returns the first value; beyond the
+// last it continues in proportion to x.
 func between(xs, ys []float64, x float64) float64 {
 	n := len(xs)
 	if x <= xs[0] {
@@ -95,8 +96,9 @@ func between(xs, ys []float64, x float64) float64 {
 	return ys[lo] + f*(ys[hi]-ys[lo])
 }
 
-// prompts prices a mean prompt in pieces of at most budget tokens beside decoding sequences.
-// Of many pieces the first, the middle and the last stand for all (trapezoids).
+// prompts prices a mean prompt in pieces of at most budget tokens, while other sequences decode.
+// Where there are many pieces, the first, the middle and the last stand for all (trapezoidal
+// rule).
 func (t *tables) prompts(budget int) *promptTable {
 	n := int(math.Round(t.w.prompt))
 	budget = min(max(budget, 1), n)
@@ -143,7 +145,7 @@ func (t *tables) prompts(budget int) *promptTable {
 	return p
 }
 
-// drafted is what pieces of prompts take of a model that drafts.
+// drafted returns the time that the model which drafts spends on pieces of prompts, in seconds.
 func (t *tables) drafted(chunks []costmodel.Call) float64 {
 	if t.s == nil || t.s.Draft.Compiled == nil {
 		return 0
@@ -152,33 +154,34 @@ func (t *tables) drafted(chunks []costmodel.Call) float64 {
 	return t.s.Draft.Compiled.At(t.f).Mixed(&costmodel.Mix{Chunks: chunks, Seen: make([]float64, n), Growing: make([]float64, n)})
 }
 
-// slack is by how much a bound is more optimistic than the estimate: steps and prompts are
-// taken to be a fifth shorter. It covers runs that are short (their mean rate is off by
-// 1/√requests), queues that a run of finite length never pays for, and batches that cost
-// less than the sum of their parts.
+// slack is by how much a bound is more optimistic than an estimate: it takes steps and prompts to
+// be a fifth shorter. That covers short runs (whose mean rate is off by 1/√requests), queues
+// whose cost a run of finite length never sees, and batches that cost less than the sum of their
+// parts.
 const slack = 0.8
 
-// server is a deployment's replica in closed form.
+// server is one replica of a deployment as a formula.
 //
-//	T(B)  a decode step of B sequences, host included
-//	S(B)  what a prompt adds to the steps it shares
-//	λ(B) = B / (G·T(B) + B·S(B))        requests a second with B running
-//	TPOT  = T(B) / (1 − λ·S(B))         Little's law: B = λ·G·TPOT
+//	T(B)  time of a decode step of B sequences, the engine's host included
+//	S(B)  time that a prompt adds to the steps that it shares
+//	λ(B) = B / (G·T(B) + B·S(B))        requests a second while B are running
+//	TPOT  = T(B) / (1 − λ·S(B))         by Little's law: B = λ·G·TPOT
 //
-// With drafts T(B) is a step over the tokens it makes of a sequence. Where prompts have replicas of
-// their own the server is a group of both kinds: λ is that of the slower, and see underApart.
+// With drafts, T(B) is the time of a step divided by the tokens that it generates for a sequence.
+// Where prompts have replicas of their own, the server is a group of both kinds and λ is the rate
+// of the slower kind: see underApart.
 type server struct {
 	t       *tables
 	prompt  *promptTable
 	l       *serving.Limits
-	most    float64 // sequences that run at once
+	most    float64 // number of sequences that can run at once
 	shorter float64 // factor on T and S
 	ratio   Ratio
-	way     float64 // seconds of handing a prompt's caches over
+	way     float64 // seconds to send a prompt's caches to another replica
 }
 
-// newServer is a replica under an engine's limits: of its cache a sequence holds what it does
-// half-way through its answer, or all of it where the engine promises that on admission.
+// newServer makes a replica under an engine's limits. A sequence occupies the cache that it needs
+// half-way through its answer, or at its end where the engine reserves all of that on admission.
 func newServer(t *tables, l *serving.Limits, ratio Ratio, apart *serving.Apart) *server {
 	budget := l.Budget
 	if !l.Chunked {
@@ -216,7 +219,7 @@ func (s *server) added(b float64) float64 {
 	return s.shorter * (x + s.l.Host.Token*s.t.w.prompt)
 }
 
-// rate is λ(B).
+// rate returns λ(B), in requests a second.
 func (s *server) rate(b float64) float64 {
 	r := b / (s.t.w.generate*s.step(b) + b*s.added(b))
 	if s.ratio.Apart() {
@@ -225,7 +228,8 @@ func (s *server) rate(b float64) float64 {
 	return r
 }
 
-// batchAt is the sequences that run at a rate; ok is false where it is too much.
+// batchAt returns the number of sequences that run at once at a given rate of requests; ok is
+// false where the replica cannot keep up with the rate.
 func (s *server) batchAt(rate float64) (b float64, ok bool) {
 	if rate > s.rate(s.most) {
 		return s.most, false
@@ -245,26 +249,26 @@ func (s *server) batchAt(rate float64) (b float64, ok bool) {
 	return hi, true
 }
 
-// quick is a replica's estimated figures under its share of the load.
+// quick holds the estimated figures of a replica under its share of the load.
 type quick struct {
-	ok         bool // keeps up
+	ok         bool // whether the replica keeps up with its load
 	batch      float64
 	rate       float64
-	ttft, tpot float64 // means
+	ttft, tpot float64 // means, in seconds
 	use        float64
 	wait       func(q float64) float64
 	s          *server
 }
 
-// under estimates a replica that has one n-th of the load.
+// under estimates a replica that gets one n-th of the load.
 func (s *server) under(n int) quick {
 	w := &s.t.w
 	q := quick{s: s, ok: true}
-	extra := 0.0 // seconds that a closed loop's clients wait for a seat
+	extra := 0.0 // seconds that the clients of a closed loop wait until they can run
 	if w.users > 0 {
 		clients := math.Ceil(w.users / float64(n))
 		q.batch = math.Min(clients, s.most)
-		for range 8 { // clients that think do not run
+		for range 8 { // clients that think between requests do not run
 			if w.think <= 0 {
 				break
 			}
@@ -282,7 +286,7 @@ func (s *server) under(n int) quick {
 	}
 	add := s.added(q.batch)
 	load := math.Min(q.rate*add, 0.999)
-	if w.users > 0 { // B clients have at most B prompts waiting
+	if w.users > 0 { // at most as many prompts wait as there are clients
 		load = math.Min(load, q.batch/(q.batch+1))
 	}
 	t := s.step(q.batch)
@@ -290,7 +294,7 @@ func (s *server) under(n int) quick {
 	h := &s.l.Host
 	step := t * s.t.per
 	own := s.prompt.alone*s.shorter + s.prompt.pieces*step + h.Request + h.Reply + h.Tokenise*w.prompt + extra
-	mean := load * add / (2 * (1 - load)) // M/D/1
+	mean := load * add / (2 * (1 - load)) // mean wait of a queue with one server and equal service times (M/D/1)
 	q.ttft = own + mean + step/2
 	q.wait = func(p float64) float64 {
 		tail := 0.0
@@ -303,8 +307,8 @@ func (s *server) under(n int) quick {
 	return q
 }
 
-// measured are the figures of an objective, estimated. The batch that a request meets is
-// Poisson distributed about its mean.
+// measured estimates the figures of an objective. The number of sequences that a request finds
+// running is taken to be Poisson distributed.
 func (q *quick) measured(o *Objective) []Measured {
 	var out []Measured
 	w := &q.s.t.w
@@ -413,8 +417,8 @@ func (p *Problem) candidate(b *base, e *serving.Profile, batch, chunk int, ratio
 	return c
 }
 
-// fewest is the least number of replicas whose estimate meets the objective, 0 where the
-// most do not.
+// fewest returns the smallest number of replicas whose estimate meets the objective, 0 where no
+// number up to most does.
 func (p *Problem) fewest(s *server, most int) int {
 	good := func(n int) bool {
 		q := s.under(n)
@@ -434,9 +438,9 @@ func (p *Problem) fewest(s *server, most int) int {
 	return hi
 }
 
-// bound is a number of replicas below which the objective cannot be met, 0 where no number
-// is enough. Steps and prompts are as much shorter as slack says, nothing waits, and the
-// time per token is that of the mean batch.
+// bound returns a number of replicas below which the objective cannot be met, 0 where no number
+// is enough. For the bound, steps and prompts are as much shorter as slack says, no request
+// waits, and the time per token is that of the mean batch.
 func (p *Problem) bound(s *server) int {
 	x := *s
 	x.shorter = slack
@@ -445,7 +449,7 @@ func (p *Problem) bound(s *server) int {
 	h := &s.l.Host
 	for _, l := range p.Objective.Limits {
 		if l.Percentile > 0 && l.Percentile < 0.5 {
-			continue // says nothing of the mean
+			continue // such a limit says nothing about the mean
 		}
 		switch l.Figure {
 		case "ttft":
@@ -478,8 +482,8 @@ func (p *Problem) bound(s *server) int {
 		}
 	}
 	if w.users > 0 {
-		// Of the clients at most so many decode, and the others wait for a first token: no
-		// longer than its limit, twice over in the mean.
+		// Clients that are not decoding wait for their first token. The mean of that wait is at
+		// most twice the limit.
 		wait := math.Inf(1)
 		for _, l := range p.Objective.Limits {
 			if l.Figure != "tpot" && (l.Percentile == 0 || l.Percentile >= 0.5) {

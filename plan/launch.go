@@ -5,19 +5,20 @@ import (
 	"strings"
 )
 
-// Command is the command line that starts one replica of a deployment with an engine's own
-// flags, as its documentation has them:
+// Command returns the command line that starts one replica of a deployment, with the engine's own
+// flags as its documentation has them:
 //
 //	vLLM          docs.vllm.ai, engine arguments of vllm serve
 //	SGLang        docs.sglang.io, server arguments of sglang.launch_server
-//	TensorRT-LLM  nvidia.github.io/TensorRT-LLM, trtllm-serve; what it has no flag for is a
-//	              YAML file given as --extra_llm_api_options
+//	TensorRT-LLM  nvidia.github.io/TensorRT-LLM, trtllm-serve; settings without a flag are in
+//	              a YAML file given as --extra_llm_api_options
 //
-// Where prompts and decoding have replicas of their own there is a line for each; a router in front
-// (vLLM's and SGLang's own, trtllm-serve disaggregated) sends requests to the one and then the other.
+// Where prompts and decoding have replicas of their own, there is one line for each kind. A
+// router in front of them (vLLM's or SGLang's own, or trtllm-serve disaggregated) sends each
+// request first to the one kind and then to the other.
 //
-// Formats are those that the engine quantises to by itself, from a 16-bit checkpoint; for
-// others name a checkpoint that is stored so.
+// Formats are those to which the engine itself quantises a 16-bit checkpoint; for another format,
+// name a checkpoint that is stored in it.
 func Command(c *Candidate, model string) string {
 	if !c.Ratio.Apart() {
 		return command(c, model, "")
@@ -25,30 +26,30 @@ func Command(c *Candidate, model string) string {
 	return command(c, model, prefills) + "\n" + command(c, model, decodes)
 }
 
-// What a replica does where it does not do both.
+// What a replica does, where it does not do both.
 const (
 	prefills = "prefill"
 	decodes  = "decode"
 )
 
-// launcher is how an engine says what a candidate says, setting by setting: a flag, or, where
-// it begins with yaml, an entry of the options file. Formats take the value; "" is what the
-// engine has no word for.
+// launcher says how the command line of an engine expresses each setting of a candidate: as a
+// flag, or, where the text begins with yaml, as an entry of the options file. Formats are filled
+// in with the value; "" stands for a setting that the engine cannot express.
 type launcher struct {
-	start                  string // with the model
-	split                  string // tensor-parallel ranks
-	splitsAll              bool   // of which data-parallel groups are a part
-	stages, groups, expert string // pipeline stages, data-parallel groups, expert-parallel ranks
+	start                  string // the beginning, with the model
+	split                  string // flag of the tensor-parallel ranks
+	splitsAll              bool   // whether that number includes the data-parallel groups
+	stages, groups, expert string // flags of the pipeline stages, the data-parallel groups and the expert-parallel ranks
 	weights8, kv8          string
-	limits                 string // sequences and tokens of a step
+	limits                 string // flags of the largest number of sequences and of the most tokens in a step
 	memory, length         string
 	draft                  func(Drafted) []string
-	role                   map[string][]string // by what a replica does
+	role                   map[string][]string // flags by what the replica does
 }
 
 const yaml = "yaml: "
 
-// launchers are the engines by the first word of their names.
+// launchers holds the engines by the first word of their names.
 var launchers = map[string]launcher{
 	"vllm": {
 		start: "vllm serve %s", split: "--tensor-parallel-size %d",
@@ -98,7 +99,7 @@ func command(c *Candidate, model, role string) string {
 			return
 		}
 		if format != "" {
-			if !strings.Contains(format, "%") { // a switch
+			if !strings.Contains(format, "%") { // a flag without a value
 				values = nil
 			}
 			line = append(line, fmt.Sprintf(format, values...))
@@ -143,7 +144,7 @@ func command(c *Candidate, model, role string) string {
 	return strings.Join(line, " ")
 }
 
-// vllm is the speculative_config of vLLM (vllm/config/speculative.py).
+// vllm returns vLLM's speculative_config (vllm/config/speculative.py).
 func (d Drafted) vllm() []string {
 	config := fmt.Sprintf(`{"method":"draft_model","model":%q,"num_speculative_tokens":%d}`, d.Name, d.Tokens)
 	switch {
@@ -157,7 +158,7 @@ func (d Drafted) vllm() []string {
 	return []string{"--speculative-config " + shell(config)}
 }
 
-// sglang is the flags of SGLang: a chain of drafted tokens, no tree.
+// sglang returns SGLang's flags for a chain of drafted tokens, without a tree.
 func (d Drafted) sglang() []string {
 	chain := fmt.Sprintf("--speculative-num-steps %d --speculative-eagle-topk 1 --speculative-num-draft-tokens %d", d.Tokens, d.Tokens+1)
 	switch {
@@ -171,7 +172,7 @@ func (d Drafted) sglang() []string {
 	return []string{"--speculative-algorithm STANDALONE --speculative-draft-model-path " + shell(d.Name), chain}
 }
 
-// trtllm is the speculative_config of TensorRT-LLM, an entry of its options file.
+// trtllm returns TensorRT-LLM's speculative_config, an entry of its options file.
 func (d Drafted) trtllm() []string {
 	config := fmt.Sprintf("{decoding_type: DraftTarget, max_draft_len: %d, speculative_model_dir: %s}", d.Tokens, d.Name)
 	switch {
@@ -187,7 +188,7 @@ func (d Drafted) trtllm() []string {
 
 func dpOf(c *Candidate) int { return max(c.DP, 1) }
 
-// shell quotes a word where a shell would read more into it.
+// shell puts a word in quotation marks where a shell would interpret characters in it.
 func shell(s string) string {
 	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=+@") == "" {
 		return s

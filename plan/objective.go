@@ -11,15 +11,15 @@ import (
 	"github.com/OWNER/ridgeline/serving"
 )
 
-// Limit is a bound on a time of requests: the share Percentile of them may take at most
+// Limit bounds the times of requests: the share Percentile of the requests may take at most
 // Seconds.
 type Limit struct {
 	Figure     string  // ttft, tpot or e2e
-	Percentile float64 // above 0, below 1; 0 is the mean
+	Percentile float64 // between 0 and 1; 0 stands for the mean
 	Seconds    float64
 }
 
-// String is the limit as ParseLimit reads it.
+// String returns the limit in the form that ParseLimit reads.
 func (l Limit) String() string {
 	return fmt.Sprintf("%s %s<%s", l.Figure, l.of(), time.Duration(l.Seconds*1e9).String())
 }
@@ -31,7 +31,7 @@ func (l Limit) of() string {
 	return "p" + strconv.FormatFloat(math.Round(l.Percentile*1e6)/1e4, 'g', -1, 64)
 }
 
-// ParseLimit reads p95<500ms, p99.9<=2s, mean<20ms or 500ms, which is p95.
+// ParseLimit reads p95<500ms, p99.9<=2s, mean<20ms or 500ms, which means p95.
 func ParseLimit(figure, s string) (Limit, error) {
 	l := Limit{Figure: figure, Percentile: 0.95}
 	bad := fmt.Errorf("%q: want a percentile and a time with its unit, as in p95<500ms or mean<20ms", s)
@@ -60,11 +60,11 @@ func ParseLimit(figure, s string) (Limit, error) {
 	return l, nil
 }
 
-// Objective is what a deployment must meet: every limit and, where Goodput is set, that
-// this share of the requests stays within all of the limits' times at once.
+// Objective is what a deployment must meet: every limit, and, where Goodput is set, that this
+// share of the requests meets all limits at the same time.
 type Objective struct {
 	Limits  []Limit
-	Goodput float64 // share, 0: not asked for
+	Goodput float64 // a share; 0 where it is not asked for
 }
 
 func (o *Objective) slo() (s serving.SLO) {
@@ -77,15 +77,16 @@ func (o *Objective) slo() (s serving.SLO) {
 	return s
 }
 
-// Measured is a figure of a limit as it was found.
+// Measured is the value of a figure that has a limit.
 type Measured struct {
 	Limit Limit
-	Value float64 // seconds; for goodput a share
-	Low   float64 // of the 90 % interval over seeds
+	Value float64 // in seconds; for goodput a share
+	Low   float64 // lower end of the 90 % interval over seeds
 	High  float64
 }
 
-// Ratio is how many times the limit it is: up to 1 it is met.
+// Ratio returns the value divided by the limit; the limit is met up to 1. For goodput it is the
+// reverse.
 func (m Measured) Ratio() float64 {
 	if m.Limit.Figure == goodput {
 		if m.Value <= 0 {
@@ -98,7 +99,7 @@ func (m Measured) Ratio() float64 {
 
 const goodput = "goodput"
 
-// worst is what binds: the measured figure nearest to, or furthest beyond, its limit.
+// worst returns the figure that is nearest to its limit or furthest beyond it, with its ratio.
 func worst(ms []Measured) (Measured, float64) {
 	if len(ms) == 0 {
 		return Measured{}, 0

@@ -1,14 +1,15 @@
-// Package plan finds how to serve a load: which model on which devices, split over how many,
-// in which formats, under which engine, in how many replicas, at what price.
+// Package plan finds how to serve a load: which model, on which devices, divided over how many of
+// them, in which formats, under which engine, in how many replicas, and at what price.
 //
-// Units: seconds, tokens, bytes, USD; prices are of one device and hour, costs of a
-// deployment per hour.
+// Units: seconds, tokens, bytes, USD. A price is of one device for an hour; a cost is of a
+// deployment for an hour.
 //
-// A plan has two stages. Every deployment of the space is estimated in closed form (see
-// Estimate) and gets a bound below which its cost cannot lie; in the order of that bound the
-// serving simulator confirms deployments, each with the fewest replicas that meet the
-// objective, until the next bound is no better than what has been found or the finalists are
-// used up. In the first case the answer is that of simulating the whole space (Plan.Proven).
+// A plan has two stages. First, every deployment of the space is estimated by formulas (see
+// Estimates), which also give a lower bound of its cost. Then, in the order of those bounds, the
+// serving simulator confirms deployments, each with the smallest number of replicas that meets
+// the objective. It stops when the next bound is no better than what has been found, or when it
+// has simulated as many finalists as were asked for. In the first case, the answer is the one
+// that simulating the whole space would give (Plan.Proven).
 package plan
 
 import (
@@ -31,66 +32,68 @@ import (
 	"github.com/OWNER/ridgeline/serving"
 )
 
-// Model is a model to serve and the name under which an engine loads it.
+// Model is a model to serve, and the name under which an engine loads it.
 type Model struct {
-	Name  string // as it is loaded: a repository or a path
+	Name  string // the repository or path from which an engine loads it
 	Model *arch.Model
 }
 
-// Device is hardware there is, and what it costs.
+// Device is a kind of device, how many there are, and what they cost.
 type Device struct {
 	Profile *hardware.Profile
 	Count   int
-	Price   float64 // USD an hour of one; 0: not known
+	Price   float64 // USD for one device and hour; 0 where it is not known
 }
 
-// Space is what may vary. An empty list is the default, in which what a model or a device
-// cannot be split into is passed over; a value that is given must be possible somewhere.
+// Space says what may vary. For an empty list, default values are tried, and those that a model
+// or a device cannot be divided into are left out. A value that is given must be possible for
+// some model and device.
 type Space struct {
 	TP, PP, EP, DP []int
 	Weights        []string // formats, "" is as the checkpoint has them
 	KV             []string // formats, "" is the activations'
 	Engines        []string
-	MaxBatch       []int // most sequences of a replica; 0 is the engine's default
-	Chunk          []int // most tokens of a step; 0 is the engine's default
+	MaxBatch       []int // the largest number of sequences of a replica; 0 stands for the engine's default
+	Chunk          []int // the most tokens of a step; 0 stands for the engine's default
 	Drafts         []Drafted
-	Apart          []Ratio // of replicas for prompts to replicas that decode
+	Apart          []Ratio // replicas for prompts to replicas that decode
 }
 
-// Problem is what is to be planned.
+// Problem is what to plan.
 type Problem struct {
 	Models    []Model
 	Devices   []Device
 	Space     Space
-	Options   costmodel.Options // of every deployment, beside what varies
-	Settings  serving.Settings  // the same of engines
+	Options   costmodel.Options // options of every deployment, apart from what varies
+	Settings  serving.Settings  // settings of every engine, apart from what varies
 	Fidelity  costmodel.Fidelity
 	Objective Objective
 
-	// Load has the lengths. Rate is requests a second, or Users clients that ask again when
-	// they are answered; else Trace is replayed.
+	// Load has the lengths of requests. Rate is in requests a second; Users is a number of
+	// clients, each of which sends its next request after an answer. Where both are 0, Trace is
+	// replayed.
 	Load  serving.Load
 	Rate  float64
 	Users int
 	Trace *serving.Trace
-	Speed float64 // divides the trace's arrivals; 0 is 1
+	Speed float64 // factor by which the trace is replayed faster; 0 stands for 1
 
-	Finalists int    // deployments that are simulated at most; 0 is 10
-	Requests  int    // of a simulated replica; 0 is 400
-	Seeds     int    // runs of which each figure is the mean; 0 is 3
-	Seed      uint64 // of the first
+	Finalists int    // the largest number of deployments to simulate; 0 stands for 10
+	Requests  int    // number of requests to simulate for a replica; 0 stands for 400
+	Seeds     int    // number of runs whose mean each figure is; 0 stands for 3
+	Seed      uint64 // seed of the first run
 
-	// Progress, where set, is told how far the stages are.
+	// Progress, if it is not nil, is called with how much of a stage is done.
 	Progress func(stage string, done, total int)
 }
 
-// Stages of a plan, as Problem.Progress names them.
+// The stages of a plan, as Problem.Progress is told.
 const (
 	Estimating = "deployments"
 	Simulating = "simulations"
 )
 
-// base is a model on a device, split and stored in one way, before an engine runs it.
+// base is a model on a device, divided and stored in one way, without an engine.
 type base struct {
 	model  int
 	device int
@@ -108,75 +111,76 @@ type base struct {
 	t *tables
 }
 
-// Candidate is a deployment, estimated.
+// Candidate is a deployment with its estimate.
 type Candidate struct {
 	Model, Device          string
 	TP, PP, EP, DP         int
-	GPUs                   int // of one replica
+	GPUs                   int // devices of one replica
 	Weights, KV            string
 	Engine                 string
 	Draft                  Drafted
-	Ratio                  Ratio // of replicas; GPUs are of such a group, and Replicas counts groups
-	MaxBatch, Chunk        int   // as given; 0 is the engine's default
-	Seqs, Budget           int   // in force
-	Replicas               int   // that the estimate needs; 0 where even all devices are too few
+	Ratio                  Ratio // of replicas for prompts and for decoding; where it is set, GPUs are those of a whole group, and Replicas counts groups
+	MaxBatch, Chunk        int   // as given; 0 stands for the engine's default
+	Seqs, Budget           int   // the values of MaxBatch and Chunk that apply
+	Replicas               int   // how many the estimate needs; 0 where even all devices are too few
 	Cost                   float64
-	Bound                  float64 // no number of replicas that meets the objective costs less
-	TTFT, TPOT, Batch, Use float64 // estimated: mean seconds, sequences at once, share of the time computing
+	Bound                  float64 // a cost below which no number of replicas meets the objective
+	TTFT, TPOT, Batch, Use float64 // estimates: mean seconds, sequences at once, share of the time computing
 	Measured               []Measured
-	Why                    string // not to be had at all: what is missing
+	Why                    string // what makes the deployment impossible, "" where it is possible
 	Missing                float64
 
 	at       *base
-	least    int // replicas of the bound
-	most     int // replicas the devices allow
+	least    int // number of replicas that the bound assumes
+	most     int // number of replicas for which there are devices
 	settings serving.Settings
 	profile  *serving.Profile
 }
 
-// Confirmed is a candidate as the simulator finds it.
+// Confirmed is a candidate with the results of its simulation.
 type Confirmed struct {
 	*Candidate
-	Replicas int // the fewest that meet the objective; the most there are where none does
+	Replicas int // the fewest that meet the objective; where no number does, as many as there are devices for
 	Meets    bool
-	// Measured are the figures of the objective, mean over seeds with its 90 % interval. Slow
-	// has them with every kernel at the slow bound of its calibration, where there is one.
+	// Measured holds the figures of the objective: means over seeds with 90 % intervals. Slow
+	// holds them with every kernel as slow as its calibration's interval allows, where there is
+	// one.
 	Measured []Measured
 	Slow     []Measured
 	Binds    Measured
 
-	Rate         float64 // requests a second of all replicas
-	InputTokens  float64 // a second
+	Rate         float64 // requests a second of all replicas together
+	InputTokens  float64 // prompt tokens a second
 	OutputTokens float64
-	TTFT, TPOT   float64 // means
+	TTFT, TPOT   float64 // means in seconds
 	Busy         float64 // share of the time in which replicas compute
-	PromptShare  float64 // of that time
-	Cost         float64 // USD an hour, or GPUs where no price is known
-	InputCost    float64 // USD a million tokens; NaN where no price is known
+	PromptShare  float64 // share of that time spent on prompts
+	Cost         float64 // USD an hour, or the number of GPUs where no price is known
+	InputCost    float64 // USD for a million prompt tokens; NaN where no price is known
 	OutputCost   float64
-	Watts        float64 // devices at their TDP while they compute
-	Joules       float64 // a token, input and output, at most
-	Command      string  // that starts one replica
+	Watts        float64 // power of devices that draw their TDP while they compute
+	Joules       float64 // most energy for one token, prompt or generated
+	Command      string  // command that starts one replica
 }
 
-// GPUsInAll is the devices of all replicas.
+// GPUsInAll returns the number of devices of all replicas.
 func (c *Confirmed) GPUsInAll() int { return c.Replicas * c.GPUs }
 
-// Plan is the answer.
+// Plan is the answer to a Problem.
 type Plan struct {
-	Deployments int // of the space
-	Impossible  int // of those: do not fit, or not servable
+	Deployments int // number of deployments in the space
+	Impossible  int // how many of those do not fit, or cannot serve such requests
 	Best        *Confirmed
-	Finalists   []*Confirmed // by cost, those that meet the objective first
-	Front       []*Confirmed // that nothing beats on cost and on what binds
-	Nearest     *Candidate   // where nothing could be simulated
-	Unseen      int          // deployments not simulated whose bound is below the best's cost
-	Proven      bool         // that nothing in the space is cheaper
-	Stopped     bool         // before all of it was done
-	Priced      bool         // costs are USD
+	Finalists   []*Confirmed // those that meet the objective first, the cheapest first
+	Front       []*Confirmed // deployments for which no other is better in cost and in the figure nearest to its limit
+	Nearest     *Candidate   // the nearest estimate, where nothing could be simulated
+	Unseen      int          // number of deployments that were not simulated though their bound is below the best's cost
+	Proven      bool         // whether it is proven that no deployment of the space is cheaper
+	Stopped     bool         // whether the search ended before it was complete
+	Priced      bool         // whether costs are in USD
 }
 
-// ErrNothing is a space without any deployment.
+// ErrNothing says that a space has no possible deployment.
 var ErrNothing = errors.New("no deployment is possible")
 
 func (p *Problem) priced() bool {
@@ -188,7 +192,8 @@ func (p *Problem) priced() bool {
 	return true
 }
 
-// hour is what a device costs: USD where all prices are known, else one GPU.
+// hour returns what a device costs for an hour: USD where all prices are known, else 1, so that
+// costs count GPUs.
 func (p *Problem) hour(device int) float64 {
 	if p.priced() {
 		return p.Devices[device].Price
@@ -196,7 +201,7 @@ func (p *Problem) hour(device int) float64 {
 	return 1
 }
 
-// Check reports what is wrong with a problem before any work is done.
+// Check returns an error if something is wrong with a problem, before any work is done.
 func (p *Problem) Check() error {
 	kinds := 0
 	for _, has := range []bool{p.Rate > 0, p.Users > 0, p.Trace != nil} {
@@ -227,7 +232,7 @@ func (p *Problem) Check() error {
 	return nil
 }
 
-// defaults fills in what the space leaves open.
+// space returns the problem's space with defaults for the lists that are empty.
 func (p *Problem) space() Space {
 	s := p.Space
 	or := func(v *[]int, d ...int) {
@@ -259,7 +264,7 @@ func (p *Problem) space() Space {
 	return s
 }
 
-// each makes every base once with each value of an axis.
+// each returns every base once with each value of an axis.
 func each[T any](bases []base, values []T, set func(*base, T)) []base {
 	var out []base
 	for _, b := range bases {
@@ -271,7 +276,7 @@ func each[T any](bases []base, values []T, set func(*base, T)) []base {
 	return out
 }
 
-// upTo is 0, 1, … n−1.
+// upTo lists 0, 1, … n−1.
 func upTo(n int) []int {
 	out := make([]int, n)
 	for i := range out {
@@ -280,7 +285,8 @@ func upTo(n int) []int {
 	return out
 }
 
-// axis is one thing in which bases differ: what it is of a base, and the values asked for.
+// axis is something in which bases differ: how to read its value from a base, and the values that
+// were asked for.
 type axis struct {
 	name  string
 	of    func(*base) string
@@ -303,8 +309,8 @@ func drafts(given []Drafted) axis {
 	return a
 }
 
-// bases lists the ways to split and store each model on each device. A value that was given
-// and that no model and device takes is an error, with the first reason.
+// bases lists the ways to divide and store each model on each device. Where a value was given
+// that is impossible for every model and device, it returns an error with the first reason.
 func (p *Problem) bases(ctx context.Context) ([]*base, error) {
 	s := p.space()
 	all := each([]base{{}}, upTo(len(p.Models)), func(b *base, v int) { b.model = v })
@@ -363,7 +369,7 @@ func (p *Problem) bases(ctx context.Context) ([]*base, error) {
 	return out, nil
 }
 
-// compile makes a base's cost model.
+// compile makes the cost model of a base.
 func (p *Problem) compile(b *base) (err error) {
 	d := p.Devices[b.device]
 	if b.tp < 1 || b.pp < 1 || b.ep < 1 || b.dp < 1 {
@@ -373,7 +379,7 @@ func (p *Problem) compile(b *base) (err error) {
 		return fmt.Errorf("%d devices for one replica, and there are %d %s", b.gpus, d.Count, d.Profile.Name)
 	}
 	o := p.Options
-	o.Engine = "ideal" // what an engine adds is the simulator's
+	o.Engine = "ideal" // the simulator adds the engine's own times
 	o.TP = b.tp
 	if err := split(&o, b); err != nil {
 		return err
@@ -395,7 +401,8 @@ func (p *Problem) compile(b *base) (err error) {
 	return err
 }
 
-// Estimates are the deployments of a problem's space, each estimated, by their bound.
+// Estimates lists the deployments of a problem's space with their estimates, ordered by their
+// bounds.
 func (p *Problem) Estimates(ctx context.Context) ([]*Candidate, error) {
 	if err := p.Check(); err != nil {
 		return nil, err
@@ -456,8 +463,8 @@ func (p *Problem) Estimates(ctx context.Context) ([]*Candidate, error) {
 	return out, nil
 }
 
-// byBound orders candidates: possible ones first, by what they cost at least, then by
-// estimated cost, then by what they are.
+// byBound orders candidates: possible ones first, then by lower bound of their cost, then by
+// estimated cost, then by their settings.
 func byBound(a, b *Candidate) int {
 	switch {
 	case (a.Why == "") != (b.Why == ""):

@@ -10,19 +10,19 @@ import (
 	"github.com/OWNER/ridgeline/internal/input"
 )
 
-// Quote is a price of one device, in USD an hour.
+// Quote is the price of one device, in USD an hour.
 type Quote struct {
 	Device string  `yaml:"device"`
 	Price  float64 `yaml:"usd_per_hour"`
-	Date   string  `yaml:"date"`   // of what it is from
-	Source string  `yaml:"source"` // what it is of, and where it stands
+	Date   string  `yaml:"date"`   // when the price was read
+	Source string  `yaml:"source"` // what is priced, and where that can be read
 }
 
 //go:embed prices.yaml
 var prices []byte
 
-// ParsePrices reads a file of prices: a list of device, usd_per_hour, date and source.
-// A device without a price is left for the reader to fill and is passed over.
+// ParsePrices reads a file of prices: a list of device, usd_per_hour, date and source. A device
+// without a price is left for the reader of the file to fill in, and has none here.
 func ParsePrices(file string, data []byte) (map[string]Quote, error) {
 	var list []Quote
 	if err := input.Decode(file, data, &list); err != nil {
@@ -47,14 +47,14 @@ func ParsePrices(file string, data []byte) (map[string]Quote, error) {
 	return out, nil
 }
 
-// ExamplePrices are the prices that come with ridgeline, by device: dated, each with its
-// source, and nothing to buy by. The map is the caller's.
+// ExamplePrices returns example prices by device, each with a date and a source. They show the
+// form and are not meant for decisions. The caller may change the map.
 func ExamplePrices() map[string]Quote { return maps.Clone(examples()) }
 
 var examples = sync.OnceValue(func() map[string]Quote {
 	out, err := ParsePrices("prices.yaml", prices)
 	if err != nil {
-		panic("plan: " + err.Error()) // a test reads it
+		panic("plan: " + err.Error()) // cannot happen: a test reads the file
 	}
 	return out
 })

@@ -11,15 +11,15 @@ import (
 	"strconv"
 )
 
-// Listing is every deployment of a problem's space as a numbered row, in the order of their
-// bounds: each can be simulated by itself, on any machine, and rows of the same problem are the
-// same anywhere.
+// Listing holds the deployments of a problem's space as numbered rows, ordered by their bounds.
+// Each row can be simulated independently on any machine, and the same problem gives the same
+// rows everywhere.
 type Listing struct {
 	p          *Problem
 	Candidates []*Candidate
 }
 
-// Listing estimates all deployments.
+// Listing estimates all deployments of a problem.
 func (p *Problem) Listing(ctx context.Context) (*Listing, error) {
 	all, err := p.Estimates(ctx)
 	if err != nil {
@@ -28,8 +28,8 @@ func (p *Problem) Listing(ctx context.Context) (*Listing, error) {
 	return &Listing{p, all}, nil
 }
 
-// ID identifies the rows: equal where problems, models, devices and what they are estimated at, to
-// six digits, are.
+// ID identifies the rows: two listings have the same ID where their problems, models, devices and
+// estimates, to six digits, are the same.
 func (l *Listing) ID() string {
 	h := sha256.New()
 	p := l.p
@@ -48,12 +48,12 @@ func (l *Listing) ID() string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// Setting names what a row is, and At says it.
+// Setting names the columns that describe a row.
 func (l *Listing) Setting() []string {
 	return []string{"model", "on", "tp", "pp", "ep", "dp", "weights", "kv", "engine", "draft", "disaggregated", "max_batch", "chunk"}
 }
 
-// At is the setting of a row.
+// At returns the values that describe a row.
 func (l *Listing) At(row int) []string {
 	c := l.Candidates[row]
 	n := func(v int) string {
@@ -65,10 +65,10 @@ func (l *Listing) At(row int) []string {
 	return []string{c.Model, c.Device, strconv.Itoa(c.TP), strconv.Itoa(c.PP), strconv.Itoa(c.EP), strconv.Itoa(c.DP), c.Weights, c.KV, c.Engine, c.Draft.String(), c.Ratio.String(), n(c.MaxBatch), n(c.Chunk)}
 }
 
-// Figures names what comes of a row: the replicas and devices of the fewest that meet the
-// objective (all there are, where none do), what they cost an hour (GPUs, without prices), whether
-// they meet it, by how much of the limit what binds stays below it, what the objective limits, and
-// means.
+// Figures names the results of a row: the smallest number of replicas that meets the objective
+// (all there are devices for, where none does) and their devices, their cost for an hour (in
+// GPUs, without prices), whether they meet the objective, the margin of the figure nearest to its
+// limit, the figures that the objective limits, and means.
 func (l *Listing) Figures() []string {
 	out := []string{"replicas", "gpus", "cost_per_hour", "meets", "margin"}
 	for _, x := range l.p.Objective.Limits {
@@ -84,7 +84,7 @@ func (l *Listing) Figures() []string {
 	return append(out, "request_rate", "input_tokens", "output_tokens", "busy", "joules_per_token_at_most")
 }
 
-// Work simulates a row. It has figures, or a reason why there are none.
+// Work simulates a row. It returns figures, or the reason why there are none.
 func (l *Listing) Work(ctx context.Context, row int) (figures []float64, reason string, err error) {
 	c := l.Candidates[row]
 	switch {
@@ -100,7 +100,7 @@ func (l *Listing) Work(ctx context.Context, row int) (figures []float64, reason 
 	return o.figures(), "", nil
 }
 
-// figures are a confirmed deployment's, as Listing.Figures names them.
+// figures returns the figures of a confirmed deployment, in the order of Listing.Figures.
 func (o *Confirmed) figures() []float64 {
 	meets := 0.0
 	if o.Meets {
@@ -114,16 +114,16 @@ func (o *Confirmed) figures() []float64 {
 	for i, v := range out {
 		if math.IsNaN(v) {
 			out[i] = 0
-		} else if math.IsInf(v, 0) { // a margin below a limit of what never ends
+		} else if math.IsInf(v, 0) { // the margin of a time without end
 			out[i] = math.Copysign(math.MaxFloat64, v)
 		}
 	}
 	return out
 }
 
-// Choose makes the plan of rows that were all simulated: figures of each, nil where a row has none.
-// The finalists are simulated again, for what rows do not keep, and must come out as they are
-// there.
+// Choose makes the plan from rows that were all simulated; figures has those of each row, nil
+// where a row has none. The finalists are simulated once more, because rows do not hold
+// everything; their figures must come out the same.
 func (l *Listing) Choose(ctx context.Context, figures [][]float64) (*Plan, error) {
 	if len(figures) != len(l.Candidates) {
 		return nil, fmt.Errorf("%d rows, and the space has %d deployments", len(figures), len(l.Candidates))
@@ -176,7 +176,7 @@ func (l *Listing) Choose(ctx context.Context, figures [][]float64) (*Plan, error
 	return out, nil
 }
 
-// near reports whether figures are equal but for rounding, which machines differ in.
+// near reports whether figures are equal except for rounding, in which machines differ.
 func near(a, b []float64) bool {
 	return slices.EqualFunc(a, b, func(x, y float64) bool {
 		return x == y || math.Abs(x-y) <= 1e-9*math.Max(math.Abs(x), math.Abs(y))

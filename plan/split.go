@@ -17,7 +17,7 @@ func split(o *costmodel.Options, b *base) error {
 	return nil
 }
 
-// refused says why an engine does not split a base so, "" where it does: vLLM spreads experts
+// refused says why an engine cannot divide a base this way, "" where it can: vLLM spreads experts
 // over all devices of a replica or over none (--enable-expert-parallel).
 func refused(engine string, b *base) string {
 	if strings.HasPrefix(engine, "vllm") && b.ep > 1 && b.ep != b.gpus {

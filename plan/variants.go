@@ -11,17 +11,18 @@ import (
 	"github.com/OWNER/ridgeline/serving"
 )
 
-// Drafted is speculative decoding as a plan may vary it; the zero value is none.
+// Drafted describes speculative decoding as a plan may vary it; the zero value stands for none.
 type Drafted struct {
-	// Name is what drafts: "ngram", "mtp", or how an engine loads the model.
+	// Name says what drafts tokens: "ngram", "mtp", or the name under which an engine loads a
+	// model.
 	Name       string
-	Model      *arch.Model // that drafts; nil for the first two
-	Tokens     int         // a step
-	Acceptance float64     // of each
+	Model      *arch.Model // the model that drafts; nil for "ngram" and "mtp"
+	Tokens     int         // number of drafted tokens in a step
+	Acceptance float64     // probability that a drafted token is accepted
 }
 
-// ParseDrafted reads NAME:TOKENS@ACCEPTANCE, as in mtp:2@0.8, or none. open finds a model by its
-// name.
+// ParseDrafted reads NAME:TOKENS@ACCEPTANCE, such as mtp:2@0.8, or none. open finds a model by
+// its name.
 func ParseDrafted(s string, open func(string) (*arch.Model, error)) (d Drafted, err error) {
 	if s == "none" {
 		return d, nil
@@ -49,7 +50,7 @@ func ParseDrafted(s string, open func(string) (*arch.Model, error)) (d Drafted, 
 	return d, nil
 }
 
-// String is how it is written; "" for none.
+// String returns the text that ParseDrafted reads; "" for none.
 func (d Drafted) String() string {
 	if d.Tokens == 0 {
 		return ""
@@ -57,7 +58,7 @@ func (d Drafted) String() string {
 	return fmt.Sprintf("%s:%d@%g", d.Name, d.Tokens, d.Acceptance)
 }
 
-// of is the speculation of a base, nil for none.
+// of returns the speculation of a base, nil for none.
 func (d Drafted) of(c *costmodel.Compiled) (*costmodel.Speculation, error) {
 	if d.Tokens == 0 {
 		return nil, nil
@@ -80,14 +81,15 @@ func (d Drafted) of(c *costmodel.Compiled) (*costmodel.Speculation, error) {
 	return s, nil
 }
 
-// Ratio is replicas that work prompts to replicas that decode what those hand over, in whole
-// numbers; the zero value is replicas that do both. A deployment has some such groups.
+// Ratio says how many replicas work prompts for how many that decode, in whole numbers; the zero
+// value stands for replicas that do both. A deployment consists of one or more such groups.
 type Ratio struct{ Prefill, Decode int }
 
-// mostOfRatio bounds each side of a ratio.
+// mostOfRatio is the largest number on each side of a ratio.
 const mostOfRatio = 64
 
-// ParseRatios reads no, yes, or PREFILL:DECODE as in 2:1. Yes is all ratios of up to four.
+// ParseRatios reads no, yes, or PREFILL:DECODE such as 2:1. With yes it returns all ratios with
+// up to four on each side.
 func ParseRatios(s string) ([]Ratio, error) {
 	switch s {
 	case "no":
@@ -115,10 +117,10 @@ func ParseRatios(s string) ([]Ratio, error) {
 // Apart reports whether prompts and decoding have replicas of their own.
 func (r Ratio) Apart() bool { return r.Prefill > 0 }
 
-// Group is the replicas of a group.
+// Group returns the number of replicas in a group.
 func (r Ratio) Group() int { return max(r.Prefill+r.Decode, 1) }
 
-// String is how it is written; "" where replicas do both.
+// String returns the ratio as it is written; "" where replicas do both.
 func (r Ratio) String() string {
 	if !r.Apart() {
 		return ""
@@ -126,7 +128,7 @@ func (r Ratio) String() string {
 	return fmt.Sprintf("%d:%d", r.Prefill, r.Decode)
 }
 
-// apart is the ratio's groups, n of them, for a deployment.
+// apart returns how n groups of the ratio divide the replicas of a deployment.
 func (r Ratio) apart(d *serving.Deployment, n int) (*serving.Apart, error) {
 	if !r.Apart() {
 		return nil, nil
@@ -134,10 +136,10 @@ func (r Ratio) apart(d *serving.Deployment, n int) (*serving.Apart, error) {
 	return d.Apart(n*r.Prefill, n*r.Decode, 0)
 }
 
-// underApart is under for a group of replicas for prompts and others that decode:
+// underApart estimates a group in which some replicas work prompts and others decode:
 //
 //	prompts   M/D/1 at each replica: ρ = λ·S/prefill, wait ρ·S/(2(1−ρ))
-//	decoding  B = λ·G·T(B/decode), and no prompt in a step
+//	decoding  B = λ·G·T(B/decode), and no step has a prompt in it
 func (s *server) underApart(q quick) quick {
 	w, h := &s.t.w, &s.l.Host
 	per := s.t.per

@@ -1,6 +1,6 @@
-// Package sweep prices grids of designs: every combination of model, device, deployment
-// and workload parameters, in parallel, in a fixed order, streamed to a file that a
-// killed run can take up again.
+// Package sweep prices grids of designs: every combination of model, device, deployment and load.
+// Rows are computed in parallel and written in a fixed order to a file that a stopped run can
+// continue.
 package sweep
 
 import (
@@ -12,18 +12,18 @@ import (
 	"github.com/OWNER/ridgeline/units"
 )
 
-// MaxRows bounds a grid: past it a range is a typing error.
+// MaxRows is the largest grid that is accepted: a larger one is taken for a mistake in a range.
 const MaxRows = 1_000_000_000
 
-// Axis is a parameter and the values it takes, in order.
+// Axis is a parameter with the values it takes, in order.
 type Axis struct {
 	Name   string
 	Values []string
 }
 
-// ParseAxis reads NAME=LIST, NAME=FROM:TO:STEP (both ends included) or NAME=FROM:TO:*FACTOR.
-// Lists are comma-separated; commas inside parentheses belong to a value. Numbers are those
-// of units.ParseNumber: 2k, 1Ki, 3.8B.
+// ParseAxis reads NAME=LIST, NAME=FROM:TO:STEP (both ends included) or NAME=FROM:TO:*FACTOR. The
+// values of a list are separated by commas; a comma inside parentheses belongs to a value.
+// Numbers are read by units.ParseNumber: 2k, 1Ki, 3.8B.
 func ParseAxis(s string) (Axis, error) {
 	name, list, ok := strings.Cut(s, "=")
 	if !ok {
@@ -56,7 +56,7 @@ func ParseAxis(s string) (Axis, error) {
 	return a, nil
 }
 
-// splitList splits at commas outside parentheses.
+// splitList splits a text at the commas that are outside parentheses.
 func splitList(s string) []string {
 	var out []string
 	depth, start := 0, 0
@@ -76,7 +76,7 @@ func splitList(s string) []string {
 	return append(out, strings.TrimSpace(s[start:]))
 }
 
-// formatNumber writes a number the one way that files of rows have it.
+// formatNumber writes a number in the only form that files of rows have.
 func formatNumber(v float64, whole bool, s string) (string, error) {
 	if whole {
 		if v != math.Trunc(v) || math.Abs(v) > 1<<53 {
@@ -87,10 +87,10 @@ func formatNumber(v float64, whole bool, s string) (string, error) {
 	return strconv.FormatFloat(v, 'g', -1, 64), nil
 }
 
-// maxValues bounds the values of a range.
+// maxValues is the largest number of values of a range.
 const maxValues = 1_000_000
 
-// expandRange expands from:to:step or from:to:*factor, both ends included.
+// expandRange lists the values of from:to:step or from:to:*factor, both ends included.
 func expandRange(s string, whole bool) ([]string, error) {
 	parts := strings.Split(s, ":")
 	if len(parts) != 3 {
@@ -123,7 +123,8 @@ func expandRange(s string, whole bool) ([]string, error) {
 	}
 	var out []string
 	for i := 0; ; i++ {
-		// From the ends, not by adding up: 0:1:0.05 has 21 values that print as written.
+		// Multiplying avoids the error of repeated additions: 0:1:0.05 gives 21 values that print
+		// as they were meant.
 		v := from + float64(i)*step
 		if geometric {
 			v = from * math.Pow(step, float64(i))
@@ -131,7 +132,7 @@ func expandRange(s string, whole bool) ([]string, error) {
 		if v > to*(1+1e-12)+1e-12*step {
 			return out, nil
 		}
-		if len(out) > maxValues { // steps too small to count
+		if len(out) > maxValues { // too many values, or steps so small that they never end
 			return nil, fmt.Errorf("range %q has more than a million values", s)
 		}
 		f, err := formatNumber(round12(v), whole, fmt.Sprintf("range %q: %g", s, v))
@@ -142,7 +143,7 @@ func expandRange(s string, whole bool) ([]string, error) {
 	}
 }
 
-// round12 keeps twelve digits, so that 3·0.05 is 0.15.
+// round12 rounds to twelve digits, so that 3·0.05 gives 0.15.
 func round12(v float64) float64 {
 	r, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 12, 64), 64)
 	return r

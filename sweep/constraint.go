@@ -8,25 +8,26 @@ import (
 	"github.com/OWNER/ridgeline/units"
 )
 
-// Constraint keeps a row only if a figure compares as asked. ParseConstraint makes it.
+// Constraint keeps a row only if one of its figures compares with a value as asked.
+// ParseConstraint makes constraints.
 type Constraint struct {
-	fits   bool // that the row fits its device; the rest then means nothing
+	fits   bool // the row must fit its device; the other fields are then unused
 	figure int
 	op     string // <=, >=, <, >, =, ~
 	value  float64
 }
 
-// Approx is how near "≈" is: within 5 %.
+// Approx is the largest relative difference that counts as "≈": 5 %.
 const Approx = 0.05
 
-// operators are the comparisons in the order in which they are looked for, so that <= is
-// not read as <, and how each is kept.
+// operators lists the comparisons as they are written and as they are stored. The longer ones
+// stand first, so that <= is not taken for <.
 var operators = []struct{ written, kept string }{
 	{"<=", "<="}, {">=", ">="}, {"≤", "<="}, {"≥", ">="}, {"≈", "~"}, {"~", "~"}, {"<", "<"}, {">", ">"}, {"=", "="},
 }
 
-// ParseConstraint reads FIGURE OP VALUE, such as "params≈3.8B" or "tpot<=50ms", or "fits".
-// A time or a size that is named without its unit (tpot, cache) needs one in the value.
+// ParseConstraint reads FIGURE OP VALUE, such as "params≈3.8B" or "tpot<=50ms", or "fits". Where
+// the name of a time or size does not hold its unit (tpot, cache), the value must have one.
 func ParseConstraint(s string) (Constraint, error) {
 	s = strings.TrimSpace(s)
 	if s == "fits" {
@@ -51,21 +52,21 @@ func ParseConstraint(s string) (Constraint, error) {
 	return Constraint{}, fmt.Errorf("where %q: write FIGURE<=VALUE, FIGURE≈VALUE or fits", s)
 }
 
-// unit is what a value ends in and what it is worth in base units.
+// unit is a suffix of values and what it stands for in units without a prefix.
 type unit struct {
 	name  string
 	value float64
 }
 
-// unitsOf are the units of a quantity, longer names first.
+// unitsOf lists the units of each quantity, those with longer names first.
 var unitsOf = map[quantity][]unit{
 	seconds: {{"ms", 1e-3}, {"us", 1e-6}, {"µs", 1e-6}, {"μs", 1e-6}, {"ns", 1e-9}, {"min", 60}, {"s", 1}},
 	size: {{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
 		{"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}},
 }
 
-// read reads a value of the quantity in base units. bare says that the figure's name has
-// its unit in it, so that a number alone is clear.
+// read reads a value of the quantity and returns it in units without a prefix. bare says that the
+// name of the figure holds the unit, so that the value may be a number alone.
 func (q quantity) read(s string, bare bool) (float64, error) {
 	for _, u := range unitsOf[q] {
 		if b, ok := strings.CutSuffix(s, u.name); ok {
@@ -93,7 +94,7 @@ func (c Constraint) String() string {
 	return fmt.Sprintf("%s%s%g", figures[c.figure].name, c.op, c.value)
 }
 
-// holds reports whether a row meets the constraint; a row without figures meets none.
+// holds reports whether a row meets the constraint. A row without figures meets no constraint.
 func (c Constraint) holds(r *result) bool {
 	if !r.priced {
 		return false
@@ -117,7 +118,8 @@ func (c Constraint) holds(r *result) bool {
 	return v == c.value
 }
 
-// ParseParamTarget reads the parameter count of the iso-parametric mode, such as 3.8B.
+// ParseParamTarget reads the number of parameters that all designs of a grid are to have, such as
+// 3.8B.
 func ParseParamTarget(s string) (float64, error) {
 	v, err := units.ParseNumber(s)
 	if err == nil && v <= 0 {

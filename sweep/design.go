@@ -14,13 +14,13 @@ import (
 	"github.com/OWNER/ridgeline/models"
 )
 
-// design is a value of the parameter model, opened: a family with the options its spec or
-// preset gives, or any other model as it is.
+// design is a value of the parameter model: a family with the options that its text or preset
+// gives, or any other model, which cannot change as much.
 type design struct {
-	name    string // as the grid has it
+	name    string // the value as the grid has it
 	family  string // "" where no family made it
 	options family.Options
-	model   *arch.Model // of no family
+	model   *arch.Model // a model that no family builds
 }
 
 func openDesign(name string) (design, error) {
@@ -33,7 +33,8 @@ func openDesign(name string) (design, error) {
 	return d, err
 }
 
-// possible reports what keeps the design, with nothing else set, from being a model.
+// possible returns an error that says why the design alone, with nothing else set, is not a
+// model; nil where it is one.
 func (d design) possible(isoParams float64) error {
 	switch {
 	case isoParams > 0 && d.family == "":
@@ -45,8 +46,9 @@ func (d design) possible(isoParams float64) error {
 	return err
 }
 
-// build makes the model: a family takes every change, another model those that have a
-// meaning for it. A positive isoParams solves the width.
+// build makes the model. A family takes every change; another model takes only the changes that
+// have a meaning for it. Where isoParams is positive, the width is solved for that many
+// parameters.
 func (d design) build(ctx context.Context, changes []change, isoParams float64) (m *arch.Model, err error) {
 	if d.family == "" {
 		if isoParams > 0 {
@@ -76,7 +78,7 @@ func (d design) build(ctx context.Context, changes []change, isoParams float64) 
 	return m, err
 }
 
-// solveWidth finds the smallest even width whose model has at least params parameters.
+// solveWidth finds the smallest even width for which the model has at least params parameters.
 func solveWidth(ctx context.Context, name string, o family.Options, params float64) (*arch.Model, error) {
 	s := solve.Search{Family: name, Options: o, Step: 2, Cost: func(m *arch.Model) (float64, error) {
 		return float64(m.Params().Total), nil
@@ -93,8 +95,8 @@ func solveWidth(ctx context.Context, name string, o family.Options, params float
 	return m, err
 }
 
-// contents writes what the point's model and device are, for the identity of a grid. What
-// a family makes shows in the prices.
+// contents writes the point's model and device to the hash that identifies a grid. A model made
+// by a family is not written, because its prices are part of the hash.
 func (p *point) contents(w io.Writer) error {
 	if p.model.model != nil {
 		return modelfile.Write(w, p.model.model)

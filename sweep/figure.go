@@ -9,37 +9,37 @@ import (
 	"github.com/OWNER/ridgeline/serving"
 )
 
-// quantity is what a figure is measured in.
+// quantity says what a figure measures, and so which units its values may have.
 type quantity uint8
 
 const (
-	count quantity = iota // parameters, sequences, tokens per second
+	count quantity = iota // a plain number: parameters, sequences, tokens per second
 	seconds
 	size
 )
 
-// priced is a compiled design under one workload: what figures are read from.
+// priced is a compiled design under one load; figures are read from it.
 type priced struct {
 	at      costmodel.Pricer
 	load    costmodel.Workload
 	params  float64
-	devices float64 // of all stages and groups
+	devices float64 // number of devices in all stages and groups
 	memory  costmodel.Memory
-	prefill float64         // seconds
+	prefill float64         // seconds for the prompts
 	decode  float64         // seconds for all generated tokens
 	served  *serving.Served // nil where the grid does not simulate
 }
 
-// figure is a column that a row computes, in base units.
+// figure is a column with a result, in units without a prefix.
 type figure struct {
 	name, short string
 	in          quantity
-	more        bool // more of it is better
+	more        bool // whether larger values are better
 	of          func(*priced) float64
 }
 
-// figures are the columns a row computes, in order. cache_bytes is one sequence's cache
-// and state at full context; request_seconds is the prompt and all generated tokens.
+// figures lists the columns with results, in order. cache_bytes is the cache and state of one
+// sequence at full context; request_seconds is the time for the prompt and all generated tokens.
 var figures = [...]figure{
 	{"params", "", count, false, func(p *priced) float64 { return p.params }},
 	{"weights_bytes", "weights", size, false, func(p *priced) float64 { return p.memory.WeightsBytes }},
@@ -69,25 +69,27 @@ var figures = [...]figure{
 	{"simulate.users", "", count, true, func(p *priced) float64 { return float64(max(p.served.Users, 0)) }},
 }
 
-// analytic is how many of the figures every row has; the others are of rows that simulate
-// an engine: means and 99th percentiles over a closed loop of as many clients as the batch,
-// and the most clients that meet the grid's SLO, 0 where it has none.
+// analytic is how many of the figures every row has. The remaining ones are of rows that simulate
+// an engine: means and 99th percentiles with as many clients as the batch, each sending its next
+// request after an answer, and the largest number of clients that meets the grid's SLO, 0 where
+// the grid has none.
 const analytic = len(figures) - 8
 
-// simulated reports whether a figure needs a simulation.
+// simulated reports whether a figure comes from a simulation.
 func simulated(figure int) bool { return figure >= analytic }
 
-// step is the time of the decode step that makes the n-th token, in seconds.
+// step returns the time of the decode step that generates the n-th token, in seconds.
 func (p *priced) step(n int) float64 {
 	return p.at.Step(p.load.Batch, p.load.Prompt+n)
 }
 
-// throughput is in tokens per second, of all sequences of a batch.
+// throughput returns the tokens per second of all sequences of a batch together.
 func (p *priced) throughput(batch int, decode float64) float64 {
 	return float64(batch) * float64(p.load.Generate) / decode
 }
 
-// atLargest is the throughput of the largest batch that fits, 0 where none does.
+// atLargest returns the throughput in tokens per second of the largest batch that fits, 0 where
+// none does.
 func (p *priced) atLargest() float64 {
 	w := p.load.WithBatch(p.memory.MaxBatch)
 	if w.Batch == 0 {
@@ -96,8 +98,8 @@ func (p *priced) atLargest() float64 {
 	return p.throughput(w.Batch, p.at.Generation(w))
 }
 
-// Figures lists what a row computes, in base units; those called simulate.… only where the
-// grid names an engine to simulate.
+// Figures lists the names of the results, which are in units without a prefix. Those that begin
+// with simulate. exist only where the grid names an engine to simulate.
 func Figures() []string {
 	names := make([]string, len(figures))
 	for i, f := range figures {
@@ -106,7 +108,7 @@ func Figures() []string {
 	return names
 }
 
-// figures is how many of the figures the rows of a grid have.
+// figures returns how many of the figures the rows of the grid have.
 func (g *Grid) figures() int {
 	if g.simulates() {
 		return len(figures)
@@ -114,8 +116,8 @@ func (g *Grid) figures() int {
 	return analytic
 }
 
-// figureOf finds a figure by its name or short name; extra names are only for the message
-// that it is none.
+// figureOf finds a figure by its name or short name. extra holds further names to list in the
+// error where there is no such figure.
 func figureOf(name string, extra ...string) (int, error) {
 	for i, f := range figures {
 		if f.name == name || f.short != "" && f.short == name {

@@ -17,28 +17,30 @@ import (
 	"github.com/OWNER/ridgeline/internal/atomicfile"
 )
 
-// File is a sweep written to a file, or a shard of it.
+// File is the file of a sweep, or of one shard of it.
 //
-// Rows stream into PATH.partial, which becomes PATH by a rename when all of them are
-// there: PATH is whole or absent. PATH.partial is always a prefix of the final file, up
-// to a torn last line, so a killed run resumes from it. Two processes cannot write one
-// PATH at once.
+// Rows are written to PATH.partial, which is renamed to PATH when it is complete: PATH is whole
+// or absent. PATH.partial is always the beginning of the final file, except that its last line
+// may be torn, so that a stopped run can be continued. Two processes cannot write one PATH at the
+// same time.
 type File struct {
 	Path      string
-	Grid      *Grid  // normalised
-	Table     *Table // in place of a grid, if set
-	Shard, Of int    // 1-based; Of 0 or 1 is the whole grid
+	Grid      *Grid  // must be normalised
+	Table     *Table // rows to write in place of a grid's, if not nil
+	Shard, Of int    // the number of the shard, from 1, and of all shards; with Of 0 or 1 the file holds the whole grid
 	Resume    bool
-	Restart   bool // discard an unfinished run
+	Restart   bool // throw away the rows of an unfinished run
 	Progress  Progress
-	// Note, if there, is told what a resumed run had to do over, in a sentence.
+	// Note, if it is not nil, is called with a sentence about rows that a continued run had to
+	// compute again.
 	Note func(string)
 }
 
-// ErrNoRows is a grid none of whose rows meets the constraints.
+// ErrNoRows says that no row of a grid meets its constraints.
 var ErrNoRows = errors.New("no row meets the constraints")
 
-// Range is the rows of shard i (1-based) of n: shards differ by at most one row.
+// Range returns the rows of shard number shard (from 1) of of: from … to−1. Shards differ by at
+// most one row.
 func Range(rows, shard, of int) (from, to int) {
 	if of <= 1 {
 		return 0, rows
@@ -46,9 +48,9 @@ func Range(rows, shard, of int) (from, to int) {
 	return (shard - 1) * rows / of, shard * rows / of
 }
 
-// Run writes the file and returns what rows it has. A cancelled run leaves
-// PATH.partial to resume from. Errors of writing are atomicfile.WriteErrors; a grid of
-// which no row meets the constraints is ErrNoRows, but a shard may be without rows.
+// Run writes the file and counts its rows. A cancelled run leaves PATH.partial, from which the
+// next run continues. An error of writing is an atomicfile.WriteError. A grid of which no row
+// meets the constraints gives ErrNoRows, but a shard may be empty.
 func (o *File) Run(ctx context.Context) (rows Tally, err error) {
 	f, err := FormatOf(o.Path)
 	if err != nil {
@@ -89,7 +91,7 @@ func (o *File) Run(ctx context.Context) (rows Tally, err error) {
 	}
 	w := bufio.NewWriterSize(tee{p.f, p.sum}, 1<<16)
 	var out io.Writer = w
-	if o.Table != nil { // rows that took long are not kept back
+	if o.Table != nil { // the rows of a table take long to compute, so they are not held back in a buffer
 		out = tee{p.f, p.sum}
 	}
 	n, err := src.run(ctx, f, out, p.next, to, progress)
@@ -105,7 +107,7 @@ func (o *File) Run(ctx context.Context) (rows Tally, err error) {
 	err = errors.Join(err, p.f.Close())
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return rows, ctx.Err() // what is written stays for a resumed run
+		return rows, ctx.Err() // what has been written stays, for a run that continues
 	case err != nil:
 		return rows, o.writing(err)
 	case rows.Rows == 0 && o.Of <= 1:
@@ -125,7 +127,7 @@ func (o *File) Run(ctx context.Context) (rows Tally, err error) {
 	return rows, nil
 }
 
-// array writes the rows of a finished partial as one JSON array, a row a line.
+// array writes the rows of a finished partial file as one JSON array with one row on each line.
 func (o *File) array(partial string) error {
 	f, err := os.Open(partial)
 	if err != nil {
@@ -143,7 +145,7 @@ func (o *File) array(partial string) error {
 			if err != nil {
 				return err
 			}
-			w.WriteString(before) // its errors come back from Flush
+			w.WriteString(before) // Flush returns the error, if there is one
 			w.Write(bytes.TrimSuffix(line, []byte("\n")))
 		}
 		w.WriteString("\n]\n")
@@ -151,7 +153,8 @@ func (o *File) array(partial string) error {
 	})
 }
 
-// writing is an error of writing the file, without the temporary name.
+// writing returns an error of writing with the name of the final file in place of the partial
+// one's.
 func (o *File) writing(err error) error {
 	var p *fs.PathError
 	var l *os.LinkError
@@ -167,13 +170,13 @@ func (o *File) writing(err error) error {
 type partial struct {
 	path string
 	f    *os.File
-	rows Tally     // complete rows in it
-	next int       // first row of the grid that it lacks
-	sum  hash.Hash // of those rows' lines
+	rows Tally     // complete rows in the file
+	next int       // first row of the grid that is not in the file
+	sum  hash.Hash // hash of the lines of those rows
 }
 
-// open starts or resumes the partial file. PATH.partial.grid says which grid and shard it
-// belongs to; without one, or with an empty one, nothing was begun.
+// open starts or continues the partial file. PATH.partial.grid says which grid and shard it
+// belongs to; where that file is missing or empty, nothing has been written yet.
 func (o *File) open(f Format, head, id string, from, to int) (*partial, error) {
 	p := &partial{path: o.Path + ".partial", next: from, sum: sha256.New()}
 	old, err := os.ReadFile(p.path + ".grid")
@@ -192,13 +195,14 @@ func (o *File) open(f Format, head, id string, from, to int) (*partial, error) {
 	switch info, err := os.Stat(o.Path); {
 	case err == nil && info.IsDir():
 		return nil, fmt.Errorf("%s is a folder", o.Path)
-	case err != nil && !errors.Is(err, fs.ErrNotExist): // links in a circle
+	case err != nil && !errors.Is(err, fs.ErrNotExist): // such as symbolic links in a circle
 		return nil, o.writing(err)
 	}
 	if _, err := os.Stat(filepath.Dir(o.Path)); err != nil {
 		return nil, fmt.Errorf("%s: its folder does not exist: make it first, or name another", o.Path)
 	}
-	// The partial first: a kill between the two leaves a file that counts as nothing.
+	// The partial file is created first. A kill between the two steps then leaves a file that
+	// counts as empty.
 	if p.f, err = os.Create(p.path); err != nil {
 		return nil, err
 	}
@@ -217,18 +221,18 @@ func (o *File) open(f Format, head, id string, from, to int) (*partial, error) {
 	return p, nil
 }
 
-// PartialError says why an unfinished run stands in the way. File.Restart begins again in
-// its place; where it is Resumable, File.Resume goes on with it.
+// PartialError says why an unfinished run cannot be continued without being asked. File.Restart
+// throws it away; where Resumable is true, File.Resume continues it.
 type PartialError struct {
-	Path      string // of the unfinished rows
+	Path      string // path of the file with the unfinished rows
 	Problem   string // "is an unfinished run"
 	Resumable bool
 }
 
 func (e *PartialError) Error() string { return e.Path + " " + e.Problem }
 
-// resume finds where to go on: behind the last row that is as this grid writes it. What
-// follows, a torn last line most often, is cut off and computed again.
+// resume finds where to continue: after the last row that is written as this grid would write it.
+// What follows is cut off and computed again; most often it is a torn last line.
 func (o *File) resume(p *partial, f Format, head string, to int) (err error) {
 	if p.f, err = os.OpenFile(p.path, os.O_RDWR|os.O_CREATE, 0o666); err != nil {
 		return err
@@ -257,14 +261,14 @@ func (o *File) resume(p *partial, f Format, head string, to int) (err error) {
 	return nil
 }
 
-// scan reads the whole lines of the file and returns where the good ones end, and what is
-// wrong with the next if it is neither torn nor the end of a shard.
+// scan reads the complete lines of the file. It returns the position after the last good one, and
+// what is wrong with the next line if that is neither torn nor the end of a shard.
 func (o *File) scan(p *partial, f Format, head string, to int) (good int64, damage, err error) {
 	r := lines(p.f)
 	for rest := head; rest != ""; {
 		line, err := readLine(r)
 		if err == io.EOF && strings.HasPrefix(rest, string(line)) {
-			return 0, nil, nil // not even the header is whole
+			return 0, nil, nil // not even the header is complete
 		}
 		if err != nil && err != io.EOF && !errors.Is(err, errLongLine) {
 			return 0, nil, err

@@ -14,20 +14,20 @@ import (
 	"github.com/OWNER/ridgeline/internal/plain"
 )
 
-// Format is how rows are written.
+// Format is the format of a file of rows.
 type Format uint8
 
-// The formats. Parquet is made from either by the converter in sweep/parquet.
+// The formats of rows. The converter in sweep/parquet makes Parquet files from both.
 const (
 	CSV Format = iota
 	JSONL
 )
 
-// isArray reports whether a file holds its rows as one JSON array: a line for each of them
-// between one that opens and one that closes it.
+// isArray reports whether a file holds its rows as one JSON array: a line with [, one line for
+// each row, and a line with ].
 func isArray(path string) bool { return strings.EqualFold(filepath.Ext(path), ".json") }
 
-// FormatOf picks the format of a file's rows by its ending.
+// FormatOf returns the format that the ending of a file's name stands for.
 func FormatOf(path string) (Format, error) {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".csv":
@@ -38,8 +38,8 @@ func FormatOf(path string) (Format, error) {
 	return 0, fmt.Errorf("%s: rows are kept in files that end in .csv, .jsonl or .json", path)
 }
 
-// Columns lists a row's columns in order: its number, what varies, the settings people ask
-// for though they are fixed, the verdict, the figures.
+// Columns lists the columns of a row in order: its number, the parameters that vary, the settings
+// that readers need though they are fixed, the verdict, and the figures.
 func (g *Grid) Columns() []string {
 	cols := []string{"row"}
 	for _, a := range g.Axes {
@@ -53,8 +53,8 @@ func (g *Grid) Columns() []string {
 	return append(append(cols, "status", "reason"), Figures()[:g.figures()]...)
 }
 
-// Column finds the column a name means: the column itself, another spelling of a parameter
-// (hardware is on) or a figure's short name (tpot is tpot_seconds).
+// Column finds the column that a name means: the column itself, another spelling of a parameter
+// (hardware for on) or a figure's short name (tpot for tpot_seconds).
 func Column(name string, columns []string) (string, bool) {
 	names := []string{name}
 	if p, err := parameterOf(name); err == nil {
@@ -71,24 +71,24 @@ func Column(name string, columns []string) (string, bool) {
 	return name, false
 }
 
-// Header is the first line of a file, "" where the format has none.
+// Header returns the first line of a file, "" where the format has no header.
 func (f Format) Header(g *Grid) string {
 	return f.head(g.Columns())
 }
 
-// encoder writes rows; one for each worker.
+// encoder writes rows; each worker has its own.
 type encoder struct {
 	f     Format
 	g     *Grid
 	names [][]byte   // JSON keys, quoted, with their colon
-	vals  [][][]byte // axis values as the format writes them
+	vals  [][][]byte // values of each axis as the format writes them
 	fixed [][]byte   // values of the fixed columns
-	// usual is, where the grid names no fidelity, that of each device of the axis on, and of
-	// the only device where it does not vary: a column after the fixed ones.
+	// usual holds the fidelity of each device where the grid names none, and of the only device
+	// where the device does not vary. It is written in a column after the fixed ones.
 	usual [][]byte
-	on    int // the axis of devices, -1 where there is one device
+	on    int // the axis of devices, -1 where the device does not vary
 	num   []byte
-	col   int // of the row being written
+	col   int // column of the value to be written next
 }
 
 func (f Format) encoder(g *Grid) *encoder {
@@ -129,7 +129,7 @@ func (f Format) encoder(g *Grid) *encoder {
 	return e
 }
 
-// value writes a parameter's value as the format has it.
+// value writes a parameter's value as the format requires.
 func (f Format) value(parameter, v string) []byte {
 	if p, err := parameterOf(parameter); f == JSONL && err == nil && p.kind != text {
 		if _, err := strconv.ParseFloat(v, 64); err == nil {
@@ -139,7 +139,7 @@ func (f Format) value(parameter, v string) []byte {
 	return f.text(v)
 }
 
-// text quotes a text as the format needs.
+// text quotes a text as the format requires.
 func (f Format) text(v string) []byte {
 	if f == CSV {
 		v = plain.Cell(v)
@@ -167,8 +167,8 @@ func (e *encoder) put(b *bytes.Buffer, v []byte) {
 	e.col++
 }
 
-// setting appends what a row begins with, whatever its price: its number and the values of
-// its parameters. No other row begins so.
+// setting appends the part of a row that does not depend on its price: the row's number and the
+// values of its parameters. No other row begins the same way.
 func (e *encoder) setting(b *bytes.Buffer, i int, at []int) {
 	e.col = 0
 	e.num = strconv.AppendInt(e.num[:0], int64(i), 10)
@@ -180,7 +180,7 @@ func (e *encoder) setting(b *bytes.Buffer, i int, at []int) {
 		e.put(b, v)
 	}
 	switch {
-	case len(e.usual) == 0: // it varies
+	case len(e.usual) == 0: // the fidelity varies and has a column already
 	case e.on >= 0:
 		e.put(b, e.usual[at[e.on]])
 	default:
@@ -188,7 +188,7 @@ func (e *encoder) setting(b *bytes.Buffer, i int, at []int) {
 	}
 }
 
-// row appends a row.
+// row appends a whole row.
 func (e *encoder) row(b *bytes.Buffer, i int, at []int, r *result) {
 	e.setting(b, i, at)
 	e.put(b, e.f.text(r.status()))

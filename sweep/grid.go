@@ -11,23 +11,23 @@ import (
 	"strings"
 )
 
-// Grid is every combination of the axes' values: the last axis varies fastest. Axes stand
-// in the order in which they were declared, and so do a file's rows and columns. Fixed
-// holds the parameters that do not vary, by name.
+// Grid holds every combination of the axes' values; the last axis varies fastest. The axes, a
+// file's rows and its columns are in the order in which the axes were declared. Fixed holds, by
+// name, the parameters that do not vary.
 type Grid struct {
 	Axes  []Axis
 	Fixed map[string]string
 	Where []Constraint
-	// IsoParams, if positive, solves the width of each family spec so that the parameter
-	// count is the smallest one not below it.
+	// IsoParams, if positive, makes every design of a family equally large: its width is the
+	// smallest with which it has at least this many parameters.
 	IsoParams float64
 
-	varied [][]set        // what each value of each axis sets, once Normalise has read them
-	fixed  map[string]set // by parameter
+	varied [][]set        // what each value of each axis sets; filled in by Normalise
+	fixed  map[string]set // what each fixed parameter sets, by name
 }
 
-// Fix gives a parameter one value, in place of any value or axis that the grid has for it
-// under whatever spelling.
+// Fix gives a parameter one value. It replaces any value or axis that the grid has for the
+// parameter under any of its spellings.
 func (g *Grid) Fix(name, value string) error {
 	p, err := g.drop(name)
 	if err != nil {
@@ -41,8 +41,9 @@ func (g *Grid) Fix(name, value string) error {
 	return nil
 }
 
-// Vary lets a parameter vary in place of any value the grid has for it. An axis of the same
-// parameter is replaced where it stands; else the new one comes last, or first if lead.
+// Vary makes a parameter vary, in place of any value that the grid has for it. An axis of the
+// same parameter is replaced where it stands; otherwise the new axis comes last, or first if lead
+// is true.
 func (g *Grid) Vary(a Axis, lead bool) error {
 	p, err := g.drop(a.Name)
 	if err != nil {
@@ -60,7 +61,7 @@ func (g *Grid) Vary(a Axis, lead bool) error {
 	return nil
 }
 
-// drop forgets the fixed value of a parameter, under all its spellings.
+// drop removes the fixed value of a parameter under all spellings.
 func (g *Grid) drop(name string) (*parameter, error) {
 	p, err := parameterOf(name)
 	if err != nil {
@@ -76,11 +77,11 @@ func sameParameter(a, b string) bool {
 	return err == nil && err2 == nil && p == q
 }
 
-// Normalise fills in what the grid does not say, reads every value once, and reports the
-// first that means nothing: an unknown model, device, format or name, a number out of
-// range, a parameter given twice under two spellings, an empty or too large grid.
+// Normalise fills in what the grid does not say and reads every value once. It returns an error
+// for the first value that is wrong: an unknown model, device, format or parameter, a number out
+// of range, a parameter given twice under two spellings, or a grid that is empty or too large.
 func (g *Grid) Normalise() error {
-	given := map[string]string{} // how the grid spells each parameter
+	given := map[string]string{} // the spelling under which the grid gives each parameter
 	fixed := map[string]string{}
 	for _, n := range slices.Sorted(maps.Keys(g.Fixed)) {
 		p, err := parameterOf(n)
@@ -169,8 +170,8 @@ func (g *Grid) read() error {
 	return nil
 }
 
-// checkModels refuses a model that no row could have: without other model parameters a
-// row's model is the one named.
+// checkModels returns an error for a model that cannot be built. Where no other parameter of the
+// model varies, a row's model is the one that the grid names.
 func (g *Grid) checkModels() error {
 	for _, p := range parameters {
 		if p.role == modelParam && p.name != "model" && (g.varies(p.name) || g.Fixed[p.name] != "") {
@@ -197,7 +198,7 @@ func (g *Grid) varies(name string) bool {
 	return slices.ContainsFunc(g.Axes, func(a Axis) bool { return a.Name == name })
 }
 
-// Rows is the number of combinations.
+// Rows returns the number of combinations.
 func (g *Grid) Rows() int {
 	n := 1
 	for _, a := range g.Axes {
@@ -206,15 +207,15 @@ func (g *Grid) Rows() int {
 	return n
 }
 
-// probes is how many values of an axis the grid's identity prices.
+// probes is how many values of an axis are priced for the hash that identifies a grid.
 const probes = 64
 
-// Hash identifies a normalised grid and what it prices: shards and resumed runs must agree
-// on it. It covers the words of the grid, the contents of every model and device that it
-// names, whatever file they come from, and the prices of some of its rows: the first row,
-// the last, and for up to 64 values each of model, device and fidelity one. So rows of two
-// versions of a file, of a calibration or of ridgeline itself are not mixed. Prices count
-// to six digits, so that machines that round differently agree.
+// Hash identifies a normalised grid and the prices of its rows; shards and continued runs must
+// agree on it. It covers the text of the grid, the contents of every model and device that the
+// grid names, whichever file they come from, and the prices of some rows: the first, the last,
+// and one for each of up to 64 values of model, device and fidelity. So rows computed from two
+// versions of a file, of a calibration or of ridgeline are never mixed. Prices count to six
+// digits, because machines may round differently.
 func (g *Grid) Hash(ctx context.Context) (string, error) {
 	var where []string
 	for _, c := range g.Where {
@@ -261,7 +262,7 @@ func (g *Grid) Hash(ctx context.Context) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)[:8]), nil
 }
 
-// probeRows are the rows whose prices the grid's identity covers.
+// probeRows lists the rows whose prices the hash covers.
 func (g *Grid) probeRows() []int {
 	rows := []int{0}
 	stride := g.Rows()
@@ -278,7 +279,7 @@ func (g *Grid) probeRows() []int {
 	return append(rows, g.Rows()-1)
 }
 
-// place splits a row number into the index of each axis' value.
+// place writes into at, for each axis, the index of its value in the given row.
 func (g *Grid) place(row int, at []int) {
 	for i := len(g.Axes) - 1; i >= 0; i-- {
 		n := len(g.Axes[i].Values)
@@ -287,5 +288,5 @@ func (g *Grid) place(row int, at []int) {
 	}
 }
 
-// oneLine keeps a reason on one line.
+// oneLine joins the lines of a reason into one.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -10,25 +10,27 @@ import (
 	"strings"
 )
 
-// mark is the first line of a shard: which rows of which grid it has. The whole grid's
-// file has none.
+// mark is the first line of a shard's file. It says which rows of which grid the file has. The
+// file of a whole grid has no mark.
 type mark struct {
 	Grid string `json:"grid"`
-	Rows int    `json:"rows"` // of the whole grid
+	Rows int    `json:"rows"` // number of rows of the whole grid
 	From int    `json:"from"`
 	To   int    `json:"to"`
-	// Figures is how many numbers end a row of a Table; a grid's follow from its columns.
+	// Figures is how many numbers end each row of a Table. For a grid the number follows from its
+	// columns.
 	Figures int `json:"figures,omitempty"`
 }
 
-// end is the last line of a shard: that it is whole, how many rows it has and their digest.
-// Merge needs it, for rows that a constraint left out look like rows that were lost.
+// end is the last line of a shard's file: its presence says that the file is whole, and it holds
+// the number of rows and their digest. Merge needs it, because a row left out by a constraint
+// looks like a row that was lost.
 type end struct {
 	Rows   int    `json:"rows"`
-	SHA256 string `json:"sha256"` // of the lines between the header and this one, its first 16 digits
+	SHA256 string `json:"sha256"` // first 16 hexadecimal digits of the hash of the lines between the header and this line
 }
 
-// What the marks begin with. In CSV they are comments.
+// The texts that the marks begin with. In CSV they are comments.
 const (
 	csvMark   = "# ridgeline sweep "
 	csvEnd    = "# ridgeline sweep end "
@@ -48,7 +50,7 @@ func markLine(f Format, csv, jsonl string, v any) string {
 	return jsonl + string(b) + jsonClose + "\n"
 }
 
-// isEnd reports whether a line is one that end.line wrote, or the beginning of one.
+// isEnd reports whether a line was written by end.line, or is the beginning of such a line.
 func isEnd(f Format, line []byte) bool {
 	if f == CSV {
 		return bytes.HasPrefix(line, []byte(csvEnd))
@@ -69,7 +71,7 @@ func readEnd(f Format, line []byte) (e end, ok bool) {
 func unmark(f Format, csv, jsonl string, line []byte, v any) bool {
 	text, ok := strings.CutSuffix(string(line), "\n")
 	if !ok {
-		return false // cut off in the middle
+		return false // the line was cut off in the middle
 	}
 	if f == CSV {
 		text, ok = strings.CutPrefix(text, csv)
@@ -79,10 +81,10 @@ func unmark(f Format, csv, jsonl string, line []byte, v any) bool {
 	return ok && json.Unmarshal([]byte(text), v) == nil
 }
 
-// digest is the sum of a shard's rows as its end has it.
+// digest returns the hash of a shard's rows as its last line has it.
 func digest(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)[:8]) }
 
-// tee writes rows to a file and into their digest.
+// tee writes rows to a file and adds them to their hash.
 type tee struct {
 	w io.Writer
 	h hash.Hash

@@ -12,20 +12,20 @@ import (
 	"github.com/OWNER/ridgeline/internal/input"
 )
 
-// shard is a checked part of a grid's rows.
+// shard is one file of a grid's rows that was found to be whole.
 type shard struct {
 	mark
 	path       string
-	header     string   // of CSV
-	columns    []string // nil where a JSON shard has no rows
+	header     string   // of a CSV file
+	columns    []string // nil where a JSON file has no rows
 	rows       int
-	begin, end int64 // where its rows lie in the file, in bytes
+	begin, end int64 // where the rows begin and end in the file, in bytes
 }
 
-// Merge joins the shards of one grid into w, which then holds what one run of the whole
-// grid writes. It reads every row before it writes one, and refuses shards of different
-// grids, overlaps, gaps, and shards that are not as the sweep left them: cut, changed, or
-// of rows that are not theirs.
+// Merge joins the shards of one grid and writes to w what a single run of the whole grid would
+// write. It reads all rows before it writes the first. It refuses shards of different grids,
+// shards that overlap or leave gaps, and shards that were cut or changed since the sweep wrote
+// them or that hold rows of other shards.
 func Merge(ctx context.Context, w io.Writer, paths []string) error {
 	if len(paths) == 0 {
 		return errors.New("merge: no shards given")
@@ -63,7 +63,7 @@ func Merge(ctx context.Context, w io.Writer, paths []string) error {
 	return nil
 }
 
-// adjoin checks that shards are of one grid and have each of its rows once.
+// adjoin returns an error unless the shards are of one grid and hold each of its rows once.
 func adjoin(shards []*shard) error {
 	first, next, rows := shards[0], 0, 0
 	var columns []string
@@ -92,7 +92,7 @@ func adjoin(shards []*shard) error {
 	return nil
 }
 
-// checkShard reads a shard and holds every line of it to what a sweep writes.
+// checkShard reads a shard and compares every line with what a sweep writes.
 func checkShard(ctx context.Context, f Format, path string) (*shard, error) {
 	file, err := input.Open(path)
 	if err != nil {
@@ -158,7 +158,8 @@ func checkShard(ctx context.Context, f Format, path string) (*shard, error) {
 	}
 }
 
-// headed reports whether columns are those of a sweep: a row's number first, and none twice.
+// headed reports whether columns are those of a sweep: the row's number comes first, and no name
+// occurs twice.
 func headed(columns []string, figured int) bool {
 	if figured == 0 {
 		figured = analytic
@@ -166,7 +167,7 @@ func headed(columns []string, figured int) bool {
 	return len(columns) > figured && columns[0] == "row" && twice(columns) == ""
 }
 
-// twice is a name that stands twice in a list, "" if none does.
+// twice returns a name that occurs twice in a list, or "".
 func twice(names []string) string {
 	seen := map[string]bool{}
 	for _, n := range names {
@@ -178,7 +179,7 @@ func twice(names []string) string {
 	return ""
 }
 
-// copyRows copies the rows of a checked shard.
+// copyRows copies the rows of a shard that was checked.
 func (s *shard) copyRows(w io.Writer) error {
 	file, err := os.Open(s.path)
 	if err != nil {

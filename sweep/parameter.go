@@ -19,13 +19,14 @@ import (
 	"github.com/OWNER/ridgeline/units"
 )
 
-// role says what a parameter belongs to; it decides what is rebuilt when it changes.
+// role says which part of a row a parameter belongs to, and so what must be built again when it
+// changes.
 type role uint8
 
 const (
-	modelParam  role = iota // rebuilds the model
-	deployParam             // recompiles it
-	loadParam               // workload and fidelity: evaluates a compiled point
+	modelParam  role = iota // a change builds the model again
+	deployParam             // a change compiles the model again
+	loadParam               // load and fidelity: a change only prices the compiled model again
 )
 
 // kind says how the values of a parameter are written.
@@ -37,24 +38,24 @@ const (
 	whole              // a whole number
 )
 
-// point is the setting of one row: what its parameters say, read.
+// point holds the setting of one row: the values of its parameters after reading.
 type point struct {
 	model    design
-	changes  []change // model parameters beside the model itself
+	changes  []change // model parameters other than the model itself
 	device   *hardware.Profile
 	options  costmodel.Options
-	load     costmodel.Workload // Batch is 0 where the largest that fits is asked for
+	load     costmodel.Workload // a Batch of 0 stands for the largest that fits
 	fidelity costmodel.Fidelity
 	ask      ask
 }
 
-// change is a model parameter and its value as a family spec has it.
+// change is a model parameter and its value, written as in the text of a family's model.
 type change struct{ name, value string }
 
-// set gives a point one parameter's value.
+// set sets one parameter of a point.
 type set func(*point)
 
-// parameter is what a grid can vary or fix.
+// parameter is something that a grid can vary or fix.
 type parameter struct {
 	name    string
 	aliases []string
@@ -62,14 +63,14 @@ type parameter struct {
 	kind    kind
 	initial string // the value where a grid says nothing, "" for the model's or device's own
 	doc     string
-	// read checks a value and returns what sets it. Every value of a grid is read once,
-	// before the first row, so that a misspelt one stops the sweep at once.
+	// read checks a value and returns the function that sets it. All values of a grid are read
+	// before the first row is computed, so that a misspelt one stops the sweep at once.
 	read func(value string) (set, error)
 }
 
-// parameters is everything that a grid can vary, in the order in which lists that are
-// given without --vary become axes. Those of models, model and the ones that adjust knows
-// apart, need a family.
+// parameters lists all that a grid can vary. Lists of values given without --vary become axes in
+// this order. The model parameters apply to families only, except the model itself and those that
+// adjust handles.
 var parameters = []parameter{
 	{"model", []string{"layout"}, modelParam, text, "", "presets, family specs, files", readModel},
 	{"d", []string{"depth"}, modelParam, whole, "", "depth of a family", option("d")},
@@ -125,17 +126,18 @@ var parameters = []parameter{
 		plainNumber(1e-3, 1e9, func(p *point, v float64) { p.ask.slo.TPOT = v / 1e3 })},
 }
 
-// ask is what a row simulates.
+// ask says what a row simulates.
 type ask struct {
-	engine *serving.Profile // nil: nothing
+	engine *serving.Profile // nil for no simulation
 	spread float64
 	slo    serving.SLO
 }
 
-// simulates reports whether rows of the grid are simulated.
+// simulates reports whether the rows of the grid are simulated.
 func (g *Grid) simulates() bool { return g.varies("simulate") || g.Fixed["simulate"] != "" }
 
-// checkSimulated refuses what only a simulation could answer in a grid that has none.
+// checkSimulated returns an error for a grid that asks for results of a simulation but simulates
+// nothing.
 func (g *Grid) checkSimulated() error {
 	if g.simulates() {
 		return nil
@@ -161,7 +163,7 @@ func readEngine(value string) (set, error) {
 	return func(p *point) { p.ask.engine = e }, nil
 }
 
-// plainNumber reads a number in a range.
+// plainNumber returns a reader of numbers from least to most.
 func plainNumber(least, most float64, to func(*point, float64)) func(string) (set, error) {
 	return func(value string) (set, error) {
 		v, err := strconv.ParseFloat(value, 64)
@@ -172,10 +174,10 @@ func plainNumber(least, most float64, to func(*point, float64)) func(string) (se
 	}
 }
 
-// shown are the parameters that have a column though they do not vary.
+// shown lists the parameters that have a column even where they are fixed.
 var shown = []string{"model", "on", "prompt", "generate", "batch", "fidelity"}
 
-// ParamNames lists what can be varied, sorted.
+// ParamNames lists the names of the parameters that can vary, sorted.
 func ParamNames() []string {
 	var names []string
 	for _, p := range parameters {
@@ -185,15 +187,15 @@ func ParamNames() []string {
 	return names
 }
 
-// Parameter describes what a grid can vary or fix.
+// Parameter describes a parameter that a grid can vary or fix.
 type Parameter struct {
 	Name    string
 	Aliases []string
 	Default string // where a grid says nothing; "" for the model's or device's own
-	Doc     string // what it is, or what may be written, in a few words
+	Doc     string // what the parameter is, or what may be written for it, in a few words
 }
 
-// Parameters describes all parameters, in the order in which lists become axes.
+// Parameters describes all parameters, in the order in which lists of values become axes.
 func Parameters() []Parameter {
 	out := make([]Parameter, len(parameters))
 	for i, p := range parameters {
@@ -202,11 +204,11 @@ func Parameters() []Parameter {
 	return out
 }
 
-// Lists names the parameters whose values can be a comma list wherever they are given, in
-// the order in which such lists become axes.
+// Lists names the parameters for which a comma-separated list may be given anywhere, in the order
+// in which such lists become axes.
 func Lists() []string { return []string{"model", "on"} }
 
-// parameterOf finds a parameter by any of its spellings; - and _ are alike.
+// parameterOf finds a parameter by any of its spellings; - and _ mean the same.
 func parameterOf(name string) (*parameter, error) {
 	name = strings.ReplaceAll(name, "-", "_")
 	for i := range parameters {
@@ -226,7 +228,7 @@ func parameterOf(name string) (*parameter, error) {
 	return nil, fmt.Errorf("unknown parameter %q (know %s)", name, strings.Join(ParamNames(), ", "))
 }
 
-// naming says which parameter an error is about, where the error does not.
+// naming adds the parameter's name to an error that does not have it.
 func (p *parameter) naming(verb string, err error) error {
 	if s := err.Error(); strings.HasPrefix(s, p.name+" ") || strings.HasPrefix(s, p.name+":") || p.name == "model" || p.name == "on" {
 		return err
@@ -234,7 +236,7 @@ func (p *parameter) naming(verb string, err error) error {
 	return fmt.Errorf("%s%s: %w", verb, p.name, err)
 }
 
-// canonical writes a value the one way that files of rows have it: 2k becomes 2000.
+// canonical writes a value in the only form that files of rows have: 2k becomes 2000.
 func (p *parameter) canonical(value string) (string, error) {
 	if value == "" {
 		return "", fmt.Errorf("an empty value")
@@ -252,7 +254,7 @@ func (p *parameter) canonical(value string) (string, error) {
 	return formatNumber(v, p.kind == whole, value)
 }
 
-// option reads a model parameter, which is an option of family specs.
+// option returns a reader for a model parameter, which is an option of families.
 func option(name string) func(string) (set, error) {
 	return func(value string) (set, error) {
 		if err := new(family.Options).Set(name, value); err != nil {
@@ -262,7 +264,7 @@ func option(name string) func(string) (set, error) {
 	}
 }
 
-// named reads a value that is one of a few names.
+// named returns a reader of values from a fixed list of names.
 func named[T any](parse func(string) (T, error), to func(*point, T)) func(string) (set, error) {
 	return func(value string) (set, error) {
 		v, err := parse(value)
@@ -273,7 +275,8 @@ func named[T any](parse func(string) (T, error), to func(*point, T)) func(string
 	}
 }
 
-// tokens reads a number of the workload; max, which only a batch can be, is 0.
+// tokens returns a reader of a number of the workload. The word max, which only a batch may be,
+// is read as 0.
 func tokens(to func(*costmodel.Workload, int)) func(string) (set, error) {
 	return func(value string) (set, error) {
 		if value == "max" {
@@ -292,7 +295,8 @@ func tokens(to func(*costmodel.Workload, int)) func(string) (set, error) {
 	}
 }
 
-// readRanks reads how many devices share the work in one way.
+// readRanks returns a reader of the number of devices that share the work in one of the possible
+// ways.
 func readRanks(name string, to func(*costmodel.Options, int)) func(string) (set, error) {
 	return func(value string) (set, error) {
 		n, err := strconv.Atoi(value)

@@ -14,14 +14,14 @@ import (
 	"github.com/OWNER/ridgeline/internal/input"
 )
 
-// Objective is a figure and whether more of it is better.
+// Objective is a figure, and whether larger values of it are better.
 type Objective struct {
 	Figure string
 	More   bool
 }
 
-// ParseObjectives reads a comma list of figures. Throughput and largest batch are better
-// when larger, all else when smaller; +NAME and -NAME say it outright.
+// ParseObjectives reads names of figures separated by commas. Larger throughput and largest batch
+// are better, and smaller values of everything else; +NAME and -NAME say the direction outright.
 func ParseObjectives(s string) ([]Objective, error) {
 	var out []Objective
 	for _, n := range strings.Split(s, ",") {
@@ -42,13 +42,13 @@ func ParseObjectives(s string) ([]Objective, error) {
 	return out, nil
 }
 
-// Row is a row read back from a file, by column.
+// Row is a row read from a file, with its values by column.
 type Row struct {
 	Columns []string
 	Values  []string
 }
 
-// Get returns a column's value, "" if there is none.
+// Get returns the value of a column, "" where there is no such column.
 func (r Row) Get(col string) string {
 	if i := slices.Index(r.Columns, col); i >= 0 {
 		return r.Values[i]
@@ -56,8 +56,8 @@ func (r Row) Get(col string) string {
 	return ""
 }
 
-// Read calls fn for each row of a file made by a sweep, in order. All rows have the same
-// columns, each once; a file in which they do not is an error that names the line.
+// Read calls fn for each row of a file that a sweep made, in order. It returns an error with the
+// line number where a row does not have the same columns as the others, each of them once.
 func Read(path string, fn func(Row) error) error {
 	f, err := FormatOf(path)
 	if err != nil {
@@ -77,7 +77,7 @@ func Read(path string, fn func(Row) error) error {
 func readCSV(path string, file io.Reader, fn func(Row) error) error {
 	b := bufio.NewReaderSize(file, 1<<16)
 	if mark, err := b.Peek(3); err == nil && string(mark) == "\ufeff" {
-		b.Discard(len(mark)) // spreadsheets put it before the first column's name
+		b.Discard(len(mark)) // spreadsheets write a byte order mark before the name of the first column
 	}
 	r := csv.NewReader(b)
 	r.Comment = '#'
@@ -151,10 +151,10 @@ func readJSONL(path string, file io.Reader, fn func(Row) error) error {
 	}
 }
 
-// front keeps the rows no other row beats in every objective.
+// front keeps the rows for which no other row is at least as good in every objective.
 type front struct {
 	obj  []Objective
-	vals [][]float64 // signed so that more is better
+	vals [][]float64 // with a sign such that larger is better
 	rows []Row
 }
 
@@ -196,8 +196,9 @@ func (f *front) add(r Row) {
 	f.vals, f.rows = append(f.vals[:n], v), append(f.rows[:n], r)
 }
 
-// Pareto returns the rows of a sweep's file that fit and that no other beats in every
-// objective, in the order of the file. Of equal ones the first stays.
+// Pareto returns the rows of a sweep's file that fit and for which no other row is at least as
+// good in every objective, in the order of the file. Of rows that are equal in all objectives,
+// the first is returned.
 func Pareto(path string, obj []Objective) ([]Row, error) {
 	f := front{obj: obj}
 	err := Read(path, func(r Row) error {
@@ -209,8 +210,8 @@ func Pareto(path string, obj []Objective) ([]Row, error) {
 	return f.rows, err
 }
 
-// BestPer returns, for each value of a column, the fitting row that is best in an
-// objective, in the order the values first appear.
+// BestPer returns, for each value of a column, the row that is best in an objective among those
+// that fit, in the order in which the values first occur.
 func BestPer(path, column string, o Objective) ([]Row, error) {
 	var order []string
 	best := map[string]Row{}

@@ -11,12 +11,12 @@ import (
 	"github.com/OWNER/ridgeline/serving"
 )
 
-// result is one row.
+// result holds the figures of one row.
 type result struct {
-	priced bool // figures are there
+	priced bool // whether the row has figures
 	fits   bool
-	reason string // why a row has no figures, or does not fit; else what to know of it
-	beyond string // that the model is made for shorter sequences
+	reason string // why a row has no figures, why it does not fit, or what a reader should know about it
+	beyond string // that the model was made for shorter sequences than the row's
 	fig    [len(figures)]float64
 }
 
@@ -30,13 +30,13 @@ func (r *result) status() string {
 	return "ok"
 }
 
-// engine evaluates rows. Models are built and compiled once for each combination of the
-// parameters they depend on, and shared by the workers.
+// engine computes rows. A model is built and compiled once for each combination of the parameters
+// that it depends on, and the workers share it.
 type engine struct {
 	g       *Grid
-	compile []int // axes that a compiled point depends on, ascending
+	compile []int // axes on which a compiled model depends, ascending
 	load    []int // the other axes
-	fixed   point // what all rows have
+	fixed   point // what is the same in all rows
 
 	mu    sync.Mutex
 	cache map[string]*entry
@@ -49,7 +49,8 @@ type entry struct {
 	err    error
 }
 
-// maxEntries bounds the memory of compiled points; past it the cache starts again.
+// maxEntries is the largest number of compiled models that are kept; past it all are dropped,
+// which bounds the memory used.
 const maxEntries = 4096
 
 // newEngine makes the engine of a normalised grid.
@@ -70,7 +71,7 @@ func newEngine(g *Grid) *engine {
 	return e
 }
 
-// worker is what one goroutine keeps between rows.
+// worker holds what one goroutine keeps between rows.
 type worker struct {
 	e    *engine
 	at   []int
@@ -81,8 +82,9 @@ type worker struct {
 	prefills [1 << prefillBits]prefill
 }
 
-// prefill is what the prompts of a compiled point took: the same ones come again with every
-// number of tokens generated, and take longer to price than all else of a row.
+// prefill is the time of some prompts on a compiled model. It is kept because the same prompts
+// come again with every number of generated tokens, and take longer to price than everything else
+// in a row.
 type prefill struct {
 	ent           *entry
 	fidelity      costmodel.Fidelity
@@ -90,10 +92,10 @@ type prefill struct {
 	seconds       float64
 }
 
-// prefillBits is the logarithm of how many prefills a worker keeps.
+// prefillBits is the logarithm, to base 2, of how many such times a worker keeps.
 const prefillBits = 8
 
-// prefill is the time of the prompts of a row.
+// prefill returns the time of the prompts of a row, in seconds.
 func (w *worker) prefill(p costmodel.Pricer, f costmodel.Fidelity, load costmodel.Workload) float64 {
 	k := prefill{ent: w.ent, fidelity: f, batch: load.Batch, prompt: load.Prompt}
 	slot := &w.prefills[(uint64(load.Batch)<<32^uint64(load.Prompt))*0x9e3779b97f4a7c15>>(64-prefillBits)]
@@ -107,8 +109,7 @@ func (w *worker) prefill(p costmodel.Pricer, f costmodel.Fidelity, load costmode
 
 func (e *engine) worker() *worker { return &worker{e: e, at: make([]int, len(e.g.Axes))} }
 
-// row evaluates one row of the grid. Where the context has ended, what it returns is not
-// the row.
+// row computes one row of the grid. Where the context has ended, the result must not be used.
 func (w *worker) row(ctx context.Context, i int) result {
 	e := w.e
 	e.g.place(i, w.at)
@@ -145,7 +146,7 @@ func (e *engine) entry(key string) *entry {
 	return n
 }
 
-// price evaluates a compiled point for a workload; batch 0 is the largest that fits.
+// price prices a compiled model for a load. A batch of 0 stands for the largest that fits.
 func (w *worker) price(ctx context.Context, pt *point) result {
 	n := w.ent
 	load := pt.load
@@ -202,13 +203,13 @@ func (n *entry) serve(ctx context.Context, pt *point, load costmodel.Workload) (
 	case s.Completed == 0:
 		return nil, fmt.Errorf("%s serves no request of %d + %d tokens", pt.ask.engine.Name, load.Prompt, load.Generate)
 	}
-	if math.IsNaN(s.TPOT.Mean) { // every answer is one token
+	if math.IsNaN(s.TPOT.Mean) { // there is no time per token where every answer has one token
 		s.TPOT = serving.Summary{}
 	}
 	return s, nil
 }
 
-// build makes and compiles the model of the row at the place.
+// build makes and compiles the model of the row whose axes have the values at the indexes at.
 func (e *engine) build(ctx context.Context, n *entry, at []int) {
 	p := e.fixed
 	p.changes = append([]change(nil), e.fixed.changes...)

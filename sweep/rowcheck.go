@@ -13,15 +13,15 @@ import (
 	"strings"
 )
 
-// maxLine bounds a line of a file of rows, in bytes: a model's name has at most some
-// thousands of characters.
+// maxLine is the longest line of a file of rows that is read, in bytes. A model's name can have a
+// few thousand characters.
 const maxLine = 1 << 20
 
-// errLongLine is a line past maxLine; a file of rows has none.
+// errLongLine says that a line is longer than maxLine. No sweep writes such a line.
 var errLongLine = fmt.Errorf("has a line of more than %d bytes", maxLine)
 
-// readLine reads one line with its end of line. At the end of the file it returns what is
-// there of an unfinished line, and io.EOF. The line is valid until the next call.
+// readLine reads one line with its end of line. At the end of the file, it returns the bytes of
+// an unfinished line and io.EOF. The bytes are valid until the next call.
 func readLine(r *bufio.Reader) ([]byte, error) {
 	line, err := r.ReadSlice('\n')
 	if err == bufio.ErrBufferFull {
@@ -33,16 +33,17 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 // lines makes a reader for readLine.
 func lines(r io.Reader) *bufio.Reader { return bufio.NewReaderSize(r, maxLine) }
 
-// rowCheck holds the lines of a file to what a sweep writes: every field of every row is
-// there, rows ascend and stay in their range, and lines end as a sweep ends them.
+// rowCheck compares the lines of a file with what a sweep writes: every row has all of its
+// fields, the numbers of the rows ascend and stay in their range, and every line ends as a sweep
+// ends it.
 type rowCheck struct {
 	format  Format
-	columns []string // nil takes those of the first row, where the format has them
-	next    int      // the least row that may follow
-	to      int      // the row behind the last that may follow
-	every   bool     // no row may be missing
-	figured int      // figures of a row; 0 is as a grid's
-	// setting, if there, writes what a row of this number begins with.
+	columns []string // where nil, those of the first row of a format that names columns in each row
+	next    int      // the smallest number that the next row may have
+	to      int      // one more than the largest number that a row may have
+	every   bool     // whether every row must be present
+	figured int      // how many figures a row has; 0 for as many as a grid's
+	// setting, if it is not nil, writes the text that the row of a given number must begin with.
 	setting func(b *bytes.Buffer, row int)
 
 	last Tally // the row that was checked last
@@ -99,7 +100,8 @@ func (c *rowCheck) line(b []byte) error {
 	return nil
 }
 
-// figures checks the verdict of a row and what follows it: all figures, or none.
+// figures checks the verdict of a row and its figures, of which either all or none must be
+// present.
 func (c *rowCheck) figures(values []string) error {
 	at := verdictAt(c.columns, c.figured)
 	if at < 1 {
@@ -118,8 +120,8 @@ func (c *rowCheck) figures(values []string) error {
 	return nil
 }
 
-// verdictAt is the place of the status in the columns of a row, -1 where there is none with
-// a reason and so many figures behind it, or for 0 those of a grid.
+// verdictAt returns the index of the status among the columns of a row. It returns −1 unless a
+// reason and figured figures follow the status, or, where figured is 0, as many as a grid has.
 func verdictAt(columns []string, figured int) int {
 	counts := []int{analytic, len(figures)}
 	if figured > 0 {
@@ -140,7 +142,7 @@ func abbreviate(s string) string {
 	return s
 }
 
-// fields cuts a line, without its end, into values and, in JSON, their names.
+// fields splits a line, without its end, into values and, in JSON, their names.
 func fields(f Format, line []byte) (keys, values []string, err error) {
 	if f == JSONL {
 		return jsonFields(line)
@@ -155,7 +157,7 @@ func fields(f Format, line []byte) (keys, values []string, err error) {
 	return nil, values, nil
 }
 
-// jsonFields reads a flat JSON object: names and values in order, null as "".
+// jsonFields reads a JSON object without nested ones: its names and values in order, null as "".
 func jsonFields(line []byte) (keys, values []string, err error) {
 	bad := func() error { return fmt.Errorf("%q is not a flat JSON object", abbreviate(string(line))) }
 	d := json.NewDecoder(bytes.NewReader(line))

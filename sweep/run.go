@@ -9,18 +9,18 @@ import (
 	"sync"
 )
 
-// chunkRows is how many rows one unit of work has: large enough that handing them over
-// costs nothing, small enough that memory stays flat and Ctrl-C is quick.
+// chunkRows is how many rows are handed to a worker at once: so many that handing them over costs
+// nothing in comparison, so few that they take little memory and Ctrl-C works without delay.
 const chunkRows = 256
 
 // Tally counts the rows that a run wrote.
 type Tally struct {
 	Rows   int
-	Priced int    // those with figures, whether they fit or not
+	Priced int    // rows with figures, whether they fit or not
 	Reason string // why the first of the others has none, "" if there is none
 
-	Beyond    int    // rows whose sequences are longer than the model is made for
-	BeyondWhy string // of the first of them: which model, and how long it is made for
+	Beyond    int    // rows whose sequences are longer than the model was made for
+	BeyondWhy string // for the first such row: which model it is, and for which length it was made
 }
 
 func (t *Tally) add(u Tally) {
@@ -35,13 +35,12 @@ func (t *Tally) add(u Tally) {
 	t.Priced += u.Priced
 }
 
-// Progress is told how many rows of the range are done.
+// Progress is called with the number of rows that are done and the number there are.
 type Progress func(done, total int)
 
-// Run evaluates the rows from … to−1 on all cores and writes those that meet the
-// constraints to w, in order. The grid must be normalised. It returns what was
-// written. When the context ends, everything written is whole rows from the start of the
-// range.
+// Run computes the rows from … to−1 of a normalised grid on all cores and writes those that meet
+// the constraints to w, in order. It returns how many it wrote. When the context ends, the output
+// consists of whole rows from the beginning of the range.
 func Run(ctx context.Context, g *Grid, f Format, w io.Writer, from, to int, progress Progress) (written Tally, err error) {
 	e := newEngine(g)
 	workers := runtime.GOMAXPROCS(0)
@@ -49,13 +48,13 @@ func Run(ctx context.Context, g *Grid, f Format, w io.Writer, from, to int, prog
 		start   int
 		tally   Tally
 		buf     *bytes.Buffer
-		stopped bool // the context ended before all rows were there
+		stopped bool // the context ended before all rows were written
 		done    chan struct{}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	todo := make(chan *chunk)
-	order := make(chan *chunk, 4*workers) // bounds what is in flight
+	order := make(chan *chunk, 4*workers) // limits how many chunks are in work or wait to be written
 	free := sync.Pool{New: func() any { return new(bytes.Buffer) }}
 	go func() {
 		defer close(order)

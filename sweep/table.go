@@ -14,34 +14,34 @@ import (
 	"github.com/OWNER/ridgeline/internal/input"
 )
 
-// Table is numbered rows that a File can hold beside those of a Grid. Each is worked out by
-// itself, so that shards of it can be, on any machine, and takes long: every row is in the file
-// as soon as it is done.
+// Table is a list of numbered rows that a File can hold in place of a Grid's. Each row takes long
+// and is computed independently of the others, so that any machine can compute a shard of them. A
+// row is written to the file as soon as it and all before it are done.
 type Table struct {
-	ID      string   // of what the rows are of: equal where all rows are
-	Setting []string // columns that say what a row is
-	Figures []string // columns of what comes of it, numbers
-	N       int      // rows
-	// At is what a row is, and Work what comes of it: a number for each figure, or none and the
-	// reason. Work is called by several goroutines at once.
+	ID      string   // identifies the rows: two tables with one ID have the same rows
+	Setting []string // columns that say what a row describes
+	Figures []string // columns of results, which are numbers
+	N       int      // number of rows
+	// At returns the values of a row's Setting. Work computes its results: one number for each of
+	// Figures, or none and the reason. Several goroutines call Work at once.
 	At   func(row int) []string
 	Work func(ctx context.Context, row int) (figures []float64, reason string, err error)
 }
 
-// rowSource is what a File holds.
+// rowSource is what a File can hold: a grid or a table.
 type rowSource interface {
 	Rows() int
 	Hash(context.Context) (string, error)
 	Columns() []string
 	// run writes the rows from … to−1 in order.
 	run(ctx context.Context, f Format, w io.Writer, from, to int, progress Progress) (Tally, error)
-	// begins returns what writes what a row begins with.
+	// begins returns a function that writes the text with which a row begins.
 	begins(f Format) func(b *bytes.Buffer, row int)
-	whole() bool  // no row may be missing
-	figured() int // figures of a row; 0 is as a grid's
+	whole() bool  // whether every row must be present
+	figured() int // how many figures a row has; 0 for as many as a grid's
 }
 
-// source is what the file holds.
+// source returns the grid or the table of a file.
 func (o *File) source() rowSource {
 	if o.Table != nil {
 		return o.Table
@@ -49,7 +49,7 @@ func (o *File) source() rowSource {
 	return o.Grid
 }
 
-// head is the first line of a file with such columns, "" where the format has none.
+// head returns the first line of a file with such columns, "" where the format has no header.
 func (f Format) head(columns []string) string {
 	if f == JSONL {
 		return ""
@@ -72,10 +72,10 @@ func (g *Grid) begins(f Format) func(b *bytes.Buffer, row int) {
 func (g *Grid) whole() bool  { return len(g.Where) == 0 }
 func (g *Grid) figured() int { return 0 }
 
-// Rows is how many there are.
+// Rows returns the number of rows.
 func (t *Table) Rows() int { return t.N }
 
-// Hash identifies the rows.
+// Hash returns the ID of the table.
 func (t *Table) Hash(context.Context) (string, error) { return t.ID, nil }
 
 // Columns lists the columns in order.
@@ -87,7 +87,7 @@ func (t *Table) Columns() []string {
 func (t *Table) whole() bool  { return true }
 func (t *Table) figured() int { return len(t.Figures) }
 
-// encoder writes a row's values.
+// encoder makes an encoder of the table's rows.
 func (t *Table) encoder(f Format) *encoder {
 	e := &encoder{f: f}
 	for _, c := range t.Columns() {
@@ -110,7 +110,7 @@ func (t *Table) setting(e *encoder, b *bytes.Buffer, row int) {
 	}
 }
 
-// line is a row as the format writes it.
+// line writes a row in a format.
 func (t *Table) line(f Format, row int, figures []float64, reason string) []byte {
 	var b bytes.Buffer
 	e := t.encoder(f)
@@ -129,7 +129,7 @@ func (t *Table) line(f Format, row int, figures []float64, reason string) []byte
 			e.put(&b, nil)
 		default:
 			v := figures[i]
-			if math.IsInf(v, 1) || v > math.MaxFloat64 { // what never ends
+			if math.IsInf(v, 1) || v > math.MaxFloat64 { // a time without end
 				v = math.MaxFloat64
 			}
 			e.put(&b, strconv.AppendFloat(nil, v, 'g', -1, 64))
@@ -142,7 +142,7 @@ func (t *Table) line(f Format, row int, figures []float64, reason string) []byte
 	return b.Bytes()
 }
 
-// run works rows on all cores and writes each when it and all before it are done.
+// run computes rows on all cores and writes each as soon as it and all rows before it are done.
 func (t *Table) run(ctx context.Context, f Format, w io.Writer, from, to int, progress Progress) (written Tally, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -152,7 +152,7 @@ func (t *Table) run(ctx context.Context, f Format, w io.Writer, from, to int, pr
 		Tally
 		err error
 	}
-	order := make(chan *work, runtime.GOMAXPROCS(0)-1) // with the one that is waited for, as many as cores
+	order := make(chan *work, runtime.GOMAXPROCS(0)-1) // with the row that is waited for, as many are in work as there are cores
 	go func() {
 		defer close(order)
 		for i := from; i < to; i++ {
@@ -192,8 +192,8 @@ func (t *Table) run(ctx context.Context, f Format, w io.Writer, from, to int, pr
 	return written, ctx.Err()
 }
 
-// Read reads a whole file of the table's rows, merged or of one run: the figures of each, nil where
-// a row has none.
+// Read reads a complete file of the table's rows, from one run or merged. It returns the figures
+// of each row, nil for a row without figures.
 func (t *Table) Read(path string) ([][]float64, error) {
 	f, err := FormatOf(path)
 	if err != nil {
@@ -233,7 +233,7 @@ func (t *Table) Read(path string) ([][]float64, error) {
 		}
 		var figures []float64
 		if c.last.Priced > 0 {
-			_, values, _ := fields(f, bytes.TrimSuffix(line, []byte("\n"))) // c.line has read it
+			_, values, _ := fields(f, bytes.TrimSuffix(line, []byte("\n"))) // c.line has already checked the line
 			for _, v := range values[len(values)-len(t.Figures):] {
 				x, _ := strconv.ParseFloat(v, 64)
 				figures = append(figures, x)

@@ -19,8 +19,8 @@ import (
 //	where: [fits, "tpot<=50ms"]
 //	iso_params: 3.8B
 //
-// Axes vary in the order they are written, the last one fastest. Errors are one line
-// with the file and the line.
+// Axes are in the order in which they are written; the last one varies fastest. An error is one
+// line with the file and the line number.
 func ParseYAML(name string, data []byte) (*Grid, error) {
 	f, err := input.ParseYAML(name, data)
 	if err != nil {
@@ -96,8 +96,8 @@ func (g *Grid) section(e *ast.MappingValueNode) error {
 	return nil
 }
 
-// parameter reads an entry of fixed or vary. In one file a parameter stands once, under
-// whatever spelling.
+// parameter reads an entry of fixed or vary. A file may give each parameter once, under one of
+// its spellings.
 func (g *Grid) parameter(e *ast.MappingValueNode, vary bool) error {
 	p, err := parameterOf(e.Key.GetToken().Value)
 	if err != nil {
@@ -142,7 +142,7 @@ func entries(n ast.Node) ([]*ast.MappingValueNode, error) {
 	return nil, fmt.Errorf("a mapping is needed here")
 }
 
-// scalars reads a scalar or a flat list of them as text.
+// scalars reads a scalar, or a list of scalars, as texts.
 func scalars(n ast.Node) ([]string, error) {
 	if s, ok := n.(*ast.SequenceNode); ok {
 		var out []string

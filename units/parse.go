@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// suffixes are what a number that people write may end in. SI ones shift the decimal
-// exponent, binary ones multiply by a power of two; both are exact.
+// suffixes lists what a number that people write may end in. SI suffixes move the decimal point
+// and binary suffixes multiply by a power of two, so that both are exact.
 var suffixes = []struct {
 	s        string
 	exponent string
@@ -19,9 +19,9 @@ var suffixes = []struct {
 }
 
 // ParseNumber reads a decimal number with an optional suffix: k or K (thousands), m or M
-// (millions), G or B (billions), T (trillions), Ki, Mi, Gi and Ti (powers of 1,024). All
-// of ridgeline reads counts and lengths this way. Hexadecimal, infinite and missing
-// numbers are errors of one line.
+// (millions), G or B (billions), T (trillions), or Ki, Mi, Gi or Ti (powers of 1,024). All counts
+// and lengths are read by this function. A hexadecimal or infinite number, or none at all, gives
+// an error of one line.
 func ParseNumber(s string) (float64, error) {
 	body, exponent, factor := s, "", 1.0
 	for _, x := range suffixes {
@@ -41,12 +41,12 @@ func ParseNumber(s string) (float64, error) {
 	return v, nil
 }
 
-// MaxCount is the largest count that ParseCount reads: up to here float64 and JavaScript
-// hold every whole number.
+// MaxCount is the largest count that ParseCount reads: float64, and so JavaScript, can hold every
+// whole number up to this one.
 const MaxCount = 1 << 53
 
-// ParseCount reads a whole number as ParseNumber does: 2000, 2k, 1.5k, 32Ki, 1e6. It may be
-// negative; at most MaxCount either way.
+// ParseCount reads a whole number as ParseNumber does: 2000, 2k, 1.5k, 32Ki, 1e6. The number may
+// be negative; its absolute value is at most MaxCount.
 func ParseCount(s string) (int64, error) {
 	v, err := ParseNumber(s)
 	switch {
@@ -58,7 +58,7 @@ func ParseCount(s string) (int64, error) {
 	return int64(v), nil
 }
 
-// quote keeps what people wrote to a readable length.
+// quote shortens a text that a user wrote to a readable length and puts it in quotation marks.
 func quote(s string) string {
 	if r := []rune(s); len(r) > 40 {
 		return strconv.Quote(string(r[:40])) + "…"

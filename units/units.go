@@ -1,6 +1,6 @@
-// Package units writes figures for people: three significant digits, SI prefixes (1 kB is
-// 1,000 B), thousands grouped. It also reads the counts and lengths that people write
-// (32k, 1Mi, 3.8B). It is below every room whose results are sentences.
+// Package units writes figures for people: with three significant digits, SI prefixes (1 kB is
+// 1,000 B) and commas between thousands. It also reads the counts and lengths that people write
+// (32k, 1Mi, 3.8B). Every package whose results are sentences may import it.
 package units
 
 import (
@@ -17,8 +17,8 @@ var prefixes = []struct {
 	v float64
 }{{"E", 1e18}, {"P", 1e15}, {"T", 1e12}, {"G", 1e9}, {"M", 1e6}, {"k", 1e3}, {"", 1}, {"m", 1e-3}, {"µ", 1e-6}, {"n", 1e-9}}
 
-// Prefix picks the prefix with which the middle one of vs is at least 1 of the unit.
-// Bytes and FLOPs take none below 1 (there are no millibytes), seconds none above.
+// Prefix picks the prefix with which the middle value of vs is at least 1. Bytes and FLOPs get no
+// prefix below 1 (there are no millibytes), and seconds none above 1.
 func Prefix(unit string, vs ...float64) (string, float64) {
 	small, large := 1e-9, math.Inf(1)
 	switch {
@@ -39,7 +39,7 @@ func Prefix(unit string, vs ...float64) (string, float64) {
 	slices.Sort(sizes)
 	top := sizes[len(sizes)/2]
 	for _, p := range prefixes {
-		// Rounded to three digits, 999.96 is 1,000: take the larger prefix then.
+		// Rounded to three digits, 999.96 is 1,000; it then gets the next larger prefix.
 		if p.v <= large && (top >= p.v*0.9995 || p.v <= small) {
 			return p.p, p.v
 		}
@@ -48,8 +48,8 @@ func Prefix(unit string, vs ...float64) (string, float64) {
 	return last.p, last.v
 }
 
-// Digits prints v with three significant digits where that takes at most three decimals,
-// without an exponent, thousands grouped.
+// Digits prints v with three significant digits where that takes at most three decimals, without
+// an exponent and with commas between thousands.
 func Digits(v float64) string {
 	a := math.Abs(v)
 	switch {
@@ -90,10 +90,10 @@ func Group(s string) string {
 	return b.String()
 }
 
-// Int prints a whole number with its thousands grouped.
+// Int prints a whole number with commas between thousands.
 func Int(v float64) string { return Group(strconv.FormatFloat(v, 'f', 0, 64)) }
 
-// SI prints v with three digits, an SI prefix and a unit: 2.04 TB/s.
+// SI prints v with three significant digits, an SI prefix and a unit: 2.04 TB/s.
 func SI(v float64, unit string) string {
 	p, scale := Prefix(unit, v)
 	return strings.TrimSpace(Digits(v/scale) + " " + p + unit)
