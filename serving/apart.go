@@ -7,19 +7,21 @@ import (
 	"github.com/OWNER/ridgeline/costmodel"
 )
 
-// Apart is a fleet whose prompts are worked by other replicas than decode (DistServe,
-// arXiv:2401.09670; vLLM's and SGLang's disaggregated prefill). A prefill replica makes a
-// request's first token. When a decode replica has a seat and blocks for it, what the prompt left
-// moves over the links of both, one request at a time on each; then the client has its first
-// token and decoding begins. Until then both hold its blocks.
+// Apart describes a deployment in which some replicas work prompts and others decode (DistServe,
+// arXiv:2401.09670; the disaggregated prefill of vLLM and SGLang). A prefill replica generates a
+// request's first token. When a decode replica has a seat and cache blocks for the request, what
+// the prompt left in the cache is sent over the links of both replicas, each of which carries one
+// request at a time. Only then does the client get its first token, and decoding begins. Until
+// then both replicas keep blocks for the request.
 type Apart struct {
-	Prefill, Decode int // replicas
-	// Seconds is how long what a prompt of so many tokens leaves is on its way.
+	Prefill, Decode int // numbers of replicas of each kind
+	// Seconds returns how long it takes to send what a prompt of so many tokens leaves in the
+	// cache.
 	Seconds func(prompt int) float64
 }
 
-// Apart splits a deployment's replicas. bandwidth is what each device sends, in bytes a second;
-// 0 is the device's own link.
+// Apart divides a deployment's replicas into the two kinds. bandwidth is what each device sends,
+// in bytes a second; 0 stands for the device's own link.
 func (d *Deployment) Apart(prefill, decode int, bandwidth float64) (*Apart, error) {
 	if prefill < 1 || decode < 1 {
 		return nil, fmt.Errorf("%d replicas for prompts and %d that decode: want 1 or more of each", prefill, decode)
@@ -33,11 +35,12 @@ func (d *Deployment) Apart(prefill, decode int, bandwidth float64) (*Apart, erro
 	return &Apart{Prefill: prefill, Decode: decode, Seconds: func(prompt int) float64 { return d.left(prompt) / bandwidth }}, nil
 }
 
-// left is the bytes that a prompt leaves on a device: caches, windows and states, a draft's too.
+// left returns the bytes that a prompt leaves on a device: caches, windows and states, those of a
+// draft model included.
 func (d *Deployment) left(prompt int) float64 {
 	t := 0.0
 	for _, c := range d.hands {
-		most := 0.0 // of the stages, which send at the same time
+		most := 0.0 // over the pipeline stages, which send at the same time
 		for _, stage := range c.Stages() {
 			most = max(most, stage.PromptBytes(prompt))
 		}
@@ -46,7 +49,7 @@ func (d *Deployment) left(prompt int) float64 {
 	return t
 }
 
-// handing remembers what a deployment's requests leave to hand over.
+// handing records what the requests of a deployment leave in the cache, for Apart.
 func (d *Deployment) handing(c *costmodel.Compiled, s *costmodel.Speculation) {
 	d.link, d.hardware = c.Hardware.LinkBandwidth.Value, c.Hardware.Name
 	d.hands = []*costmodel.Compiled{c}
@@ -55,8 +58,8 @@ func (d *Deployment) handing(c *costmodel.Compiled, s *costmodel.Speculation) {
 	}
 }
 
-// pools are the replicas that take requests and those that decode what they hand over; all of
-// them and none where both are one.
+// pools returns the replicas that take new requests, and those that decode what they hand over.
+// Where replicas do both, it returns all of them and none.
 func (f *fleet) pools() (takes, decodes []*Replica) {
 	if f.o.Apart == nil {
 		return f.replicas, nil
@@ -65,9 +68,9 @@ func (f *fleet) pools() (takes, decodes []*Replica) {
 	return f.replicas[:n], f.replicas[n:]
 }
 
-// handOver gives a request whose prompt is worked to a decode replica.
+// handOver gives a request whose prompt has been worked to a decode replica.
 func (f *fleet) handOver(from *Replica, q *seq, t float64) {
-	if q.gone { // its client gave up while its prompt was worked
+	if q.gone { // its client gave up while its prompt was being worked
 		from.letGo(q)
 		q.rec.Status, q.rec.End = TimedOut, q.Arrive+q.Timeout
 		f.ended(q.rec)
@@ -93,8 +96,8 @@ func (f *fleet) handOver(from *Replica, q *seq, t float64) {
 	r.cutFor(t)
 }
 
-// receive gives seats and blocks to requests that are handed over, in the order they came;
-// preempted ones go before them.
+// receive gives seats and blocks to requests that were handed over, in the order in which they
+// came; preempted ones come first.
 func (r *Replica) receive(now float64) {
 	r.full = false
 	if len(r.running) == 0 {
@@ -118,7 +121,7 @@ func (r *Replica) receive(now float64) {
 	}
 }
 
-// depart puts a request on its way: both ends move one at a time.
+// depart begins to send a request's cache. Each link carries one request at a time.
 func (f *fleet) depart(r *Replica, q *seq, t float64) {
 	seconds := f.o.Apart.Seconds(q.Prompt)
 	start := max(t, q.sender.linked, r.linked)
@@ -133,7 +136,7 @@ func (f *fleet) depart(r *Replica, q *seq, t float64) {
 	f.landings[q.rec] = q
 }
 
-// land ends a request's way: it decodes from the next step on.
+// land ends the sending of a request's cache: the request decodes from the next step on.
 func (f *fleet) land(rec *Record, t float64) {
 	q := f.landings[rec]
 	delete(f.landings, rec)
@@ -155,30 +158,32 @@ func (f *fleet) land(rec *Record, t float64) {
 	r.full = full
 }
 
-// cutFor ends a plan of decode steps where the engine next looks for what was handed over,
-// unless it has no room anyway. What is there is taken into the next step, ahead or not.
+// cutFor ends a plan of decode steps at the point where the engine next looks for requests that
+// were handed over, unless it has no room for them anyway. A request that is there then joins the
+// next step, even if that step was scheduled ahead.
 func (r *Replica) cutFor(t float64) {
 	if !r.full {
 		r.cut(t, true)
 	}
 }
 
-// hand keeps the blocks of a request whose prompt is worked until they are elsewhere.
+// hand keeps the blocks of a request whose prompt has been worked until the other replica has
+// their contents.
 func (r *Replica) hand(q *seq) {
 	q.running = false
 	r.sending = append(r.sending, q)
 	r.handed = append(r.handed, q)
 }
 
-// letGo frees the blocks of a request that is elsewhere.
+// letGo frees the blocks of a request whose contents the other replica has.
 func (r *Replica) letGo(q *seq) {
 	r.sending = slices.DeleteFunc(r.sending, func(x *seq) bool { return x == q })
 	r.pool.release(q, q.computed, false)
 	r.reserved -= r.limits.reserve(q)
 }
 
-// forgo ends a request that is handed over or on its way and whose client waits no longer;
-// false where it is neither.
+// forgo ends a request whose client gave up while it was being handed over or sent; it returns
+// false where the request is in neither state.
 func (f *fleet) forgo(r *Replica, q *seq) bool {
 	if q.sent == nil {
 		return false
@@ -191,7 +196,7 @@ func (f *fleet) forgo(r *Replica, q *seq) bool {
 		f.ended(q.rec)
 		return true
 	}
-	if slices.Contains(r.landing, q) { // it is on its way all the same
+	if slices.Contains(r.landing, q) { // it is sent all the same
 		q.gone = true
 		q.rec.Status, q.rec.End = TimedOut, q.Arrive+q.Timeout
 		f.ended(q.rec)

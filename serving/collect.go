@@ -5,39 +5,40 @@ import (
 	"slices"
 )
 
-// Stats are a replica's, or a fleet's, counts.
+// Stats holds counts of one replica, or of all replicas together.
 type Stats struct {
 	Steps          int
 	EagerSteps     int
 	Preemptions    int
-	PromptTokens   int     // of requests scheduled
-	CachedTokens   int     // of those, found in the prefix cache
-	ComputedTokens int     // prompt tokens computed, again after a preemption
+	PromptTokens   int     // prompt tokens of the requests that were scheduled
+	CachedTokens   int     // how many of those were found in the prefix cache
+	ComputedTokens int     // prompt tokens that were computed, counted again where a preemption made that necessary
 	Transfers      int     // requests handed over from a replica that worked their prompts
-	TransferTime   float64 // seconds that these were on their way, waiting for room and link left out
-	VerifySteps    int     // steps of sequences that verified drafts, each for itself
-	VerifiedTokens int     // tokens they made
-	PeakCache      float64 // share of the blocks held at once, at most
+	TransferTime   float64 // seconds that sending these took, without the wait for room and for the link
+	VerifySteps    int     // one for each sequence in each step that verified its drafted tokens
+	VerifiedTokens int     // tokens that those generated
+	PeakCache      float64 // the largest share of the blocks that was in use at one time
 
-	// Seconds of the replicas' time, by what it went to. Weights is a decode step's part that
-	// does not grow with the context, Cache the part that does, Prefill what prompts add.
+	// How many seconds the replicas spent on what. Weights is the part of decode steps that does
+	// not grow with the context, Cache the part that does, and Prefill what prompts add.
 	Weights, Cache, Prefill, HostTime float64
 
-	// ITL are the times between tokens of one request.
+	// ITL holds the times between two tokens of a request.
 	ITL *Histogram
 
-	// waited is requests times seconds in the queue, by what kept the head there.
+	// waited holds, for each reason that kept the head of the queue from running, the number of
+	// waiting requests multiplied by the seconds they waited.
 	waited [numReasons]float64
 
-	batch       float64 // Σ decodes over steps
+	batch       float64 // sum over steps of the sequences that decode
 	decodeSteps int
-	parts       [4]float64 // the four above, times the sequences running
+	parts       [4]float64 // the four times above, each multiplied by the number of sequences running
 }
 
-// Busy is the seconds in which the replicas computed.
+// Busy returns the seconds that the replicas spent computing.
 func (s *Stats) Busy() float64 { return s.Weights + s.Cache + s.Prefill + s.HostTime }
 
-// Batch is the mean number of sequences in a step that decodes.
+// Batch returns the mean number of sequences in the steps that decode.
 func (s *Stats) Batch() float64 {
 	if s.decodeSteps == 0 {
 		return 0
@@ -45,18 +46,18 @@ func (s *Stats) Batch() float64 {
 	return s.batch / float64(s.decodeSteps)
 }
 
-// reason is what keeps the head of a queue from being admitted.
+// reason says what keeps the head of a queue from running.
 type reason uint8
 
 const (
-	bySteps  reason = iota // a step is under way, or others' prompts
-	bySeats                // as many sequences run as may
-	byBlocks               // the cache is full, or promised
-	byBudget               // the tokens of a step are spoken for
+	bySteps  reason = iota // a step is being computed, or it is other prompts' turn
+	bySeats                // as many sequences run as are allowed to
+	byBlocks               // the cache is full, or its blocks are reserved
+	byBudget               // the tokens that a step may have are used up
 	numReasons
 )
 
-// Binding names what kept requests waiting longest, beside the steps under way.
+// Binding names what kept requests waiting longest, apart from steps being computed.
 func (s *Stats) Binding() string {
 	best := bySteps
 	for r := bySeats; r < numReasons; r++ {
@@ -93,11 +94,11 @@ func (s *Stats) add(o *Stats) {
 	}
 }
 
-// account counts the plan that ends.
+// account adds the plan that ends to the counts.
 func (r *Replica) account() {
 	p := r.plan
 	if p.idle() {
-		return // it only waited for the others of its gang
+		return // this replica only waited for the others in its gang
 	}
 	s := &r.stats
 	k := float64(p.steps)
@@ -133,8 +134,8 @@ func (r *Replica) account() {
 	if r.quick {
 		return
 	}
-	// A pipeline's step is worked on for the sum of its stages, on one device in as many, and
-	// waits in between.
+	// A step of a pipeline is computed for the sum of its stages' times, each time on one device
+	// of several, and waits between stages.
 	seconds, share, n := p.seconds, 1.0, float64(len(r.running))
 	if r.gang.pipe != nil {
 		seconds, share, n = p.work, 1/float64(r.limits.Stages), float64(len(p.decodes)+len(p.chunks))
@@ -164,10 +165,10 @@ func (r *Replica) account() {
 	}
 }
 
-// spread records the times between tokens of n steps that grow evenly around their mean.
+// spread records the times between tokens of n steps whose times grow evenly around their mean.
 func (r *Replica) spread(mean, n, each float64) {
 	p := r.plan
-	grow := 0.0 // from one step to the next
+	grow := 0.0 // by how much each step takes longer than the one before
 	if h := p.steps / 2; h >= 32 {
 		half := r.run(h)
 		grow = (p.seconds/float64(p.steps) - half/float64(h)) / (float64(p.steps-h) / 2)
@@ -183,7 +184,8 @@ func (r *Replica) spread(mean, n, each float64) {
 	}
 }
 
-// floor is the time of the planned step's decodes if none of them had any context.
+// floor returns the time, in seconds, that the planned step's decodes would take with no context
+// at all.
 func (r *Replica) floor() float64 {
 	p := r.plan
 	key := 4*p.step.Decodes + 0
@@ -203,17 +205,17 @@ func (r *Replica) floor() float64 {
 	return t
 }
 
-// Result is what a run gave.
+// Result holds the requests and counts of a run.
 type Result struct {
-	Requests []Record // in the order of their ids
+	Requests []Record // ordered by ID
 	Stats    Stats
-	Duration float64 // seconds from the start to the last end
-	Area     float64 // ∫ requests inside the engines dt
+	Duration float64 // seconds from the start to the end of the last request
+	Area     float64 // the integral over time of the number of requests inside the engines
 
 	ended int
 }
 
-// Histogram counts times in logarithmic buckets 1 % wide.
+// Histogram counts times in logarithmic bins that are 1 % wide.
 type Histogram struct {
 	counts     []float64
 	n, sum, sq float64
@@ -257,16 +259,16 @@ func (h *Histogram) merge(o *Histogram) {
 	h.most = max(h.most, o.most)
 }
 
-// Mean is the mean time, NaN where there is none.
+// Mean returns the mean time, NaN where there are no times.
 func (h *Histogram) Mean() float64 { return h.sum / h.n }
 
-// Std is the standard deviation.
+// Std returns the standard deviation.
 func (h *Histogram) Std() float64 {
 	m := h.Mean()
 	return math.Sqrt(max(h.sq/h.n-m*m, 0))
 }
 
-// Quantile is the time below which a share p of them lies, within 1 %.
+// Quantile returns the time below which a share p of the times lies, within 1 %.
 func (h *Histogram) Quantile(p float64) float64 {
 	if h.n == 0 {
 		return math.NaN()

@@ -10,25 +10,25 @@ import (
 	"github.com/OWNER/ridgeline/precision"
 )
 
-// Deployment is an engine running a model on a device: its limits, how to price its steps
-// and what a reader should know about both.
+// Deployment is an engine that runs a model on a device: its limits, the prices of its steps, and
+// what a reader should know about both.
 type Deployment struct {
 	Limits  *Limits
 	Profile *Profile
 	Price   func() Pricer
-	Notes   []string // what the engine would say, or refuse
+	Notes   []string // what the engine would say about its settings, or refuse to do
 
-	// Where the cache's blocks come from, in bytes of one device.
+	// How the number of cache blocks comes about, in bytes of one device.
 	DeviceBytes, WeightBytes, PeakBytes, OverheadBytes, StateBytes, CacheBytes float64
-	Predicted                                                                  bool // the blocks, rather than given
+	Predicted                                                                  bool // whether the number of blocks was predicted and not given
 
-	hands    []*costmodel.Compiled // what keeps caches: the model, and a draft
-	link     float64               // bytes a second of a device
+	hands    []*costmodel.Compiled // the compiled models that keep caches: the model, and a draft model
+	link     float64               // bytes a second that a device sends
 	hardware string
-	drafts   string // what drafts
+	drafts   string // what drafts tokens
 }
 
-// CacheOf lists what a compiled model's layers keep, on one device.
+// CacheOf lists what the layers of a compiled model keep in the cache of one device.
 func CacheOf(c *costmodel.Compiled) []CacheLayers {
 	var out []CacheLayers
 	state := CacheLayers{Kind: StateCache}
@@ -66,7 +66,7 @@ func CacheOf(c *costmodel.Compiled) []CacheLayers {
 	return out
 }
 
-// activations are the largest bytes an operation reads and writes for one prompt position.
+// activations returns the most bytes that an operation reads and writes for one prompt token.
 func activations(c *costmodel.Compiled) float64 {
 	most := 0.0
 	for _, g := range c.DecodeOps() {
@@ -80,13 +80,13 @@ func activations(c *costmodel.Compiled) float64 {
 	return most
 }
 
-// profilePeak is the activations alive at the peak of an engine's profile run, as a
-// multiple of the largest operation's: the residual stream and a second buffer beside it.
-// It and the overheads of engines.yaml give the logged block counts of vLLM 0.15 on H100
-// (Llama-2-7B, CodeLlama-34B and Mixtral on two) within 1 %.
+// profilePeak is how many bytes of activations are alive at the peak of an engine's profile run,
+// as a multiple of those of the largest operation: the residual stream and a second buffer come
+// on top. With this value and the overheads in engines.yaml, the numbers of blocks that vLLM 0.15
+// logs on H100 (Llama-2-7B, CodeLlama-34B and Mixtral on two) come out within 1 %.
 const profilePeak = 1.3
 
-// Deploy sets an engine up for a compiled model.
+// Deploy sets up an engine for a compiled model.
 func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings) (*Deployment, error) {
 	if err := p.splits(c); err != nil {
 		return nil, err
@@ -119,7 +119,7 @@ func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings)
 	}
 	l.Chunked = choose(s.ChunkedPrefill, p.Chunked.Value)
 	if p.Policy.Value == "prefill-first-whole" && s.ChunkedPrefill == nil && modelLen > 32768 && !declaresWindow(c) {
-		l.Chunked = true // engine/arg_utils.py: on by itself for long models without a window
+		l.Chunked = true // engine/arg_utils.py: on without being asked for, for long models without a window
 	}
 	l.Seqs = choose(s.MaxNumSeqs, pick(p.Seqs))
 	budget := pick(p.Budget)
@@ -198,7 +198,7 @@ func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings)
 		d.Notes = append(d.Notes, "TensorRT-LLM usually keeps the cache of fp8 checkpoints in fp8 (kv_cache_quant_algo of hf_quant_config.json); the cache simulated is of 16 bits: --kv fp8 asks for the other.")
 	}
 	w := l.Layout
-	if states && w.StateBytes == 0 && l.Blocks > 0 { // states are pages: each sequence needs its own
+	if states && w.StateBytes == 0 && l.Blocks > 0 { // each sequence needs pages of its own for its states
 		perSeq := 0
 		for _, g := range w.Groups {
 			if g.Kind == StateCache {
@@ -226,8 +226,8 @@ func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings)
 	return d, err
 }
 
-// place lays out the cache and counts its blocks, of the stage that has room for the fewest
-// sequences: a sequence is in all of them.
+// place lays out the cache and counts its blocks on the pipeline stage that has room for the
+// fewest sequences, since every sequence needs room on all stages.
 func (d *Deployment) place(c *costmodel.Compiled, block int, s Settings) error {
 	var best *Deployment
 	fewest := math.Inf(1)
@@ -243,7 +243,7 @@ func (d *Deployment) place(c *costmodel.Compiled, block int, s Settings) error {
 		if limits.Virtual {
 			limits.Blocks /= limits.Stages
 		}
-		// As many as fit of a length of thousands of tokens.
+		// Count how many sequences of a length of some thousand tokens fit.
 		fit := math.MaxFloat64
 		if n := limits.Layout.Need(8192); n > 0 {
 			fit = float64(limits.Blocks) / float64(n)
@@ -259,7 +259,7 @@ func (d *Deployment) place(c *costmodel.Compiled, block int, s Settings) error {
 	return nil
 }
 
-// layOut divides the cache of one stage into blocks.
+// layOut divides the cache of one pipeline stage into blocks.
 func (d *Deployment) layOut(c *costmodel.Compiled, block int, s Settings) (err error) {
 	p, l, layers := d.Profile, d.Limits, CacheOf(c)
 	if p.Layout.Value == "unified" && !s.StoreFull {
@@ -285,8 +285,8 @@ func (d *Deployment) layOut(c *costmodel.Compiled, block int, s Settings) (err e
 	return nil
 }
 
-// ownCache reports whether the engine would likely keep another cache than is simulated: one
-// of fp8, as the checkpoint's weights, where nothing was said of it.
+// ownCache reports whether the engine would probably store the cache in another format than is
+// simulated: in fp8, like the checkpoint's weights, where no format was given.
 func (d *Deployment) ownCache(c *costmodel.Compiled) bool {
 	return strings.HasPrefix(d.Profile.Name, "trtllm") && c.Options.Weights == formats.Of(precision.FP8) && c.Options.KV == precision.Unset
 }
@@ -306,7 +306,7 @@ next:
 	return out
 }
 
-// declaresWindow reports whether any attention of the model has or declares a window.
+// declaresWindow reports whether an attention layer of the model has a window, or declares one.
 func declaresWindow(c *costmodel.Compiled) bool {
 	for _, g := range c.DecodeOps() {
 		if g.Kernel.Class() == costmodel.Attn && g.Shape.Windowed {
@@ -316,8 +316,9 @@ func declaresWindow(c *costmodel.Compiled) bool {
 	return false
 }
 
-// memory predicts the blocks, as the engine does: what its share of the device leaves
-// beside weights, the activations of its profile run and what others hold.
+// memory predicts the number of blocks in the way the engine finds it: from what its share of the
+// device's memory leaves besides weights, the activations of its profile run and what other
+// programs hold.
 //
 //	blocks = ⌊(device · utilization − weights − peak − overhead − state pool) / block⌋
 func (d *Deployment) memory(c *costmodel.Compiled, s Settings) error {

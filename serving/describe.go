@@ -2,14 +2,14 @@ package serving
 
 import "fmt"
 
-// Described is a setting of a deployment in words.
+// Described is one setting of a deployment in words.
 type Described struct {
 	Name   string `json:"name"`
 	Value  string `json:"value"`
-	Source string `json:"source"` // of the default
+	Source string `json:"source"` // where its default is from
 }
 
-// Describe lists what a deployment is set to.
+// Describe lists the settings of a deployment.
 func (d *Deployment) Describe() []Described {
 	l, p := d.Limits, d.Profile
 	out := []Described{
@@ -89,7 +89,7 @@ func sourceOf[T any](s *Setting[T]) string {
 	return s.Source
 }
 
-// String is the graphs in words.
+// String describes the graphs in words.
 func (g *Graphs) String() string {
 	if g.None || len(g.Sizes) == 0 {
 		return "none"
@@ -104,5 +104,5 @@ func (g *Graphs) String() string {
 	return s
 }
 
-// BlockTokens is the positions of a block of full attention.
+// BlockTokens returns how many tokens a block of full attention holds.
 func (l *Layout) BlockTokens() int { return l.block }

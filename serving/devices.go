@@ -7,8 +7,8 @@ import (
 	"github.com/OWNER/ridgeline/costmodel"
 )
 
-// splits refuses what an engine does not do with several devices, or does in another way than it
-// is priced.
+// splits returns an error for a way of using several devices that an engine does not have, or
+// that it prices differently.
 //
 //   - Experts are spread over all devices of all groups, or (within one group) over none in vLLM
 //     (--enable-expert-parallel); SGLang and TensorRT-LLM also spread them over a part of a group.
@@ -41,7 +41,7 @@ func (p *Profile) splits(c *costmodel.Compiled) error {
 	return nil
 }
 
-// share fills in what groups and stages have of an engine's limits.
+// share works out which part of an engine's limits each group and pipeline stage has.
 func (d *Deployment) share(c *costmodel.Compiled) {
 	p, l := d.Profile, d.Limits
 	if c.Devices() == c.TP() {
@@ -50,15 +50,15 @@ func (d *Deployment) share(c *costmodel.Compiled) {
 	l.Groups, l.Together, l.Stages = c.DP(), c.Together(), c.PP()
 	l.InTurn = p.Balance.Value == "turn"
 	if strings.HasPrefix(p.Name, "trtllm") {
-		l.Together = l.Groups // its ranks plan each step together, experts or not
+		l.Together = l.Groups // the groups plan each step together, whether or not there are experts
 	}
 	if n := l.Together; n > 1 && p.Groups.Value == "share" {
 		l.Seqs, l.Budget = max(l.Seqs/n, 1), max(l.Budget/n, 1)
-		// schedule_conservativeness is 0.3 times what is asked for (server_args.py).
+		// schedule_conservativeness is 0.3 times the value given (server_args.py).
 		l.Ratio.Initial, l.Ratio.Least = 0.3*l.Ratio.Initial, 0.3*l.Ratio.Least
 	}
 	if l.Stages > 1 {
-		l.Lookahead = false // the next microbatch is what is scheduled meanwhile
+		l.Lookahead = false // the next microbatch is scheduled meanwhile
 		switch p.Stages.Value {
 		case "part":
 			l.Micro = max(l.Seqs/l.Stages, 1)

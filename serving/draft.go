@@ -7,16 +7,16 @@ import (
 	"github.com/OWNER/ridgeline/costmodel"
 )
 
-// drafter prices what drafts for a model: a model of its own, Tokens decode steps for each of
-// the target's and every prompt once, both within the target's step.
+// drafter prices a model that drafts tokens for another. Within each step of the target, it takes
+// Tokens decode steps of its own, and it works every prompt once.
 type drafter struct {
 	tokens  float64
 	price   costmodel.Pricer
-	windows []int // where each of the draft's windows is among those of the pricer
+	windows []int // index of each of the draft's windows among those of the pricer
 	mix     costmodel.Mix
 }
 
-// speculate adds to a deployment what drafts for it.
+// speculate adds to a deployment what drafts tokens for it.
 func (d *Deployment) speculate(c *costmodel.Compiled, s *costmodel.Speculation) error {
 	if s == nil || s.Tokens == 0 {
 		return nil
@@ -35,15 +35,16 @@ func (d *Deployment) speculate(c *costmodel.Compiled, s *costmodel.Speculation) 
 	return nil
 }
 
-// snapshots makes room for a state behind each drafted token: any may be the last that is
-// accepted (vLLM: one block more for each, v1/kv_cache_interface.py num_speculative_blocks).
+// snapshots makes room for one state after each drafted token, since any of them may be the last
+// one that is accepted (vLLM has one more block for each, v1/kv_cache_interface.py
+// num_speculative_blocks).
 func (l *Layout) snapshots(drafts int) {
 	l.StateBytes *= float64(1 + drafts)
 	l.states = drafts
 }
 
-// widen makes blocks so much larger as a draft's cache is beside its target's, at a length of
-// thousands of tokens.
+// widen makes blocks larger by the share that a draft model's cache has of the target's, at a
+// length of some thousand tokens.
 func (l *Layout) widen(target, draft *costmodel.Compiled) {
 	const length = 8192
 	if of := target.PromptBytes(length); of > 0 {
@@ -53,7 +54,7 @@ func (l *Layout) widen(target, draft *costmodel.Compiled) {
 	}
 }
 
-// withDraft adds a draft to a target's pricer.
+// withDraft adds a draft model to the pricer of a target.
 func (c *costPricer) withDraft(s *costmodel.Speculation, f costmodel.Fidelity) error {
 	if s == nil || s.Tokens == 0 || s.Draft.Compiled == nil {
 		return nil
@@ -79,7 +80,7 @@ func (c *costPricer) withDraft(s *costmodel.Speculation, f costmodel.Fidelity) e
 	return nil
 }
 
-// places is where each of some windows is among all.
+// places returns the index of each of some windows in the list of all.
 func places(of, all []int) []int {
 	out := make([]int, len(of))
 	for i, w := range of {
@@ -88,7 +89,7 @@ func places(of, all []int) []int {
 	return out
 }
 
-// pick fills to with the values at some places.
+// pick fills to with the values of from at the given indexes.
 func pick(to, from []float64, places []int) []float64 {
 	to = to[:0]
 	for _, i := range places {
@@ -97,7 +98,8 @@ func pick(to, from []float64, places []int) []float64 {
 	return to
 }
 
-// step is the draft's part of a target's step, with its pieces of prompts or without.
+// step returns what the draft model computes during a step of the target; prompts says whether
+// the pieces of prompts are part of it.
 func (d *drafter) step(s *Step, m *costmodel.Mix, prompts bool) *costmodel.Mix {
 	d.mix = costmodel.Mix{Decodes: m.Decodes, Contexts: m.Contexts, Padded: ceilDiv(m.Padded, 1+m.Drafts), Advance: m.Advance,
 		Seen: pick(d.mix.Seen, s.Seen, d.windows), Growing: pick(d.mix.Growing, s.Growing, d.windows)}
@@ -107,7 +109,8 @@ func (d *drafter) step(s *Step, m *costmodel.Mix, prompts bool) *costmodel.Mix {
 	return &d.mix
 }
 
-// seconds is what drafting adds to k steps in a row; to one with pieces of prompts, those too.
+// seconds returns how long drafting takes in k steps in a row. Where there are pieces of prompts,
+// there is one step, and their time is included.
 func (d *drafter) seconds(s *Step, m *costmodel.Mix, k int) float64 {
 	if len(m.Chunks) == 0 {
 		return d.tokens * d.price.Run(d.step(s, m, false), k)

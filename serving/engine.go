@@ -14,26 +14,26 @@ import (
 	"github.com/OWNER/ridgeline/costmodel"
 )
 
-// Setting is a default of an engine and the source it is from.
+// Setting is a default of an engine and the source of its value.
 type Setting[T any] struct {
 	Value  T      `yaml:"value"`
 	Source string `yaml:"source"`
 
-	Big      *T   `yaml:"big"`       // on GPUs of 70 GiB or more that are no A100
-	ModelLen bool `yaml:"model_len"` // at least the model's longest context
-	OfFree   bool `yaml:"of_free"`   // a share of what the weights leave, not of all memory
-	TP       *T   `yaml:"tp"`        // on more than one device
+	Big      *T   `yaml:"big"`       // value on GPUs with 70 GiB or more, except A100
+	ModelLen bool `yaml:"model_len"` // whether the value is at least the model's longest context
+	OfFree   bool `yaml:"of_free"`   // whether the value is a share of the memory that weights leave free, not of all memory
+	TP       *T   `yaml:"tp"`        // value on more than one device
 
-	Max     int  `yaml:"max"`     // graphs: largest batch
-	TPMax   int  `yaml:"tp_max"`  // graphs: the same on four devices or more
-	Context int  `yaml:"context"` // graphs: longest context
-	Mixed   bool `yaml:"mixed"`   // graphs: of steps with prompt tokens too
-	Exact   bool `yaml:"exact"`   // graphs: no padding
+	Max     int  `yaml:"max"`     // for graphs: the largest batch
+	TPMax   int  `yaml:"tp_max"`  // for graphs: the largest batch on four devices or more
+	Context int  `yaml:"context"` // for graphs: the longest context, in tokens
+	Mixed   bool `yaml:"mixed"`   // for graphs: whether steps with prompt tokens have graphs too
+	Exact   bool `yaml:"exact"`   // for graphs: whether a step is not padded to the next graph
 }
 
 func (s *Setting[T]) set() bool { return s != nil && s.Source != "" }
 
-// oneOf reports whether a setting is there and is one of some words.
+// oneOf reports whether a setting is given and is one of some words.
 func (s *Setting[T]) oneOf(words ...T) bool {
 	if !s.set() {
 		return false
@@ -46,7 +46,8 @@ func (s *Setting[T]) oneOf(words ...T) bool {
 	return false
 }
 
-// Profile is an engine as data. A field absent is that of the engine it is Like.
+// Profile describes an engine as data. A field that is absent has the value of the engine named
+// in Like.
 type Profile struct {
 	Name  string `yaml:"name"`
 	Title string `yaml:"title"`
@@ -68,10 +69,11 @@ type Profile struct {
 	MixedChunk    *Setting[bool]    `yaml:"mixed_chunk"`
 	Graphs        *Setting[string]  `yaml:"graphs"`
 	Overhead      *Setting[float64] `yaml:"overhead"`
-	// Groups is what limits are to data-parallel groups: each has them in full, they share them, or
-	// there are no groups (none). Balance is whether the groups take requests in turn or the least
-	// busy does. Stages is how a pipeline is fed: from one queue, with a part of the sequences or
-	// all of them for each microbatch (queue, part, each), or by a scheduler for each (virtual).
+	// Groups says what limits mean for data-parallel groups: each group has them in full, the
+	// groups share them, or there are no groups (none). Balance says whether groups get requests
+	// in turn or the least busy group gets the next. Stages says how a pipeline is fed: from one
+	// queue, with a part of the sequences or all of them for each microbatch (queue, part, each),
+	// or by a scheduler for each stage (virtual).
 	Groups  *Setting[string] `yaml:"groups"`
 	Balance *Setting[string] `yaml:"balance"`
 	Stages  *Setting[string] `yaml:"stages"`
@@ -193,7 +195,7 @@ func (p *Profile) missing() string {
 	return ""
 }
 
-// Engines lists the engines that come with ridgeline, by name.
+// Engines lists the names of the engines that come with ridgeline.
 func Engines() []string {
 	var names []string
 	for _, e := range engineTable().Engines {
@@ -202,16 +204,17 @@ func Engines() []string {
 	return names
 }
 
-// DefaultEngine is the engine simulated where none is named.
+// DefaultEngine is simulated where no engine is named.
 const DefaultEngine = "vllm-0.14"
 
-// majors are the newest first numbers that engines' versions have had: vllm-9 is a slip, not
-// the newest engine.
+// majors holds the largest first number that versions of each engine have had, so that vllm-9 is
+// taken for a mistake and not for the newest engine.
 var majors = map[string]int{"vllm": 0, "sglang": 0, "trtllm": 1}
 
-// EngineNamed returns an engine's profile. A version stands for the profile with the
-// nearest one not after it: vllm-0.15.1 is vllm-0.14. "vllm" is the newest. Versions of
-// a first number that no release has had are refused, with the engines that are known.
+// EngineNamed returns an engine's profile. A version stands for the profile with the nearest
+// version that is not later: vllm-0.15.1 for vllm-0.14. A name without a version stands for the
+// newest profile. A version whose first number no release has had is an error that lists the
+// known engines.
 func EngineNamed(name string) (*Profile, error) {
 	name = strings.ToLower(strings.TrimSpace(name))
 	if name == "" {
@@ -220,7 +223,7 @@ func EngineNamed(name string) (*Profile, error) {
 	es := engineTable().Engines
 	for i := range es {
 		if es[i].Name == name {
-			p := es[i] // the caller's to change
+			p := es[i] // a copy, which the caller may change
 			return &p, nil
 		}
 	}
@@ -235,7 +238,7 @@ func EngineNamed(name string) (*Profile, error) {
 				continue
 			}
 			if !has && (version == "" || ok) {
-				best = &es[i] // of every version that has no profile of its own
+				best = &es[i] // over all versions that have no profile of their own
 				continue
 			}
 			pv, isV := parseVersion(v)
@@ -254,7 +257,7 @@ func EngineNamed(name string) (*Profile, error) {
 	return nil, fmt.Errorf("engine %q is not one of %s", name, strings.Join(Engines(), ", "))
 }
 
-// parseVersion reads the leading numbers of a version.
+// parseVersion reads the numbers with which a version begins.
 func parseVersion(s string) (v []int, ok bool) {
 	for _, part := range strings.Split(s, ".") {
 		n, err := strconv.Atoi(part)
@@ -266,7 +269,8 @@ func parseVersion(s string) (v []int, ok bool) {
 	return v, len(v) > 0
 }
 
-// Settings override an engine's defaults; nil keeps them. The names are vLLM's flags.
+// Settings replace an engine's defaults; nil keeps a default. Their names are those of vLLM's
+// flags.
 type Settings struct {
 	MaxNumSeqs          *int
 	MaxNumBatchedTokens *int
@@ -284,7 +288,7 @@ type Settings struct {
 	StoreFull           bool // --disable-hybrid-kv-cache-manager
 	Watermark           *float64
 	Host                *Host
-	// Speculation is what drafts tokens for the model to verify; nil: nothing.
+	// Speculation says what drafts tokens for the model to verify; nil stands for nothing.
 	Speculation *costmodel.Speculation
 }
 
@@ -295,8 +299,8 @@ func choose[T any](set *T, d T) T {
 	return d
 }
 
-// graphRules are how engines list the batches they capture: whole numbers up to a first
-// limit, and from there on in growing strides.
+// graphRules says which batches engines capture as CUDA graphs: single numbers first, and then
+// numbers at growing distances.
 var graphRules = map[string]struct {
 	first   []int
 	strides []stride
@@ -311,10 +315,10 @@ var graphRules = map[string]struct {
 	"trtllm": {nil, []stride{{1, 1, 32}, {64, 64, 128}}},
 }
 
-// stride is every by-th number from from to to.
+// stride stands for every by-th number from from up to to.
 type stride struct{ from, by, to int }
 
-// graphSizes are the batches an engine captures, up to most.
+// graphSizes lists the batches that an engine captures, up to most.
 func graphSizes(rule string, most int) (out []int) {
 	r := graphRules[rule]
 	for _, n := range r.first {

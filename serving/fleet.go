@@ -7,18 +7,18 @@ import (
 	"sort"
 )
 
-// Source gives the requests of a run.
+// Source produces the requests of a run.
 type Source interface {
-	// Peek is when the next request arrives, of those already known; ok is false where
-	// none is, for now or for ever.
+	// Peek returns the time at which the next known request arrives; ok is false where no request
+	// is known, now or ever.
 	Peek() (at float64, ok bool)
-	// Take is that request.
+	// Take returns that request and removes it.
 	Take() Request
-	// Ended tells a closed loop that one of its clients is free.
+	// Ended tells a closed loop that the client of a request is free again.
 	Ended(*Record)
 }
 
-// Event is a replica's state at the end of a plan.
+// Event is the state of a replica at the end of a plan.
 type Event struct {
 	Time             float64
 	Replica          int
@@ -26,26 +26,29 @@ type Event struct {
 	Used, Blocks     int
 }
 
-// Options say how a run is made.
+// Options say how to make a run.
 type Options struct {
-	Replicas int    // 0 is 1
-	Apart    *Apart // replicas for prompts and for decoding instead, if set
-	Router   Router // which replica takes a request
-	// Watch is called with every replica's state whenever one of its plans ends.
+	Replicas int    // number of replicas; 0 stands for 1
+	Apart    *Apart // replicas for prompts and for decoding in place of Replicas, if not nil
+	Router   Router // says which replica gets a request
+	// Watch, if it is not nil, is called with a replica's state at the end of each of its plans.
 	Watch func(Event)
-	// Progress is called now and then with the requests that have ended.
+	// Progress, if it is not nil, is called from time to time with the number of requests that
+	// have ended.
 	Progress func(ended int)
-	// Single makes every step an event of its own: the loop that macro-steps must equal.
+	// Single makes every step an event of its own. Results must be the same as without it.
 	Single bool
-	// Seed is of what engines draw: which drafted tokens are accepted.
+	// Seed is the seed of what engines draw at random: which drafted tokens are accepted.
 	Seed uint64
-	// Quick leaves out where the time went.
+	// Quick leaves out the account of where the time went.
 	Quick bool
-	// Stop ends the run early when it returns true; it is asked after every ended request.
+	// Stop, if it is not nil, is called after every request that ended, and ends the run when it
+	// returns true.
 	Stop func(*Record) bool
 }
 
-// Run simulates a source on replicas of one engine. price makes a pricer for each replica.
+// Run simulates the requests of a source on replicas of one engine. price makes a pricer for each
+// replica.
 func Run(ctx context.Context, l *Limits, price func() Pricer, src Source, o Options) (*Result, error) {
 	f, err := newFleet(l, price, src, o)
 	if err != nil {
@@ -85,7 +88,7 @@ func newFleet(l *Limits, price func() Pricer, src Source, o Options) (*fleet, er
 	return f, nil
 }
 
-// check refuses limits under which nothing could run.
+// check returns an error for limits under which nothing could run.
 func (l *Limits) check() error {
 	switch {
 	case l.Layout == nil:
@@ -102,29 +105,30 @@ func (l *Limits) check() error {
 
 type fleet struct {
 	limits   *Limits
-	replicas []*Replica // those of one deployment beside each other
+	replicas []*Replica // replicas of one deployment follow one another
 	gangs    []*gang
 	src      Source
 	o        Options
 	out      *Result
 
-	last     float64   // time up to which the load has been integrated
-	coming   deadlines // arrived, on their way through the front end
-	deadline deadlines // when clients give up
+	last     float64   // time up to which Area has been added up
+	coming   deadlines // requests that have arrived and are still in the front end
+	deadline deadlines // times at which clients give up
 	stopped  bool
 	turn     int
 	records  []*Record
 	live     map[*Record]*seq
 
-	handed   int       // requests handed over so far
-	flights  int       // of those, sent
-	underway deadlines // when they are where they decode
+	handed   int       // requests handed over to replicas that decode
+	flights  int       // how many of those have been sent
+	underway deadlines // when what was sent arrives
 	landings map[*Record]*seq
 }
 
-// run is the event loop. Events of one time are taken in this order: plans that end, in
-// the order of their replicas; caches that are where they go; requests that arrive, in the order of the source; those that
-// reach the engine; clients that give up; then replicas plan again.
+// run is the event loop. Events at the same time are handled in this order: plans that end, in
+// the order of their replicas; caches that arrive at a decode replica; requests that arrive, in
+// the order of the source; requests that reach the engine; clients that give up. Then replicas
+// make new plans.
 func (f *fleet) run(ctx context.Context) error {
 	for n := 0; ; n++ {
 		if n&255 == 0 {
@@ -228,14 +232,14 @@ func (f *fleet) arrive(q Request) {
 	f.coming.push(deadline{q.Arrive + h.Request + h.Tokenise*float64(q.Prompt), len(f.records), rec})
 }
 
-// deliver hands a request that the front end is done with to a replica.
+// deliver gives a request that has passed the front end to a replica.
 func (f *fleet) deliver(rec *Record, t float64) {
 	q := &rec.Request
 	r := f.route(q)
 	rec.Replica = r.id
 	s := &seq{Request: *q, rec: rec, ready: t}
 	if r.hands {
-		s.Generate = 1 // the rest is made elsewhere
+		s.Generate = 1 // another replica generates the remaining tokens
 	}
 	r.cut(t, false)
 	r.waiting.push(s)
@@ -248,7 +252,7 @@ func (f *fleet) deliver(rec *Record, t float64) {
 	}
 }
 
-// giveUp ends a request whose client waits no longer.
+// giveUp ends a request whose client has stopped waiting.
 func (f *fleet) giveUp(rec *Record) {
 	q := f.live[rec]
 	if q == nil {
@@ -266,7 +270,7 @@ func (f *fleet) giveUp(rec *Record) {
 	}
 	if r.waiting.remove(q) {
 		rec.Status, rec.End = TimedOut, rec.Arrive+rec.Timeout
-		if o := q.held.own; o != nil && o.prev != nil { // what it left behind when it was preempted
+		if o := q.held.own; o != nil && o.prev != nil { // blocks that it left when it was preempted
 			o.have *= r.pool.weight()
 			o.own = false
 		}
@@ -291,7 +295,7 @@ type deadline struct {
 	rec *Record
 }
 
-// deadlines is a heap by time, then arrival.
+// deadlines is a heap ordered by time and then by arrival.
 type deadlines []deadline
 
 func (h deadlines) less(i, j int) bool {
@@ -336,7 +340,7 @@ func (h *deadlines) pop() deadline {
 	return top
 }
 
-// collect sorts the records by id and sums up.
+// collect sorts the records by ID and adds up the counts.
 func (f *fleet) collect() {
 	out := f.out
 	out.Requests = make([]Record, len(f.records))

@@ -2,41 +2,42 @@ package serving
 
 import "fmt"
 
-// gang is the replicas of one deployment that step together: groups of devices that share experts
-// and so wait for each other, each with a scheduler, a queue and a cache of its own (vLLM's
-// data-parallel ranks, v1/engine/core.py DPEngineCoreProc; SGLang's dp attention,
-// managers/scheduler.py prepare_mlp_sync_batch; TensorRT-LLM's attention_dp). The slowest of them
-// decides how long a step takes; one that has nothing to do waits. A replica by itself is a gang
-// of one.
+// gang is a set of replicas of one deployment that step together: groups of devices that share
+// experts and therefore wait for each other. Each has a scheduler, a queue and a cache of its own
+// (vLLM's data-parallel ranks, v1/engine/core.py DPEngineCoreProc; SGLang's dp attention,
+// managers/scheduler.py prepare_mlp_sync_batch; TensorRT-LLM's attention_dp). The slowest replica
+// decides how long a step takes; one without work waits. A replica that does not share experts is
+// a gang of one.
 //
-// In a pipeline a gang has as many steps under way as there are stages, each on sequences that are
-// in no other (vLLM V1: v1/engine/core.py step_with_batch_queue; SGLang: event_loop_pp;
-// TensorRT-LLM: _executor_loop_pp). They pass the stages one behind the other:
+// In a pipeline, a gang computes as many steps at once as there are stages, each step with
+// sequences that are in none of the others (vLLM V1: v1/engine/core.py step_with_batch_queue;
+// SGLang: event_loop_pp; TensorRT-LLM: _executor_loop_pp). Steps pass through the stages one
+// after the other:
 //
 //	leaves(i, stage) = max(leaves(i, stage−1), leaves(i−1, stage)) + seconds(i, stage)
 type gang struct {
 	lanes []*Replica
-	slots int // steps under way at once
+	slots int // number of steps computed at once
 	pipe  *pipe
 }
 
-// pipe is the stages of a pipeline, of which the first is the host that schedules for them.
+// pipe holds the stages of a pipeline. The first stage stands for the host that schedules steps.
 type pipe struct {
-	free  []float64 // when each has done what was given to it
-	gangs []*gang   // that share it: vLLM V0's virtual engines, else one
+	free  []float64 // when each stage has finished all it was given
+	gangs []*gang   // the gangs that share the pipeline: vLLM V0's virtual engines, otherwise one
 }
 
 // Staged is a pricer of a pipeline.
 type Staged interface {
 	Pricer
-	// Stages is how many there are; what one step takes in all of them is Mixed.
+	// Stages returns the number of stages; Mixed is the time of one step in all of them together.
 	Stages() int
-	// Stage is the time in one of them of k steps that follow each other; of one step where it
-	// has pieces of prompts.
+	// Stage returns the time in stage i of k steps that follow each other, or of one step where
+	// it has pieces of prompts.
 	Stage(i int, s *Step, k int) float64
 }
 
-// slots is how many steps of a replica may be under way at once.
+// slots returns how many steps of a replica may be computed at once.
 func (l *Limits) slots() int {
 	if l.Virtual {
 		return 1
@@ -44,7 +45,7 @@ func (l *Limits) slots() int {
 	return max(l.Stages, 1)
 }
 
-// lanes is how many replicas with a scheduler of their own make a deployment.
+// lanes returns how many replicas with a scheduler of their own form a deployment.
 func (l *Limits) lanes() int {
 	n := max(l.Groups, 1)
 	if l.Virtual {
@@ -53,7 +54,7 @@ func (l *Limits) lanes() int {
 	return n
 }
 
-// checkLanes refuses groups and stages that cannot be simulated.
+// checkLanes returns an error for groups and stages that cannot be simulated.
 func (l *Limits) checkLanes(p Pricer) error {
 	if l.Stages <= 1 {
 		return nil
@@ -67,7 +68,7 @@ func (l *Limits) checkLanes(p Pricer) error {
 	return nil
 }
 
-// enlist makes the gangs of one deployment of its replicas.
+// enlist forms the gangs of one deployment from its replicas.
 func enlist(l *Limits, lanes []*Replica) (gangs []*gang) {
 	together := max(l.Together, 1)
 	var p *pipe
@@ -88,13 +89,14 @@ func enlist(l *Limits, lanes []*Replica) (gangs []*gang) {
 	return gangs
 }
 
-// active reports whether a step is under way in a slot; all replicas have one or none.
+// active reports whether a step is being computed in a slot. Either all replicas of the gang have
+// one there or none.
 func (g *gang) active(slot int) bool { return g.lanes[0].plans[slot].active }
 
-// end is when it ends.
+// end returns when that step ends.
 func (g *gang) end(slot int) float64 { return g.lanes[0].plans[slot].end }
 
-// begin schedules steps at time now until all slots are taken or nobody has anything to do.
+// begin schedules steps at the time now until all slots are taken or no replica has work.
 func (g *gang) begin(now float64) {
 	for slot := range g.slots {
 		if !g.active(slot) && !g.next(slot, now) {
@@ -103,7 +105,7 @@ func (g *gang) begin(now float64) {
 	}
 }
 
-// next schedules a step.
+// next schedules one step.
 func (g *gang) next(slot int, now float64) bool {
 	alone := true
 	if g.pipe != nil {
@@ -159,7 +161,7 @@ func (g *gang) next(slot int, now float64) bool {
 	return true
 }
 
-// ready reports whether any sequence is in no step under way.
+// ready reports whether a sequence is in none of the steps being computed.
 func (g *gang) ready() bool {
 	for _, r := range g.lanes {
 		if r.waiting.len()+len(r.incoming) > 0 {
@@ -174,7 +176,7 @@ func (g *gang) ready() bool {
 	return false
 }
 
-// set gives all replicas the same steps.
+// set gives all replicas of the gang the same steps.
 func (g *gang) set(slot, steps int, seconds, end float64) {
 	prompts := false
 	for _, r := range g.lanes {
@@ -186,7 +188,8 @@ func (g *gang) set(slot, steps int, seconds, end float64) {
 	}
 }
 
-// stage is what k steps of the plans just made take in a stage; 0 is the host.
+// stage returns the time that k steps of the plans just made take in a stage; stage 0 is the
+// host.
 func (g *gang) stage(i, k int) (seconds float64) {
 	for _, r := range g.lanes {
 		if !r.plan.idle() {
@@ -208,8 +211,8 @@ func (r *Replica) stage(i, k int) float64 {
 	return r.price.(Staged).Stage(i-1, s, k) + float64(k)*kernels/float64(r.limits.Stages)
 }
 
-// yield lets others into the pipeline: plans of several steps end with the step that is under way.
-// It reports whether the pipeline is empty.
+// yield ends plans of several steps after the step being computed, so that others can enter the
+// pipeline. It reports whether the pipeline is empty.
 func (p *pipe) yield(now float64) (empty bool) {
 	empty = true
 	for _, g := range p.gangs {
@@ -224,8 +227,9 @@ func (p *pipe) yield(now float64) (empty bool) {
 	return empty
 }
 
-// stop ends a plan of several steps of a pipeline with the step that is under way at time t: its
-// sequences have their blocks from then on, and the stages are free when that step has left them.
+// stop ends a plan of several steps of a pipeline after the step that is being computed at time
+// t. From then on its sequences have the blocks they need, and the stages are free when that step
+// has passed through them.
 func (g *gang) stop(slot int, t float64) {
 	r := g.worker(slot)
 	if r == nil || r.plan.fixed || r.plan.steps <= 1 {
@@ -250,7 +254,8 @@ func (g *gang) stop(slot int, t float64) {
 	}
 }
 
-// worker is the replica whose plan has several steps, which no other works beside.
+// worker returns the replica whose plan has several steps; no other replica of the gang has work
+// meanwhile.
 func (g *gang) worker(slot int) *Replica {
 	for _, r := range g.lanes {
 		if p := &r.plans[slot]; p.active && !p.idle() {
@@ -261,9 +266,9 @@ func (g *gang) worker(slot int) *Replica {
 	return nil
 }
 
-// cut ends plans of decode steps early: at the first step that ends at t or later, or
-// where the engine looks one step ahead, the one after it. While the queue's head waits for
-// a seat or blocks an arrival changes nothing, unless always is set.
+// cut ends plans of decode steps early: after the first step that ends at t or later, or one step
+// later where the engine schedules one step ahead. While the head of the queue waits for a seat
+// or for blocks, an arrival changes nothing and the plan goes on, unless always is true.
 func (r *Replica) cut(t float64, always bool) {
 	g := r.gang
 	if g.pipe != nil {
@@ -272,7 +277,7 @@ func (r *Replica) cut(t float64, always bool) {
 				g.stop(slot, t)
 			}
 		}
-		return // others yield when there is something to schedule
+		return // the others yield when there is something to schedule
 	}
 	if !g.active(0) {
 		return
@@ -293,7 +298,7 @@ func (r *Replica) cut(t float64, always bool) {
 	}
 }
 
-// launch marks the sequences of the plan as under way in a pipeline.
+// launch marks the sequences of the plan as being computed in a pipeline.
 func (r *Replica) launch(steps int) {
 	p := r.plan
 	for _, q := range p.decodes {
@@ -304,7 +309,7 @@ func (r *Replica) launch(steps int) {
 	}
 }
 
-// land takes them back: what they were given counts.
+// land counts what the steps gave to those sequences, and marks them as free for the next step.
 func (r *Replica) land() {
 	if r.gang.pipe == nil {
 		return
@@ -318,7 +323,8 @@ func (r *Replica) land() {
 	}
 }
 
-// micro reports whether the step being scheduled has as many sequences as one of a pipeline may.
+// micro reports whether the step being scheduled has as many sequences as a step of a pipeline
+// may have.
 func (r *Replica) micro() bool {
 	m := r.limits.Micro
 	return m > 0 && len(r.plan.decodes)+len(r.plan.chunks) >= m

@@ -6,19 +6,20 @@ import (
 	"github.com/OWNER/ridgeline/costmodel"
 )
 
-// reach is how many decode steps in a row are like the first.
+// reach returns how many decode steps in a row are like the first one.
 func (r *Replica) reach() int {
 	p := r.plan
 	k := math.MaxInt
 	if r.waiting.len() > 0 {
-		if !p.blocked { // the head is only not visible yet
+		if !p.blocked { // only requests that the scheduler has not seen yet wait
 			return 1
 		}
 		if n := r.policy.patient(r); n > 0 {
 			k = n
 		}
 	}
-	// With drafts a step makes up to so many tokens: nothing happens before all are accepted.
+	// With drafts, a step generates up to this many tokens. The plan is so short that nothing
+	// happens even if all of them are accepted.
 	ahead := r.limits.ahead()
 	if len(r.incoming) > 0 && !r.full {
 		return 1
@@ -38,7 +39,8 @@ func (r *Replica) reach() int {
 	if k <= 1 {
 		return 1
 	}
-	// Blocks: the last step sees k−1 positions more than the first. Σ need is monotone in k.
+	// The last step needs blocks for k−1 positions more than the first. The number of blocks
+	// grows with k.
 	fits := func(k int) bool {
 		more := 0
 		for _, q := range p.decodes {
@@ -49,7 +51,7 @@ func (r *Replica) reach() int {
 		return more <= r.pool.free
 	}
 	if !fits(k) {
-		lo, hi := 1, k // lo fits: its blocks were given by schedule
+		lo, hi := 1, k // lo steps fit, because the scheduler gave them their blocks
 		for hi-lo > 1 {
 			mid := int(uint(lo+hi) / 2)
 			if fits(mid) {
@@ -63,7 +65,7 @@ func (r *Replica) reach() int {
 	return k
 }
 
-// overhead is what the engine's host adds to a step.
+// overhead returns what the engine's host adds to a step, in seconds.
 func (r *Replica) overhead(s *Step) float64 {
 	h := &r.limits.Host
 	t := h.Step + h.Kernel*r.limits.Kernels + h.Sequence*float64(s.Decodes+len(s.Chunks))
@@ -82,8 +84,8 @@ func (r *Replica) run(k int) float64 {
 	return r.price.Run(s, k) + float64(k)*r.overhead(s)
 }
 
-// stepsUntil is the fewest steps of the plan that end at t or later. Steps are of nearly
-// one length, so that a secant finds it in a few evaluations.
+// stepsUntil returns the smallest number of steps of the plan after which the time is t or later.
+// Steps take nearly the same time each, so that the secant method finds it in a few evaluations.
 func (r *Replica) stepsUntil(t float64) int {
 	p := r.plan
 	want := t - p.start
@@ -98,7 +100,7 @@ func (r *Replica) stepsUntil(t float64) int {
 			hi, tHi = k, v
 		} else {
 			lo, tLo = k, v
-			if lo+1 < hi { // the next one is the likely answer
+			if lo+1 < hi { // the next number is the likely answer
 				if v := r.run(lo + 1); v >= want {
 					return lo + 1
 				} else {

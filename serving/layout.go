@@ -6,54 +6,54 @@ import (
 	"slices"
 )
 
-// CacheKind is what a layer keeps of a sequence.
+// CacheKind says what a layer keeps of a sequence.
 type CacheKind uint8
 
 // The kinds of caches.
 const (
-	FullCache   CacheKind = iota // keys and values of every position
-	WindowCache                  // of the last Window positions
-	StateCache                   // a recurrent state, whatever the length
+	FullCache   CacheKind = iota // keys and values of all positions
+	WindowCache                  // keys and values of the last Window positions
+	StateCache                   // a recurrent state, which does not depend on the length
 )
 
 var cacheKindNames = []string{"full", "window", "state"}
 
 func (k CacheKind) String() string { return cacheKindNames[k] }
 
-// CacheLayers is how many layers of a model keep the same kind of cache of their own, on
-// one device. Layers that read another's cache, or the memory of another's scan, keep none.
+// CacheLayers says how many layers of a model keep the same kind of cache, on one device. Layers
+// that read another layer's cache or memory keep none.
 type CacheLayers struct {
 	Kind     CacheKind
 	Layers   int
-	PerToken float64 // bytes of a layer and position; 0 for states
-	Window   int     // positions; WindowCache only
-	State    float64 // bytes of a layer and sequence; StateCache only
+	PerToken float64 // bytes for one layer and position; 0 for states
+	Window   int     // positions; for WindowCache only
+	State    float64 // bytes for one layer and sequence; for StateCache only
 }
 
-// Group is layers whose blocks an engine hands out together: one block id is a page in
-// each of the group's layers.
+// Group is a set of layers whose blocks an engine hands out together: one block ID stands for one
+// page in each of the layers.
 type Group struct {
 	Kind   CacheKind
 	Layers int
-	Block  int // positions of a page; 0 for states
-	Window int // 0: none
+	Block  int // positions that a page holds; 0 for states
+	Window int // 0 for no window
 }
 
-// Layout is how an engine divides cache memory.
+// Layout says how an engine divides the cache memory.
 type Layout struct {
 	Groups     []Group
-	PageBytes  float64 // a block of one layer
-	BlockBytes float64 // what one block id takes in all tensors
-	// StateBytes is what a sequence's row takes in a pool of states beside the blocks, 0
-	// where there is none. Such a pool is made for all rows at the start.
+	PageBytes  float64 // bytes of one block in one layer
+	BlockBytes float64 // bytes of one block ID in all tensors
+	// StateBytes is how many bytes a sequence takes in a pool of states outside the blocks; 0
+	// where there is no pool. An engine makes the pool for all sequences at its start.
 	StateBytes float64
-	Fast       int // most positions scheduled in one step, which bounds a window's blocks in prefill
-	states     int // states of a sequence and layer beyond the one
-	full       int // groups of kind FullCache
-	block      int // positions of a block of those
+	Fast       int // the most positions scheduled in one step, which limits a window's blocks during prefill
+	states     int // how many states each layer keeps of a sequence beyond the first
+	full       int // number of groups of kind FullCache
+	block      int // positions that a block of those holds
 }
 
-// finish fills in what follows from the groups.
+// finish works out what follows from the groups.
 func (l *Layout) finish() {
 	for _, g := range l.Groups {
 		if g.Kind == FullCache {
@@ -69,12 +69,12 @@ func (l *Layout) finish() {
 	l.block = max(l.block, 1)
 }
 
-// Need is the blocks a sequence holds when n of its positions are stored and it decodes.
-// A window keeps at most ⌈(window−1)/block⌉+1 blocks, a state one.
+// Need returns the number of block IDs of a sequence that decodes with n positions stored. A
+// window needs at most ⌈(window−1)/block⌉+1 blocks, a state one.
 func (l *Layout) Need(n int) int { return l.need(n, 0) }
 
-// NeedPrompt is Need in a step that stores more than one position: blocks that leave a
-// window are freed only after the step, so that ⌈(window−1+Fast)/block⌉+1 may be held.
+// NeedPrompt returns the same for a step that stores more than one position. Blocks that leave a
+// window are freed only after the step, so that up to ⌈(window−1+Fast)/block⌉+1 may be needed.
 func (l *Layout) NeedPrompt(n int) int { return l.need(n, l.Fast) }
 
 func (l *Layout) need(n, step int) int {
@@ -99,7 +99,7 @@ func (l *Layout) need(n, step int) int {
 	return sum
 }
 
-// Blocks is how many block ids fit in bytes.
+// Blocks returns how many block IDs there is room for in bytes.
 func (l *Layout) Blocks(bytes float64) int {
 	if l.BlockBytes <= 0 || bytes <= 0 {
 		return 0
@@ -109,9 +109,9 @@ func (l *Layout) Blocks(bytes float64) int {
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
-// StoredFull is the layout of engines that store every attention layer at full length,
-// windows too, and keep states in a pool beside the blocks (vLLM V0: worker/cache_engine.py,
-// model_executor/models/mamba_cache.py).
+// StoredFull returns the layout of engines that store every attention layer at full length,
+// windows included, and keep states in a pool outside the blocks (vLLM V0:
+// worker/cache_engine.py, model_executor/models/mamba_cache.py).
 func StoredFull(layers []CacheLayers, block int) *Layout {
 	l := &Layout{}
 	perToken, n := 0.0, 0

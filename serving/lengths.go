@@ -8,22 +8,22 @@ import (
 	"strings"
 )
 
-// Lengths is a distribution of token counts.
+// Lengths is a distribution of numbers of tokens.
 type Lengths struct {
 	Mean   float64
-	Spread float64 // standard deviation as a share of the mean
+	Spread float64 // standard deviation divided by the mean
 	Shape  Shape
-	Of     []int // Empirical: what to draw from
+	Of     []int // for Empirical: the lengths to draw from
 }
 
-// Shape is the shape of a distribution.
+// Shape is the form of a distribution.
 type Shape uint8
 
-// The shapes.
+// The forms that a distribution of lengths can have.
 const (
 	Fixed     Shape = iota
-	Normal          // clipped to [1, 2·mean], which keeps the mean
-	Lognormal       // of this mean and standard deviation, cut at 20 times the mean
+	Normal          // cut at 1 and 2·mean, which does not change the mean
+	Lognormal       // with this mean and standard deviation, cut at 20 times the mean
 	Empirical
 )
 
@@ -53,7 +53,7 @@ func ParseSpread(s string) (Shape, float64, error) {
 	return 0, 0, fmt.Errorf("spread %q is not fixed, normal:SHARE or lognormal:SHARE", s)
 }
 
-// draw is the length at a uniform number.
+// draw returns the length for a number drawn uniformly from (0, 1).
 func (l *Lengths) draw(u float64) int {
 	switch l.Shape {
 	case Normal:
@@ -69,7 +69,7 @@ func (l *Lengths) draw(u float64) int {
 
 func clip(x, most float64) int { return max(1, int(math.Round(min(x, most)))) }
 
-// MeanTokens is the mean of the distribution, to be told.
+// MeanTokens returns the mean of the distribution.
 func (l *Lengths) MeanTokens() float64 {
 	if l.Shape != Empirical {
 		return l.Mean
@@ -81,7 +81,7 @@ func (l *Lengths) MeanTokens() float64 {
 	return float64(sum) / float64(len(l.Of))
 }
 
-// Quantile is the length below which a share p of an empirical distribution lies.
+// Quantile returns the length below which a share p of an empirical distribution lies.
 func (l *Lengths) Quantile(p float64) int {
 	of := append([]int(nil), l.Of...)
 	sort.Ints(of)

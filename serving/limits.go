@@ -2,28 +2,28 @@ package serving
 
 import "sort"
 
-// Host is what an engine's host adds to the kernels, in seconds.
+// Host holds the times, in seconds, that an engine's host adds to those of the kernels.
 type Host struct {
-	Step     float64 `yaml:"step"`     // a step
-	Kernel   float64 `yaml:"kernel"`   // a kernel of a step: launch gaps, and what small kernels take beyond their bytes
-	Sequence float64 `yaml:"sequence"` // a sequence in a step
-	Token    float64 `yaml:"token"`    // a prompt token in a step
-	Request  float64 `yaml:"request"`  // before the engine has a request: HTTP
-	Tokenise float64 `yaml:"tokenise"` // a prompt token before the engine has its request
+	Step     float64 `yaml:"step"`     // for each step
+	Kernel   float64 `yaml:"kernel"`   // for each kernel of a step: gaps between launches, and what small kernels take beyond the time for their bytes
+	Sequence float64 `yaml:"sequence"` // for each sequence in a step
+	Token    float64 `yaml:"token"`    // for each prompt token in a step
+	Request  float64 `yaml:"request"`  // for each request before the engine gets it: HTTP
+	Tokenise float64 `yaml:"tokenise"` // for each prompt token before the engine gets its request
 	Reply    float64 `yaml:"reply"`    // from a token to its client
 }
 
-// Graphs are the batches of decode steps that an engine has captured as CUDA graphs.
+// Graphs says for which batches of decode steps an engine has captured CUDA graphs.
 type Graphs struct {
-	Sizes      []int // ascending; a smaller batch is padded up to the next
-	MaxContext int   // steps with a longer context run eagerly; 0: none do
-	Mixed      bool  // steps with prompt tokens up to the largest size are graphs too, padded
-	Exact      bool  // no padding: a batch without its own graph runs eagerly
-	None       bool  // everything is eager
+	Sizes      []int // ascending; a batch between two sizes is padded up to the larger one
+	MaxContext int   // steps with a longer context run without a graph; 0 for no limit
+	Mixed      bool  // whether steps with prompt tokens up to the largest size are padded graphs too
+	Exact      bool  // whether a batch without a graph of its own size runs without a graph, instead of being padded
+	None       bool  // whether nothing runs as a graph
 }
 
-// pad returns the rows a step of b decodes runs on, and whether it is eager. tokens are
-// those of prompts in it, context is the longest.
+// pad returns on how many rows a step of b decodes runs, and whether it runs without a graph.
+// tokens counts the prompt tokens in the step; context is the longest context.
 func (g *Graphs) pad(b int, prompts bool, tokens, context int) (rows int, eager bool) {
 	if g.None {
 		return 0, true
@@ -33,7 +33,7 @@ func (g *Graphs) pad(b int, prompts bool, tokens, context int) (rows int, eager 
 	}
 	n := b + tokens
 	if prompts && !g.Mixed || len(g.Sizes) == 0 {
-		return 0, false // prompts are long: launches hide behind their kernels
+		return 0, false // with prompts kernels take long, and launches are hidden behind them
 	}
 	i := sort.SearchInts(g.Sizes, n)
 	if i == len(g.Sizes) {
@@ -48,46 +48,47 @@ func (g *Graphs) pad(b int, prompts bool, tokens, context int) (rows int, eager 
 	return b + g.Sizes[i] - n, false
 }
 
-// Ratio is SGLang's guess of how much of its allowed output a running sequence will still
-// make: from Initial down to Least over Steps decode steps without running out of memory.
+// Ratio is SGLang's guess of which share of its allowed output a running sequence will still
+// generate: it falls from Initial to Least over Steps decode steps in which memory does not run
+// out.
 type Ratio struct {
 	Initial, Least float64
 	Steps          int
 }
 
-// Limits are an engine's settings on a device, compiled.
+// Limits holds the settings of an engine for one model and device.
 type Limits struct {
 	Engine      string
 	Policy      string
-	Kernels     float64 // launches of a step
+	Kernels     float64 // number of kernel launches in a step
 	Layout      *Layout
 	Blocks      int
-	Seqs        int // most sequences at once
-	Budget      int // most tokens of a step
-	Threshold   int // most tokens of one prompt in a step; 0: the budget
+	Seqs        int // the most sequences that run at once
+	Budget      int // the most tokens of a step
+	Threshold   int // the most tokens of one prompt in a step; 0 for no limit below the budget
 	Chunked     bool
 	PrefixCache bool
-	Lookahead   bool // schedules a step while the one before runs
-	ReserveFull bool // admits only where the whole prompt's blocks are free
-	Promised    bool // vLLM's policies admit only where all blocks a request may ever hold are there, so that none is preempted: no engine's rule, to tell what preemption costs
-	Watermark   int  // blocks kept free when admitting
-	MaxLen      int  // 0: no limit
-	MixedChunk  bool // steps with prompt tokens decode too (SGLang)
-	PromptMost  int  // most prompt tokens admitted in one step, whatever the chunk; 0: none
-	Clip        int  // most output tokens reserved on admission (SGLang); 0: all
+	Lookahead   bool // whether a step is scheduled while the one before is computed
+	ReserveFull bool // whether a request is admitted only when blocks for its whole prompt are free
+	Promised    bool // whether vLLM's schedulers admit a request only when all blocks that it may ever need are free, so that none is preempted. No engine does this; it serves to find out what preemption costs
+	Watermark   int  // blocks that must stay free when a request is admitted
+	MaxLen      int  // the longest sequence in tokens; 0 for no limit
+	MixedChunk  bool // whether steps with prompt tokens decode too (SGLang)
+	PromptMost  int  // the most prompt tokens admitted in one step, independent of the chunk; 0 for no limit
+	Clip        int  // the most output tokens reserved on admission (SGLang); 0 for all
 	Graphs      Graphs
 	Host        Host
 	Ratio       Ratio
 	Verified    Verified
 
-	// Of a deployment over several devices; zero values are one device, or one tensor-parallel
-	// group.
+	// The next fields are of deployments over several devices. Zero values stand for one device
+	// or one tensor-parallel group.
 	Groups   int  // data-parallel groups, each with a scheduler and a cache of its own: Seqs, Budget and Blocks are of one
-	Together int  // of those, how many step together, since they share experts
-	Stages   int  // of a pipeline
-	Virtual  bool // each stage has a scheduler and a share of the cache (vLLM V0's virtual engines)
-	Micro    int  // most sequences of a step of a pipeline; 0: no such limit
-	InTurn   bool // groups take requests in turn, else the one with the least to do
+	Together int  // how many of the groups step together because they share experts
+	Stages   int  // number of stages of a pipeline
+	Virtual  bool // whether each stage has a scheduler and a share of the cache (vLLM V0's virtual engines)
+	Micro    int  // the most sequences in a step of a pipeline; 0 for no limit
+	InTurn   bool // whether groups get requests in turn, and not the least busy one the next
 }
 
 func (l *Limits) policy() policy {
@@ -107,13 +108,13 @@ func (l *Limits) policy() policy {
 	return budgeted{}
 }
 
-// most is the blocks a request may hold at its end.
+// most returns the number of blocks that a request may need at its end.
 func (l *Limits) most(prompt, generate int) int {
 	n := prompt + generate - 1 + l.Verified.Drafts
 	return max(l.Layout.NeedPrompt(n), l.Layout.Need(n))
 }
 
-// servable reports whether a request could run if it were alone, and why not.
+// servable returns why a request could not run even if it were the only one, "" where it could.
 func (l *Limits) servable(prompt, generate int) (why string) {
 	switch {
 	case prompt <= 0:
@@ -132,13 +133,14 @@ func (l *Limits) servable(prompt, generate int) (why string) {
 	return ""
 }
 
-// promised reports whether the blocks a request may ever hold are free of promises made to
-// running sequences.
+// promised reports whether the blocks that a request may ever need are neither in use nor
+// reserved for running sequences.
 func (l *Limits) promised(r *Replica, q *seq) bool {
 	return !l.Promised || r.reserved+l.most(q.Prompt, q.Generate) <= l.Blocks-l.Watermark
 }
 
-// reserve is the blocks promised to a sequence when it is admitted without eviction.
+// reserve returns how many blocks are reserved for a sequence when it is admitted without
+// eviction.
 func (l *Limits) reserve(q *seq) int {
 	if l.Policy != "no-evict" && !l.Promised {
 		return 0

@@ -5,10 +5,11 @@ import (
 	"sort"
 )
 
-// Summary is a distribution of times, in seconds; NaN where there were none.
+// Summary describes a distribution of times in seconds; its values are NaN where there are no
+// times.
 type Summary struct{ Mean, Median, Std, P90, P99 float64 }
 
-// summarise describes values, which it sorts.
+// summarise describes values. It sorts them.
 func summarise(v []float64) Summary {
 	n := float64(len(v))
 	if n == 0 {
@@ -27,8 +28,8 @@ func summarise(v []float64) Summary {
 	return Summary{m, Percentile(v, 0.5), math.Sqrt(sq / n), Percentile(v, 0.9), Percentile(v, 0.99)}
 }
 
-// Percentile is the value below which a share p of sorted values lies, interpolated
-// linearly between ranks as numpy does.
+// Percentile returns the value below which a share p of sorted values lies, interpolated linearly
+// between ranks as numpy does.
 func Percentile(sorted []float64, p float64) float64 {
 	if len(sorted) == 0 {
 		return math.NaN()
@@ -41,10 +42,10 @@ func Percentile(sorted []float64, p float64) float64 {
 	return sorted[i] + (x-float64(i))*(sorted[i+1]-sorted[i])
 }
 
-// SLO is what a request must meet to count as good; zero figures ask nothing.
+// SLO is what a request must meet to count as good, in seconds; a value of 0 asks for nothing.
 type SLO struct{ TTFT, TPOT, E2E float64 }
 
-// Met reports whether a request met it.
+// Met reports whether a request met the SLO.
 func (s SLO) Met(r *Record) bool {
 	if r.Status != Done {
 		return false
@@ -56,33 +57,33 @@ func (s SLO) Met(r *Record) bool {
 	return s.TPOT <= 0 || !ok || t <= s.TPOT
 }
 
-// Set reports whether it asks for anything.
+// Set reports whether the SLO asks for anything.
 func (s SLO) Set() bool { return s.TTFT > 0 || s.TPOT > 0 || s.E2E > 0 }
 
-// Metrics are the figures of a run that clients and benchmarks report. Rates are per
-// second of the whole run, ramp-up and drain included.
+// Metrics holds the figures of a run that clients and benchmarks report. Rates are per second of
+// the whole run, from its first request to its last answer.
 type Metrics struct {
 	Completed, Unservable, Timeouts int
 	InputTokens, OutputTokens       int
 	Duration                        float64
 	RequestThroughput               float64
 	Goodput                         float64 // requests a second that met the SLO
-	GoodShare                       float64 // of all requests
+	GoodShare                       float64 // share of all requests that met the SLO
 	OutputThroughput                float64
 	TotalThroughput                 float64
 	MaxConcurrent                   int
 
 	TTFT, TPOT, ITL, E2E, Queue Summary
-	// Handover is from the end of a prompt's work to where it decodes: waiting for room and for
-	// the link, and the way.
+	// Handover is the time from the end of a prompt's work to where its first token is decoded:
+	// waiting for room and for the link, and sending.
 	Handover Summary
 
-	// Shares of a request's time in the system: waiting for a seat or blocks, and, while it
-	// runs, what the replica computes.
+	// Shares of the time that a request spends in the system: waiting for a seat or for blocks,
+	// and what the replica computes while the request runs.
 	Waiting, Weights, Cache, Prefill, Host float64
 }
 
-// Metrics sums up the run; the first skip requests by arrival are left out of the times.
+// Metrics sums up the run. The first skip requests, by arrival, do not count in the times.
 func (r *Result) Metrics(slo SLO, skip int) Metrics {
 	var m Metrics
 	var ttft, tpot, e2e, queue, handover []float64
@@ -104,7 +105,7 @@ func (r *Result) Metrics(slo SLO, skip int) Metrics {
 			continue
 		}
 		if q.First == 0 && q.End == 0 {
-			continue // the run was stopped before it ended
+			continue // the run was stopped before this request ended
 		}
 		m.Completed++
 		m.InputTokens += q.Prompt

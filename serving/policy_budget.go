@@ -1,9 +1,9 @@
 package serving
 
-// budgeted is vLLM V1's scheduler: a budget of tokens for a step, running sequences first
-// in the order of admission (a decode is a prompt of one token), then the queue
-// (v1/core/sched/scheduler.py, schedule). Where blocks run out the last running sequence
-// is preempted, and nothing is admitted in that step.
+// budgeted is the scheduler of vLLM V1. A step has a budget of tokens. First come the running
+// sequences in the order in which they were admitted (a decode counts as a prompt of one token),
+// then the queue (v1/core/sched/scheduler.py, schedule). Where blocks run out, the sequence
+// admitted last is preempted, and nothing is admitted in that step.
 type budgeted struct{}
 
 func (budgeted) patient(*Replica) int { return 0 }
@@ -85,9 +85,9 @@ func (budgeted) schedule(r *Replica) {
 	}
 }
 
-// growPreempting gives q its blocks, preempting from the last admitted on; false where q
-// itself had to go. What a step under way computes stays; a prompt of which that computes a part
-// waits.
+// growPreempting gives q the blocks that it needs, and preempts sequences from the one admitted
+// last on where blocks are missing. It returns false where q itself was preempted. Sequences in a
+// step that is being computed are left alone; if that step has a piece of q's prompt, q waits.
 func (r *Replica) growPreempting(q *seq, need int) bool {
 	for !r.pool.grow(q, need) {
 		last := r.lastIdle(q)
@@ -102,7 +102,7 @@ func (r *Replica) growPreempting(q *seq, need int) bool {
 	return true
 }
 
-// lastIdle is the last admitted sequence, from q on, that no step under way works on.
+// lastIdle returns the sequence admitted last, from q on, that is in no step being computed.
 func (r *Replica) lastIdle(q *seq) *seq {
 	for i := len(r.running) - 1; i >= 0; i-- {
 		x := r.running[i]

@@ -1,10 +1,10 @@
 package serving
 
-// inFlight is TensorRT-LLM's scheduler: running sequences decode and prompts join the same
+// inFlight is the scheduler of TensorRT-LLM. Running sequences decode, and prompts join the same
 // step (_torch/pyexecutor/scheduler.py, GuaranteedNoEvictPolicy and MaxUtilizationPolicy).
-// Without eviction a request is admitted only if all blocks that it and the running ones
-// may ever hold are there; with it, as many as fit now, and the last started is paused
-// where blocks run out.
+// Without eviction, a request is admitted only when there are enough blocks for all that it and
+// the running requests may ever need. With eviction, as many requests are admitted as fit now,
+// and the one started last is paused where blocks run out.
 type inFlight struct{ evict bool }
 
 func (inFlight) patient(*Replica) int { return 0 }

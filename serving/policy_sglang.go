@@ -2,19 +2,19 @@ package serving
 
 import "math"
 
-// chunkedFirst is SGLang's scheduler: if anything can be admitted the step is prompts
-// only, in chunks of at most Budget tokens together; else it decodes. With mixed chunks a
-// step with prompts decodes as well, a token of the budget each. Admission keeps room
-// for a part of what running sequences may still make; where that guess was too small,
-// sequences with the fewest outputs are retracted (managers/schedule_policy.py PrefillAdder,
-// managers/schedule_batch.py retract_decode).
+// chunkedFirst is the scheduler of SGLang. If a request can be admitted, the step has prompts
+// only, in chunks of at most Budget tokens together; otherwise it decodes. With mixed chunks, a
+// step with prompts also decodes, for which each sequence takes a token of the budget. On
+// admission, room is kept for a part of what the running sequences may still generate; where that
+// guess was too small, the sequences with the fewest generated tokens are retracted
+// (managers/schedule_policy.py PrefillAdder, managers/schedule_batch.py retract_decode).
 type chunkedFirst struct{}
 
-// retractSteps is how many further steps must fit after a retraction
+// retractSteps is for how many further steps there must be room after a retraction
 // (SGLANG_RETRACT_DECODE_STEPS).
 const retractSteps = 20
 
-// promised is the tokens kept for what running sequences will still make.
+// promised returns for how many tokens of running sequences room is kept.
 func (chunkedFirst) promised(r *Replica) float64 {
 	sum := 0.0
 	for _, q := range r.running {
@@ -30,20 +30,21 @@ func (l *Limits) clipped(n int) int {
 	return n
 }
 
-// patient is the steps until the promise has shrunk enough for the head to be admitted:
-// each step the ratio falls, every sequence has one token less to come and one more stored.
+// patient returns after how many steps that number has become so small that the head of the queue
+// is admitted: with every step the ratio falls, and each sequence has one token less to generate
+// and one more stored.
 func (c chunkedFirst) patient(r *Replica) int {
 	l := r.limits
 	if r.seats() >= l.Seqs {
 		return 0
 	}
-	if l.Verified.Drafts > 0 { // how far sequences will be is not known ahead
+	if l.Verified.Drafts > 0 { // how long sequences will be by then is not known
 		return 1
 	}
 	q := r.waiting.peek()
 	hit, queued := r.pool.hit(q, q.known())
 	want := float64(q.known()-hit*r.pool.layout.block+l.clipped(q.left())) + float64(queued*r.pool.layout.block)
-	const far = 64 // further on it is asked again
+	const far = 64 // beyond this, the question is asked again
 	for k := 1; k < far; k++ {
 		ratio, promise, more := r.decayed(k), 0.0, 0
 		for _, x := range r.plan.decodes {
@@ -57,7 +58,7 @@ func (c chunkedFirst) patient(r *Replica) int {
 	return far
 }
 
-// decayed is the ratio after k more decode steps.
+// decayed returns the ratio after k more decode steps.
 func (r *Replica) decayed(k int) float64 {
 	x := r.limits.Ratio
 	if x.Steps == 0 {
@@ -74,7 +75,7 @@ func (c chunkedFirst) schedule(r *Replica) {
 	}
 	block := r.pool.layout.block
 	room := float64(r.pool.free*block) - c.promised(r)
-	if l.MixedChunk { // running sequences come first, and are part of the step
+	if l.MixedChunk { // running sequences come first and are part of the step
 		for _, q := range r.running {
 			if q.decoding() && q.flying == 0 {
 				chunk--
@@ -83,7 +84,7 @@ func (c chunkedFirst) schedule(r *Replica) {
 		}
 	}
 	partial := false
-	for _, q := range r.running { // at most one prompt is under way
+	for _, q := range r.running { // at most one prompt is partly worked
 		rest := q.rest()
 		if q.decoding() || chunk <= 0 || rest <= 0 {
 			continue
@@ -110,7 +111,8 @@ func (c chunkedFirst) schedule(r *Replica) {
 		r.block(byBlocks)
 		hit, queued := r.pool.hit(q, q.known())
 		n := q.known() - hit*block
-		// An engine with nothing running takes the head whatever it may still make.
+		// An engine without running sequences admits the head of the queue however much it may
+		// generate.
 		if alone := len(r.running) == 0 && len(r.zombies) == 0; !alone && float64(n+l.clipped(q.left()))+float64(queued*block) >= room {
 			break
 		}
@@ -145,8 +147,8 @@ func (c chunkedFirst) schedule(r *Replica) {
 	}
 }
 
-// decode gives every sequence its next token, retracting where blocks run out. Those that a step
-// under way works on are left alone.
+// decode gives every sequence its next token, and retracts sequences where blocks run out.
+// Sequences in a step that is being computed are left alone.
 func (c chunkedFirst) decode(r *Replica) {
 	l := r.limits
 	more := func(steps int) (n, idle int) {
@@ -172,7 +174,7 @@ func (c chunkedFirst) decode(r *Replica) {
 			}
 			r.preempt(worst)
 			r.waiting.pop()
-			r.waiting.push(worst) // behind: retracted requests join the end of the queue
+			r.waiting.push(worst) // retracted requests go to the end of the queue
 		}
 		made, most := 0, 0
 		for _, q := range r.running {

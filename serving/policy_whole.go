@@ -1,7 +1,7 @@
 package serving
 
-// wholeFirst is vLLM V0's scheduler without chunked prefill: a step is either whole
-// prompts or decodes, and prompts come first (core/scheduler.py, _schedule_default).
+// wholeFirst is the scheduler of vLLM V0 without chunked prefill: a step has either whole prompts
+// or decodes, and prompts come first (core/scheduler.py, _schedule_default).
 type wholeFirst struct{}
 
 func (wholeFirst) patient(*Replica) int { return 0 }

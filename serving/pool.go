@@ -1,41 +1,41 @@
 package serving
 
-// Pool is the cache blocks of a replica. Blocks that nobody holds wait in a queue, the
-// least recently freed first, and keep their content until they are taken: a prompt that
-// begins like an earlier one finds it there (vLLM V1: v1/core/block_pool.py).
+// Pool holds the cache blocks of a replica. Free blocks wait in a queue, those freed longest ago
+// first, and keep their content until they are used again: a prompt that begins like an earlier
+// one finds its blocks there (vLLM V1: v1/core/block_pool.py).
 //
-// Blocks are counted, not numbered. What is shared is a node: the blocks of one segment,
-// of which the first so many hold content. A sequence frees its blocks last first, so what
-// is evicted from a node are its last ones.
+// Blocks are counted and have no numbers. What sequences share is a node: the blocks of one
+// segment, the first of which hold content. A sequence frees its last blocks first, so that a
+// node loses its last blocks first.
 type Pool struct {
 	layout *Layout
 	total  int
 	free   int
-	cache  bool // prefix cache
+	cache  bool // whether there is a prefix cache
 
 	index map[uint64]*node
-	queue node // head of a ring of free nodes; next is the first to be evicted
+	queue node // head of a ring of free nodes; next is the first to lose its blocks
 	peak  int
 }
 
-// node is a run of blocks: of a named segment, of one sequence's own tokens, or of
-// nothing in particular (anonymous).
+// node is a series of blocks: of a named segment, of one sequence's own tokens, or without
+// content (anonymous).
 type node struct {
 	id         uint64
 	named      bool
-	own        bool // a preempted sequence's: not in the index
-	have       int  // leading block positions that hold content; for anonymous nodes: block ids
+	own        bool // of a preempted sequence, and so not in the index
+	have       int  // number of positions at the beginning that hold content; for anonymous nodes, number of block IDs
 	refs       int
-	prev, next *node // in the queue, while nobody holds it
+	prev, next *node // neighbours in the queue, while no sequence holds the node
 }
 
-// holding is what a sequence holds of the pool.
+// holding says which blocks a sequence holds.
 type holding struct {
-	nodes   []*node // of its segments, in order; nil where another's copy stands in the index
-	own     *node   // what was its own when it was preempted
-	shared  int     // block positions it found or put into nodes
-	private int     // block ids it holds alone
-	upto    int     // segments registered
+	nodes   []*node // of its segments, in order; nil where the index has another sequence's copy
+	own     *node   // the node of its own blocks when it was preempted
+	shared  int     // block positions that it found in nodes or put there
+	private int     // block IDs that it holds alone
+	upto    int     // number of segments that it has registered
 }
 
 func newPool(l *Layout, blocks int, cache bool) *Pool {
@@ -48,10 +48,10 @@ func newPool(l *Layout, blocks int, cache bool) *Pool {
 	return p
 }
 
-// weight is the block ids behind one block position of a node.
+// weight returns how many block IDs stand behind one block position of a node.
 func (p *Pool) weight() int { return max(p.layout.full, 1) }
 
-// ids is how many block ids a node stands for.
+// ids returns how many block IDs a node stands for.
 func (p *Pool) ids(n *node) int {
 	if n.named || n.own {
 		return n.have * p.weight()
@@ -81,7 +81,7 @@ func (n *node) unlink() {
 	n.prev, n.next = nil, nil
 }
 
-// take removes n free blocks, evicting what they held. There must be as many.
+// take removes n blocks from the queue, whose content is lost. There must be as many.
 func (p *Pool) take(n int) {
 	p.free -= n
 	if used := p.total - p.free; used > p.peak {
@@ -109,7 +109,7 @@ func (p *Pool) take(n int) {
 		w := p.weight()
 		lost := ceilDiv(n, w)
 		x.have -= lost
-		if rest := lost*w - n; rest > 0 { // block ids of an evicted position that were not needed
+		if rest := lost*w - n; rest > 0 { // block IDs of a lost position that were not needed
 			blank := &node{have: rest}
 			blank.prev, blank.next = x.prev, x
 			blank.prev.next, blank.next.prev = blank, blank
@@ -124,7 +124,7 @@ func (p *Pool) take(n int) {
 	}
 }
 
-// hold takes a reference to a node, out of the queue if nobody else has one.
+// hold counts one more holder of a node, and takes the node out of the queue if it had none.
 func (p *Pool) hold(n *node) {
 	if n.refs == 0 {
 		p.free -= p.ids(n)
@@ -144,11 +144,12 @@ func (p *Pool) drop(n *node) {
 	}
 }
 
-// span is the block positions that begin in a segment from token lo to hi.
+// span returns how many block positions begin between the tokens lo and hi of a segment.
 func (p *Pool) span(lo, hi int) int { return hi/p.layout.block - lo/p.layout.block }
 
-// hit is what of a sequence of n tokens is in the cache: whole block positions, at most
-// up to its last token but one, and how many block ids holding them takes out of the queue.
+// hit finds how much of a sequence of n tokens is in the cache: whole block positions, at most up
+// to the token before the last. It also returns how many block IDs are taken out of the queue by
+// holding them.
 func (p *Pool) hit(q *seq, n int) (positions, queued int) {
 	if !p.cache || n <= 1 {
 		return 0, 0
@@ -185,7 +186,7 @@ func (p *Pool) hit(q *seq, n int) (positions, queued int) {
 	return min(positions, most), queued
 }
 
-// begin makes a sequence hold the first positions of what hit found.
+// begin makes a sequence hold the first of the positions that hit found.
 func (p *Pool) begin(q *seq, positions int) {
 	h := &q.held
 	h.nodes = h.nodes[:0]
@@ -218,7 +219,7 @@ func (p *Pool) begin(q *seq, positions int) {
 	}
 	if o := h.own; o != nil {
 		if h.shared < positions {
-			// Its own blocks come back as its own: they are no longer shared by anyone.
+			// Its own blocks are its own again, since nobody shares them.
 			p.free -= p.ids(o)
 			if used := p.total - p.free; used > p.peak {
 				p.peak = used
@@ -230,16 +231,16 @@ func (p *Pool) begin(q *seq, positions int) {
 			h.own = nil
 		}
 	}
-	// The last token is computed again, so the last position found may go unused: it stays
-	// held with its node all the same.
+	// The last token is computed again. So the last position that was found may not be used, but
+	// its node is held all the same.
 	h.shared = min(h.shared, max(positions, 0))
 }
 
-// grow makes a sequence hold need block ids in all, or says that too few are free.
+// grow makes a sequence hold need block IDs in all, or returns false where too few are free.
 func (p *Pool) grow(q *seq, need int) bool {
 	more := need - q.held.shared*p.weight() - q.held.private
 	if more <= 0 {
-		if more < 0 { // blocks that left a window
+		if more < 0 { // blocks that have left a window
 			q.held.private += more
 			p.free -= more
 			p.put(-more)
@@ -254,8 +255,8 @@ func (p *Pool) grow(q *seq, need int) bool {
 	return true
 }
 
-// register gives the whole blocks of a sequence's first n tokens to the nodes of their
-// segments, where nobody else has.
+// register adds the whole blocks of a sequence's first n tokens to the nodes of their segments,
+// unless another sequence has done so.
 func (p *Pool) register(q *seq, n int) {
 	h := &q.held
 	if !p.cache || h.upto >= len(q.Shared) {
@@ -294,8 +295,8 @@ func (p *Pool) register(q *seq, n int) {
 	}
 }
 
-// release frees all that a sequence holds, its last blocks first. A preempted sequence
-// finds again what has not been taken meanwhile of its first n tokens.
+// release frees all that a sequence holds, its last blocks first. A preempted sequence later
+// finds again those blocks of its first n tokens that were not used meanwhile.
 func (p *Pool) release(q *seq, n int, again bool) {
 	h := &q.held
 	p.register(q, n)

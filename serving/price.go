@@ -4,11 +4,11 @@ import (
 	"github.com/OWNER/ridgeline/costmodel"
 )
 
-// costPricer prices steps by a compiled model, of one group of devices, stage by stage.
+// costPricer prices steps of a compiled model on one group of devices, pipeline stage by stage.
 type costPricer struct {
 	p        []costmodel.Pricer
 	windows  []int
-	own      []int // where each of the model's windows is among those; nil where a draft adds none
+	own      []int // index of each of the model's windows in that list; nil where a draft model adds none
 	mix      costmodel.Mix
 	launches float64 // kernels of a step
 	launch   float64 // seconds between two launches outside a graph
@@ -17,13 +17,13 @@ type costPricer struct {
 	seen, growing []float64
 }
 
-// eagerLaunch is what launching a kernel by itself takes: the gap between all-reduces
-// launched one by one and from a CUDA graph that costmodel/calibrate found. Launches run
-// ahead of kernels, so that an eager step takes the longer of both.
+// eagerLaunch is how long it takes to launch a kernel by itself, in seconds: the difference
+// between all-reduces launched one by one and from a CUDA graph, as found by package calibrate.
+// Launches run ahead of kernels, so that a step without a graph takes the longer of both times.
 const eagerLaunch = 18e-6
 
-// pricerOf prices a model's steps without any engine: what one adds is this room's. It also
-// returns the kernels of a step.
+// pricerOf returns a function that makes pricers of a model's steps without any engine, whose
+// times this package adds. It also returns how many kernels a step has.
 func pricerOf(c *costmodel.Compiled, f costmodel.Fidelity, s *costmodel.Speculation) (func() Pricer, float64, error) {
 	x, err := bare(c)
 	if err != nil {
@@ -58,7 +58,7 @@ func pricerOf(c *costmodel.Compiled, f costmodel.Fidelity, s *costmodel.Speculat
 	}, base.launches, nil
 }
 
-// bare is a model compiled without any engine's overhead.
+// bare compiles a model again without an engine's overhead.
 func bare(c *costmodel.Compiled) (*costmodel.Compiled, error) {
 	if c.Options.Engine == "ideal" {
 		return c, nil
@@ -68,7 +68,7 @@ func bare(c *costmodel.Compiled) (*costmodel.Compiled, error) {
 	return costmodel.Compile(c.Model, c.Hardware, o)
 }
 
-// launchesOf is the kernels of a step.
+// launchesOf returns how many kernels a step has.
 func launchesOf(c *costmodel.Compiled) (n float64) {
 	for _, g := range c.DecodeOps() {
 		n += float64(g.Count * max(g.Shape.Passes, 1))
@@ -123,10 +123,10 @@ func (c *costPricer) Run(s *Step, k int) float64 {
 	return t
 }
 
-// Stages is the stages of the pipeline.
+// Stages returns the number of pipeline stages.
 func (c *costPricer) Stages() int { return len(c.p) }
 
-// Stage is the time of k steps in one of them.
+// Stage returns the time of k steps in one of the stages, in seconds.
 func (c *costPricer) Stage(i int, s *Step, k int) float64 {
 	m := c.fill(s)
 	t := 0.0

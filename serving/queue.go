@@ -1,10 +1,11 @@
 package serving
 
-// queue is requests in the order they are served: new ones behind, preempted ones in front.
+// queue holds requests in the order in which they are served: new ones at the end, preempted ones
+// in front.
 type queue struct {
-	front []*seq // last is the head
+	front []*seq // the last is the head of the queue
 	back  []*seq
-	head  int // first of back
+	head  int // index of the first in back
 }
 
 func (q *queue) len() int { return len(q.front) + len(q.back) - q.head }
@@ -13,7 +14,7 @@ func (q *queue) push(s *seq) { q.back = append(q.back, s) }
 
 func (q *queue) pushFront(s *seq) { q.front = append(q.front, s) }
 
-// peek is the head; there must be one.
+// peek returns the head of the queue; there must be one.
 func (q *queue) peek() *seq {
 	if n := len(q.front); n > 0 {
 		return q.front[n-1]
@@ -36,7 +37,7 @@ func (q *queue) pop() *seq {
 	return s
 }
 
-// remove takes a request out wherever it is.
+// remove takes a request out of the queue from any place.
 func (q *queue) remove(s *seq) bool {
 	for i, x := range q.front {
 		if x == s {

@@ -2,9 +2,9 @@ package serving
 
 import "math"
 
-// concern is what a random number is for. Every request draws from a stream of its own for
-// each concern, so that changing the rate keeps the lengths, and one more request changes
-// no other.
+// concern says what a random number is for. For each concern, every request draws from a stream
+// of its own, so that a change of the rate does not change the lengths, and one request more does
+// not change the others.
 type concern uint64
 
 const (
@@ -16,8 +16,8 @@ const (
 	forAccept
 )
 
-// uniform is a number in (0, 1) that follows from its arguments alone: SplitMix64
-// (Steele, Lea, Flood, OOPSLA 2014) over the seed, the concern and the request.
+// uniform returns a number in (0, 1) that depends on its arguments alone: SplitMix64 (Steele,
+// Lea, Flood, OOPSLA 2014) of the seed, the concern and the request.
 func uniform(seed uint64, c concern, i int) float64 {
 	x := mix(seed + mix(uint64(c)+mix(uint64(i))))
 	return (float64(x>>11) + 0.5) / (1 << 53)
@@ -30,5 +30,5 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// normal turns a uniform number into a standard normal one.
+// normal turns a uniform number into one with a standard normal distribution.
 func normal(u float64) float64 { return math.Sqrt2 * math.Erfinv(2*u-1) }

@@ -10,53 +10,53 @@ import (
 type seq struct {
 	Request
 	rec      *Record
-	made     int // tokens generated
-	computed int // positions in the cache
-	verified int // steps that verified drafts for it
+	made     int // number of tokens generated
+	computed int // number of positions in the cache
+	verified int // number of steps that verified drafted tokens for it
 	held     holding
-	flying   int // tokens in steps under way, of a pipeline
+	flying   int // tokens in the steps of a pipeline that are being computed
 	running  bool
-	gone     bool    // given up by its client
-	ready    float64 // when the engine has it
-	last     float64 // its last token, if that came in a step that decoded nothing, or before a preemption
-	apart    bool    // last counts, instead of the last step that decoded
+	gone     bool    // whether its client has given up
+	ready    float64 // when the engine has it, in seconds
+	last     float64 // time of its last token, if that came in a step that decoded nothing or before a preemption
+	apart    bool    // whether last counts, and not the end of the last step that decoded
 
-	sender *Replica // handed over by, and as what it stands there
+	sender *Replica // the replica that handed it over, and the sequence there
 	sent   *seq
 }
 
-// known is the tokens there are: prompt and answer so far. All but the last of a running
-// answer are in the cache.
+// known returns the number of tokens there are: of the prompt, and of the answer so far. All of
+// them are in the cache, except the last one of an answer that is being generated.
 func (q *seq) known() int { return q.Prompt + q.made }
 
-// at is the positions that are in the cache when the steps under way are done.
+// at returns the number of positions in the cache after the steps that are being computed.
 func (q *seq) at() int { return q.computed + q.flying }
 
-// rest is the tokens that a next step may compute.
+// rest returns the number of tokens that the next step may compute.
 func (q *seq) rest() int { return q.known() - q.at() }
 
-// decoding reports whether all that the next step computes is the last token made.
+// decoding reports whether the next step computes nothing but the last token generated.
 func (q *seq) decoding() bool { return q.made > 0 && q.computed == q.known()-1 }
 
 func (q *seq) left() int { return q.Generate - q.made }
 
-// A policy is an engine's scheduler: it fills r.plan with the work of one step, having
-// admitted and preempted as it must.
+// A policy is the scheduler of an engine: it fills r.plan with the work of one step, and admits
+// and preempts sequences where that is necessary.
 type policy interface {
 	schedule(r *Replica)
-	// patient is how many decode steps a waiting request that was not admitted stays
-	// unadmitted if nothing else happens; 0 means for ever.
+	// patient returns for how many decode steps a waiting request stays unadmitted if nothing
+	// else happens; 0 stands for any number.
 	patient(r *Replica) int
 }
 
-// Replica is one engine on one device or tensor-parallel group. Of a deployment over several groups
-// of devices it is one group's (see gang); a pipeline has several plans under way, each on
-// sequences of its own.
+// Replica is one engine on one device or one tensor-parallel group. Where a deployment spans
+// several groups of devices, a replica is one of the groups (see gang). In a pipeline, a replica
+// has several plans at once, each with other sequences.
 //
-// Its clock advances by plans. A plan with prompt tokens is one step. A plan that only
-// decodes is as many steps as end before the first of: a completion, blocks running out,
-// a window filling, the graphs' limit of context; an arrival cuts it where the engine
-// would look at its queue again.
+// A replica's clock advances by plans. A plan with prompt tokens is one step. A plan that only
+// decodes has as many steps as end before the first of these events: a sequence is complete,
+// blocks run out, a window is full, the graphs' longest context is reached. An arrival shortens
+// the plan to where the engine would look at its queue again.
 type Replica struct {
 	id     int
 	limits *Limits
@@ -67,58 +67,59 @@ type Replica struct {
 
 	running  []*seq // in the order of admission
 	waiting  queue
-	zombies  []*seq  // finished, their blocks and seats held until the next step is scheduled
-	leaving  int     // running sequences whose clients gave up during the plan
-	reserved int     // blocks promised to running sequences (no-evict)
-	now      float64 // start of the plan, or its end while nothing is planned
-	previous float64 // start of the step before
+	zombies  []*seq  // sequences that have ended; their blocks and seats are free once the next step is scheduled
+	leaving  int     // number of running sequences whose clients gave up during the plan
+	reserved int     // blocks reserved for running sequences (scheduling without eviction)
+	now      float64 // time at which the plan starts, or at which the last one ended
+	previous float64 // time at which the step before started
 	gang     *gang
-	plans    []plan  // as many as steps may be under way at once
-	plan     *plan   // the one that is made, or that ends
+	plans    []plan  // as many as steps may be computed at once
+	plan     *plan   // the plan that is being made, or that ends
 	ratio    float64 // SGLang's new_token_ratio
 
 	windows []int
-	base    map[int]float64 // seconds of a decode step of so many sequences at context 1
+	base    map[int]float64 // seconds of a decode step with a context of 1, by number of sequences
 
-	// Of replicas apart: requests whose prompts were worked here and that are held until they
-	// are elsewhere; those handed to this replica, waiting for room or on their way.
+	// The next fields are of replicas that only work prompts or only decode: requests whose
+	// prompts were worked here and whose blocks are kept until another replica has their
+	// contents, and requests handed to this replica, which wait for room or are being sent.
 	hands                      bool
 	sending, incoming, landing []*seq
 	handed                     []*seq  // in the last plan
-	full                       bool    // the first of incoming found no room
-	linked                     float64 // until when the link is taken
+	full                       bool    // whether there was no room for the first of incoming
+	linked                     float64 // time until which the link is busy
 	depart                     func(q *seq, now float64)
 
-	single, quick bool // Options
+	single, quick bool // from Options
 	seed          uint64
-	powers        []uint64 // of the acceptance; nil where nothing is drafted
+	powers        []uint64 // of the probability of acceptance; nil where nothing is drafted
 
 	stats    Stats
 	lastTick float64 // end of the last step that decoded
-	done     []*seq  // ended in the last plan
+	done     []*seq  // sequences that ended in the last plan
 }
 
 // plan is what is being computed.
 type plan struct {
 	active   bool
-	quiet    bool // steps after it may be alike
-	prompts  bool // it has pieces of prompts, of any replica of the gang
-	fixed    bool // of a pipeline: how many steps it has stands
+	quiet    bool // whether steps after it may be like it
+	prompts  bool // whether it has pieces of prompts, of any replica of the gang
+	fixed    bool // in a pipeline: whether its number of steps is settled
 	steps    int
 	start    float64
 	end      float64
 	seconds  float64
-	work     float64 // of a pipeline: what its stages take in sum
+	work     float64 // in a pipeline: the sum of the times of its stages
 	step     Step
 	decodes  []*seq
-	chunks   []*seq // beside step.Chunks
+	chunks   []*seq // sequence of each of step.Chunks
 	visible  float64
-	blocked  bool // somebody waits who could have been looked at, and was not admitted
+	blocked  bool // whether a waiting request was looked at and not admitted
 	why      reason
-	maxReach int // longest context among the decodes
+	maxReach int // longest context among the sequences that decode
 	preempts int
 	gained   []float64 // see foresee
-	made     [][2]int  // what each of decodes makes before the last step and in all, of foreseen steps
+	made     [][2]int  // for foreseen steps: how many tokens each of decodes generates before the last step, and in all
 	foreseen int
 }
 
@@ -135,12 +136,12 @@ func newReplica(id int, l *Limits, p Pricer, tell func(Event)) *Replica {
 	return r
 }
 
-// load is how many requests the replica has.
+// load returns how many requests the replica has.
 func (r *Replica) load() int {
 	return len(r.running) + r.waiting.len() + len(r.incoming) + len(r.landing)
 }
 
-// prepare schedules the next plan at time now and reports whether there is anything to do.
+// prepare schedules the next plan at the time now and reports whether there is any work.
 func (r *Replica) prepare(slot int, now float64) bool {
 	r.plan = &r.plans[slot]
 	if len(r.incoming) > 0 {
@@ -176,7 +177,7 @@ func (r *Replica) prepare(slot int, now float64) bool {
 		return false
 	}
 	r.fill()
-	stalled := len(p.decodes) < len(r.running) // somebody ran out of budget or blocks, and may go on in the next step
+	stalled := len(p.decodes) < len(r.running) // a sequence had to wait for tokens or blocks, and may go on in the next step
 	p.quiet = !r.single && len(p.chunks) == 0 && p.preempts == 0 && !stalled && !(late && r.waiting.len()+len(r.incoming) > 0)
 	return true
 }
@@ -184,7 +185,8 @@ func (r *Replica) prepare(slot int, now float64) bool {
 // idle reports whether a plan has no work.
 func (p *plan) idle() bool { return len(p.decodes) == 0 && len(p.chunks) == 0 }
 
-// take decides how many steps the plan has, and how long they take where nobody else is waited for.
+// take decides how many steps the plan has, and, where alone is true and no other replica is
+// waited for, how long they take.
 func (r *Replica) take(alone bool) {
 	p := r.plan
 	p.steps = 1
@@ -205,7 +207,7 @@ func (r *Replica) schedule() {
 	r.policy.schedule(r)
 }
 
-// bury frees what finished sequences held until now.
+// bury frees what ended sequences have held until now.
 func (r *Replica) bury() {
 	for _, q := range r.zombies {
 		r.pool.release(q, q.computed, false)
@@ -214,13 +216,13 @@ func (r *Replica) bury() {
 	r.zombies = r.zombies[:0]
 }
 
-// seats is how many sequences the engine counts as running.
+// seats returns how many sequences the engine counts as running.
 func (r *Replica) seats() int { return len(r.running) + len(r.zombies) + len(r.landing) }
 
 // block notes why the head of the queue is not admitted.
 func (r *Replica) block(why reason) { r.plan.blocked, r.plan.why = true, why }
 
-// decode schedules one token of a sequence whose blocks are there.
+// decode schedules one token of a sequence that has the blocks for it.
 func (r *Replica) decode(q *seq) { r.plan.decodes = append(r.plan.decodes, q) }
 
 // chunk schedules n tokens of a prompt.
@@ -230,7 +232,7 @@ func (r *Replica) chunk(q *seq, n int) {
 	r.pool.register(q, q.at()+n)
 }
 
-// withdraw takes back the chunk of a sequence that is preempted in the same step.
+// withdraw removes the piece of prompt of a sequence that is preempted in the same step.
 func (r *Replica) withdraw(q *seq) (tokens int) {
 	p := r.plan
 	for i, x := range p.chunks {
@@ -250,8 +252,8 @@ func (r *Replica) withdraw(q *seq) (tokens int) {
 	return 0
 }
 
-// preempt takes a running sequence's blocks away and puts it in front of the queue; all
-// its tokens are computed again.
+// preempt frees the blocks of a running sequence and puts it in front of the queue; all of its
+// tokens are computed again.
 func (r *Replica) preempt(q *seq) (tokens int) {
 	tokens = r.withdraw(q)
 	for i := len(r.running) - 1; i >= 0; i-- {
@@ -273,7 +275,8 @@ func (r *Replica) preempt(q *seq) (tokens int) {
 	return tokens
 }
 
-// admit moves the head of the queue to the running ones with what the cache has of it.
+// admit makes the head of the queue a running sequence, with those positions that the cache
+// already holds.
 func (r *Replica) admit(q *seq, positions int) {
 	r.waiting.pop()
 	r.pool.begin(q, positions)
@@ -290,7 +293,7 @@ func (r *Replica) admit(q *seq, positions int) {
 	}
 }
 
-// fill computes the sums of the planned step.
+// fill adds up the work of the planned step.
 func (r *Replica) fill() {
 	p := r.plan
 	s := &p.step
@@ -328,7 +331,7 @@ func (r *Replica) newTokens() int {
 	return n
 }
 
-// finish ends a plan: tokens are made, prompts advance, completed sequences leave.
+// finish ends a plan: sequences get their tokens, prompts advance, and complete sequences leave.
 func (r *Replica) finish(slot int) {
 	r.plan = &r.plans[slot]
 	p := r.plan
@@ -365,7 +368,7 @@ func (r *Replica) finish(slot int) {
 	}
 	for i, q := range p.chunks {
 		q.computed += p.step.Chunks[i].New
-		if q.computed == q.known() { // the prompt is done: its last row gives a token
+		if q.computed == q.known() { // the prompt is complete, and its last position gives a token
 			if q.made == 0 {
 				q.rec.First = p.end + r.limits.Host.Reply
 			} else {
@@ -412,8 +415,8 @@ func (r *Replica) finish(slot int) {
 	}
 }
 
-// end takes a running sequence out; its blocks and seat follow when the next step has
-// been scheduled.
+// end ends a running sequence. Its blocks and seat become free when the next step has been
+// scheduled.
 func (r *Replica) end(q *seq, s Status, t float64) {
 	if r.hands && s == Done && q.rec.Generate > q.made {
 		r.hand(q)
@@ -429,7 +432,7 @@ func (r *Replica) end(q *seq, s Status, t float64) {
 	r.done = append(r.done, q)
 }
 
-// unadmit puts back a request whose blocks turned out not to be there.
+// unadmit puts a request back into the queue for which there turned out to be too few blocks.
 func (r *Replica) unadmit(q *seq) {
 	r.running = r.running[:len(r.running)-1]
 	r.pool.release(q, q.computed, true)

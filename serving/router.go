@@ -5,16 +5,17 @@ import (
 	"strings"
 )
 
-// Router says which replica of a fleet takes a request.
+// Router says which replica gets a request.
 type Router uint8
 
-// The routers.
+// The ways to choose a replica.
 const (
-	RoundRobin  Router = iota // each in turn
-	LeastLoaded               // the one with the fewest requests, running and waiting
-	// PrefixAffinity takes the one whose cache has most of the prompt, unless that is less
-	// than half of it or the loads are far apart (more than 32 and more than 1.1 times); then
-	// the least loaded (SGLang's router, sgl-router/src/policies/cache_aware.rs).
+	RoundRobin  Router = iota // the replicas in turn
+	LeastLoaded               // the one with the fewest requests, running and waiting together
+	// PrefixAffinity chooses the replica whose cache holds most of the prompt. Where that is less
+	// than half of the prompt, or where loads differ much (by more than 32 and more than a factor
+	// of 1.1), it chooses the one with the fewest requests (SGLang's router,
+	// sgl-router/src/policies/cache_aware.rs).
 	PrefixAffinity
 )
 
@@ -22,7 +23,7 @@ var routerNames = []string{"round-robin", "least-loaded", "prefix-affinity"}
 
 func (r Router) String() string { return routerNames[r] }
 
-// Routers lists the routers.
+// Routers lists the names of the routers.
 func Routers() []string { return append([]string(nil), routerNames...) }
 
 // ParseRouter reads a router's name.
@@ -70,8 +71,8 @@ func loads(rs []*Replica) (n int) {
 	return n
 }
 
-// leastBusy is the first of the replicas with the fewest requests, of which one that waits counts
-// as four that run (vLLM: v1/engine/core_client.py, get_core_engine_for_request).
+// leastBusy returns the first of the replicas with the fewest requests; one that waits counts as
+// four that run (vLLM: v1/engine/core_client.py, get_core_engine_for_request).
 func leastBusy(rs []*Replica) *Replica {
 	best, least := rs[0], 0
 	for i, r := range rs {
@@ -82,7 +83,8 @@ func leastBusy(rs []*Replica) *Replica {
 	return best
 }
 
-// withPrefix is the replica whose cache has most of a prompt, or the least loaded.
+// withPrefix returns the replica whose cache holds most of a prompt, or the one with the fewest
+// requests.
 func (f *fleet) withPrefix(replicas []*Replica, q *Request) *Replica {
 	least, most := replicas[0], replicas[0]
 	for _, r := range replicas {

@@ -6,44 +6,44 @@ import (
 	"math"
 )
 
-// Search looks for the heaviest load that a deployment serves within an SLO: requests a
-// second (open loop) or clients (closed loop).
+// Search looks for the heaviest load that a deployment serves within an SLO: a number of requests
+// a second (open loop) or of clients (closed loop).
 type Search struct {
 	Deployment *Deployment
-	Load       Load // its lengths, seed and so on; the rate or the clients are searched
+	Load       Load // its lengths, seed and so on; the rate or the number of clients is searched for
 	Options    Options
 	SLO        SLO
-	Users      bool    // search clients, not the rate
-	Share      float64 // of the requests that must meet the SLO; 0 is 0.99
-	Seeds      int     // the last bracket is repeated with so many; 0 is 5
+	Users      bool    // whether to search for a number of clients, not for a rate
+	Share      float64 // share of the requests that must meet the SLO; 0 stands for 0.99
+	Seeds      int     // with how many seeds the last step of the search is repeated; 0 stands for 5
 	Progress   func(probes int, load float64)
 }
 
-// Capacity is the answer.
+// Capacity is the result of a search.
 type Capacity struct {
-	Load    float64 // requests a second, or clients
-	Low     float64 // of single seeds
+	Load    float64 // requests a second, or number of clients
+	Low     float64 // lowest and highest result of a single seed
 	High    float64
-	Binds   string // what a little more load breaks
+	Binds   string // the limit that a little more load would break
 	Probes  int
-	At      *Result // a run at Load
-	Metrics Metrics // of it
-	Beyond  Metrics // of a run just beyond
-	Limit   bool    // the search ended at the most it tries
+	At      *Result // a run with this load
+	Metrics Metrics // of that run
+	Beyond  Metrics // of a run with a little more load
+	Limit   bool    // whether the search ended at the largest load that it tries
 }
 
 const (
-	searchTo       = 0.01 // relative width at which the bisection of a rate ends
+	searchTo       = 0.01 // relative width at which halving the interval of a rate ends
 	mostRate       = 1e5
 	mostUsers      = 1 << 16
 	probesAtMost   = 64
-	warmupShare    = 10 // the first tenth of the requests is left out
+	warmupShare    = 10 // the first tenth of the requests does not count
 	keepsUpAtLeast = 0.95
 )
 
-// Do searches: doubling from a load that is met until one is not, then halving the bracket.
-// All probes draw the same lengths and, in units of the mean gap, the same arrivals, so that
-// what they find is nearly monotone.
+// Do searches: it doubles a load that meets the SLO until one does not, and then halves the
+// interval between them. All runs draw the same lengths and, in units of the mean gap, the same
+// arrivals, so that the results hardly ever fall where the load grows.
 func (s *Search) Do(ctx context.Context) (*Capacity, error) {
 	share := s.Share
 	if share == 0 {
@@ -78,7 +78,7 @@ func (s *Search) Do(ctx context.Context) (*Capacity, error) {
 		o := s.Options
 		o.Quick, o.Progress, o.Seed = true, nil, seed
 		skip := l.Requests / warmupShare
-		// A run in which more requests have missed the SLO than may is lost.
+		// A run is given up once more requests have missed the SLO than are allowed to.
 		missed, most := 0, int((1-share)*float64(l.Requests-skip))
 		if quick {
 			o.Stop = func(r *Record) bool {
@@ -120,8 +120,8 @@ func (s *Search) Do(ctx context.Context) (*Capacity, error) {
 		}
 		span = r.Duration
 		p.ok = n > 0 && float64(good) >= share*float64(n)
-		// A queue that grows without end meets an SLO only because the run is short: served
-		// requests must keep up with the offered ones.
+		// A queue that grows without end can meet an SLO while the run is short. So requests must
+		// be answered as fast as they come.
 		growing := false
 		if !s.Users && p.ok && last > 0 {
 			tail, service := span-last, p.m.E2E.Mean-p.m.Queue.Mean
@@ -145,7 +145,7 @@ func (s *Search) Do(ctx context.Context) (*Capacity, error) {
 		}
 		return p, nil
 	}
-	// bracket halves [lo, hi], lo met and hi not.
+	// bracket halves the interval [lo, hi], where lo meets the SLO and hi does not.
 	bracket := func(lo, hi float64, seed uint64, best, worst *probe) (float64, *probe, *probe, error) {
 		for {
 			mid := math.Sqrt(lo * hi)

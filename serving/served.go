@@ -6,33 +6,33 @@ import (
 	"math"
 )
 
-// Ask is a load in the few words that a table of models has room for. Exactly one of
+// Ask describes a load by the few values for which a table of models has room. Exactly one of
 // Clients and Rate is positive.
 type Ask struct {
-	Clients          int     // closed loop, clients 2 ms apart
-	Rate             float64 // open loop, requests a second, Poisson
-	Prefix           int     // tokens that all prompts begin with alike, before those of Prompt
+	Clients          int     // closed loop with clients that begin 2 ms after one another
+	Rate             float64 // open loop, in requests a second with Poisson arrivals
+	Prefix           int     // number of tokens with which all prompts begin alike; they come before those of Prompt
 	Prompt, Generate Lengths
-	Requests         int // 0: 20 a client, at least 100; 1,000 in an open loop
+	Requests         int // 0 stands for 20 requests for each client, at least 100, and for 1,000 in an open loop
 	Seed             uint64
-	// SLO, if set, also asks how many clients can be served so that 99 % of their requests
-	// meet it, over so many Seeds (0 is 1).
+	// SLO, if set, also asks for the largest number of clients with which 99 % of requests meet
+	// it, found with so many Seeds (0 stands for 1).
 	SLO   SLO
 	Seeds int
 }
 
-// Served is what became of an Ask. Times are seconds; NaN where there are none, as the time
-// per output token of answers of one token.
+// Served is the result of an Ask. Times are in seconds, and NaN where there are none, such as the
+// time per output token of answers with one token.
 type Served struct {
 	Metrics
 	Preemptions int
-	PeakCache   float64 // share of the blocks held at once, at most
-	Users       int     // clients that meet the SLO; -1 where none was asked for
-	Binds       string  // what a client more breaks
-	Why         string  // what a request's time goes to, in a sentence
+	PeakCache   float64 // the largest share of the blocks in use at one time
+	Users       int     // number of clients that meets the SLO; -1 where it was not asked for
+	Binds       string  // the limit that one more client would break
+	Why         string  // what takes the time of a request, in a sentence
 }
 
-// Served simulates an Ask, once.
+// Served simulates the load of an Ask once.
 func (d *Deployment) Served(ctx context.Context, a Ask) (*Served, error) {
 	if (a.Clients > 0) == (a.Rate > 0) {
 		return nil, fmt.Errorf("a served load has clients or a rate, not %d clients and %g requests a second", a.Clients, a.Rate)

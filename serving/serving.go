@@ -1,13 +1,14 @@
-// Package serving simulates an engine that serves a model: requests arrive, wait, are
-// batched by a scheduler, share a pool of cache blocks and leave, and the time of every
-// step comes from a cost model.
+// Package serving simulates an engine that serves a model. Requests arrive, wait, are batched by
+// a scheduler, share a pool of cache blocks and leave; the time of every step comes from a cost
+// model.
 //
-// Units: seconds, tokens, bytes. A run is a discrete-event simulation, exact under its
-// rules: between two events all sequences decode, and k such steps are one closed-form sum
-// of the cost model (see Replica). Nothing depends on the wall clock, on the number of
+// Units: seconds, tokens, bytes. A run is a discrete-event simulation that is exact under its
+// rules: between two events all sequences decode, and the time of k such steps is one sum that
+// the cost model has a formula for (see Replica). Nothing depends on the clock, on the number of
 // cores or on the order of a map: the same seed gives the same bytes.
 //
-// What engines do is taken from their sources; engines.yaml names the file of each default.
+// The rules of engines are taken from their sources; engines.yaml names the file that each
+// default comes from.
 //
 //	vLLM 0.7.3 (V0)   vllm/core/scheduler.py, core/block_manager.py
 //	vLLM V1           vllm/v1/core/sched/scheduler.py, v1/core/kv_cache_utils.py
@@ -15,36 +16,37 @@
 //	TensorRT-LLM      tensorrt_llm/_torch/pyexecutor/scheduler.py
 package serving
 
-// Step is the work of one step of an engine, as sums: what a step costs depends on them
-// alone.
+// Step holds the sums that say what one step of an engine computes. The price of a step depends
+// on nothing else.
 type Step struct {
-	Decodes  int       // sequences that make one token each
-	Contexts float64   // Σ over them of the positions each sees, its new one included
-	Seen     []float64 // for each window of the pricer: Σ over them of costmodel.Seen
-	Growing  []float64 // for each window: those that see one position more in the next step; only Run reads it
+	Decodes  int       // sequences that generate one token each
+	Contexts float64   // sum over those sequences of their contexts, the new position included
+	Seen     []float64 // for each window of the pricer: sum over those sequences of costmodel.Seen
+	Growing  []float64 // for each window: number of sequences that read one position more in the next step; only Run reads it
 	Chunks   []Chunk   // pieces of prompts
-	Padded   int       // rows that a CUDA graph pads the decodes to; 0: none
-	Eager    bool      // launched kernel by kernel, outside any graph
-	Drafts   int       // drafted tokens that each sequence that decodes verifies
-	Advance  float64   // positions a sequence gains from step to step of a Run, in the mean; 0 is 1
+	Padded   int       // rows to which a CUDA graph pads the decodes; 0 for no padding
+	Eager    bool      // whether kernels are launched one by one, outside a graph
+	Drafts   int       // drafted tokens that each decoding sequence verifies
+	Advance  float64   // mean number of positions that a sequence gains from step to step of a Run; 0 stands for 1
 }
 
-// Chunk is a piece of one prompt: New tokens after Past that are in the cache.
+// Chunk is a piece of one prompt: New tokens that follow Past tokens in the cache.
 type Chunk struct{ New, Past int }
 
-// A Pricer says what steps cost, in seconds. It is used by one goroutine at a time.
+// A Pricer says how long steps take, in seconds. Only one goroutine uses it at a time.
 type Pricer interface {
-	// Windows are the finite attention windows of the model, ascending; chunks as minus their length.
+	// Windows returns the finite attention windows of the model in ascending order. An attention
+	// chunk is given as minus its length.
 	Windows() []int
-	// Mixed is the time of one step.
+	// Mixed returns the time of one step.
 	Mixed(*Step) float64
-	// Run is the time of k steps that only decode: before each next one Contexts grows by
-	// Decodes and Seen[i] by Growing[i], each times Advance.
+	// Run returns the time of k steps that only decode. From each step to the next, Contexts
+	// grows by Decodes and Seen[i] by Growing[i], each multiplied by Advance.
 	Run(s *Step, k int) float64
 }
 
-// Segment is a part of a prompt, or of what follows it, that other requests may share:
-// equal IDs mean equal tokens from the start of the prompt up to the segment's end.
+// Segment is a part of a prompt, or of what follows it, that other requests may share: equal IDs
+// mean that all tokens from the start of the prompt up to the segment's end are equal.
 type Segment struct {
 	ID     uint64
 	Tokens int
@@ -56,17 +58,18 @@ type Request struct {
 	Arrive   float64 // seconds from the start of the run
 	Prompt   int     // tokens
 	Generate int     // tokens
-	// Shared are the segments of the prompt, from its start, whose content has a name; what
-	// is left of the prompt is the request's own. Segments beyond the prompt name the answer.
+	// Shared holds the segments of the prompt, from its start, whose content other requests may
+	// share. What is left of the prompt belongs to this request alone. Segments beyond the prompt
+	// are parts of the answer.
 	Shared []Segment
-	// Timeout is how long the client waits before it gives up; 0 is for ever.
+	// Timeout is how many seconds the client waits before it gives up; 0 stands for any time.
 	Timeout float64
 }
 
-// Status is how a request ended.
+// Status says how a request ended.
 type Status uint8
 
-// The ends of requests.
+// The ways in which a request can end.
 const (
 	Done Status = iota
 	Unservable
@@ -77,31 +80,31 @@ var statusNames = []string{"done", "unservable", "timeout"}
 
 func (s Status) String() string { return statusNames[s] }
 
-// Record is what became of a request. Times are seconds from the start of the run.
+// Record says what became of a request. Times are in seconds from the start of the run.
 type Record struct {
 	Request
 	Status      Status
-	Why         string // of a request that cannot be served
+	Why         string // why a request could not be served
 	Replica     int
-	Scheduled   float64 // first time in a step
-	First       float64 // first token at the client
-	End         float64 // last token at the client, or when it was given up
-	Handed      float64 // its prompt was worked, on a replica that decodes none
-	Landed      float64 // what that left was where it decodes
-	Cached      int     // prompt tokens found in the prefix cache when first scheduled
+	Scheduled   float64 // when it was first in a step
+	First       float64 // when the client had the first token
+	End         float64 // when the client had the last token, or gave up
+	Handed      float64 // when its prompt was done, on a replica that does not decode
+	Landed      float64 // when the replica that decodes it had its cache
+	Cached      int     // number of prompt tokens found in the prefix cache when it was first scheduled
 	Preemptions int
 
-	seen bool // has been scheduled
+	seen bool // whether it has been scheduled
 }
 
-// TTFT is the time to first token.
+// TTFT returns the time from arrival to the first token, in seconds.
 func (r *Record) TTFT() float64 { return r.First - r.Arrive }
 
-// E2E is the time from arrival to the last token.
+// E2E returns the time from arrival to the last token, in seconds.
 func (r *Record) E2E() float64 { return r.End - r.Arrive }
 
-// TPOT is the mean time per output token after the first; ok is false where there was
-// only one.
+// TPOT returns the mean time per output token after the first, in seconds; ok is false where
+// there was only one token.
 func (r *Record) TPOT() (seconds float64, ok bool) {
 	if r.Generate < 2 {
 		return 0, false

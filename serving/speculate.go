@@ -2,36 +2,36 @@ package serving
 
 import "math"
 
-// Verified is speculative decoding as an engine runs it: each step of a sequence that decodes
-// verifies Drafts drafted tokens behind its next one and keeps those up to the first that is
-// refused. Each is accepted with probability Acceptance. A request draws from a stream of its
+// Verified describes speculative decoding as an engine runs it. In each step, a decoding sequence
+// verifies Drafts drafted tokens after its next one and keeps those before the first that is
+// refused. Each is accepted with the probability Acceptance. A request draws from a stream of its
 // own, step by step, so that nothing else in a run changes what it draws.
 type Verified struct {
 	Drafts     int
 	Acceptance float64
 }
 
-// ahead is the most tokens that a step makes of a sequence, and the positions that it needs
-// room for.
+// ahead returns the most tokens that a step generates for a sequence, which is also the number of
+// positions it needs room for.
 func (l *Limits) ahead() int { return 1 + l.Verified.Drafts }
 
-// stream is a request's draws: the base of SplitMix64's sequence.
+// stream returns the start of a request's random stream, which is a sequence of SplitMix64.
 func (r *Replica) stream(q *seq) uint64 {
 	return mix(r.seed + mix(uint64(forAccept)+mix(uint64(q.ID))))
 }
 
-// tokens is how many tokens a step makes of a sequence: those accepted and one more.
+// tokens returns how many tokens a step generates for a sequence: the accepted ones and one more.
 func (r *Replica) tokens(stream uint64, step int) int {
 	u := mix(stream+uint64(step)) >> 11
 	n := 1
-	for _, p := range r.powers { // no branch on what is drawn
+	for _, p := range r.powers { // without a branch that depends on what was drawn, which would be slow
 		n += int((u - p) >> 63)
 	}
 	return n
 }
 
-// made is how many tokens a sequence makes in the steps of the plan, of those it still may, and
-// how many before the last of them.
+// makes returns how many tokens a sequence generates in the steps of the plan, at most as many as
+// it still may, and how many before the last of the steps.
 func (r *Replica) makes(i int) (before, all int) {
 	p := r.plan
 	q, k := p.decodes[i], p.steps
@@ -50,8 +50,8 @@ func (r *Replica) makes(i int) (before, all int) {
 	return min(before, q.left()), min(all, q.left())
 }
 
-// powers are α, α², … α^k, the probabilities that so many drafted tokens are accepted, in units of
-// 2^−53: what is drawn of as many is below them as often.
+// powers returns α, α², … α^k, the probabilities that so many drafted tokens are accepted, in
+// units of 2^−53, so that a random integer of 53 bits is below each with that probability.
 func (v Verified) powers() []uint64 {
 	if v.Drafts == 0 {
 		return nil
@@ -63,8 +63,8 @@ func (v Verified) powers() []uint64 {
 	return out
 }
 
-// foresee draws what the steps of the plan will make: for each step the positions that its
-// sequences have gained since the first, added up over the steps so far.
+// foresee draws what the steps of the plan will generate: for each step, how many positions its
+// sequences have gained since the first step, added up over the steps so far.
 func (r *Replica) foresee() {
 	p := r.plan
 	p.gained, p.made, p.foreseen = p.gained[:0], p.made[:0], 0
@@ -86,8 +86,8 @@ func (r *Replica) foresee() {
 	}
 }
 
-// advance is the tokens a sequence goes forward a step in the mean, such that k steps see in
-// sum what they do: 1 where nothing is drafted.
+// advance returns by how many tokens a sequence grows in each step in the mean, such that k steps
+// have the same sum of contexts; 1 where nothing is drafted.
 func (r *Replica) advance(k int) float64 {
 	p := r.plan
 	if len(p.gained) == 0 || k <= 1 || k > len(p.gained) {

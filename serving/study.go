@@ -11,20 +11,20 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Study is one load on one deployment, run with several seeds.
+// Study is one load on one deployment, simulated with several seeds.
 type Study struct {
 	Deployment *Deployment
 	Source     func(seed uint64) Source
-	Seed       uint64 // of the first run; the others follow
-	Seeds      int    // runs; 0 is 1
+	Seed       uint64 // seed of the first run; the other runs have the seeds that follow
+	Seeds      int    // number of runs; 0 stands for 1
 	Options    Options
 	SLO        SLO
-	// Bounds are how much faster and slower steps may be than the pricer says, as factors;
-	// zero where it makes no claim.
+	// Fast and Slow are factors by which steps may take less or more time than the pricer says; 0
+	// where it gives no bounds.
 	Fast, Slow float64
 }
 
-// Outcome is what a study found: means over its runs.
+// Outcome is the result of a study: means over its runs.
 type Outcome struct {
 	Metrics
 	Stats  Stats   // of the first run
@@ -32,13 +32,14 @@ type Outcome struct {
 	Series *Series // of the first run
 	Seeds  int
 
-	// Seed is the half width of the 90 % interval of the mean over seeds, by figure; NaN with
-	// one seed. Low and High are the first run priced at the bounds of the calibration.
+	// Seed holds, for each figure, half the width of the 90 % interval of its mean over seeds;
+	// NaN with one seed. Low and High are those of the first run when it is priced at the bounds
+	// of the calibration.
 	Seed      Metrics
 	Low, High *Metrics
 }
 
-// Do runs the study, its runs in parallel.
+// Do makes the runs of the study in parallel.
 func (s *Study) Do(ctx context.Context) (*Outcome, error) {
 	n := max(s.Seeds, 1)
 	out := &Outcome{Seeds: n, Series: &Series{}}
@@ -98,8 +99,8 @@ func (s *Study) Do(ctx context.Context) (*Outcome, error) {
 	return out, nil
 }
 
-// MeanOver is the mean of a figure over runs with different seeds, and the half width of its
-// 90 % interval (Student's t): NaN for one run.
+// MeanOver returns the mean of a figure over runs with different seeds, and half the width of its
+// 90 % interval by Student's t: NaN for one run.
 func MeanOver(runs []float64) (mean, half float64) {
 	n := float64(len(runs))
 	mean, sd := stat.MeanStdDev(runs, nil)
@@ -109,7 +110,7 @@ func MeanOver(runs []float64) (mean, half float64) {
 	return mean, distuv.StudentsT{Sigma: 1, Nu: n - 1}.Quantile(0.95) * sd / math.Sqrt(n)
 }
 
-// figures are the figures of a run that are averaged over seeds.
+// figures lists the figures of a run that are averaged over seeds.
 func figures(m *Metrics) []*float64 {
 	out := []*float64{&m.Duration, &m.RequestThroughput, &m.Goodput, &m.GoodShare, &m.OutputThroughput, &m.TotalThroughput}
 	for _, s := range []*Summary{&m.TTFT, &m.TPOT, &m.ITL, &m.E2E, &m.Queue, &m.Handover} {
@@ -118,12 +119,12 @@ func figures(m *Metrics) []*float64 {
 	return out
 }
 
-// Scaled makes pricers whose steps take a factor as long.
+// Scaled makes pricers whose steps take the given factor of the time.
 func Scaled(price func() Pricer, by float64) func() Pricer {
 	return func() Pricer { return scaled{price(), by} }
 }
 
-// scaled is a pricer whose steps take a factor as long.
+// scaled is such a pricer.
 type scaled struct {
 	Pricer
 	by float64
@@ -132,7 +133,7 @@ type scaled struct {
 func (s scaled) Mixed(x *Step) float64      { return s.by * s.Pricer.Mixed(x) }
 func (s scaled) Run(x *Step, k int) float64 { return s.by * s.Pricer.Run(x, k) }
 
-// Stages and Stage are those of a pipeline, where the pricer has one.
+// Stages and Stage are those of a pipeline, where the pricer prices one.
 func (s scaled) Stages() int {
 	if p, ok := s.Pricer.(Staged); ok {
 		return p.Stages()
@@ -142,7 +143,7 @@ func (s scaled) Stages() int {
 
 func (s scaled) Stage(i int, x *Step, k int) float64 { return s.by * s.Pricer.(Staged).Stage(i, x, k) }
 
-// Series is a replica's load over time, thinned evenly to at most a few thousand points.
+// Series holds a replica's load over time, thinned out evenly to a few thousand points at most.
 type Series struct {
 	Points []Event
 	every  int
@@ -151,7 +152,7 @@ type Series struct {
 
 const maxPoints = 4096
 
-// Add appends a replica's state.
+// Add appends the state of a replica.
 func (s *Series) Add(e Event) {
 	if s.every == 0 {
 		s.every = 1
@@ -170,8 +171,7 @@ func (s *Series) Add(e Event) {
 	s.n++
 }
 
-// Why says in a sentence what most of a request's time goes to, and what keeps others
-// waiting.
+// Why says in a sentence what takes most of a request's time, and what keeps others waiting.
 func (o *Outcome) Why() string {
 	m := &o.Metrics
 	if m.Completed == 0 {

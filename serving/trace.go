@@ -18,14 +18,15 @@ import (
 	"github.com/OWNER/ridgeline/internal/input"
 )
 
-// Trace is requests read from a file, in order of arrival, the first at 0.
+// Trace holds requests that were read from a file, in the order of their arrival; the first
+// arrives at time 0.
 type Trace struct {
 	Format   string
 	Requests []Request
-	Notes    []string // what was put right
+	Notes    []string // what was corrected
 }
 
-// What a trace may hold: more is a mistake, or no trace.
+// The largest numbers that a trace may have: larger ones are mistakes.
 const (
 	maxTokens   = 100_000_000
 	maxRequests = 10_000_000
@@ -33,21 +34,23 @@ const (
 	maxSeconds  = 1e9
 )
 
-// TraceBlock is the tokens of a block of hash_ids where nothing else is said (Mooncake).
+// TraceBlock is how many tokens a block of hash_ids stands for where nothing else is said
+// (Mooncake).
 const TraceBlock = 512
 
-// ReadTrace reads a trace; name is what errors call it. Formats, known by their first line:
+// ReadTrace reads a trace; name is what errors call it. The first line decides which format it
+// has:
 //
-//	Mooncake JSONL   timestamp (ms), input_length, output_length, hash_ids of block tokens
-//	                 each, equal ids standing for equal prompts up to there; output_hash_ids
-//	                 may continue them over the answer
+//	Mooncake JSONL   timestamp (ms), input_length, output_length, hash_ids of blocks of so
+//	                 many tokens as block says: equal IDs mean equal prompts up to the
+//	                 block's end; output_hash_ids may continue them over the answer
 //	Azure CSV        TIMESTAMP (date and time), ContextTokens, GeneratedTokens
 //	BurstGPT CSV     Timestamp (s), Request tokens, Response tokens
 //	our own CSV      arrival (s), prompt, generate; also id, prefix (a name) and
-//	                 prefix_tokens (how many tokens requests of one prefix begin with alike),
-//	                 timeout (s)
+//	                 prefix_tokens (with how many tokens the requests of one prefix begin
+//	                 alike), timeout (s)
 //	Vidur CSV        arrived_at (s), num_prefill_tokens, num_decode_tokens
-//	lengths CSV      the last two alone, without arrivals: all at once
+//	lengths CSV      the last two alone, without arrivals: all arrive at time 0
 func ReadTrace(r io.Reader, name string, block int) (*Trace, error) {
 	if block < 1 {
 		return nil, fmt.Errorf("block size %d: want 1 or more tokens", block)
@@ -61,7 +64,7 @@ func ReadTrace(r io.Reader, name string, block int) (*Trace, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	for len(head) > 0 && (head[0] == ' ' || head[0] == '\n' || head[0] == '\r' || head[0] == '\t') {
-		break // blank lines are passed over by the readers, which count them
+		break // the readers pass over blank lines, but count them
 	}
 	t := &Trace{}
 	if head[0] == '{' {
@@ -80,7 +83,7 @@ func ReadTrace(r io.Reader, name string, block int) (*Trace, error) {
 	return t, nil
 }
 
-// settle sorts requests by arrival, starts the clock at the first and numbers them.
+// settle sorts requests by arrival, starts the clock at the first one and numbers them.
 func (t *Trace) settle() {
 	late := 0
 	for i := 1; i < len(t.Requests); i++ {
@@ -102,7 +105,7 @@ func (t *Trace) settle() {
 			seen[s.ID]++
 		}
 	}
-	// What occurs once is shared with nobody.
+	// Content that occurs once is shared with no other request.
 	for i := range t.Requests {
 		q := &t.Requests[i]
 		n := len(q.Shared)
@@ -124,8 +127,8 @@ type mooncakeLine struct {
 	Answer    []int64  `json:"output_hash_ids"`
 }
 
-// jsonKind says what a kind of JSON value, as encoding/json names it, is called. Of a number
-// it names the number too.
+// jsonKind returns what people call a kind of JSON value that encoding/json names. For a number,
+// the number is included.
 func jsonKind(value string) string {
 	switch kind, number, _ := strings.Cut(value, " "); kind {
 	case "bool":
@@ -233,7 +236,7 @@ func tokens(v float64) (int, error) {
 	return int(v), nil
 }
 
-// csvColumns are the names a column may have, in lower case, by format.
+// csvFormat lists, for one format, the names that its columns may have, in lower case.
 type csvFormat struct {
 	name                           string
 	arrive, prompt, generate       string
@@ -387,7 +390,7 @@ func (t *Trace) table(in io.Reader, name string) error {
 	return nil
 }
 
-// date reads Azure's time stamps: seconds since the epoch.
+// date reads Azure's time stamps and returns seconds since the epoch.
 func date(s string) (float64, error) {
 	for _, layout := range []string{"2006-01-02 15:04:05.9999999", "2006-01-02 15:04:05.999999999-07:00", time.RFC3339Nano} {
 		if d, err := time.Parse(layout, s); err == nil {
@@ -397,7 +400,7 @@ func date(s string) (float64, error) {
 	return 0, fmt.Errorf("%q is no date and time like 2023-11-16 18:17:03.9799600", s)
 }
 
-// nameID turns a prefix's name into an id: FNV-1a.
+// nameID turns the name of a prefix into an ID by the hash FNV-1a.
 func nameID(s string) uint64 {
 	h := uint64(14695981039346656037)
 	for i := range len(s) {

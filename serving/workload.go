@@ -7,35 +7,37 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Load is a made-up workload.
+// Load describes requests to make up.
 type Load struct {
 	Prompt, Generate Lengths
 	Requests         int
 	Seed             uint64
-	Timeout          float64 // seconds a client waits; 0: for ever
+	Timeout          float64 // seconds that a client waits; 0 for any time
 
-	// Closed loop: so many clients, each of which asks again when it has its answer.
+	// Concurrency, for a closed loop, is a number of clients, each of which sends its next
+	// request when it has its answer.
 	Concurrency int
-	// Stagger is the seconds between the first requests of two clients; 0 sends all at once
-	// (lock-step: equal lengths then stay in waves for ever).
+	// Stagger is the number of seconds between the first requests of two clients; with 0, all are
+	// sent at once, and requests of equal length then stay in step for ever.
 	Stagger float64
-	Think   float64 // seconds between an answer and a client's next request
+	Think   float64 // seconds between an answer and the client's next request
 
-	// Open loop: stages of requests a second. Gaps are gamma distributed.
+	// Stages, for an open loop, are times with a rate of requests each. Gaps between requests are
+	// gamma distributed.
 	Stages     []Stage
-	Burstiness float64 // shape of the gaps: 1 (or 0) is Poisson, large is even, small is bursty
+	Burstiness float64 // shape of the gaps' distribution: 1 (or 0) gives Poisson arrivals, larger values more even ones, smaller ones bursts
 
-	// Prefix is how many tokens all prompts of one of Groups groups begin with alike.
+	// Prefix is with how many tokens all prompts of a group begin alike; there are Groups groups.
 	Prefix, Groups int
 }
 
-// Stage is a time with one rate.
+// Stage is a time with one rate of requests.
 type Stage struct {
 	Rate    float64 // requests a second
-	Seconds float64 // 0: until the requests run out
+	Seconds float64 // 0 stands for as long as there are requests
 }
 
-// Source returns the load as a source.
+// Source returns a source of the load's requests.
 func (l *Load) Source() Source {
 	if l.Concurrency > 0 {
 		return newClosed(l)
@@ -43,12 +45,12 @@ func (l *Load) Source() Source {
 	return &open{load: l}
 }
 
-// request is the i-th request of the load, without its arrival. Prompt and answer follow
-// from the seed and i alone.
+// request returns the i-th request of the load, without its arrival. Its prompt and answer depend
+// on the seed and on i alone.
 func (l *Load) request(i int) Request {
 	q := Request{ID: i, Prompt: l.Prompt.draw(uniform(l.Seed, forPrompt, i)), Timeout: l.Timeout}
 	if l.Generate.Shape == Empirical && l.Prompt.Shape == Empirical && len(l.Prompt.Of) == len(l.Generate.Of) {
-		// Pairs of a data set stay pairs.
+		// Prompt and answer lengths from a data set stay together.
 		q.Generate = l.Generate.draw(uniform(l.Seed, forPrompt, i))
 	} else {
 		q.Generate = l.Generate.draw(uniform(l.Seed, forGenerate, i))
@@ -61,7 +63,7 @@ func (l *Load) request(i int) Request {
 	return q
 }
 
-// open sends requests at given times, whatever becomes of them.
+// open sends requests at given times, whatever happens to them.
 type open struct {
 	load  *Load
 	next  int
@@ -69,7 +71,7 @@ type open struct {
 	ready bool
 	over  bool
 	stage int
-	since float64 // start of the stage
+	since float64 // time at which the stage began
 }
 
 func (o *open) Peek() (float64, bool) {
@@ -85,7 +87,7 @@ func (o *open) Peek() (float64, bool) {
 	} else if !math.IsInf(b, 1) {
 		gap = distuv.Gamma{Alpha: b, Beta: b}.Quantile(uniform(o.load.Seed, forArrival, o.next))
 	}
-	// The gap is in units of the mean one; it runs through the stages it spans.
+	// The gap is in units of the mean gap. It may extend over several stages.
 	for {
 		if o.stage >= len(o.load.Stages) {
 			o.over = true
@@ -124,11 +126,11 @@ func (o *open) Take() Request {
 
 func (o *open) Ended(*Record) {}
 
-// closed sends a client's next request when its last one has ended.
+// closed sends the next request of a client when its last one has ended.
 type closed struct {
 	load *Load
 	next int
-	free times // when clients ask
+	free times // times at which clients send their next requests
 }
 
 func newClosed(l *Load) *closed {
@@ -167,10 +169,10 @@ func (h *times) Pop() any {
 	return x
 }
 
-// Replay is a source of requests known beforehand, in order of arrival.
+// Replay is a source of requests that are known in advance, in the order of their arrival.
 type Replay struct {
 	Requests []Request
-	// Speed divides the arrival times; 0 is 1.
+	// Speed is what arrival times are divided by; 0 stands for 1.
 	Speed float64
 	next  int
 }

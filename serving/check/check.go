@@ -1,8 +1,8 @@
-// Package check replays served runs that were measured, and says how far the simulator is.
+// Package check simulates served runs that were measured, and says how far the simulator is off.
 //
-// A run is a file with a row a request, or a row of a table of whole runs. What a run's
-// files leave open (versions, defaults) is filled in from what is published about them.
-// Rows that cannot be replayed are counted, with the reason.
+// A run is a file with one row for each request, or one row of a table of whole runs. What a
+// run's files do not say (versions, defaults) is filled in from what is published about the run.
+// Rows that cannot be simulated are counted, with the reason.
 package check
 
 import (
@@ -34,30 +34,30 @@ type Pair struct {
 // APE is |simulated − measured| / measured.
 func (p Pair) APE() float64 { return math.Abs(p.Simulated/p.Measured - 1) }
 
-// Run is a measured run of which every request is known.
+// Run is a measured run in which every request is known.
 type Run struct {
 	File     string
 	Name     string // of a part of the file; may be empty
 	Model    string
 	Hardware string
-	Engine   string // as serving.EngineNamed takes it
+	Engine   string // as serving.EngineNamed reads it
 	TP       int
 	Replicas int
 	Weights  precision.DType
 	Settings serving.Settings
 	Requests []serving.Request
 	Measured Figures
-	Skip     int // leading requests that paid for warming up: left out on both sides
+	Skip     int // requests at the beginning that were slow because the engine was not warm; they count neither as measured nor as simulated
 }
 
-// Figures are a run's means and tails, in seconds, over requests that were answered.
+// Figures holds a run's means and tails in seconds, over the requests that were answered.
 type Figures struct {
 	Completed             int
 	TTFT, TPOT, E2E       float64
 	TTFT99, TPOT99, E2E99 float64
 }
 
-// RunResult is how far a replayed run is.
+// RunResult says how far a simulated run is off.
 type RunResult struct {
 	File     string `json:"file"`
 	Model    string `json:"model"`
@@ -79,19 +79,19 @@ type RunResult struct {
 	Why        string  `json:"why"`
 }
 
-// Counts is a count as measured and as simulated.
+// Counts is a number as measured and as simulated.
 type Counts struct {
 	Measured  int `json:"measured"`
 	Simulated int `json:"simulated"`
 }
 
-// Skipped is how many rows could not be replayed, for one reason.
+// Skipped says how many rows could not be simulated for one reason.
 type Skipped struct {
 	Reason string `json:"reason"`
 	Rows   int    `json:"rows"`
 }
 
-// deployment opens and compiles what a run was made with.
+// deployment opens and compiles the model with which a run was made.
 func deployment(model, on, engine string, tp int, weights precision.DType, s serving.Settings, host *serving.Host) (*serving.Deployment, *costmodel.Compiled, error) {
 	m, err := openModel(model)
 	if err != nil {
@@ -112,9 +112,10 @@ func deployModel(m *arch.Model, on, engine string, tp int, weights precision.DTy
 	o := costmodel.Options{TP: tp, Engine: "ideal", Weights: formats.Plain(weights)}
 	if weights.Bytes() == 1 {
 		o.Weights, o.Compute = formats.Of(weights), weights
-		// TensorRT-LLM keeps the cache of an fp8 checkpoint in fp8 (hf_quant_config.json,
-		// kv_cache_quant_algo); the other engines keep it in 16 bits unless told otherwise.
-		// Runs show it: 128 clients of Qwen3-32B that 16 bits have no room for do not queue.
+		// TensorRT-LLM stores the cache of an fp8 checkpoint in fp8 (hf_quant_config.json,
+		// kv_cache_quant_algo); the other engines store it in 16 bits unless told otherwise. Runs
+		// show it: 128 clients of Qwen3-32B, for which there is no room with 16 bits, do not
+		// queue.
 		if strings.HasPrefix(engine, "trtllm") {
 			o.KV = weights
 		}
@@ -130,12 +131,11 @@ func deployModel(m *arch.Model, on, engine string, tp int, weights precision.DTy
 	return d, c, err
 }
 
-// overloadedAt is the mean wait for the first token, as a share of the whole time, from
-// which a run counts as overloaded: most of it is queueing.
+// overloadedAt is the share of the whole time from which on the mean wait for the first token
+// makes a run count as overloaded: most of its time is then spent in queues.
 const overloadedAt = 0.25
 
-// Replay simulates a run. host replaces the engine's host times, for fitting; nil keeps
-// them.
+// Replay simulates a run. host, if it is not nil, replaces the engine's host times, for a fit.
 func (r *Run) Replay(ctx context.Context, host *serving.Host) (*RunResult, error) {
 	d, c, err := deployment(r.Model, r.Hardware, r.Engine, r.TP, r.Weights, r.Settings, host)
 	if err != nil {
@@ -199,7 +199,7 @@ func (f *Figures) fill(ttft, tpot, e2e []float64) {
 	}
 }
 
-// ReplayAll replays runs in parallel; runs that cannot be replayed are counted.
+// ReplayAll simulates runs in parallel and counts those that cannot be simulated.
 func ReplayAll(ctx context.Context, runs []Run, progress func(done, total int)) (out []*RunResult, skipped []Skipped, err error) {
 	results := make([]*RunResult, len(runs))
 	reasons := make([]string, len(runs))
@@ -272,5 +272,5 @@ func mean(v []float64) float64 {
 	return s / float64(len(v))
 }
 
-// lower is a file's name for matching.
+// lower returns the name of a file in lower case, for comparisons.
 func lower(s string) string { return strings.ToLower(s) }

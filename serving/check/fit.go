@@ -11,19 +11,19 @@ import (
 	"github.com/OWNER/ridgeline/serving"
 )
 
-// Sample is what an engine's host times are fitted to: runs, and rows under a protocol.
+// Sample is what an engine's host times are fitted to: runs, and rows of tables under a protocol.
 type Sample struct {
 	Runs     []Run
 	Rows     []Row
 	Protocol func(*Row) Protocol
 }
 
-// Free says which host times a fit may move.
+// Free says which of the host times a fit may change.
 type Free struct{ Step, Kernel, Sequence, Token, Request, Tokenise bool }
 
-// Fit finds host times that bring simulated means nearest to measured ones: it minimises
-// the mean of |ln TPOT ratio| and half of |ln TTFT ratio| by running the simulator, with
-// Nelder and Mead's simplex over the logarithms of the times.
+// Fit finds the host times with which simulated means are nearest to measured ones. It minimises
+// the mean of |ln TPOT ratio| plus half of |ln TTFT ratio| by running the simulator, with the
+// simplex method of Nelder and Mead over the logarithms of the times.
 func Fit(ctx context.Context, s *Sample, start serving.Host, free Free) (serving.Host, float64, error) {
 	h := start
 	var at []*float64

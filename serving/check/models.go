@@ -17,8 +17,8 @@ import (
 //go:embed models/*.json
 var modelFiles embed.FS
 
-// aliases maps names of checkpoints, in lower case and without their owner, to presets or
-// to the files of models.
+// aliases maps the beginnings of checkpoints' names, in lower case and without their owner, to
+// presets or to the embedded files of models.
 var aliases = []struct{ begins, model string }{
 	{"llama-3.1-8b", "llama-3.1-8b"}, {"meta-llama-3.1-8b", "llama-3.1-8b"}, {"llama3.1-8b", "llama-3.1-8b"},
 	{"llama-3.1-70b", "llama-3.1-70b"}, {"meta-llama-3.1-70b", "llama-3.1-70b"}, {"llama3.1-70b", "llama-3.1-70b"},
@@ -32,7 +32,7 @@ var aliases = []struct{ begins, model string }{
 	{"phi-4-mini-flash", "phi4-mini-flash"}, {"phi-4-mini", "phi4-mini"},
 }
 
-// openModel opens a model by the name a run gives it.
+// openModel opens a model by the name that a run gives for it.
 func openModel(name string) (*arch.Model, error) {
 	base := strings.ToLower(path.Base(strings.ReplaceAll(name, "\\", "/")))
 	for _, a := range aliases {

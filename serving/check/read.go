@@ -22,17 +22,17 @@ import (
 	"github.com/OWNER/ridgeline/serving"
 )
 
-// mostBytes is the largest file of measurements that is read.
+// mostBytes is the size of the largest file of measurements that is read.
 const mostBytes = 1 << 30
 
-// Data is what a folder of measurements holds.
+// Data holds the measurements of a folder.
 type Data struct {
 	Runs    []Run
-	Table   string // path of serving.csv, empty where there is none
+	Table   string // path of serving.csv, "" where there is none
 	Skipped []Skipped
 }
 
-// ReadDir reads every measured run below a folder, two levels deep.
+// ReadDir reads every measured run in a folder and its subfolders, two levels deep.
 func ReadDir(dir string) (*Data, error) {
 	st, err := os.Stat(dir)
 	if err != nil {
@@ -142,7 +142,7 @@ func firstLine(path string) (string, error) {
 	return string(line), nil
 }
 
-// rowsOf is a CSV file, each row by column.
+// rowsOf reads a CSV file row by row, with the values by column.
 type rowsOf struct {
 	path string
 	rows []map[string]string
@@ -201,9 +201,9 @@ func (t *rowsOf) number(i int, column string, least float64) (float64, error) {
 	return v, nil
 }
 
-// requests reads a run of inference-perf against vLLM (github.com/inference-sim/training):
-// index, arrival_us, prompt, generate, prompt_id, status, ttft_ms, e2e_ms. Prompts of one
-// prompt_id are alike, so that all but the first find their blocks in the prefix cache.
+// requests reads a run of inference-perf with vLLM (github.com/inference-sim/training): index,
+// arrival_us, prompt, generate, prompt_id, status, ttft_ms, e2e_ms. Prompts with one prompt_id
+// are equal, so that all but the first find their blocks in the prefix cache.
 func (d *Data) requests(name, path string, summary map[string]string) error {
 	t, err := table(path)
 	if err != nil {
@@ -296,7 +296,8 @@ func number(n int) *int { return &n }
 
 var nameTP = regexp.MustCompile(`-tp(\d+)-`)
 
-// fromName takes a model and its devices from a file's name: 141024-mixtral-8x7b-v0-1-tp2-roleplay.csv.
+// fromName finds a model and its number of devices in the name of a file, such as
+// 141024-mixtral-8x7b-v0-1-tp2-roleplay.csv.
 func fromName(name string) (model string, tp int) {
 	base := strings.TrimSuffix(filepath.Base(name), ".csv")
 	tp = 1
@@ -312,9 +313,9 @@ func fromName(name string) (model string, tp int) {
 
 var nameGPU = regexp.MustCompile(`-(a100|h100|h200)x(\d+)-`)
 
-// lmbench reads runs of LMBench against vLLM (github.com/llm-d/llm-d-benchmark): workload,
-// rate, launch_s, prompt_tokens, generation_tokens, ttft_s, generation_s. Every workload and
-// rate of a file is a run. The file's name says the GPUs, the model and the replicas.
+// lmbench reads runs of LMBench with vLLM (github.com/llm-d/llm-d-benchmark): workload, rate,
+// launch_s, prompt_tokens, generation_tokens, ttft_s, generation_s. Every workload and rate in a
+// file is a run. The name of the file holds the GPUs, the model and the number of replicas.
 func (d *Data) lmbench(name, path string) error {
 	t, err := table(path)
 	if err != nil {
@@ -378,9 +379,9 @@ func (d *Data) lmbench(name, path string) error {
 	return nil
 }
 
-// engineLog reads a run of LLMServingSim's benchmark of vLLM (github.com/casys-kaist/LLMServingSim):
-// requests.jsonl with the engine's own times, meta.json with its settings, and, where it is
-// there, workload.jsonl with the hashes of the blocks.
+// engineLog reads a run of LLMServingSim's benchmark of vLLM
+// (github.com/casys-kaist/LLMServingSim): requests.jsonl with the engine's own times, meta.json
+// with its settings, and workload.jsonl, if it exists, with the hashes of the blocks.
 func (d *Data) engineLog(root, dir string) error {
 	rel, _ := filepath.Rel(root, dir)
 	if rel == "." {
@@ -417,7 +418,7 @@ func (d *Data) engineLog(root, dir string) error {
 	if meta.Blocks > 0 {
 		r.Settings.KVBlocks = number(meta.Blocks)
 	} else if r.Hardware == "rtx-4090" {
-		r.Settings.KVBlocks = number(2588) // as the run's engine logged
+		r.Settings.KVBlocks = number(2588) // the number that the run's engine logged
 	}
 	type line struct {
 		ID     string  `json:"request_id"`

@@ -6,21 +6,21 @@ import (
 	"sort"
 )
 
-// Report is how far the simulator is from measured runs; a part of which there was nothing
-// is left out.
+// Report says how far the simulator is from measured runs. A part for which there were no
+// measurements is left out.
 type Report struct {
-	Rows           *int     `json:"rows,omitempty"` // of a table of whole runs, those simulated
+	Rows           *int     `json:"rows,omitempty"` // how many rows of a table of whole runs were simulated
 	TPOTMAPE       *float64 `json:"tpot_mape,omitempty"`
 	TPOTMedian     *float64 `json:"tpot_median_ape,omitempty"`
 	TTFTMAPE       *float64 `json:"ttft_mape,omitempty"`
 	TTFTMedian     *float64 `json:"ttft_median_ape,omitempty"`
 	By             []Group  `json:"by,omitempty"`
-	SteadyTPOTMAPE *float64 `json:"one_protocol_tpot_mape,omitempty"`       // of the groups of one protocol
-	SteadyTTFTMed  *float64 `json:"one_protocol_ttft_median_ape,omitempty"` // of the same
+	SteadyTPOTMAPE *float64 `json:"one_protocol_tpot_mape,omitempty"`       // mean error over the groups in which all clients follow one protocol
+	SteadyTTFTMed  *float64 `json:"one_protocol_ttft_median_ape,omitempty"` // median error over the same groups
 	SteadyRows     int      `json:"one_protocol_rows,omitempty"`
 
 	Runs []*RunResult `json:"runs,omitempty"`
-	// Medians over the runs, and the largest error of one that was not overloaded.
+	// Medians over the runs, and the largest error of a run that was not overloaded.
 	RunsTTFTMedian *float64 `json:"runs_ttft_median_ape,omitempty"`
 	RunsTPOTMedian *float64 `json:"runs_tpot_median_ape,omitempty"`
 	RunsE2EMedian  *float64 `json:"runs_e2e_median_ape,omitempty"`
@@ -28,7 +28,7 @@ type Report struct {
 	Skipped []Skipped `json:"skipped"`
 }
 
-// Group is the rows of one model, system and engine.
+// Group holds the rows of one model, system and engine.
 type Group struct {
 	Model    string  `json:"model"`
 	System   string  `json:"system"`
@@ -39,18 +39,18 @@ type Group struct {
 	TTFTMAPE float64 `json:"ttft_mape"`
 	TPOTMed  float64 `json:"tpot_median_ape"`
 	TTFTMed  float64 `json:"ttft_median_ape"`
-	TPOTBias float64 `json:"tpot_median_bias"` // signed
+	TPOTBias float64 `json:"tpot_median_bias"` // with its sign
 	TTFTBias float64 `json:"ttft_median_bias"`
-	Protocol string  `json:"protocol"` // how its clients behave
+	Protocol string  `json:"protocol"` // how the clients of the group's runs behave
 	One      bool    `json:"one_protocol"`
 	Note     string  `json:"note,omitempty"`
 }
 
-// fewestRows is how many rows a group needs for its protocol to be told: fewer are one-off
-// settings.
+// fewestRows is how many rows a group must have for its protocol to be found out; groups with
+// fewer rows are of unique settings.
 const fewestRows = 10
 
-// Make simulates what a folder holds and reports.
+// Make simulates the measurements of a folder and reports on them.
 func Make(ctx context.Context, d *Data, progress func(done, total int)) (*Report, error) {
 	r := &Report{Skipped: append([]Skipped{}, d.Skipped...)}
 	if d.Table != "" {
@@ -96,8 +96,8 @@ func (r *Report) table(ctx context.Context, rows []Row, progress func(done, tota
 		}
 		groups[k] = append(groups[k], i)
 	}
-	// Which of the two protocols a group's clients followed is told from its times to first
-	// token, one bit from all its rows: the one whose median error is smaller.
+	// The times to the first token of all rows of a group decide which of two protocols its
+	// clients followed: the one with the smaller median error.
 	got := make([]RowResult, len(rows))
 	names := map[key]string{}
 	total, done := 0, 0
@@ -171,9 +171,10 @@ func (r *Report) table(ctx context.Context, rows []Row, progress func(done, tota
 	return nil
 }
 
-// protocols are how benchmarks' clients behave. In lock-step all begin together and, with
-// equal lengths, stay together: mean times to first token are about half the time of a whole
-// wave's prompts. Others begin together and drift apart as lengths differ a little.
+// protocols lists how clients of benchmarks behave. In lock-step, all begin together and, with
+// equal lengths, stay together: mean times to the first token are then about half of the time for
+// the prompts of all clients. Others begin together and drift apart because lengths differ a
+// little.
 var protocols = []struct {
 	name string
 	of   func(engine string) Protocol
@@ -187,9 +188,9 @@ var protocols = []struct {
 	}},
 }
 
-// mixed says why rows of a group cannot be of one protocol, from the rows alone: too few to
-// tell, runs of one setting that contradict each other, or times to first token that fall
-// where there are more clients.
+// mixed says why the rows of a group cannot be of one protocol, from the rows alone: they are too
+// few, runs of one setting contradict each other, or times to the first token fall where there
+// are more clients.
 func mixed(rows []Row, of []int) string {
 	if len(of) < fewestRows {
 		return "too few rows to tell the protocol"

@@ -12,8 +12,8 @@ import (
 	"github.com/OWNER/ridgeline/serving"
 )
 
-// Row is a whole run of which only means are known: so many clients, each with one request
-// in flight.
+// Row is a whole run of which only means are known. It has a number of clients with one request
+// in flight each.
 type Row struct{ served.Run }
 
 // ReadTable reads a table of served runs.
@@ -34,22 +34,24 @@ func ReadTable(path string) ([]Row, error) {
 	return rows, nil
 }
 
-// Protocol is how a benchmark's clients behaved, of which a table of means says nothing.
+// Protocol describes how the clients of a benchmark behaved, about which a table of means says
+// nothing.
 type Protocol struct {
-	Waves   int     // requests of each client
+	Waves   int     // number of requests that each client sends
 	Stagger float64 // seconds between the first requests of two clients
-	Spread  float64 // of the lengths, as a share: real clients do not stay in step
-	Skip    int     // waves left out at the start, as warm-up
-	// Tokenise is the client's own time for a prompt token, in seconds: AIConfigurator's runs
-	// show one for every engine, runs of the same engines under other clients do not.
+	Spread  float64 // standard deviation of lengths divided by their mean: real clients do not stay in step
+	Skip    int     // number of requests of each client at the start that do not count, as warm-up
+	// Tokenise is the time that the client itself takes for a prompt token, in seconds.
+	// AIConfigurator's runs show such a time with every engine; runs of the same engines with
+	// other clients do not.
 	Tokenise float64
 }
 
-// RowResult is how far a simulated row is.
+// RowResult says how far a simulated row is off.
 type RowResult struct {
 	Row
 	SimTTFT, SimTPOT float64
-	Reason           string // why it could not be simulated
+	Reason           string // why the row could not be simulated
 }
 
 // Simulate simulates a row under a protocol.
