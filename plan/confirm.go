@@ -137,7 +137,7 @@ func (p *Problem) simulate(ctx context.Context, c *Candidate, d *serving.Deploym
 	out.rate = share * float64(len(r.Requests)-lost) / span
 	out.input, out.output = share*input/span, share*output/span
 	if b := r.Stats.Busy(); b > 0 {
-		out.busy = math.Min(b/(span*float64(replicas*c.Ratio.Group())), 1)
+		out.busy = math.Min(b/(span*float64(replicas*c.Ratio.Group()*max(d.Limits.Groups, 1))), 1)
 		out.prompt = r.Stats.Prefill / b
 	}
 	return out, nil

@@ -6,7 +6,6 @@ import (
 
 	"gonum.org/v1/gonum/stat/distuv"
 
-	"github.com/OWNER/ridgeline/costmodel"
 	"github.com/OWNER/ridgeline/serving"
 )
 
@@ -37,121 +36,6 @@ func (p *Problem) mean() offered {
 	}
 	w.prompt, w.generate = max(w.prompt, 1), max(w.generate, 1)
 	return w
-}
-
-// tables holds the times of a base under a load of mean lengths. Any number of deployments is
-// estimated from them. One goroutine at a time may use them.
-type tables struct {
-	w      offered
-	at     costmodel.Pricer
-	c      *costmodel.Compiled
-	s      *costmodel.Speculation
-	f      costmodel.Fidelity
-	per    float64 // tokens that a step generates for a sequence
-	batch  []float64
-	step   []float64            // seconds per token of each sequence in a decode step, by batch
-	prompt map[int]*promptTable // by the largest number of tokens in a step
-}
-
-// promptTable says how much time a prompt adds to the decode steps that it shares, by their
-// batch.
-type promptTable struct {
-	batch, added []float64
-	alone        float64 // seconds of a prompt with no other sequence running
-	pieces       float64
-}
-
-func newTables(c *costmodel.Compiled, s *costmodel.Speculation, f costmodel.Fidelity, w offered) *tables {
-	t := &tables{w: w, at: c.At(f), c: c, s: s, f: f, per: 1, prompt: map[int]*promptTable{}}
-	if s != nil {
-		t.per = costmodel.ExpectedTokens(s.Acceptance, s.Tokens)
-	}
-	context := int(math.Round(w.prompt + w.generate/2))
-	for b := 1.0; b <= 8192; b = math.Max(b+1, math.Round(b*1.25)) {
-		t.batch = append(t.batch, b)
-		t.step = append(t.step, c.StepWith(s, f, int(b), context)/t.per)
-	}
-	return t
-}
-
-// between interpolates linearly. Below the first point it returns the first value; beyond the
-// last it continues in proportion to x.
-func between(xs, ys []float64, x float64) float64 {
-	n := len(xs)
-	if x <= xs[0] {
-		return ys[0]
-	}
-	if x >= xs[n-1] {
-		return ys[n-1] * x / xs[n-1]
-	}
-	lo, hi := 0, n-1
-	for hi-lo > 1 {
-		if mid := (lo + hi) / 2; xs[mid] <= x {
-			lo = mid
-		} else {
-			hi = mid
-		}
-	}
-	f := (x - xs[lo]) / (xs[hi] - xs[lo])
-	return ys[lo] + f*(ys[hi]-ys[lo])
-}
-
-// prompts prices a mean prompt in pieces of at most budget tokens, while other sequences decode.
-// Where there are many pieces, the first, the middle and the last stand for all (trapezoidal
-// rule).
-func (t *tables) prompts(budget int) *promptTable {
-	n := int(math.Round(t.w.prompt))
-	budget = min(max(budget, 1), n)
-	if p := t.prompt[budget]; p != nil {
-		return p
-	}
-	pieces := (n + budget - 1) / budget
-	size := (n + pieces - 1) / pieces
-	at := []int{0}
-	weight := []float64{float64(pieces)}
-	switch {
-	case pieces == 2:
-		at, weight = []int{0, 1}, []float64{1, 1}
-	case pieces > 2:
-		h := float64(pieces) / 4
-		at, weight = []int{0, pieces / 2, pieces - 1}, []float64{h, 2 * h, h}
-	}
-	p := &promptTable{pieces: float64(pieces)}
-	context := t.w.prompt + t.w.generate/2
-	windows := t.c.Windows()
-	for _, b := range []int{0, 4, 32, 256} {
-		m := costmodel.Mix{Decodes: b, Contexts: float64(b) * context, Seen: make([]float64, len(windows)), Growing: make([]float64, len(windows))}
-		for i, w := range windows {
-			m.Seen[i] = float64(b * costmodel.Seen(w, int(math.Round(context))))
-		}
-		if t.s != nil {
-			m.Drafts = t.s.Tokens
-		}
-		base := 0.0
-		if b > 0 {
-			base = t.at.Run(&m, 1)
-		}
-		sum := 0.0
-		for i, piece := range at {
-			m.Chunks = []costmodel.Call{{Batch: 1, New: min(size, n-piece*size), Past: piece * size}}
-			sum += weight[i] * (math.Max(t.at.Mixed(&m)-base, 0) + t.drafted(m.Chunks))
-		}
-		if b == 0 {
-			p.alone = sum
-		}
-		p.batch, p.added = append(p.batch, float64(b)), append(p.added, sum)
-	}
-	t.prompt[budget] = p
-	return p
-}
-
-// drafted returns the time that the model which drafts spends on pieces of prompts, in seconds.
-func (t *tables) drafted(chunks []costmodel.Call) float64 {
-	if t.s == nil || t.s.Draft.Compiled == nil {
-		return 0
-	}
-	n := len(t.s.Draft.Compiled.Windows())
-	return t.s.Draft.Compiled.At(t.f).Mixed(&costmodel.Mix{Chunks: chunks, Seen: make([]float64, n), Growing: make([]float64, n)})
 }
 
 // slack is by how much a bound is more optimistic than an estimate: it takes steps and prompts to
@@ -198,14 +82,15 @@ func newServer(t *tables, l *serving.Limits, ratio Ratio, apart *serving.Apart) 
 	if held := l.Layout.Need(int(length)); held > 0 {
 		s.most = math.Min(s.most, math.Max(float64(l.Blocks-l.Watermark)/float64(held), 1))
 	}
-	s.most *= float64(max(ratio.Decode, 1))
+	s.most *= float64(max(ratio.Decode, 1) * l.Schedulers())
 	return s
 }
 
 func (s *server) step(b float64) float64 {
 	h := &s.l.Host
 	b /= float64(max(s.ratio.Decode, 1))
-	return s.shorter * (between(s.t.batch, s.t.step, b) + (h.Step+h.Kernel*s.l.Kernels+h.Sequence*b)/s.t.per)
+	each := b / float64(max(s.t.lanes.groups, 1)) // sequences that a host schedules at once
+	return s.shorter * (between(s.t.batch, s.t.step, b) + (h.Step+h.Kernel*s.l.Kernels+h.Sequence*each)/s.t.per)
 }
 
 func (s *server) added(b float64) float64 {
@@ -216,14 +101,22 @@ func (s *server) added(b float64) float64 {
 	if b < s.prompt.batch[len(s.prompt.batch)-1] {
 		x = between(s.prompt.batch, s.prompt.added, b)
 	}
-	return s.shorter * (x + s.l.Host.Token*s.t.w.prompt)
+	t := s.shorter * (x + s.l.Host.Token*s.t.w.prompt)
+	if s.t.lanes.groups > 1 {
+		of := s.t.lanes
+		if s.shorter < 1 { // a bound: prompts come to all groups at once
+			of.together = 1
+		}
+		t *= of.prompts(b, s.t.w.generate)
+	}
+	return t
 }
 
 // rate returns λ(B), in requests a second.
 func (s *server) rate(b float64) float64 {
 	r := b / (s.t.w.generate*s.step(b) + b*s.added(b))
 	if s.ratio.Apart() {
-		r = min(r, float64(s.ratio.Prefill)/(s.shorter*s.prompt.alone))
+		r = min(r, s.prefills()/(s.shorter*s.prompt.added[0]))
 	}
 	return r
 }
@@ -361,9 +254,6 @@ func (p *Problem) candidate(b *base, e *serving.Profile, batch, chunk int, ratio
 	c.settings.Speculation = b.s
 	if c.most = p.Devices[b.device].Count / c.GPUs; c.most == 0 {
 		c.Why = fmt.Sprintf("a group of %d replicas needs %d devices, and there are %d", ratio.Group(), c.GPUs, p.Devices[b.device].Count)
-		return c
-	}
-	if c.Why = refused(e.Name, b); c.Why != "" {
 		return c
 	}
 	d, err := serving.Deploy(e, b.c, p.Fidelity, c.settings)

@@ -36,15 +36,14 @@ const (
 // flag, or, where the text begins with yaml, as an entry of the options file. Formats are filled
 // in with the value; "" stands for a setting that the engine cannot express.
 type launcher struct {
-	start                  string // the beginning, with the model
-	split                  string // flag of the tensor-parallel ranks
-	splitsAll              bool   // whether that number includes the data-parallel groups
-	stages, groups, expert string // flags of the pipeline stages, the data-parallel groups and the expert-parallel ranks
-	weights8, kv8          string
-	limits                 string // flags of the largest number of sequences and of the most tokens in a step
-	memory, length         string
-	draft                  func(Drafted) []string
-	role                   map[string][]string // flags by what the replica does
+	start          string                      // the beginning, with the model
+	split          func(*Candidate) []string   // flags of the division over devices
+	limits         func(*Candidate) (int, int) // largest number of sequences and of tokens in a step, as the engine counts them
+	limit          string                      // flags of both
+	weights8, kv8  string
+	memory, length string
+	draft          func(Drafted) []string
+	role           map[string][]string // flags by what the replica does
 }
 
 const yaml = "yaml: "
@@ -52,10 +51,9 @@ const yaml = "yaml: "
 // launchers holds the engines by the first word of their names.
 var launchers = map[string]launcher{
 	"vllm": {
-		start: "vllm serve %s", split: "--tensor-parallel-size %d",
-		stages: "--pipeline-parallel-size %d", groups: "--data-parallel-size %d", expert: "--enable-expert-parallel",
+		start: "vllm serve %s", split: (*Candidate).splitVLLM, limits: (*Candidate).limitsOfOne,
 		weights8: "--quantization fp8", kv8: "--kv-cache-dtype fp8",
-		limits: "--max-num-seqs %d --max-num-batched-tokens %d",
+		limit:  "--max-num-seqs %d --max-num-batched-tokens %d",
 		memory: "--gpu-memory-utilization %g", length: "--max-model-len %d",
 		draft: Drafted.vllm,
 		role: map[string][]string{
@@ -63,20 +61,18 @@ var launchers = map[string]launcher{
 			decodes:  {`--kv-transfer-config '{"kv_connector":"NixlConnector","kv_role":"kv_consumer"}'`}},
 	},
 	"sglang": {
-		start: "python -m sglang.launch_server --model-path %s", split: "--tp-size %d", splitsAll: true,
-		stages: "--pp-size %d", groups: "--dp-size %d --enable-dp-attention", expert: "--ep-size %d",
+		start: "python -m sglang.launch_server --model-path %s", split: (*Candidate).splitSGLang, limits: (*Candidate).limitsOfAll,
 		weights8: "--quantization fp8", kv8: "--kv-cache-dtype fp8_e4m3",
-		limits: "--max-running-requests %d --chunked-prefill-size %d",
+		limit:  "--max-running-requests %d --chunked-prefill-size %d",
 		memory: "--mem-fraction-static %g",
 		draft:  Drafted.sglang,
 		role: map[string][]string{
 			prefills: {"--disaggregation-mode prefill"}, decodes: {"--disaggregation-mode decode"}},
 	},
 	"trtllm": {
-		start: "trtllm-serve %s --backend pytorch", split: "--tp_size %d", splitsAll: true,
-		stages: "--pp_size %d", groups: yaml + "enable_attention_dp: true", expert: "--ep_size %d",
+		start: "trtllm-serve %s --backend pytorch", split: (*Candidate).splitTRTLLM, limits: (*Candidate).limitsOfStage,
 		kv8:    yaml + "kv_cache_config: {dtype: fp8}",
-		limits: "--max_batch_size %d --max_num_tokens %d",
+		limit:  "--max_batch_size %d --max_num_tokens %d",
 		memory: "--kv_cache_free_gpu_memory_fraction %g",
 		draft:  Drafted.trtllm,
 		role: map[string][]string{
@@ -105,44 +101,104 @@ func command(c *Candidate, model, role string) string {
 			line = append(line, fmt.Sprintf(format, values...))
 		}
 	}
-	ranks := c.TP
-	if l.splitsAll {
-		ranks *= dpOf(c)
-	}
-	add(l.split, ranks)
-	for _, x := range []struct {
-		format string
-		n      int
-	}{{l.stages, c.PP}, {l.groups, c.DP}, {l.expert, c.EP}} {
-		if x.n > 1 {
-			add(x.format, x.n)
+	say := func(flags []string) {
+		for _, said := range flags {
+			if entry, ok := strings.CutPrefix(said, yaml); ok {
+				file = append(file, entry)
+			} else {
+				line = append(line, said)
+			}
 		}
 	}
+	say(l.split(c))
 	if c.Weights == "fp8" {
 		add(l.weights8)
 	}
 	if c.KV == "fp8" {
 		add(l.kv8)
 	}
-	add(l.limits, c.Seqs, c.Budget)
+	seqs, budget := l.limits(c)
+	add(l.limit, seqs, budget)
 	if u := c.settings.MemoryUtilization; u != nil {
 		add(l.memory, *u)
 	}
 	if n := c.settings.MaxModelLen; n != nil {
 		add(l.length, *n)
 	}
-	for _, said := range append(l.draft(c.Draft), l.role[role]...) {
-		if entry, ok := strings.CutPrefix(said, yaml); ok {
-			file = append(file, entry)
-		} else {
-			line = append(line, said)
-		}
-	}
+	say(l.draft(c.Draft))
+	say(l.role[role])
 	if len(file) > 0 {
 		line = append(line, "--extra_llm_api_options options.yaml # options.yaml: "+strings.Join(file, "; "))
 	}
 	return strings.Join(line, " ")
 }
+
+// several returns a flag for a number of ranks, and nothing for one rank.
+func several(format string, n int) []string {
+	if n <= 1 {
+		return nil
+	}
+	return []string{fmt.Sprintf(format, n)}
+}
+
+// sharing returns how many groups share experts and therefore each step, 1 where groups are replicas.
+func (c *Candidate) sharing() int {
+	if c.EP <= c.TP {
+		return 1
+	}
+	return max(c.DP, 1)
+}
+
+// splitVLLM returns vLLM's parallel config (vllm/engine/arg_utils.py): experts are spread over all ranks
+// or none.
+func (c *Candidate) splitVLLM() []string {
+	out := []string{fmt.Sprintf("--tensor-parallel-size %d", c.TP)}
+	out = append(out, several("--pipeline-parallel-size %d", c.PP)...)
+	out = append(out, several("--data-parallel-size %d", c.DP)...)
+	if c.EP > 1 {
+		out = append(out, "--enable-expert-parallel")
+	}
+	return out
+}
+
+// splitSGLang returns SGLang's flags (sglang/srt/server_args.py): with dp attention, groups are a part of the
+// tensor-parallel ranks, and head and dense networks are kept whole in each; without it, dp-size is
+// replicas.
+func (c *Candidate) splitSGLang() []string {
+	n := c.sharing()
+	out := []string{fmt.Sprintf("--tp-size %d", c.TP*n)}
+	out = append(out, several("--pp-size %d", c.PP)...)
+	out = append(out, several("--dp-size %d", c.DP)...)
+	if n > 1 {
+		out = append(out, "--enable-dp-attention --enable-dp-lm-head")
+		if c.TP == 1 {
+			out = append(out, "--moe-dense-tp-size 1")
+		}
+	}
+	return append(out, several("--ep-size %d", c.EP)...)
+}
+
+// splitTRTLLM returns TensorRT-LLM's flags (tensorrt_llm/commands/serve.py): with attention_dp every rank is a
+// group.
+func (c *Candidate) splitTRTLLM() []string {
+	out := []string{fmt.Sprintf("--tp_size %d", c.TP*max(c.DP, 1))}
+	out = append(out, several("--pp_size %d", c.PP)...)
+	if c.DP > 1 {
+		out = append(out, yaml+"enable_attention_dp: true")
+	}
+	return append(out, several("--ep_size %d", c.EP)...)
+}
+
+// limitsOfOne returns the limits of each group.
+func (c *Candidate) limitsOfOne() (seqs, budget int) { return c.Seqs, c.Budget }
+
+// limitsOfAll returns the limits of all groups that share a step.
+func (c *Candidate) limitsOfAll() (seqs, budget int) {
+	return c.Seqs * c.sharing(), c.Budget * c.sharing()
+}
+
+// limitsOfStage returns the limits of one microbatch of a pipeline.
+func (c *Candidate) limitsOfStage() (seqs, budget int) { return c.Seqs / max(c.PP, 1), c.Budget }
 
 // vllm returns vLLM's speculative_config (vllm/config/speculative.py).
 func (d Drafted) vllm() []string {
@@ -186,9 +242,7 @@ func (d Drafted) trtllm() []string {
 	return []string{yaml + "speculative_config: " + config}
 }
 
-func dpOf(c *Candidate) int { return max(c.DP, 1) }
-
-// shell puts a word in quotation marks where a shell would interpret characters in it.
+// shell quotes a word where a shell would read more into it.
 func shell(s string) string {
 	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=+@") == "" {
 		return s

@@ -380,10 +380,7 @@ func (p *Problem) compile(b *base) (err error) {
 	}
 	o := p.Options
 	o.Engine = "ideal" // the simulator adds the engine's own times
-	o.TP = b.tp
-	if err := split(&o, b); err != nil {
-		return err
-	}
+	o.TP, o.PP, o.EP, o.DP = b.tp, b.pp, b.ep, b.dp
 	if b.weight != "" {
 		if o.Weights, err = formats.Parse(b.weight); err != nil {
 			return err

@@ -246,8 +246,8 @@ func TestRefusals(t *testing.T) {
 		{func(p *Problem) { p.Devices[0].Count = 0 }, "0 devices"},
 		{func(p *Problem) { p.Space.KV = []string{"fp7"} }, "fp7"},
 		{func(p *Problem) { p.Space.Engines = []string{"llm"} }, "llm"},
-		{func(p *Problem) { p.Space.PP = []int{2} }, "not simulated"},
-		{func(p *Problem) { p.Space.DP = []int{2} }, "not simulated"},
+		{func(p *Problem) { p.Space.PP = []int{64} }, "64 devices for one replica"},
+		{func(p *Problem) { p.Space.TP, p.Space.DP = []int{2}, []int{2}; p.Space.EP = []int{4} }, "no experts to spread"},
 		{func(p *Problem) { p.Space.TP, p.Space.EP = []int{2}, []int{2} }, "no experts to spread"},
 	} {
 		p := small(t)
@@ -388,9 +388,9 @@ func TestPromptsBesideChunks(t *testing.T) {
 		for i, w := range b.c.Windows() {
 			mix.Seen[i] = 4 * float64(costmodel.Seen(w, int(context)))
 		}
-		base := x.at.Run(&mix, 1)
+		base := x.stages[0].Run(&mix, 1)
 		mix.Chunks = []costmodel.Call{{Batch: 1, New: 16000}}
-		if got, want := x.prompts(16000).added[1], x.at.Mixed(&mix)-base; math.Abs(got/want-1) > 1e-9 {
+		if got, want := x.prompts(16000).added[1], x.stages[0].Mixed(&mix)-base; math.Abs(got/want-1) > 1e-9 {
 			t.Errorf("a prompt beside contexts of %.0f adds %g s, want %g", context, got, want)
 		}
 		return base

@@ -136,6 +136,11 @@ func (r Ratio) apart(d *serving.Deployment, n int) (*serving.Apart, error) {
 	return d.Apart(n*r.Prefill, n*r.Decode, 0)
 }
 
+// prefills returns how many prompts the prompt replicas of a group work at once.
+func (s *server) prefills() float64 {
+	return float64(s.ratio.Prefill * max(s.t.lanes.groups, 1))
+}
+
 // underApart estimates a group in which some replicas work prompts and others decode:
 //
 //	prompts   M/D/1 at each replica: ρ = λ·S/prefill, wait ρ·S/(2(1−ρ))
@@ -144,11 +149,12 @@ func (s *server) underApart(q quick) quick {
 	w, h := &s.t.w, &s.l.Host
 	per := s.t.per
 	alone := s.shorter*(s.prompt.alone+h.Token*w.prompt) + s.prompt.pieces*h.Step
-	load := min(q.rate*alone/float64(s.ratio.Prefill), 0.999)
+	serve := s.shorter*(s.prompt.added[0]+h.Token*w.prompt) + s.prompt.pieces*h.Step
+	load := min(q.rate*serve/s.prefills(), 0.999)
 	t := s.step(q.batch)
 	q.tpot = t
 	own := alone + h.Request + h.Reply + h.Tokenise*w.prompt + s.way
-	wait := load * alone / (2 * (1 - load))
+	wait := load * serve / (2 * (1 - load))
 	q.ttft = own + wait + t*per/2
 	q.wait = func(p float64) float64 {
 		tail := 0.0

@@ -109,6 +109,27 @@ func TestCommandsOfVariants(t *testing.T) {
 	}
 }
 
+// Devices in an engine's own words (vllm/engine/arg_utils.py, sglang/srt/server_args.py,
+// tensorrt_llm/commands/serve.py and llmapi/llm_args.py).
+func TestCommandsOverDevices(t *testing.T) {
+	for _, tt := range []struct {
+		c    Candidate
+		want string
+	}{
+		{Candidate{Engine: "vllm-0.14", TP: 2, PP: 4, DP: 2, EP: 4, Seqs: 256, Budget: 8192}, "vllm serve m --tensor-parallel-size 2 --pipeline-parallel-size 4 --data-parallel-size 2 --enable-expert-parallel --max-num-seqs 256 --max-num-batched-tokens 8192"},
+		{Candidate{Engine: "vllm-0.14", TP: 2, DP: 2, Seqs: 256, Budget: 8192}, "vllm serve m --tensor-parallel-size 2 --data-parallel-size 2 --max-num-seqs 256 --max-num-batched-tokens 8192"},
+		{Candidate{Engine: "sglang", TP: 1, DP: 8, EP: 8, Seqs: 32, Budget: 1024}, "python -m sglang.launch_server --model-path m --tp-size 8 --dp-size 8 --enable-dp-attention --enable-dp-lm-head --moe-dense-tp-size 1 --ep-size 8 --max-running-requests 256 --chunked-prefill-size 8192"},
+		{Candidate{Engine: "sglang", TP: 2, DP: 4, EP: 8, PP: 2, Seqs: 64, Budget: 2048}, "python -m sglang.launch_server --model-path m --tp-size 8 --pp-size 2 --dp-size 4 --enable-dp-attention --enable-dp-lm-head --ep-size 8 --max-running-requests 256 --chunked-prefill-size 8192"},
+		{Candidate{Engine: "sglang", TP: 4, DP: 2, EP: 2, Seqs: 64, Budget: 2048}, "python -m sglang.launch_server --model-path m --tp-size 4 --dp-size 2 --ep-size 2 --max-running-requests 64 --chunked-prefill-size 2048"},
+		{Candidate{Engine: "trtllm", TP: 1, DP: 8, EP: 8, Seqs: 256, Budget: 8192}, "trtllm-serve m --backend pytorch --tp_size 8 --ep_size 8 --max_batch_size 256 --max_num_tokens 8192 --extra_llm_api_options options.yaml # options.yaml: enable_attention_dp: true"},
+		{Candidate{Engine: "trtllm", TP: 4, PP: 2, EP: 2, Seqs: 512, Budget: 8192}, "trtllm-serve m --backend pytorch --tp_size 4 --pp_size 2 --ep_size 2 --max_batch_size 256 --max_num_tokens 8192"},
+	} {
+		if got := Command(&tt.c, "m"); got != tt.want {
+			t.Errorf("%+v:\n%s\nwant\n%s", tt.c, got, tt.want)
+		}
+	}
+}
+
 func TestParseVariants(t *testing.T) {
 	open := func(name string) (*arch.Model, error) {
 		if name == "small" || name == "a:b" {

@@ -64,7 +64,7 @@ func (f *fleet) pools() (takes, decodes []*Replica) {
 	if f.o.Apart == nil {
 		return f.replicas, nil
 	}
-	n := f.o.Apart.Prefill * f.limits.lanes()
+	n := f.o.Apart.Prefill * f.limits.Schedulers()
 	return f.replicas[:n], f.replicas[n:]
 }
 

@@ -72,7 +72,7 @@ func newFleet(l *Limits, price func() Pricer, src Source, o Options) (*fleet, er
 	}
 	for i := range n {
 		var lanes []*Replica
-		for range l.lanes() {
+		for range l.Schedulers() {
 			r := newReplica(len(f.replicas), l, price(), o.Watch)
 			r.single, r.quick, r.seed = o.Single, o.Quick, o.Seed
 			r.hands = o.Apart != nil && i < o.Apart.Prefill

@@ -45,8 +45,9 @@ func (l *Limits) slots() int {
 	return max(l.Stages, 1)
 }
 
-// lanes returns how many replicas with a scheduler of their own form a deployment.
-func (l *Limits) lanes() int {
+// Schedulers returns how many schedulers a deployment has, each with a queue, seats and blocks of
+// its own: Seqs, Budget and Blocks are those of one.
+func (l *Limits) Schedulers() int {
 	n := max(l.Groups, 1)
 	if l.Virtual {
 		n *= max(l.Stages, 1)

@@ -230,8 +230,8 @@ func TestEnginesOverDevices(t *testing.T) {
 		if x.engine == "vllm-0.7" {
 			x.budget = l.Budget
 		}
-		if l.Seqs != x.seqs || l.Budget != x.budget || l.Micro != x.micro || l.lanes() != x.lanes || l.Stages != x.stages || l.Stages > 1 && l.Lookahead {
-			t.Errorf("%s of %s, %+v: %d sequences, %d tokens, %d a microbatch, %d schedulers, %d stages, ahead %v", x.engine, x.model, x.o, l.Seqs, l.Budget, l.Micro, l.lanes(), l.Stages, l.Lookahead)
+		if l.Seqs != x.seqs || l.Budget != x.budget || l.Micro != x.micro || l.Schedulers() != x.lanes || l.Stages != x.stages || l.Stages > 1 && l.Lookahead {
+			t.Errorf("%s of %s, %+v: %d sequences, %d tokens, %d a microbatch, %d schedulers, %d stages, ahead %v", x.engine, x.model, x.o, l.Seqs, l.Budget, l.Micro, l.Schedulers(), l.Stages, l.Lookahead)
 		}
 	}
 	one := deploy(t, "vllm-0.7", "llama-3.1-8b", "h200", costmodel.Roofline, costmodel.Options{}, Settings{KVBlocks: ptr(1000)}).Limits.Blocks

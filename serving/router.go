@@ -44,7 +44,7 @@ func (f *fleet) route(q *Request) *Replica {
 	if f.o.Router == PrefixAffinity {
 		return f.withPrefix(replicas, q)
 	}
-	n := f.limits.lanes()
+	n := f.limits.Schedulers()
 	deployments := len(replicas) / n
 	i := f.turn % deployments
 	if f.o.Router == LeastLoaded {
