@@ -15,19 +15,23 @@ func ServingCheckTables(r *check.Report) []*Table {
 	if len(r.By) > 0 {
 		t := &Table{Title: "Tables of whole runs: error of the mean, by model, system and engine", Columns: []Column{
 			{Name: "model", CSV: "model", Left: true}, {Name: "system", CSV: "system", Left: true}, {Name: "engine", CSV: "engine", Left: true}, {Name: "rows", CSV: "rows"},
-			percent("TPOT\nMAPE", "tpot_mape_percent"), percent("TTFT\nMAPE", "ttft_mape_percent"), percent("TTFT\nmedian", "ttft_median_percent"), {Name: "clients", CSV: "protocol", Left: true}}}
+			percent("TPOT\nMAPE", "tpot_mape_percent"), percent("TTFT\nMAPE", "ttft_mape_percent"), percent("TTFT\nmedian", "ttft_median_percent"),
+			{Name: "held\nout", CSV: "held_out_rows"}, percent("TPOT\nMAPE", "held_out_tpot_mape_percent"), percent("TTFT\nmedian", "held_out_ttft_median_percent"), {Name: "not judged because", CSV: "note", Left: true}}}
 		for _, g := range r.By {
-			clients := g.Protocol
+			note := "–"
 			if g.Note != "" {
-				clients = g.Note
+				note = g.Note
 			}
-			t.Add(Txt(g.Model), Txt(g.System), Txt(g.Engine+" "+g.Version), Num(float64(g.Rows)), Num(100*g.TPOTMAPE), Num(100*g.TTFTMAPE), Num(100*g.TTFTMed), Txt(clients))
+			t.Add(Txt(g.Model), Txt(g.System), Txt(g.Engine+" "+g.Version), Num(float64(g.Rows)), Num(100*g.TPOTMAPE), Num(100*g.TTFTMAPE), Num(100*g.TTFTMed), Num(float64(g.HeldRows)), Num(100*g.HeldTPOT), Num(100*g.HeldTTFT), Txt(note))
 		}
 		if r.TPOTMAPE != nil {
 			t.Notes = append(t.Notes, fmt.Sprintf("All %d rows: TPOT %.1f %% (median %.1f), TTFT %.1f %% (median %.1f).", *r.Rows, 100**r.TPOTMAPE, 100**r.TPOTMedian, 100**r.TTFTMAPE, 100**r.TTFTMedian))
 		}
 		if r.SteadyTPOTMAPE != nil {
 			t.Notes = append(t.Notes, fmt.Sprintf("Groups of one client protocol, %d rows: TPOT %.1f %%, TTFT %.1f %% (median).", r.SteadyRows, 100**r.SteadyTPOTMAPE, 100**r.SteadyTTFTMed))
+		}
+		if r.HeldOutTPOT != nil {
+			t.Notes = append(t.Notes, fmt.Sprintf("Of those, %d rows that no host time was fitted to: TPOT %.1f %%, TTFT %.1f %% (median).", r.HeldOutRows, 100**r.HeldOutTPOT, 100**r.HeldOutTTFTMed))
 		}
 		out = append(out, t)
 	}

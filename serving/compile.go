@@ -3,6 +3,7 @@ package serving
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/OWNER/ridgeline/costmodel"
@@ -177,6 +178,12 @@ func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings)
 		most = min(most, 2*l.Seqs)
 	}
 	l.Graphs = Graphs{Sizes: graphSizes(g.Value, most), MaxContext: g.Context, Mixed: g.Mixed, Exact: g.Exact, None: s.Eager}
+	if len(s.Captured) > 0 {
+		l.Graphs.Sizes = slices.Sorted(slices.Values(s.Captured))
+	}
+	if s.PadGraphs != nil {
+		l.Graphs.Exact = !*s.PadGraphs
+	}
 
 	block := choose(s.BlockSize, p.Block.Value)
 	if block < 1 {

@@ -284,10 +284,15 @@ type Settings struct {
 	MixedChunk          *bool // SGLang's --enable-mixed-chunk
 	PrefillMost         *int  // SGLang's --max-prefill-tokens
 	Eager               bool  // --enforce-eager
-	KVBlocks            *int
-	StoreFull           bool // --disable-hybrid-kv-cache-manager
-	Watermark           *float64
-	Host                *Host
+	// Captured are the batches captured as graphs, in place of the engine's own list, and
+	// PadGraphs whether a smaller batch runs on the next larger one (TensorRT-LLM's
+	// cuda_graph_config: batch_sizes, enable_padding; vLLM's and SGLang's always pad).
+	Captured  []int
+	PadGraphs *bool
+	KVBlocks  *int
+	StoreFull bool // --disable-hybrid-kv-cache-manager
+	Watermark *float64
+	Host      *Host
 	// Speculation says what drafts tokens for the model to verify; nil stands for nothing.
 	Speculation *costmodel.Speculation
 }

@@ -114,6 +114,15 @@ func (l *Limits) most(prompt, generate int) int {
 	return max(l.Layout.NeedPrompt(n), l.Layout.Need(n))
 }
 
+// recomputed is the longest prompt that a request can become: its own, and where it may be
+// preempted all but the last token of its answer too.
+func (l *Limits) recomputed(prompt, generate int) int {
+	if l.Policy == "no-evict" {
+		return prompt
+	}
+	return prompt + generate - 1
+}
+
 // servable returns why a request could not run even if it were the only one, "" where it could.
 func (l *Limits) servable(prompt, generate int) (why string) {
 	switch {
@@ -125,7 +134,7 @@ func (l *Limits) servable(prompt, generate int) (why string) {
 		return "longer than max_model_len"
 	case l.ahead() > l.Budget:
 		return "more drafted tokens than max_num_batched_tokens"
-	case !l.Chunked && prompt+generate-1 > l.Budget:
+	case !l.Chunked && l.recomputed(prompt, generate) > l.Budget:
 		return "longer than max_num_batched_tokens, without chunked prefill"
 	case l.most(prompt, generate) > l.Blocks-l.Watermark:
 		return "longer than the cache"

@@ -131,3 +131,50 @@ func TestCacheBesideFP8WeightsIsTold(t *testing.T) {
 		}
 	}
 }
+
+// Batches captured as told are taken in place of the engine's own, in order, and padded where
+// that is asked for.
+func TestCapturedAsTold(t *testing.T) {
+	for _, x := range []struct {
+		engine string
+		pad    *bool
+		batch  int
+		rows   int
+		eager  bool
+	}{
+		{"trtllm", nil, 5, 0, true},
+		{"trtllm", ptr(true), 5, 7, false},
+		{"trtllm", ptr(false), 5, 0, true},
+		{"trtllm", ptr(true), 8, 0, true},
+		{"vllm-0.14", nil, 5, 7, false},
+	} {
+		p, err := EngineNamed(x.engine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := Deploy(p, compiled(t, "llama-3.1-8b", "h200", costmodel.Options{TP: 1, Engine: "ideal"}), costmodel.Roofline, Settings{Captured: []int{7, 3}, PadGraphs: x.pad})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rows, eager := d.Limits.Graphs.pad(x.batch, false, 0, 100); rows != x.rows || eager != x.eager {
+			t.Errorf("%s, %d sequences: on %d rows, eager %v; want %d, %v", x.engine, x.batch, rows, eager, x.rows, x.eager)
+		}
+	}
+}
+
+// An engine that never evicts computes a prompt once, so that only the prompt has to fit the
+// tokens of a step; where a sequence may be preempted its answer is computed again with it.
+func TestWhatIsComputedAgain(t *testing.T) {
+	for policy, want := range map[string]string{"no-evict": "", "max-utilization": "longer than max_num_batched_tokens, without chunked prefill", "prefill-first-whole": "longer than max_num_batched_tokens, without chunked prefill"} {
+		l := &Limits{Policy: policy, Budget: 100, Blocks: 1000, Layout: StoredFull([]CacheLayers{{Kind: FullCache, Layers: 1, PerToken: 1}}, 1)}
+		if got := l.servable(100, 50); got != want {
+			t.Errorf("%s: %q", policy, got)
+		}
+		if got := l.servable(101, 1); got == "" {
+			t.Errorf("%s: a prompt of more tokens than a step", policy)
+		}
+		if got := l.servable(51, 50); got != "" {
+			t.Errorf("%s: %q", policy, got)
+		}
+	}
+}

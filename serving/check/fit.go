@@ -11,11 +11,10 @@ import (
 	"github.com/OWNER/ridgeline/serving"
 )
 
-// Sample is what an engine's host times are fitted to: runs, and rows of tables under a protocol.
+// Sample is what an engine's host times are fitted to: runs, and rows of tables.
 type Sample struct {
-	Runs     []Run
-	Rows     []Row
-	Protocol func(*Row) Protocol
+	Runs []Run
+	Rows []Row
 }
 
 // Free says which of the host times a fit may change.
@@ -89,7 +88,7 @@ func (s *Sample) loss(ctx context.Context, h *serving.Host) (float64, error) {
 	for i := range s.Rows {
 		g.Go(func() error {
 			r := &s.Rows[i]
-			ttft, tpot, err := r.Simulate(ctx, s.Protocol(r), h)
+			ttft, tpot, err := r.Simulate(ctx, h)
 			if err != nil {
 				return err
 			}

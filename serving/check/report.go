@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"sort"
+	"sync/atomic"
 )
 
 // Report says how far the simulator is from measured runs. A part for which there were no
@@ -18,6 +19,11 @@ type Report struct {
 	SteadyTPOTMAPE *float64 `json:"one_protocol_tpot_mape,omitempty"`       // mean error over the groups in which all clients follow one protocol
 	SteadyTTFTMed  *float64 `json:"one_protocol_ttft_median_ape,omitempty"` // median error over the same groups
 	SteadyRows     int      `json:"one_protocol_rows,omitempty"`
+	// Of those, the rows that no host time was fitted to.
+	HeldOutTPOT    *float64 `json:"held_out_tpot_mape,omitempty"`
+	HeldOutTTFT    *float64 `json:"held_out_ttft_mape,omitempty"`
+	HeldOutTTFTMed *float64 `json:"held_out_ttft_median_ape,omitempty"`
+	HeldOutRows    int      `json:"held_out_rows,omitempty"`
 
 	Runs []*RunResult `json:"runs,omitempty"`
 	// Medians over the runs, and the largest error of a run that was not overloaded.
@@ -41,13 +47,14 @@ type Group struct {
 	TTFTMed  float64 `json:"ttft_median_ape"`
 	TPOTBias float64 `json:"tpot_median_bias"` // with its sign
 	TTFTBias float64 `json:"ttft_median_bias"`
-	Protocol string  `json:"protocol"` // how the clients of the group's runs behave
+	HeldTPOT float64 `json:"held_out_tpot_mape"` // of the rows that no host time was fitted to
+	HeldTTFT float64 `json:"held_out_ttft_median_ape"`
+	HeldRows int     `json:"held_out_rows"`
 	One      bool    `json:"one_protocol"`
-	Note     string  `json:"note,omitempty"`
+	Note     string  `json:"note,omitempty"` // why its rows are not of one protocol
 }
 
-// fewestRows is how many rows a group must have for its protocol to be found out; groups with
-// fewer rows are of unique settings.
+// fewestRows is how many rows a group needs to be judged: fewer are one-off settings.
 const fewestRows = 10
 
 // Make simulates the measurements of a folder and reports on them.
@@ -96,47 +103,20 @@ func (r *Report) table(ctx context.Context, rows []Row, progress func(done, tota
 		}
 		groups[k] = append(groups[k], i)
 	}
-	// The times to the first token of all rows of a group decide which of two protocols its
-	// clients followed: the one with the smaller median error.
-	got := make([]RowResult, len(rows))
-	names := map[key]string{}
-	total, done := 0, 0
-	for _, k := range order {
-		total += len(protocols) * len(groups[k])
-	}
-	for _, k := range order {
-		best := math.Inf(1)
-		for _, p := range protocols {
-			sub := make([]Row, len(groups[k]))
-			for j, i := range groups[k] {
-				sub[j] = rows[i]
-			}
-			res, err := SimulateRows(ctx, sub, func(*Row) Protocol { return p.of(k.engine) }, nil, nil)
-			if err != nil {
-				return err
-			}
-			done += len(sub)
-			if progress != nil {
-				progress(done, total)
-			}
-			var off []float64
-			for j := range res {
-				if res[j].Reason == "" {
-					off = append(off, math.Abs(math.Log(res[j].SimTTFT/res[j].TTFT)))
-				}
-			}
-			if m := median(off); math.IsNaN(best) || m < best || names[k] == "" {
-				best, names[k] = m, p.name
-				for j, i := range groups[k] {
-					got[i] = res[j]
-				}
-			}
+	var done atomic.Int64
+	got, err := SimulateRows(ctx, rows, func() {
+		if n := done.Add(1); progress != nil {
+			progress(int(n), len(rows))
 		}
+	})
+	if err != nil {
+		return err
 	}
-	var tpot, ttft, oneTPOT, oneTTFT []float64
+	var tpot, ttft, oneTPOT, oneTTFT, heldTPOT, heldTTFT []float64
 	for _, k := range order {
-		var gt, gf, bt, bf []float64
-		for _, i := range groups[k] {
+		var gt, gf, bt, bf, ht, hf []float64
+		fitted := fittedTo(&rows[groups[k][0]])
+		for n, i := range groups[k] {
 			x := &got[i]
 			if x.Reason != "" {
 				r.Skipped = skip(r.Skipped, x.Reason, 1)
@@ -145,16 +125,23 @@ func (r *Report) table(ctx context.Context, rows []Row, progress func(done, tota
 			a, b := Pair{x.TPOT, x.SimTPOT}, Pair{x.TTFT, x.SimTTFT}
 			gt, gf = append(gt, a.APE()), append(gf, b.APE())
 			bt, bf = append(bt, a.Simulated/a.Measured-1), append(bf, b.Simulated/b.Measured-1)
+			if !fitted || n%2 == 1 {
+				ht, hf = append(ht, a.APE()), append(hf, b.APE())
+			}
 		}
 		if len(gt) == 0 {
 			continue
 		}
 		g := Group{Model: k.model, System: k.system, Engine: k.engine, Version: k.version, Rows: len(gt), TPOTMAPE: mean(gt), TTFTMAPE: mean(gf),
-			TPOTMed: median(gt), TTFTMed: median(gf), TPOTBias: median(bt), TTFTBias: median(bf), Protocol: names[k]}
+			TPOTMed: median(gt), TTFTMed: median(gf), TPOTBias: median(bt), TTFTBias: median(bf), HeldRows: len(ht)}
+		if len(ht) > 0 {
+			g.HeldTPOT, g.HeldTTFT = mean(ht), median(hf)
+		}
 		g.Note = mixed(rows, groups[k])
 		g.One = g.Note == ""
 		if g.One {
 			oneTPOT, oneTTFT = append(oneTPOT, gt...), append(oneTTFT, gf...)
+			heldTPOT, heldTTFT = append(heldTPOT, ht...), append(heldTTFT, hf...)
 		}
 		r.By = append(r.By, g)
 		tpot, ttft = append(tpot, gt...), append(ttft, gf...)
@@ -168,32 +155,18 @@ func (r *Report) table(ctx context.Context, rows []Row, progress func(done, tota
 	if len(oneTPOT) > 0 {
 		r.SteadyTPOTMAPE, r.SteadyTTFTMed, r.SteadyRows = ptr(mean(oneTPOT)), ptr(median(oneTTFT)), len(oneTPOT)
 	}
+	if len(heldTPOT) > 0 {
+		r.HeldOutTPOT, r.HeldOutTTFT, r.HeldOutTTFTMed, r.HeldOutRows = ptr(mean(heldTPOT)), ptr(mean(heldTTFT)), ptr(median(heldTTFT)), len(heldTPOT)
+	}
 	return nil
 }
 
-// protocols lists how clients of benchmarks behave. In lock-step, all begin together and, with
-// equal lengths, stay together: mean times to the first token are then about half of the time for
-// the prompts of all clients. Others begin together and drift apart because lengths differ a
-// little.
-var protocols = []struct {
-	name string
-	of   func(engine string) Protocol
-}{
-	{"waves in lock-step", func(string) Protocol { return Protocol{Waves: 6, Tokenise: 6.8e-5} }},
-	{"a first wave, then apart", func(engine string) Protocol {
-		if engine == "vllm" {
-			return Protocol{Waves: 8, Spread: 0.2, Tokenise: 3.8e-5}
-		}
-		return Protocol{Waves: 8, Spread: 0.05, Tokenise: 4e-5}
-	}},
-}
-
-// mixed says why the rows of a group cannot be of one protocol, from the rows alone: they are too
-// few, runs of one setting contradict each other, or times to the first token fall where there
-// are more clients.
+// mixed says why rows of a group cannot be of one protocol, from the rows alone: too few to
+// tell, runs of one setting that contradict each other, or times to first token that fall
+// where there are more clients.
 func mixed(rows []Row, of []int) string {
 	if len(of) < fewestRows {
-		return "too few rows to tell the protocol"
+		return "too few rows to judge"
 	}
 	type setting struct{ tp, prompt, generate int }
 	by := map[setting][]int{}

@@ -34,19 +34,6 @@ func ReadTable(path string) ([]Row, error) {
 	return rows, nil
 }
 
-// Protocol describes how the clients of a benchmark behaved, about which a table of means says
-// nothing.
-type Protocol struct {
-	Waves   int     // number of requests that each client sends
-	Stagger float64 // seconds between the first requests of two clients
-	Spread  float64 // standard deviation of lengths divided by their mean: real clients do not stay in step
-	Skip    int     // number of requests of each client at the start that do not count, as warm-up
-	// Tokenise is the time that the client itself takes for a prompt token, in seconds.
-	// AIConfigurator's runs show such a time with every engine; runs of the same engines with
-	// other clients do not.
-	Tokenise float64
-}
-
 // RowResult says how far a simulated row is off.
 type RowResult struct {
 	Row
@@ -54,23 +41,20 @@ type RowResult struct {
 	Reason           string // why the row could not be simulated
 }
 
-// Simulate simulates a row under a protocol.
-func (r *Row) Simulate(ctx context.Context, p Protocol, host *serving.Host) (ttft, tpot float64, err error) {
-	d, _, err := deployment(r.Model, r.Hardware(), r.Engine+"-"+r.Version, r.TP, r.Precision, serving.Settings{}, host)
+// Simulate simulates a row as its benchmark ran it. host replaces the engine's host times, for
+// fitting; nil keeps them.
+func (r *Row) Simulate(ctx context.Context, host *serving.Host) (ttft, tpot float64, err error) {
+	d, _, err := deployment(r.Model, r.Hardware(), r.Engine+"-"+r.Version, r.TP, r.Precision, r.settings(), host)
 	if err != nil {
 		return 0, 0, err
 	}
-	d.Limits.Host.Tokenise += p.Tokenise
 	l := serving.Load{Prompt: serving.Lengths{Mean: float64(r.Prompt)}, Generate: serving.Lengths{Mean: float64(r.Generate)},
-		Requests: p.Waves * r.Concurrency, Concurrency: r.Concurrency, Stagger: p.Stagger, Seed: uint64(r.Line)}
-	if p.Spread > 0 {
-		l.Generate.Shape, l.Generate.Spread = serving.Normal, p.Spread
-	}
+		Requests: requestsEach * r.Concurrency, Concurrency: r.Concurrency, Seed: uint64(r.Line)}
 	res, err := serving.Run(ctx, d.Limits, d.Price, l.Source(), serving.Options{Quick: true})
 	if err != nil {
 		return 0, 0, err
 	}
-	f := figuresOf(res.Requests, p.Skip*r.Concurrency)
+	f := figuresOf(res.Requests, 0)
 	if !(f.TTFT > 0 && f.TPOT > 0) {
 		why := "no request of more than one token is answered in the simulation"
 		for i := range res.Requests {
@@ -84,8 +68,8 @@ func (r *Row) Simulate(ctx context.Context, p Protocol, host *serving.Host) (ttf
 	return f.TTFT, f.TPOT, nil
 }
 
-// SimulateRows simulates rows in parallel.
-func SimulateRows(ctx context.Context, rows []Row, protocol func(*Row) Protocol, host func(*Row) *serving.Host, progress func(done, total int)) ([]RowResult, error) {
+// SimulateRows simulates rows in parallel; done, where given, is called after each.
+func SimulateRows(ctx context.Context, rows []Row, done func()) ([]RowResult, error) {
 	out := make([]RowResult, len(rows))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
@@ -93,11 +77,10 @@ func SimulateRows(ctx context.Context, rows []Row, protocol func(*Row) Protocol,
 		g.Go(func() error {
 			r := &rows[i]
 			out[i].Row = *r
-			var h *serving.Host
-			if host != nil {
-				h = host(r)
+			ttft, tpot, err := r.Simulate(ctx, nil)
+			if done != nil {
+				done()
 			}
-			ttft, tpot, err := r.Simulate(ctx, protocol(r), h)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
