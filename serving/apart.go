@@ -70,12 +70,6 @@ func (f *fleet) pools() (takes, decodes []*Replica) {
 
 // handOver gives a request whose prompt has been worked to a decode replica.
 func (f *fleet) handOver(from *Replica, q *seq, t float64) {
-	if q.gone { // its client gave up while its prompt was being worked
-		from.letGo(q)
-		q.rec.Status, q.rec.End = TimedOut, q.Arrive+q.Timeout
-		f.ended(q.rec)
-		return
-	}
 	_, decodes := f.pools()
 	r := decodes[f.handed%len(decodes)]
 	f.handed++
@@ -191,15 +185,13 @@ func (f *fleet) forgo(r *Replica, q *seq) bool {
 	if i := slices.Index(r.incoming, q); i >= 0 {
 		r.incoming = slices.Delete(r.incoming, i, i+1)
 		q.sender.letGo(q.sent)
-		q.rec.Status, q.rec.End = TimedOut, q.Arrive+q.Timeout
 		r.cutFor(f.last)
-		f.ended(q.rec)
+		f.left(q.rec)
 		return true
 	}
 	if slices.Contains(r.landing, q) { // it is sent all the same
 		q.gone = true
-		q.rec.Status, q.rec.End = TimedOut, q.Arrive+q.Timeout
-		f.ended(q.rec)
+		f.left(q.rec)
 		return true
 	}
 	return false

@@ -264,3 +264,28 @@ func drain(s Source) (out []Request) {
 		out = append(out, s.Take())
 	}
 }
+
+// A client that gives up asks again then, not when the engine's step is over, and nothing is told
+// of its request afterwards: a prompt of ten seconds runs when three clients' patience of one ends.
+func TestClientsAskAgainWhenTheyGiveUp(t *testing.T) {
+	l := dense(3000)
+	l.Host = Host{Request: 0.25}
+	p := plain
+	p.step, p.token = 10, 0
+	load := &Load{Prompt: Lengths{Mean: 16}, Generate: Lengths{Mean: 4}, Requests: 4, Concurrency: 1, Timeout: 1}
+	r := audited(t, l, p, load.Source(), Options{})
+	for i := range r.Requests {
+		q := &r.Requests[i]
+		if q.Status != TimedOut || q.Arrive != float64(i) || q.End != float64(i)+1 {
+			t.Errorf("request %d: %v, asked at %g, ended at %g", i, q.Status, q.Arrive, q.End)
+		}
+	}
+	l.Host.Request = 1.5 // gone before the engine has it
+	r = audited(t, l, p, load.Source(), Options{})
+	for i := range r.Requests {
+		q := &r.Requests[i]
+		if q.Status != TimedOut || q.End != float64(i)+1 || q.Replica >= 0 {
+			t.Errorf("request %d: %v, ended at %g, on replica %d", i, q.Status, q.End, q.Replica)
+		}
+	}
+}

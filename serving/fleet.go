@@ -229,7 +229,24 @@ func (f *fleet) arrive(q Request) {
 		return
 	}
 	h := &f.limits.Host
-	f.coming.push(deadline{q.Arrive + h.Request + h.Tokenise*float64(q.Prompt), len(f.records), rec})
+	reach := h.Request + h.Tokenise*float64(q.Prompt)
+	if q.Timeout > 0 && q.Timeout < reach { // the client is gone before the engine has its request
+		f.expect(&seq{Request: q, rec: rec})
+		return
+	}
+	f.coming.push(deadline{q.Arrive + reach, len(f.records), rec})
+}
+
+// expect notes when a client gives up, if ever.
+func (f *fleet) expect(s *seq) {
+	if s.Timeout <= 0 {
+		return
+	}
+	if f.live == nil {
+		f.live = map[*Record]*seq{}
+	}
+	f.live[s.rec] = s
+	f.deadline.push(deadline{s.Arrive + s.Timeout, len(f.records), s.rec})
 }
 
 // deliver gives a request that has passed the front end to a replica.
@@ -243,13 +260,7 @@ func (f *fleet) deliver(rec *Record, t float64) {
 	}
 	r.cut(t, false)
 	r.waiting.push(s)
-	if q.Timeout > 0 {
-		if f.live == nil {
-			f.live = map[*Record]*seq{}
-		}
-		f.live[rec] = s
-		f.deadline.push(deadline{max(q.Arrive+q.Timeout, t), len(f.records), rec})
-	}
+	f.expect(s)
 }
 
 // giveUp ends a request whose client has stopped waiting.
@@ -258,25 +269,35 @@ func (f *fleet) giveUp(rec *Record) {
 	if q == nil {
 		return
 	}
+	if rec.Replica < 0 {
+		f.left(rec)
+		return
+	}
 	r := f.replicas[rec.Replica]
 	if q.running {
 		q.gone = true
 		r.leaving++
 		r.cut(rec.Arrive+rec.Timeout, true)
+		f.left(rec) // at once: its client may ask again before the engine's step is over
 		return
 	}
 	if f.forgo(r, q) {
 		return
 	}
 	if r.waiting.remove(q) {
-		rec.Status, rec.End = TimedOut, rec.Arrive+rec.Timeout
-		if o := q.held.own; o != nil && o.prev != nil { // blocks that it left when it was preempted
+		if o := q.held.own; o != nil && o.prev != nil { // what it left behind when it was preempted
 			o.have *= r.pool.weight()
 			o.own = false
 		}
-		r.cut(rec.End, true)
-		f.ended(rec)
+		r.cut(rec.Arrive+rec.Timeout, true)
+		f.left(rec)
 	}
+}
+
+// left ends a request whose client waits no longer, when it gives up.
+func (f *fleet) left(rec *Record) {
+	rec.Status, rec.End = TimedOut, rec.Arrive+rec.Timeout
+	f.ended(rec)
 }
 
 func (f *fleet) ended(rec *Record) {

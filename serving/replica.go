@@ -363,7 +363,7 @@ func (r *Replica) finish(slot int) {
 		}
 		if q.made >= q.Generate {
 			ends = true
-			r.end(q, Done, p.end)
+			r.end(q, p.end)
 		}
 	}
 	for i, q := range p.chunks {
@@ -379,7 +379,7 @@ func (r *Replica) finish(slot int) {
 			r.pool.grow(q, r.limits.Layout.Need(q.computed))
 			if q.made >= q.Generate {
 				ends = true
-				r.end(q, Done, p.end)
+				r.end(q, p.end)
 			}
 		}
 	}
@@ -396,7 +396,7 @@ func (r *Replica) finish(slot int) {
 				left++
 			default:
 				ends = true
-				r.end(q, TimedOut, q.Arrive+q.Timeout)
+				r.end(q, p.end)
 			}
 		}
 		r.leaving = left
@@ -415,20 +415,19 @@ func (r *Replica) finish(slot int) {
 	}
 }
 
-// end ends a running sequence. Its blocks and seat become free when the next step has been
-// scheduled.
-func (r *Replica) end(q *seq, s Status, t float64) {
-	if r.hands && s == Done && q.rec.Generate > q.made {
+// end takes a running sequence out at time t, answered or given up; its blocks and seat follow
+// when the next step has been scheduled.
+func (r *Replica) end(q *seq, t float64) {
+	if r.hands && !q.gone && q.rec.Generate > q.made {
 		r.hand(q)
 		return
 	}
 	q.running = false
-	q.rec.Status = s
-	q.rec.End = t
-	if s == Done {
-		q.rec.End += r.limits.Host.Reply
-	}
 	r.zombies = append(r.zombies, q)
+	if q.gone { // told when its client left
+		return
+	}
+	q.rec.Status, q.rec.End = Done, t+r.limits.Host.Reply
 	r.done = append(r.done, q)
 }
 
