@@ -16,7 +16,7 @@ import (
 	"github.com/OWNER/ridgeline/gguf"
 )
 
-// Knob is a number of a family that can be turned.
+// Knob is a number in the text of a family's model that the page lets one change.
 type Knob struct {
 	Key   string  `json:"key"`
 	Label string  `json:"label"`
@@ -26,29 +26,29 @@ type Knob struct {
 	Step  float64 `json:"step"`
 }
 
-// Layer is a block of a design's layout.
+// Layer is one layer of a design as the page draws it.
 type Layer struct {
-	Name     string `json:"name"`  // of the mixer in the layout: mamba1, swa, cross, gmu
-	Shape    string `json:"shape"` // in a few words
+	Name     string `json:"name"`  // the word for the mixer in layouts: mamba1, swa, cross, gmu
+	Shape    string `json:"shape"` // sizes in a few words
 	FFN      string `json:"ffn"`
 	Label    string `json:"label,omitempty"`
-	Caches   bool   `json:"caches"` // keeps a KV cache of its own
+	Caches   bool   `json:"caches"` // whether the layer stores a KV cache of its own
 	Window   int    `json:"window,omitempty"`
-	State    bool   `json:"state"`              // carries a recurrent state
-	CacheOf  *int   `json:"cache_of,omitempty"` // layer whose cache it reads, from 0
+	State    bool   `json:"state"`              // whether the layer has a recurrent state
+	CacheOf  *int   `json:"cache_of,omitempty"` // 0-based number of the layer whose cache this one reads
 	MemoryOf *int   `json:"memory_of,omitempty"`
 }
 
-// Design is what the page shows of one.
+// Design is what the page shows about one model.
 type Design struct {
 	Name   string   `json:"name"`
-	Spec   string   `json:"spec"` // as the address has it
+	Spec   string   `json:"spec"` // the text with which the address names the model
 	Layout string   `json:"layout"`
 	YAML   string   `json:"yaml"`
 	File   string   `json:"file"`
 	Knobs  []Knob   `json:"knobs"`
 	Layers []Layer  `json:"layers"`
-	Mixers []string `json:"mixers"` // names a layer can be changed to
+	Mixers []string `json:"mixers"` // words for the mixers that a layer can be changed to
 	Notes  []string `json:"notes"`
 }
 
@@ -95,7 +95,8 @@ func describe(spec string, m *arch.Model) (Design, error) {
 	return d, nil
 }
 
-// knobs are the numbers of a family spec, with what the model got where none is given.
+// knobs lists the numbers in the text of a family's model. Where the text does not give one, it
+// has the value that the model has.
 func knobs(spec string, m *arch.Model) []Knob {
 	if strings.HasPrefix(spec, yamlMark) {
 		return nil
@@ -133,18 +134,20 @@ func knobs(spec string, m *arch.Model) []Knob {
 	return out
 }
 
-// Edit changes a design.
+// Edit is one change of a design.
 type Edit struct {
 	Design string `json:"design"`
-	// Op is knob (Key and Value), mixer (Layer becomes Value), remove, repeat (Layer once
-	// more), layout (Value is the whole), or text (Value is the model file).
+	// Op is one of these: knob (Key gets Value), mixer (Layer becomes Value), remove (Layer),
+	// repeat (Layer once more), layout (Value is the whole layout), or text (Value is the whole
+	// model file).
 	Op    string `json:"op"`
 	Layer int    `json:"layer"`
 	Key   string `json:"key"`
 	Value string `json:"value"`
 }
 
-// Apply returns the changed design, which opens.
+// Apply returns the changed design. It returns an error where the change would leave no valid
+// model.
 func (e *Edit) Apply() (string, error) {
 	m, err := OpenDesign(e.Design)
 	if err != nil {
@@ -199,19 +202,19 @@ func (e *Edit) Apply() (string, error) {
 	lines[line] = "layout: " + arch.CompactLayout(items).String()
 	for i, l := range lines {
 		if strings.HasPrefix(l, "name:") && !strings.HasPrefix(e.Design, yamlMark) {
-			lines[i] = "name: " + strconv.Quote(m.Name+", changed") // no longer what the name stands for
+			lines[i] = "name: " + strconv.Quote(m.Name+", changed") // the model is no longer the one that has this name
 		}
 	}
 	return opens(yamlMark + strings.Join(lines, "\n"))
 }
 
-// opens returns a design that opens, or why it does not.
+// opens returns a design that can be opened, or an error that says why it cannot.
 func opens(design string) (string, error) {
 	_, err := OpenDesign(design)
 	return design, err
 }
 
-// text is a design as a model file.
+// text writes a design as a model file.
 func text(spec string, m *arch.Model) (string, error) {
 	if t, ok := strings.CutPrefix(spec, yamlMark); ok {
 		return t, nil
@@ -223,7 +226,7 @@ func text(spec string, m *arch.Model) (string, error) {
 	return b.String(), nil
 }
 
-// layoutOf finds the layers of a model file and the line that its layout stands on.
+// layoutOf finds the layers in a model file, and the line on which its layout stands.
 func layoutOf(doc string) (items []arch.LayoutItem, line int, err error) {
 	for i, l := range strings.Split(doc, "\n") {
 		if v, ok := strings.CutPrefix(l, "layout:"); ok {
@@ -238,8 +241,8 @@ func layoutOf(doc string) (items []arch.LayoutItem, line int, err error) {
 	return nil, 0, errors.New("the model file has no line that begins with layout")
 }
 
-// Import is a file, dropped on the page, as a design: the text of a model file, or what a
-// Hugging Face config or the header of a GGUF file comes to, written as one.
+// Import makes a design from a file that was dropped on the page: a model file is taken as it is;
+// a Hugging Face configuration or the header of a GGUF file becomes a model file.
 func Import(name string, data []byte) (string, error) {
 	var m *arch.Model
 	var err error

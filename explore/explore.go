@@ -1,11 +1,10 @@
-// Package explore serves a local page on which decoders are designed and compared while
-// one looks. The page knows nothing of costs: every number and figure on it is asked of
-// this server, which prices through the flags of the command line, so that a page and the
-// command it names cannot differ.
+// Package explore serves a web page on this machine, on which decoders are designed and compared.
+// The page itself cannot price anything: it asks this server for every number and figure. The
+// server prices through the flags of the command line, so that the page and the command that it
+// names cannot differ.
 //
-// The server speaks to its own machine only. Its address holds a token that other pages
-// cannot know, requests for another host's name are refused, and no file of the machine is
-// read on behalf of an address.
+// The server answers this machine only. Its address contains a token that other pages cannot
+// know, requests that name another host are refused, and an address never makes it read a file.
 package explore
 
 import (
@@ -29,7 +28,7 @@ import (
 //go:embed page
 var files embed.FS
 
-// Option is something a control of the page can be set to.
+// Option is one of the values that a control of the page offers.
 type Option struct {
 	Value string `json:"value"`
 	Label string `json:"label"`
@@ -37,30 +36,29 @@ type Option struct {
 
 // Control is a setting of the deployment or the load: a flag of the command line.
 type Control struct {
-	Group   string   `json:"group"` // of the page's controls it stands with: load, under, several, drafts, settings
+	Group   string   `json:"group"` // the group of controls on the page: load, under, several, drafts, settings
 	Flag    string   `json:"flag"`
 	Label   string   `json:"label"`
-	Default string   `json:"default"` // what the flag is when it is not given
+	Default string   `json:"default"` // value of the flag where it is not given
 	Help    string   `json:"help"`
 	Options []Option `json:"options,omitempty"`
 }
 
-// Choices are what the page offers.
+// Choices are what the page lets one choose from.
 type Choices struct {
 	Presets  []Option  `json:"presets"`
 	Families []Option  `json:"families"`
 	Devices  []Option  `json:"devices"`
 	Controls []Control `json:"controls"`
-	Start    string    `json:"start"` // the state of a page opened without one
+	Start    string    `json:"start"` // address of the page when it is opened without one
 	Version  string    `json:"version"`
 }
 
-// Price compiles models for the deployment and load that flags of the command line
-// describe, by their names without dashes, and returns the warnings that the command line
-// would print.
+// Price compiles models for the deployment and load that the command line's flags describe; flags
+// holds them by name, without dashes. It returns the warnings that the command line would print.
 type Price func(models []*arch.Model, flags map[string]string) (s *study.Setup, warnings []string, err error)
 
-// Server answers the page.
+// Server answers the requests of the page.
 type Server struct {
 	Token   string
 	Choices Choices
@@ -68,7 +66,7 @@ type Server struct {
 	loads   *simulations
 }
 
-// NewServer makes a server whose page's address holds a new token.
+// NewServer makes a server with a new token in the address of its page.
 func NewServer(c Choices, p Price) (*Server, error) {
 	token, err := newToken()
 	if err != nil {
@@ -77,7 +75,7 @@ func NewServer(c Choices, p Price) (*Server, error) {
 	return &Server{Token: token, Choices: c, Price: p, loads: newSimulations()}, nil
 }
 
-// newToken makes a token that cannot be guessed.
+// newToken makes a random token that cannot be guessed.
 func newToken() (string, error) {
 	b := make([]byte, 16)
 	if _, err := rand.Read(b); err != nil {
@@ -86,15 +84,15 @@ func newToken() (string, error) {
 	return hex.EncodeToString(b), nil
 }
 
-// maxBody bounds what a page may send: a model file, or the beginning of a GGUF file that
+// maxBody is the largest request in bytes: a model file, or the beginning of a GGUF file that
 // holds its header.
 const maxBody = 48 << 20
 
-// pageFiles are the parts of the page and what they are; {$} is the page itself.
+// pageFiles lists the files of the page with their types; {$} stands for the page itself.
 var pageFiles = map[string]string{"{$}": "text/html", "style.css": "text/css", "app.js": "text/javascript", "core.js": "text/javascript",
 	"controls.js": "text/javascript", "designs.js": "text/javascript", "figures.js": "text/javascript", "load.js": "text/javascript"}
 
-// Handler serves the page under /TOKEN/.
+// Handler serves the page at /TOKEN/.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	at := "/" + s.Token
@@ -110,7 +108,7 @@ func (s *Server) Handler() http.Handler {
 				return
 			}
 			w.Header().Set("Content-Type", kind+"; charset=utf-8")
-			// A page that is gone cannot be told.
+			// The page may have been closed; then nobody can be told.
 			_, _ = w.Write(b)
 		})
 	}
@@ -143,7 +141,7 @@ func (s *Server) Handler() http.Handler {
 	return s.guard(mux)
 }
 
-// guard refuses what does not come from the page itself.
+// guard refuses requests that do not come from the page.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -175,7 +173,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	})
 }
 
-// read reads the JSON of a request.
+// read reads the JSON in a request.
 func read(w http.ResponseWriter, r *http.Request, into any) error {
 	b, err := body(w, r)
 	if err != nil {
@@ -195,7 +193,7 @@ func body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return b, nil
 }
 
-// reply writes a value, or an error in the one sentence the command line would print.
+// reply answers with a value, or with an error in the sentence that the command line would print.
 func reply(w http.ResponseWriter, v any, err error) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	if err != nil {
@@ -207,9 +205,9 @@ func reply(w http.ResponseWriter, v any, err error) {
 		}
 		v = m
 	}
-	// A page that is gone cannot be told.
+	// The page may have been closed; then nobody can be told.
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-// sentence keeps an error to one line.
+// sentence puts an error on one line.
 func sentence(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

@@ -21,23 +21,24 @@ import (
 	"github.com/OWNER/ridgeline/study"
 )
 
-// UnderLoad is what a simulated load came to.
+// UnderLoad is the result of a simulated load.
 type UnderLoad struct {
 	Heads   []string            `json:"heads"`
 	Rows    [][]string          `json:"rows"`
 	Notes   []string            `json:"notes"`
-	Compare reports.CompareJSON `json:"compare"` // as the command prints it, served figures too
+	Compare reports.CompareJSON `json:"compare"` // as the compare command prints it, with the figures of the simulation
 	SVG     string              `json:"svg"`
 }
 
-// simulation is a load that was simulated, before it is drawn.
+// simulation is a load that was simulated and not drawn yet.
 type simulation struct {
 	served []*serving.Served
 	curve  *study.Chart
 }
 
-// simulations are the last ones by their addresses, so that another width or theme, a report
-// or going back simulates nothing again. One runs at a time: the page is to answer meanwhile.
+// simulations keeps the latest simulations by their addresses, so that another width or theme, a
+// report, or going back does not simulate again. Only one runs at a time, because the page has to
+// answer meanwhile.
 type simulations struct {
 	running chan struct{}
 	mu      sync.Mutex
@@ -45,7 +46,7 @@ type simulations struct {
 	order   []string
 }
 
-// mostSimulations bounds what is remembered.
+// mostSimulations is how many simulations are kept.
 const mostSimulations = 16
 
 func newSimulations() *simulations {
@@ -70,8 +71,8 @@ func (x *simulations) put(key string, s *simulation) {
 	}
 }
 
-// simulate simulates the setup's load, or remembers it, and tells progress how many runs are
-// done of all.
+// simulate simulates the setup's load, or returns the result that was kept. It calls progress
+// with the number of runs that are done and the number of all.
 func (x *simulations) simulate(ctx context.Context, key string, s *study.Setup, progress func(done, total int)) (*simulation, error) {
 	if known := x.get(key); known != nil {
 		return known, nil
@@ -82,7 +83,7 @@ func (x *simulations) simulate(ctx context.Context, key string, s *study.Setup, 
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if known := x.get(key); known != nil { // by who ran before
+	if known := x.get(key); known != nil { // another request may have simulated it while this one waited
 		return known, nil
 	}
 	u, n := *s.Serve, len(s.Compiled)
@@ -103,7 +104,7 @@ func (x *simulations) simulate(ctx context.Context, key string, s *study.Setup, 
 	return out, nil
 }
 
-// simulationKey is what decides a simulation of an address.
+// simulationKey returns those parts of an address on which its simulation depends.
 func simulationKey(q url.Values) string {
 	k := url.Values{}
 	for name, v := range q {
@@ -114,8 +115,8 @@ func simulationKey(q url.Values) string {
 	return k.Encode()
 }
 
-// load simulates the address's load and answers with lines of JSON: how far it is, then the
-// result or what is wrong. Who goes away stops it.
+// load simulates the load in an address. It answers with lines of JSON that say how far the
+// simulation is, and then with the result or an error. Closing the page stops the simulation.
 func (s *Server) load(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	setup, look, theme, err := s.picture(q)
@@ -129,7 +130,7 @@ func (s *Server) load(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/x-ndjson; charset=utf-8")
 	lines, flush := json.NewEncoder(w), http.NewResponseController(w)
 	say := func(v any) {
-		// A page that is gone cannot be told.
+		// The page may have been closed; then nobody can be told.
 		_ = lines.Encode(v)
 		_ = flush.Flush()
 	}
@@ -158,7 +159,7 @@ func (s *Server) underLoad(ctx context.Context, q url.Values, setup *study.Setup
 	return out, err
 }
 
-// picture reads what is drawn of an address, and how.
+// picture reads from an address what to draw and how.
 func (s *Server) picture(q url.Values) (*study.Setup, figure.Options, figure.Theme, error) {
 	look, theme, err := looks(q)
 	if err != nil {
@@ -168,20 +169,20 @@ func (s *Server) picture(q url.Values) (*study.Setup, figure.Options, figure.The
 	return setup, look, theme, err
 }
 
-// looks reads how wide and in which theme an address wants its figure.
+// looks reads from an address the width and theme of a figure.
 func looks(q url.Values) (figure.Options, figure.Theme, error) {
 	theme, err := figure.ParseTheme(q.Get("theme"))
 	if err != nil {
 		return figure.Options{}, theme, err
 	}
-	width, err := strconv.ParseFloat(q.Get("width"), 64) // CSS pixels, of which 96 are an inch
+	width, err := strconv.ParseFloat(q.Get("width"), 64) // CSS pixels; 96 of them are an inch
 	if err != nil || !(width >= 200 && width <= 4000) {
 		return figure.Options{}, theme, fmt.Errorf("width %q is not from 200 to 4000 pixels", short(q.Get("width")))
 	}
 	return figure.Options{Width: vg.Length(width) / 96 * vg.Inch}, theme, nil
 }
 
-// draw is a chart as SVG for inlining.
+// draw draws a chart as SVG to put into a page.
 func draw(c *study.Chart, look figure.Options, theme figure.Theme) (string, error) {
 	var b bytes.Buffer
 	if err := figure.New(c, look).Write(&b, "x.svg", theme); err != nil {

@@ -15,34 +15,35 @@ import (
 	"github.com/OWNER/ridgeline/models"
 )
 
-// MostDesigns is how many designs stand beside each other.
+// MostDesigns is the largest number of designs on the page at once.
 const MostDesigns = 4
 
-// State is what an address holds: the designs and the flags that were changed.
+// State is what an address of the page holds: the designs and the flags that differ from their
+// defaults.
 type State struct {
 	Designs []string // presets, family specs, or model files as "yaml:" and their text
 	Flags   map[string]string
 }
 
-// yamlMark begins a design that is a model file's text.
+// yamlMark is what a design begins with that is the text of a model file.
 const yamlMark = "yaml:"
 
-// DesignError is a mistake in one of the designs.
+// DesignError says which design is wrong and how.
 type DesignError struct {
-	Design int // from 0
+	Design int // counted from 0
 	Err    error
 }
 
 func (e *DesignError) Error() string { return fmt.Sprintf("design %d: %v", e.Design+1, e.Err) }
 
-// Unwrap returns what is wrong.
+// Unwrap returns the error without the number of the design.
 func (e *DesignError) Unwrap() error { return e.Err }
 
-// aside are the parts of a question that are not of the state.
+// aside lists the parts of an address that do not belong to the state.
 var aside = []string{"width", "theme", "design"}
 
-// state reads an address. Settings that the page does not have are errors, as are devices
-// it does not offer: an address never opens a file.
+// state reads the state from an address. It returns an error for settings that the page does not
+// have and for devices that it does not offer, so that an address never opens a file.
 func (s *Server) state(q url.Values) (State, error) {
 	st := State{Designs: q["m"], Flags: map[string]string{}}
 	if len(st.Designs) == 0 {
@@ -80,12 +81,13 @@ func (s *Server) state(q url.Values) (State, error) {
 	return st, s.checkPrice(st.Flags["price"])
 }
 
-// offers reports whether the page has a device.
+// offers reports whether a device can be chosen on the page.
 func (s *Server) offers(device string) bool {
 	return slices.ContainsFunc(s.Choices.Devices, func(o Option) bool { return o.Value == device })
 }
 
-// checkPrice refuses what the command line would open as a file of prices or of a device.
+// checkPrice returns an error for a price that the command line would take for the name of a file
+// or of a device.
 func (s *Server) checkPrice(price string) error {
 	if _, err := strconv.ParseFloat(strings.TrimPrefix(price, "$"), 64); err == nil || price == "" || price == "examples" {
 		return nil
@@ -110,7 +112,7 @@ func short(s string) string {
 	return s
 }
 
-// open opens the designs. Two of one name are told apart by number.
+// open opens the designs. Designs with the same name get a number added.
 func (s *Server) open(st State) ([]*arch.Model, error) {
 	var out []*arch.Model
 	seen := map[string]int{}
@@ -128,7 +130,8 @@ func (s *Server) open(st State) ([]*arch.Model, error) {
 	return out, nil
 }
 
-// OpenDesign opens a preset, a family spec or the text of a model file, never a file.
+// OpenDesign opens a preset, the text of a family's model, or the text of a model file. It never
+// opens a file.
 func OpenDesign(d string) (*arch.Model, error) {
 	if text, ok := strings.CutPrefix(d, yamlMark); ok {
 		return modelfile.Parse("model.yaml", []byte(text))
@@ -142,8 +145,8 @@ func OpenDesign(d string) (*arch.Model, error) {
 	return nil, fmt.Errorf("unknown model %q: name a preset or a family such as sambay(d=16), or drop a model file", short(d))
 }
 
-// file is the name under which a design's model file is downloaded, and the command line
-// finds it.
+// file returns the name under which a design's model file is downloaded, and by which the command
+// line finds that file.
 func file(m *arch.Model) string {
 	name := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r) {
@@ -154,8 +157,8 @@ func file(m *arch.Model) string {
 	return strings.Trim(name, "-.") + ".yaml"
 }
 
-// command is the command line that prices the state: verb, designs, and the flags that
-// differ from their defaults.
+// command returns the command line that prices the state: the verb, the designs, and the flags
+// that differ from their defaults.
 func (s *Server) command(verb string, st State, ms []*arch.Model) string {
 	words := append([]string{"ridgeline"}, strings.Fields(verb)...)
 	for i, d := range st.Designs {
@@ -180,7 +183,7 @@ func (s *Server) command(verb string, st State, ms []*arch.Model) string {
 	return strings.Join(words, " ")
 }
 
-// takes reports whether a verb takes a flag that not every one does.
+// takes reports whether a verb has a flag that not every verb has.
 func takes(verb, flag string) bool {
 	kind, plots := strings.CutPrefix(verb, "plot ")
 	switch flag {
@@ -196,7 +199,7 @@ func takes(verb, flag string) bool {
 	return true
 }
 
-// usual reports whether a flag has its default.
+// usual reports whether a flag has its default value.
 func (s *Server) usual(flag, value string) bool {
 	for _, c := range s.Choices.Controls {
 		if c.Flag == flag {
@@ -206,7 +209,7 @@ func (s *Server) usual(flag, value string) bool {
 	return false
 }
 
-// Quoted is a word as a shell takes it.
+// Quoted puts a word in quotation marks where a shell needs them.
 func Quoted(w string) string {
 	if w != "" && strings.Trim(w, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=,:+@%") == "" {
 		return w

@@ -18,45 +18,45 @@ import (
 	"github.com/OWNER/ridgeline/study"
 )
 
-// View is all that the page shows beside its figures.
+// View is all that the page shows apart from its figures.
 type View struct {
 	Verdict  string              `json:"verdict"`
-	Faster   string              `json:"faster"` // from which context on
+	Faster   string              `json:"faster"` // a sentence that says from which context on a model decodes faster
 	Misfits  []string            `json:"misfits"`
-	Remarks  []string            `json:"remarks"` // what the rows assume beyond their setting
-	Drafts   bool                `json:"drafts"`  // tokens are drafted, in the tables alone
+	Remarks  []string            `json:"remarks"` // what the rows assume that their setting does not say
+	Drafts   bool                `json:"drafts"`  // whether tokens are drafted; only tables show that
 	Setting  string              `json:"setting"`
 	Warnings []string            `json:"warnings"`
-	Load     *Load               `json:"load"` // that the address asks to simulate
+	Load     *Load               `json:"load"` // the load that the address asks to simulate
 	Heads    []string            `json:"heads"`
 	Rows     [][]string          `json:"rows"`
-	Compare  reports.CompareJSON `json:"compare"` // what the command prints with --format json
+	Compare  reports.CompareJSON `json:"compare"` // what the compare command prints with --format json
 	Command  string              `json:"command"`
 	Figures  []Figure            `json:"figures"`
 	Designs  []Design            `json:"designs"`
-	Fits     Grid                `json:"fits"` // what each holds of its device's memory
+	Fits     Grid                `json:"fits"` // what each model keeps in the memory of its device
 }
 
-// Grid is a table as it is printed.
+// Grid is a table with its cells as they are printed.
 type Grid struct {
 	Heads []string   `json:"heads"`
 	Rows  [][]string `json:"rows"`
 }
 
-// Load is a load that the page asks to be simulated.
+// Load is a load that the page asks to simulate.
 type Load struct {
-	Text    string `json:"text"`    // in words
-	Command string `json:"command"` // that draws its curve
+	Text    string `json:"text"`    // the load in words
+	Command string `json:"command"` // the command that draws its curve
 }
 
-// Figure is one that the state has, with the command that draws it.
+// Figure is one of the figures of a state, with the command that draws it.
 type Figure struct {
 	Kind    string `json:"kind"`
 	Title   string `json:"title"`
 	Command string `json:"command"`
 }
 
-// setup opens and prices a state.
+// setup opens and prices the designs of a state.
 func (s *Server) setup(q url.Values) (State, []*arch.Model, *study.Setup, []string, error) {
 	st, err := s.state(q)
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *Server) setup(q url.Values) (State, []*arch.Model, *study.Setup, []stri
 	return st, ms, setup, warnings, err
 }
 
-// kinds are the figures that a setup has, in the order the page shows them.
+// kinds lists the figures of a setup in the order in which the page shows them.
 func kinds(s *study.Setup) []string {
 	out := []string{"throughput", "tpot", "memory", "breakdown"}
 	if slices.ContainsFunc(s.Compiled, func(c *costmodel.Compiled) bool { _, ok := c.Model.GMURatio(); return ok }) {
@@ -135,7 +135,7 @@ func (s *Server) view(q url.Values) (*View, error) {
 var titles = map[string]string{"throughput": "Throughput against generation length", "tpot": "Time per token against context", "memory": "Memory against context",
 	"breakdown": "Where a step goes", "gmu-ratio": "The GMU ratio", "speedup": "Speedup", "roofline": "Roofline", "ttft": "Time to first token", "cost": "Cost of a million tokens", "served": "Requests always in flight"}
 
-// figure draws a figure of the state, as wide as the page has room.
+// figure draws a figure of the state in the width that the page has for it.
 func (s *Server) figure(w http.ResponseWriter, r *http.Request) {
 	setup, look, theme, err := s.picture(r.URL.Query())
 	if err != nil {
@@ -153,11 +153,11 @@ func (s *Server) figure(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "image/svg+xml")
-	// A page that is gone cannot be told.
+	// The page may have been closed; then nobody can be told.
 	_, _ = w.Write([]byte(svg))
 }
 
-// download writes the report, the rows of the figures as CSV, or a design's model file.
+// download writes the report, the points of the figures as CSV, or the model file of a design.
 func (s *Server) download(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	st, ms, setup, _, err := s.setup(q)
@@ -216,6 +216,6 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
-	// A page that is gone cannot be told.
+	// The page may have been closed; then nobody can be told.
 	_, _ = w.Write(b.Bytes())
 }

@@ -26,8 +26,8 @@ func (c *allReduceCurve) params() []Param {
 	return []Param{{&c.Launch, 0}, {&c.Hop, 0}, {&c.Bandwidth, 1}}
 }
 
-// hostLink is the bytes/s of a PCIe 4.0 ×16 link, for devices with no fabric of their
-// own (PCI-SIG: 16 GT/s × 16 lanes, 128b/130b).
+// hostLink is the rate of a PCIe 4.0 ×16 link in bytes/s, for devices without links of their own
+// (PCI-SIG: 16 GT/s × 16 lanes, 128b/130b).
 const hostLink = 31.5e9
 
 func (c *allReduceCurve) seconds(d *Device, s *AllReduce) float64 {
@@ -42,8 +42,8 @@ func (c *allReduceCurve) seconds(d *Device, s *AllReduce) float64 {
 	return c.Launch + blend((s.GPUs-1)*c.Hop, wire)
 }
 
-// allReduceModel is a curve for reductions inside a CUDA graph and one for those
-// launched one by one, and what they leave unexplained.
+// allReduceModel has one curve for all-reduces inside a CUDA graph and one for those launched one
+// by one, and corrections for what the curves leave unexplained.
 type allReduceModel struct {
 	Curves      [2]allReduceCurve `yaml:"curves"`
 	Corrections [1]Table          `yaml:"corrections"`

@@ -16,22 +16,22 @@ func log2(x float64) float64 {
 	return float64(e) + f - 1
 }
 
-// axis is one logarithmic axis of a table: N nodes, PerOctave of them to a doubling,
-// the first at 2^Lo.
+// axis is one logarithmic axis of a table. It has N nodes, PerOctave of them for each doubling,
+// and the first is at 2^Lo.
 type axis struct {
 	Lo        float64 `yaml:"lo"`
 	PerOctave float64 `yaml:"per_octave"`
 	N         int     `yaml:"n"`
 }
 
-// locate returns the node at or left of x and how far x is towards the next, 0…1.
-// Off the ends it stays on the last node.
+// locate returns the last node at or below x, and how far x is from there to the next, from 0 to
+// 1. Beyond the ends it returns the node at the end.
 func (a *axis) locate(x float64) (int, float64) {
 	if a.N < 2 {
 		return 0, 0
 	}
 	c := (log2(x) - a.Lo) * a.PerOctave
-	if !(c > 0) { // also NaN
+	if !(c > 0) { // true for NaN as well
 		return 0, 0
 	}
 	if c >= float64(a.N-1) {

@@ -21,13 +21,13 @@ const (
 	ClassMamba1   // Mamba-1's scan and step
 	ClassSSD      // Mamba-2's scan and step, as its authors' kernels run them
 	ClassConv     // causal convolutions
-	ClassUnpacked // decode attention that reads its cache once per query head
-	ClassStream   // norms, gates, rotary embedding and whatever else only streams
-	ClassMLA      // decode steps of latent attention, absorbed
+	ClassUnpacked // decode attention that reads its cache once for each query head
+	ClassStream   // norms, gates, rotary embedding and other kernels that only read and write
+	ClassMLA      // decode steps of latent attention in its absorbed form
 	classes
 )
 
-// The registry of classes: a new one is a file with its facts and a line here.
+// registry holds the facts of each class. A new class is a file with its facts and a line here.
 var registry = [classes]Facts{
 	ClassGEMM:      gemmFacts,
 	ClassDecode:    decodeFacts,
@@ -42,31 +42,33 @@ var registry = [classes]Facts{
 	ClassMLA:       mlaFacts,
 }
 
-// Facts are everything that differs from class to class. A shape is a pointer to the class's
-// own type: *GEMM, *DecodeAttention, *PrefillAttention, *Recurrent, *Scan, *UnpackedAttention, *MLADecode, *Stream or *AllReduce.
+// Facts holds everything that differs from class to class. A shape is a pointer to the shape type
+// of the class: *GEMM, *DecodeAttention, *PrefillAttention, *Recurrent, *Scan,
+// *UnpackedAttention, *MLADecode, *Stream or *AllReduce.
 type Facts interface {
 	// Read reads a shape from a line of the class's CSV tables.
 	Read(r *records.Record) (shape any)
-	// Describe writes a shape on one line.
+	// Describe describes a shape in one line.
 	Describe(shape any) string
-	// Group is the value of a shape that a hold-out leaves out together, such as its number
-	// of heads; it is not ok where the class has no such groups.
+	// Group returns the value of a shape by which rows are grouped, such as its number of heads;
+	// a hold-out leaves out all rows of a group together. It is not ok where the class has no
+	// such groups.
 	Group(by string, shape any) (value float64, ok bool)
-	// FoldBy are the groups that cross-validation keeps together, one way after the other; rows
-	// are dealt one by one where there are none.
+	// FoldBy lists the groups that cross-validation keeps together, one way of grouping after the
+	// other. Where it lists none, single rows are dealt into folds.
 	FoldBy() []string
-	// Roofline is max(FLOPs/peak, bytes/bandwidth) in seconds; what a ring sends over the
-	// link for an all-reduce.
+	// Roofline returns max(FLOPs/peak, bytes/bandwidth) in seconds; for an all-reduce, the time
+	// for what a ring sends over the link.
 	Roofline(p *Profile, shape any) float64
-	// Predict is the estimate of a shape.
+	// Predict predicts the time of a shape.
 	Predict(p *Profile, shape any) Estimate
-	// Fitting is the class's model in a profile, to fit.
+	// Fitting returns the class's model in a profile, to fit.
 	Fitting(p *Profile) Fitting
-	// Note tells a profile that a shape was timed.
+	// Note records in a profile that a shape was timed.
 	Note(p *Profile, shape any)
 }
 
-// facts are the Facts of shapes S.
+// facts implements Facts for shapes of type S.
 type facts[S any] struct {
 	read     func(r *records.Record) S
 	describe func(*S) string
@@ -112,7 +114,7 @@ func Classes() []Class {
 	return out
 }
 
-// Facts returns what differs from class to class.
+// Facts returns what is particular to the class.
 func (c Class) Facts() Facts { return registry[c] }
 
 var classNames = [classes]string{
@@ -120,7 +122,7 @@ var classNames = [classes]string{
 	"mamba1", "ssd", "conv", "unpacked_attention", "stream", "mla_decode",
 }
 
-// String returns the class's name, which is also how its files begin.
+// String returns the class's name, with which the names of its files begin.
 func (c Class) String() string {
 	if c < classes {
 		return classNames[c]
@@ -147,15 +149,15 @@ func grouped(r *records.Record, heads, kvHeads float64) {
 	}
 }
 
-// The groups of shapes that a hold-out may leave out.
+// The ways to group shapes that a hold-out may leave out.
 const (
-	ByHeads    = "heads" // channels for recurrent kernels
+	ByHeads    = "heads" // for recurrent kernels, by the number of channels
 	ByHeadDim  = "head dims"
 	ByMatrix   = "(n,k)"
 	ByContexts = "contexts"
 )
 
-// noteDim keeps the different head dimensions that were timed, ascending.
+// noteDim adds a head dimension that was timed to a list in ascending order.
 func noteDim(dims *[]float64, d float64) {
 	i, found := slices.BinarySearch(*dims, d)
 	if !found {

@@ -11,8 +11,8 @@ import (
 	"math"
 )
 
-// stored is a table as a profile holds it: one signed byte per node, of Scale each,
-// differences along the last axis, deflated, base64.
+// stored is a table as it is written in a profile: one signed byte for each node, in units of
+// Scale, as differences along the last axis, deflated, in base64.
 type stored struct {
 	Slices int        `yaml:"slices"`
 	Axes   [axes]axis `yaml:"axes"`
@@ -20,15 +20,15 @@ type stored struct {
 	Data   string     `yaml:"data"`
 }
 
-// finest is the smallest step of a stored correction, 2.4 %: what rounding to it loses is
-// well under what timings of one cell scatter by, and it keeps a profile below 64 KB.
+// finest is the smallest step of a stored correction, 2.4 %. Rounding to it changes less than
+// timings of the same shape differ, and keeps a profile below 64 KB.
 const finest = 0.024
 
-// maxNodes bounds a table that is read from a file.
+// maxNodes is the largest table that is read from a file.
 const maxNodes = 1 << 20
 
-// Quantise rounds the values to what a profile can hold, so that a fitted profile
-// predicts the same before and after it is written.
+// Quantise rounds the values to what a file can hold, so that a profile predicts the same before
+// it is written and after it is read.
 func (t *Table) Quantise() {
 	scale := t.scale()
 	for i, v := range t.Values {
@@ -36,7 +36,7 @@ func (t *Table) Quantise() {
 	}
 }
 
-// scale returns the step that the largest value needs in a signed byte.
+// scale returns the step with which the largest value fits into a signed byte.
 func (t *Table) scale() float64 {
 	most := 0.0
 	for _, v := range t.Values {
@@ -61,7 +61,8 @@ func (t Table) stored() (stored, error) {
 	if len(t.Values) == 0 {
 		return stored{Slices: t.Slices, Axes: t.Axes}, nil
 	}
-	// Seven digits, so that the rounded Values are multiples of the stored scale.
+	// Seven digits are kept, so that the rounded values are multiples of the scale as it is
+	// stored.
 	scale := t.scale()
 	raw := make([]byte, len(t.Values))
 	prev := 0
@@ -102,7 +103,7 @@ func (t *Table) UnmarshalJSON(b []byte) error {
 	return t.restore(&s)
 }
 
-// errDamaged is a table whose packed values cannot be unpacked.
+// errDamaged says that the packed values of a table cannot be unpacked.
 var errDamaged = errors.New("table: its data is cut or was changed: write the profile anew")
 
 func (t *Table) restore(s *stored) error {

@@ -54,7 +54,7 @@ func (c *decodeCurve) params() []Param {
 	}
 }
 
-// seconds returns the time of a step on d.
+// seconds returns the time of a step on d, in seconds.
 func (c *decodeCurve) seconds(d *Device, s *DecodeAttention) float64 {
 	keys := s.Visible()
 	blocks := s.Batch * s.KVHeads
@@ -83,15 +83,15 @@ func (c *decodeCurve) seconds(d *Device, s *DecodeAttention) float64 {
 	return t
 }
 
-// decodeModel is the curves of decode attention, one for each number format of the
-// cache, grouped queries or not, and state of the window, and what they leave
-// unexplained.
+// decodeModel has the curves of decode attention: one for each number format of the cache, for
+// grouped queries and others, and for each state of the window; and corrections for what they
+// leave unexplained.
 type decodeModel struct {
 	Curves      [formats * 2 * windows]decodeCurve `yaml:"curves"`
 	Corrections [2]Table                           `yaml:"corrections"`
 	Spread      Spread                             `yaml:"spread"`
-	HeadDims    []float64                          `yaml:"head_dims,flow"` // those fitted to
-	Measured    [formats]bool                      `yaml:"measured,flow"`  // whether caches in 16-bit, in 8-bit were
+	HeadDims    []float64                          `yaml:"head_dims,flow"` // head dimensions of the timings
+	Measured    [formats]bool                      `yaml:"measured,flow"`  // whether caches in 16 bits, and in 8 bits, were timed
 }
 
 func newDecodeModel() decodeModel {

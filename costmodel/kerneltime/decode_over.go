@@ -2,35 +2,38 @@ package kerneltime
 
 import "math"
 
-// DecodeOver is decode attention of one shape and batch over contexts yet to be told. All that
-// depends on neither the context nor the keys seen is worked out once, the corrections along
-// the context too, so that a question costs a tenth of DecodeSeconds. It gives what that
-// gives, up to rounding, and may be shared.
+// DecodeOver prices decode attention of one shape and batch at any context. Everything that does
+// not depend on the context or on the keys read is worked out once, and so are the corrections at
+// all contexts, so that one price takes a tenth of the time of DecodeSeconds. It gives the same
+// result up to rounding. Goroutines may share it.
 type DecodeOver struct {
 	shape  DecodeAttention
-	p      *Profile // asked where the corrections are not as Over expects
+	p      *Profile // asked where the corrections have another form than this type handles
 	window float64
-	halves []decodeHalf // without a window one, else within it and past it
+	halves []decodeHalf // one without a window; with one, the first for contexts within it, the second for those beyond
 }
 
-// mostNodes bounds how many contexts the corrections have; the profiles have 17.
+// mostNodes is the largest number of contexts at which corrections are kept; the profiles have
+// 17.
 const mostNodes = 20
 
-// decodeHalf is a decodeCurve with all but the keys worked out; its formula is there.
+// decodeHalf is a decodeCurve with everything worked out except for the keys; its formula stands
+// there.
 type decodeHalf struct {
-	fixed, perKey       float64 // launch, sequences, heads; arithmetic
-	share               float64 // splits of a block that fill the GPU once
+	fixed, perKey       float64 // seconds for launch, sequences and heads; seconds of arithmetic for each key
+	share               float64 // number of splits of a block that fills the GPU once
 	perChunk, combine   float64
 	start, perRow       float64
-	bytes, full         float64 // of a key of all sequences; over what stays in the cache
+	bytes, full         float64 // bytes for one key of every sequence; the same divided by what stays in the cache
 	fromCache, fromDRAM float64 // seconds per byte
-	lo                  float64 // log2 of the context of the first node
+	lo                  float64 // log2 of the first node's context
 	n                   int
-	nodes               [mostNodes]float64 // corrections in the logarithm, by octaves of the context
-	atWindow            float64            // uncorrected seconds with the window full
+	nodes               [mostNodes]float64 // logarithms of the corrections, at each node of the context
+	atWindow            float64            // seconds with the window full, without correction
 }
 
-// DecodeOver prepares decode attention of a shape, whose Context and Seen are not read.
+// DecodeOver prepares prices of decode attention of a shape; the shape's Context and Seen are not
+// used.
 func (p *Profile) DecodeOver(s DecodeAttention) DecodeOver {
 	m := p.decode.get()
 	o := DecodeOver{shape: s, p: p, window: s.Window}
@@ -38,7 +41,7 @@ func (p *Profile) DecodeOver(s DecodeAttention) DecodeOver {
 	if s.Window > 0 {
 		contexts = []float64{s.Window, s.Window + 1}
 	}
-	a := axis{N: 1} // of a device too far from those measured to have corrections
+	a := axis{N: 1} // for a device too unlike those measured to have corrections
 	for i := range m.Corrections {
 		t := &m.Corrections[i]
 		if len(t.Values) == 0 {
@@ -65,8 +68,8 @@ func (p *Profile) DecodeOver(s DecodeAttention) DecodeOver {
 	return o
 }
 
-// along adds a table's values along its last axis to dst, which has one for each node: At with
-// x's last coordinate at each.
+// along adds to dst the values of a table along its last axis: for each node what At returns with
+// the last coordinate of x there.
 func (t *Table) along(s int, x *[axes]float64, dst []float64) {
 	if len(t.Values) == 0 {
 		return
@@ -86,7 +89,7 @@ func (t *Table) along(s int, x *[axes]float64, dst []float64) {
 			w *= g
 			at += i * t.Stride[a]
 		}
-		if w == 0 { // also past the last node
+		if w == 0 { // also where x is beyond the last node
 			continue
 		}
 		for k := range dst {
@@ -95,7 +98,7 @@ func (t *Table) along(s int, x *[axes]float64, dst []float64) {
 	}
 }
 
-// curve works out what of a curve's formula does not depend on the keys.
+// curve works out the parts of a curve's formula that do not depend on the keys.
 func (h *decodeHalf) curve(c *decodeCurve, d *Device, s *DecodeAttention) {
 	blocks := s.Batch * s.KVHeads
 	row := 2 * s.KVDType.Bytes() * s.HeadDim
@@ -113,7 +116,7 @@ func (h *decodeHalf) curve(c *decodeCurve, d *Device, s *DecodeAttention) {
 	h.fromCache, h.fromDRAM = 1/(c.CacheRate*d.Units), 1/(c.Bandwidth*d.Bandwidth)
 }
 
-// seconds is decodeCurve.seconds.
+// seconds returns what decodeCurve.seconds does.
 func (h *decodeHalf) seconds(keys float64) float64 {
 	splits := min(h.share, keys*h.perChunk)
 	t := h.fixed + h.perKey*keys
@@ -129,7 +132,7 @@ func (h *decodeHalf) seconds(keys float64) float64 {
 	return t + blend(path, h.bytes*keys*(hit*h.fromCache+(1-hit)*h.fromDRAM))
 }
 
-// correct is the correction at a context.
+// correct returns the correction at a context, as a factor.
 func (h *decodeHalf) correct(context float64) float64 {
 	c := log2(context) - h.lo
 	if !(c > 0) {
@@ -142,7 +145,7 @@ func (h *decodeHalf) correct(context float64) float64 {
 	return h.nodes[i] + (c-float64(i))*(h.nodes[i+1]-h.nodes[i])
 }
 
-// Seconds is DecodeSeconds at a context of which so many positions are seen.
+// Seconds returns the time at a context of which seen positions are read, in seconds.
 func (o *DecodeOver) Seconds(context, seen float64) float64 {
 	if len(o.halves) == 0 {
 		s := o.shape

@@ -8,22 +8,24 @@ import (
 	"github.com/OWNER/ridgeline/precision"
 )
 
-// formats is how many number formats have curves of their own: 16-bit and 8-bit.
+// formats is how many number formats have curves of their own: formats with 16 bits and with 8
+// bits.
 const formats = 2
 
-// Device is what a physical model needs to know of a GPU: datasheet figures only, so
-// that curves fitted on one can be asked about another.
+// Device holds what a physical model needs to know about a GPU. These are figures from datasheets
+// only, so that curves fitted on one GPU can be applied to another.
 type Device struct {
 	Arch      string           `yaml:"arch"`
-	Peak      [formats]float64 `yaml:"peak_flops"` // dense FLOP/s in 16-bit, in 8-bit
-	Bandwidth float64          `yaml:"bandwidth"`  // bytes/s of memory
-	Cache     float64          `yaml:"cache"`      // bytes of last-level cache
-	Units     float64          `yaml:"units"`      // SMs
-	Link      float64          `yaml:"link"`       // bytes/s to peers, one direction; 0 = none
+	Peak      [formats]float64 `yaml:"peak_flops"` // dense FLOP/s in 16 bits, and in 8 bits
+	Bandwidth float64          `yaml:"bandwidth"`  // of the memory, bytes/s
+	Cache     float64          `yaml:"cache"`      // size of the last-level cache, bytes
+	Units     float64          `yaml:"units"`      // number of SMs
+	Link      float64          `yaml:"link"`       // to other devices, bytes/s in one direction; 0 for no links
 }
 
-// NewDevice reads a datasheet. Figures it lacks are those of a generic accelerator of
-// the same bandwidth: 8-bit no faster than 16-bit, 100 units, 32 MiB of cache.
+// NewDevice takes the figures of a datasheet. Where the datasheet lacks one, it takes that of a
+// generic accelerator of the same bandwidth: 8 bits no faster than 16, 100 units, 32 MiB of
+// cache.
 func NewDevice(hw *hardware.Profile) Device {
 	d := Device{
 		Arch: hw.Arch, Bandwidth: hw.MemoryBandwidth.Value, Cache: hw.Cache.Value,
@@ -43,8 +45,8 @@ func NewDevice(hw *hardware.Profile) Device {
 	return d
 }
 
-// blend joins two times that overlap imperfectly: the larger when one dominates, up
-// to 19 % more where they are equal,
+// blend returns the time of two kinds of work that overlap imperfectly: the longer time where it
+// is much longer, and up to 19 % more than the longer where both are equal,
 //
 //	(a⁴ + b⁴)^(1/4)
 func blend(a, b float64) float64 {
@@ -52,9 +54,9 @@ func blend(a, b float64) float64 {
 	return math.Sqrt(math.Sqrt(a*a + b*b))
 }
 
-// formatOf returns which curves a number format uses: 1 for the formats whose products
-// run at the 8-bit rate, 0 for the rest. Narrower weights are widened to 16-bit on the
-// way in and so compute at its rate.
+// formatOf returns which curves a number format uses: 1 for formats whose products run at the
+// rate for 8 bits, 0 for others. Weights in fewer bits are widened to 16 bits when they are read,
+// so that their products run at the rate for 16 bits.
 func formatOf(d precision.DType) int {
 	if d == precision.FP8 || d == precision.INT8 {
 		return 1
@@ -62,7 +64,7 @@ func formatOf(d precision.DType) int {
 	return 0
 }
 
-// check refuses a device that times could not be computed for.
+// check returns an error for a device for which no times could be computed.
 func (d *Device) check() error {
 	for _, f := range []struct {
 		name  string

@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// drawer holds the fitted model of a class of kernels, which is decoded when it is first
-// asked for: most questions open few of a profile's.
+// drawer holds the fitted model of a class of kernels. The model is decoded when it is first
+// asked for, since most questions need few classes of a profile.
 type drawer[M any] struct {
 	ready atomic.Bool
 	once  sync.Once
@@ -14,14 +14,14 @@ type drawer[M any] struct {
 	model M
 }
 
-// filled is a drawer with a model at hand.
+// filled returns a drawer that holds a model.
 func filled[M any](m M) *drawer[M] {
 	d := &drawer[M]{model: m}
 	d.ready.Store(true)
 	return d
 }
 
-// closed is a drawer that makes its model when it is opened.
+// closed returns a drawer that makes its model when the model is first asked for.
 func closed[M any](open func() M) *drawer[M] { return &drawer[M]{open: open} }
 
 func (d *drawer[M]) get() *M {

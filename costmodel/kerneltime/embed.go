@@ -24,14 +24,14 @@ var files embed.FS
 // PackedIndex is the name of the packed profiles' index.
 const PackedIndex = "index.json"
 
-// header is what the index says of a profile.
+// header is the index's entry for one profile.
 type header struct {
 	Hardware   string
 	Device     Device
 	Provenance map[string]Provenance
 }
 
-// Pack returns the files that profiles are packed in, by name.
+// Pack returns the files into which profiles are packed, by name.
 func Pack(ps []*Profile) (map[string][]byte, error) {
 	out := map[string][]byte{}
 	var index []header
@@ -55,7 +55,7 @@ func Pack(ps []*Profile) (map[string][]byte, error) {
 	return out, err
 }
 
-// embedded returns the embedded profiles, in name order, their drawers closed.
+// embedded returns the embedded profiles ordered by name, with no class decoded yet.
 var embedded = sync.OnceValue(func() []*Profile {
 	var index []header
 	unpack(PackedIndex, &index)
@@ -79,7 +79,8 @@ var embedded = sync.OnceValue(func() []*Profile {
 	return out
 })
 
-// packed is a drawer of the embedded files; a class that was not fitted is fresh.
+// packed returns a drawer with a class from the embedded files, or with a fresh model where the
+// class was not fitted.
 func packed[M any](hardware, class string, fresh func() M) *drawer[M] {
 	return closed(func() M {
 		m := fresh()
@@ -88,7 +89,7 @@ func packed[M any](hardware, class string, fresh func() M) *drawer[M] {
 	})
 }
 
-// unpack decodes an embedded file, if there is one, into to.
+// unpack decodes an embedded file into to, if the file exists.
 func unpack(name string, to any) {
 	b, err := files.ReadFile(path.Join("packed", name))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -98,11 +99,11 @@ func unpack(name string, to any) {
 		err = json.Unmarshal(b, to)
 	}
 	if err != nil {
-		panic(fmt.Sprintf("embedded %s: %v", name, err)) // a test opens them all
+		panic(fmt.Sprintf("embedded %s: %v", name, err)) // cannot happen: a test opens all files
 	}
 }
 
-// Embedded returns the profiles that come with ridgeline, in name order.
+// Embedded returns the profiles that come with ridgeline, ordered by name.
 func Embedded() []*Profile { return append([]*Profile(nil), embedded()...) }
 
 type composedKey struct {
@@ -112,9 +113,10 @@ type composedKey struct {
 
 var composed sync.Map // composedKey → *Profile
 
-// For returns the profile of a device: fitted where it was measured, otherwise class by
-// class the nearest measured relative's curves on this device's datasheet. The error is
-// for devices no GPU stands for: they have the datasheet only.
+// For returns the profile of a device. Classes measured on the device have its own fit; the
+// others have the curves of the most similar measured GPU, with the figures of this device's
+// datasheet. It returns an error for devices that are unlike any GPU; those can be priced by
+// their datasheet only.
 func For(hw *hardware.Profile) (*Profile, error) {
 	if !gpu(hw) {
 		return nil, fmt.Errorf("%s: no measured GPU is a relative of it", hw.Name)
@@ -131,22 +133,22 @@ func For(hw *hardware.Profile) (*Profile, error) {
 	return p.(*Profile), nil
 }
 
-// With is For with profiles of one's own put before the embedded ones.
+// With does the same as For, but a profile of the caller's own goes before the embedded ones.
 func With(hw *hardware.Profile, own *Profile) (*Profile, error) {
 	d := NewDevice(hw)
 	if err := d.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", hw.Name, err)
 	}
 	if own.hardware == hw.Name {
-		same := *own // the same card under a newer datasheet
+		same := *own // the same device with a newer datasheet
 		same.device = d
 		own = &same
 	}
 	return compose(hw.Name, d, append([]*Profile{own}, embedded()...)), nil
 }
 
-// Without returns the profile of a measured GPU as if it had never been measured: composed
-// of the others'. It is nil for a GPU that was not measured.
+// Without returns the profile of a measured GPU as if it had never been measured, put together
+// from those of others. It returns nil for a GPU that was not measured.
 func Without(name string) *Profile {
 	var own *Profile
 	var rest []*Profile
@@ -163,8 +165,8 @@ func Without(name string) *Profile {
 	return compose(name, own.device, rest)
 }
 
-// HasRelative reports whether products and attention were measured on the device or on a GPU
-// of its architecture, so that For's times are worth more than a datasheet's.
+// HasRelative reports whether products and attention were measured on the device or on a GPU of
+// the same architecture. If so, the times of For are worth more than those of a datasheet.
 func HasRelative(hw *hardware.Profile) bool {
 	if !gpu(hw) || hw.Arch == "" {
 		return false
@@ -179,5 +181,5 @@ func HasRelative(hw *hardware.Profile) bool {
 	return product && attention
 }
 
-// gpu reports whether a device is one that GPU kernels run on.
+// gpu reports whether GPU kernels run on a device.
 func gpu(hw *hardware.Profile) bool { return hw.Vendor == "NVIDIA" || hw.Vendor == "AMD" }

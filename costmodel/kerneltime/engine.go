@@ -21,15 +21,15 @@ import (
 //	TPOT = step + Interleave · (concurrency − 1) · prefill(prompt) / generate
 type Engine struct {
 	Name       string  `yaml:"name"`
-	Host       float64 `yaml:"host_seconds"`     // per step, not hidden behind the GPU
-	Sequence   float64 `yaml:"sequence_seconds"` // per sequence and step: scheduling, sampling, detokenising
-	Stream     float64 `yaml:"stream_seconds"`   // launch of a norm, gate, rotary or copy, after fusion
-	Gap        float64 `yaml:"gap_seconds"`      // per kernel, where no CUDA graph hides launches
-	Interleave float64 `yaml:"interleave"`       // share of other requests' prefill that delays running ones
+	Host       float64 `yaml:"host_seconds"`     // host time for each step that is not hidden behind the GPU
+	Sequence   float64 `yaml:"sequence_seconds"` // for each sequence in each step: scheduling, sampling, turning tokens into text
+	Stream     float64 `yaml:"stream_seconds"`   // launch of a norm, gate, rotary embedding or copy, where kernels are fused
+	Gap        float64 `yaml:"gap_seconds"`      // for each kernel, where no CUDA graph hides launches
+	Interleave float64 `yaml:"interleave"`       // share of other requests' prefill by which running requests are delayed
 
 	Source string  `yaml:"source"`
 	Rows   int     `yaml:"rows,omitempty"`
-	MAPE   float64 `yaml:"mape,omitempty"` // of TPOT on the rows fitted
+	MAPE   float64 `yaml:"mape,omitempty"` // error of TPOT on the rows of the fit
 }
 
 // PackedEngines is the name of the packed file of engines.yaml.
@@ -69,7 +69,7 @@ func ParseEngines(name string, data []byte) ([]Engine, error) {
 	return d.Engines, nil
 }
 
-// EngineNamed returns an engine by name; "" is the first, vLLM with CUDA graphs.
+// EngineNamed returns an engine by its name; "" stands for the first one, vLLM with CUDA graphs.
 func EngineNamed(name string) (*Engine, error) {
 	es := engines()
 	if name == "" {
@@ -83,8 +83,8 @@ func EngineNamed(name string) (*Engine, error) {
 	return nil, fmt.Errorf("engine %q is not one of %s", name, strings.Join(EngineNames(), ", "))
 }
 
-// EngineOf returns the engine of a served run among es: of its version, else of its name,
-// else, for one nobody fitted, the built-in default.
+// EngineOf returns the engine of a served run from es: the one with its version, else with its
+// name, else the built-in default.
 func EngineOf(es []Engine, name, version string) *Engine {
 	for _, n := range []string{EngineVersion(name, version), name} {
 		for i := range es {
@@ -96,13 +96,13 @@ func EngineOf(es []Engine, name, version string) *Engine {
 	return &engines()[0]
 }
 
-// Engines returns the engines that come with ridgeline, the default first.
+// Engines returns the engines that come with ridgeline; the default is the first.
 func Engines() []Engine { return slices.Clone(engines()) }
 
-// EngineVersion is what one version of an engine is called where several were fitted.
+// EngineVersion returns the name of one version of an engine of which several were fitted.
 func EngineVersion(name, version string) string { return name + "-" + version }
 
-// EngineNames lists the engines, the default first.
+// EngineNames lists the names of the engines; the default is the first.
 func EngineNames() []string {
 	var names []string
 	for _, e := range engines() {
@@ -111,7 +111,7 @@ func EngineNames() []string {
 	return names
 }
 
-// WriteEngines writes engines as ParseEngines reads them.
+// WriteEngines writes engines so that ParseEngines can read them.
 func WriteEngines(w io.Writer, es []Engine) error {
 	b, err := yaml.Marshal(struct {
 		Engines []Engine `yaml:"engines"`

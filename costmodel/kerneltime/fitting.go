@@ -2,58 +2,58 @@ package kerneltime
 
 import "math"
 
-// model is what every class of operation offers to be fitted: physics in curves with
-// parameters, and corrections on grids. S is its shape.
+// model is what the model of every class offers to a fit: physics as curves with parameters, and
+// corrections in tables. S is the type of the class's shapes.
 type model[S any] interface {
 	curves() int
-	curve(*S) int         // which curve a shape uses
+	curve(*S) int         // which curve is used for a shape
 	family(curve int) int // the curve that a curve is a variant of
-	donor(family int) int // the family to borrow curves from when this one has no timings
+	donor(family int) int // the family whose curves this one borrows where it has no timings
 	params(curve int) []Param
 	inherit(curve, from int)
 	physics(*Device, *S) float64
-	corrections() []Table                            // added up
-	locate(i int, s *S) (slice int, x [axes]float64) // in correction i
-	correct(*S) float64                              // sum of the corrections of a log time
+	corrections() []Table                            // the corrections, to be added up
+	locate(i int, s *S) (slice int, x [axes]float64) // the place of a shape in correction i
+	correct(*S) float64                              // sum of the corrections, to the logarithm of the time
 	stiffness() Smoothing
 	errors() *Spread
-	lattice(pair func(small, large S)) // like shapes, one with twice the work in one respect
+	lattice(pair func(small, large S)) // calls pair with two shapes, the second with twice the work in one respect
 }
 
-// Fitting is a class's model in one profile, as a laboratory fits it: a few curves with
-// physical parameters, and tables of corrections to the logarithm of their times.
+// Fitting is the model of a class in one profile as a fit sees it: a few curves with physical
+// parameters, and tables of corrections to the logarithm of their times.
 type Fitting interface {
 	Curves() int
-	Curve(shape any) int       // which curve a shape uses
+	Curve(shape any) int       // which curve is used for a shape
 	Family(curve int) int      // the curve that a curve is a variant of
-	Donor(family int) int      // the family to borrow curves from when this one has no timings
-	Params(curve int) []Param  // to be moved
+	Donor(family int) int      // the family whose curves this one borrows where it has no timings
+	Params(curve int) []Param  // the parameters of a curve, which the fit may change
 	Inherit(curve, from int)   // copies a curve's parameters
 	Physics(shape any) float64 // seconds without corrections
-	Corrections() []Table      // added up; the elements may be changed
+	Corrections() []Table      // the corrections, to be added up; their elements may be changed
 	Locate(correction int, shape any) (slice int, x [Axes]float64)
-	Correct(shape any) float64 // sum of the corrections of a log time
+	Correct(shape any) float64 // sum of the corrections, to the logarithm of the time
 	Stiffness() Smoothing
 	Spread() *Spread
-	Lattice(pair func(small, large any)) // like shapes, one with twice the work in one respect
+	Lattice(pair func(small, large any)) // calls pair with two shapes, the second with twice the work in one respect
 }
 
-// Param is a parameter to fit, positive; a fraction of a datasheet figure has a largest
-// value, 0 meaning none.
+// Param is a positive parameter to fit. Where the parameter is a fraction of a datasheet's
+// figure, it has a largest value; 0 stands for none.
 type Param struct {
 	Value *float64
 	Most  float64
 }
 
-// Axes is how many axes every table has.
+// Axes is the number of axes of every table.
 const Axes = axes
 
-// Smoothing says how stiff a table of corrections is: see calibrate, which smooths them.
+// Smoothing says how stiff a table of corrections is when package calibrate smooths it.
 type Smoothing struct {
-	Axis  [axes]float64 // penalty of a difference along each axis
-	Slice float64       // between slices
-	Ridge float64       // of the value itself
-	Tail  float64       // error in the logarithm from which a timing counts as an outlier
+	Axis  [axes]float64 // penalty on a difference along each axis
+	Slice float64       // penalty on a difference between slices
+	Ridge float64       // penalty on the value itself
+	Tail  float64       // logarithmic error from which a timing counts as an outlier
 }
 
 type fitting[S any] struct {
@@ -81,9 +81,9 @@ func (f fitting[S]) Lattice(pair func(small, large any)) {
 	f.m.lattice(func(small, large S) { pair(&small, &large) })
 }
 
-// Dips counts the pairs of like shapes, one with twice the work of the other in one
-// respect, and how many of them have the larger predicted more than 2 % faster; worst is
-// the least ratio of larger to smaller.
+// Dips counts the pairs of shapes of which one has twice the work of the other in one respect,
+// and those pairs in which the larger shape is predicted to be more than 2 % faster. worst is the
+// smallest ratio of the larger shape's time to the smaller's.
 func (p *Profile) Dips(c Class) (pairs, dips int, worst float64) {
 	worst = 1
 	f := c.Facts().Fitting(p)
@@ -98,10 +98,10 @@ func (p *Profile) Dips(c Class) (pairs, dips int, worst float64) {
 	return pairs, dips, worst
 }
 
-// LogTime is the logarithm of a shape's fitted seconds.
+// LogTime returns the logarithm of a shape's fitted time in seconds.
 func LogTime(f Fitting, shape any) float64 { return math.Log(f.Physics(shape)) + f.Correct(shape) }
 
-// each pairs a shape with what each of the growths makes of it.
+// each calls pair with a shape and with what each of the growths makes of it.
 func each[S any](pair func(small, large S), small S, growths ...func(*S)) {
 	for _, grow := range growths {
 		large := small

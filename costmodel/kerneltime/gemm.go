@@ -25,12 +25,12 @@ type gemmCurve struct {
 	Start     float64 `yaml:"tile_start_seconds"`
 	Peak      float64 `yaml:"peak_fraction"`
 	Bandwidth float64 `yaml:"bandwidth_fraction"`
-	Feed      float64 `yaml:"unit_feed"`       // bytes/s of tiles into one unit, from the cache
-	Unit      float64 `yaml:"unit_stream"`     // bytes/s of memory that one unit draws at most
-	Split     float64 `yaml:"split_seconds"`   // cost of adding up the splits of K
-	Depth     float64 `yaml:"split_depth"`     // least K per split
-	Convert   float64 `yaml:"convert_seconds"` // per element of the activations: quantising them
-	Row       float64 `yaml:"row_seconds"`     // per row of the activations, likewise
+	Feed      float64 `yaml:"unit_feed"`       // bytes/s of tiles from the cache into one unit
+	Unit      float64 `yaml:"unit_stream"`     // the most bytes/s of memory that one unit reads
+	Split     float64 `yaml:"split_seconds"`   // seconds for adding up the splits along K
+	Depth     float64 `yaml:"split_depth"`     // smallest K of a split
+	Convert   float64 `yaml:"convert_seconds"` // seconds for each element of the activations, to quantise them
+	Row       float64 `yaml:"row_seconds"`     // seconds for each row of the activations, to quantise them
 }
 
 func newGEMMCurve() gemmCurve {
@@ -43,7 +43,8 @@ func (c *gemmCurve) params() []Param {
 	return []Param{{&c.Launch, 0}, {&c.Start, 0}, {&c.Peak, 1}, {&c.Bandwidth, 1}, {&c.Feed, 0}, {&c.Unit, 0}, {&c.Split, 0}, {&c.Depth, 0}, {&c.Convert, 0}, {&c.Row, 0}}
 }
 
-// tiles are the output tiles tried, rows × columns; narrow ones serve few tokens.
+// tiles lists the output tiles that are tried, rows × columns; those with few rows are for few
+// tokens.
 var tiles = [...]struct{ m, n float64 }{{16, 64}, {64, 64}, {64, 128}, {128, 128}, {128, 256}}
 
 // seconds returns the time of a product on d.
@@ -53,7 +54,7 @@ func (c *gemmCurve) seconds(d *Device, s *GEMM) float64 {
 	if format == 1 {
 		elem = 1
 	}
-	perFLOP := 2 * d.Units / (c.Peak * d.Peak[format]) // seconds per multiply-add of a unit
+	perFLOP := 2 * d.Units / (c.Peak * d.Peak[format]) // seconds that one unit takes for a multiply-add
 	perByte := elem / c.Feed
 	bytes := elem*s.M*s.K + s.DType.Bytes()*s.K*s.N + 2*s.M*s.N
 	fastest := math.Inf(1)
@@ -74,27 +75,29 @@ func (c *gemmCurve) seconds(d *Device, s *GEMM) float64 {
 		depth := s.K / split
 		compute := waves * (c.Start + depth*max(t.m*t.n*perFLOP, (t.m+t.n)*perByte))
 		memory := bytes / min(c.Bandwidth*d.Bandwidth, c.Unit*min(blocks, d.Units))
-		if extra+max(compute, memory) < fastest { // what overlaps imperfectly takes longer yet
+		if extra+max(compute, memory) < fastest { // with imperfect overlap it would take even longer
 			fastest = min(fastest, extra+blend(compute, memory))
 		}
 	}
 	return c.Launch + fastest + s.M*(c.Row+c.Convert*s.K)
 }
 
-// gemmModel is the curves of both formats and what they leave unexplained.
+// gemmModel has a curve for each format, and corrections for what the curves leave unexplained.
 type gemmModel struct {
 	Curves      [formats]gemmCurve `yaml:"curves"`
 	Corrections [2]Table           `yaml:"corrections"`
 	Spread      Spread             `yaml:"spread"`
-	Measured    [formats]bool      `yaml:"measured,flow"` // whether products in 16-bit, in 8-bit were
+	Measured    [formats]bool      `yaml:"measured,flow"` // whether products in 16 bits, and in 8 bits, were timed
 
-	// Ragged says that products of more than eight rows, no multiple of eight, were timed.
-	// They take another time than their neighbours on most GPUs, mostly less for few columns
-	// and more for many; where nobody timed them they are taken to be like them.
+	// Ragged says that products were timed whose number of rows is above eight and no multiple of
+	// eight. On most GPUs, such products take another time than their neighbours: mostly less
+	// where there are few columns, and more where there are many. Where they were not timed, they
+	// are taken to be like their neighbours.
 	Ragged bool `yaml:"ragged"`
 }
 
-// ragged reports whether a product's rows are no multiple of eight, as far as was timed.
+// ragged reports whether the number of a product's rows is no multiple of eight, if such products
+// were timed.
 func (m *gemmModel) ragged(s *GEMM) bool {
 	return s.M != 8*math.Floor(s.M/8) && (s.M < 8 || m.Ragged)
 }
@@ -149,7 +152,8 @@ func (m *gemmModel) lattice(pair func(small, large GEMM)) {
 			doublings(7, 15, func(n float64) {
 				doublings(7, 15, func(k float64) {
 					s := GEMM{M: rows, N: n, K: k, DType: dt}
-					// Eight rows and more run on kernels that fewer do not.
+					// Products with eight rows or more run on other kernels than those with
+					// fewer.
 					if rows != 4 {
 						each(pair, s, func(l *GEMM) { l.M *= 2 })
 					}
@@ -160,8 +164,8 @@ func (m *gemmModel) lattice(pair func(small, large GEMM)) {
 	}
 }
 
-// matrixGroup deals matrices into groups by a hash (Steele, Lea & Flood's SplitMix64), the same on
-// every machine.
+// matrixGroup deals matrices into groups by a hash (SplitMix64 by Steele, Lea and Flood), which
+// is the same on every machine.
 func matrixGroup(s *GEMM) float64 {
 	z := uint64(int(s.N)*131072+int(s.K)) + 0x9e3779b97f4a7c15
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9

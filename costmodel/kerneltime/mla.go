@@ -14,11 +14,11 @@ import (
 type MLADecode struct {
 	Batch, Heads, Rank, Rope float64
 	Context                  float64
-	Seen                     float64         // rows a query sees in the mean where sequences differ or an indexer picks; 0 is the context
-	KVDType                  precision.DType // of the cache; queries and results are 16-bit
+	Seen                     float64         // mean number of rows that a query reads, where sequences differ or an indexer chooses; 0 stands for the context
+	KVDType                  precision.DType // format of the cache; queries and results have 16 bits
 }
 
-// Visible returns the cached rows a query sees.
+// Visible returns how many cached rows a query reads.
 func (s *MLADecode) Visible() float64 {
 	if s.Seen > 0 {
 		return s.Seen
@@ -38,10 +38,11 @@ func (s *MLADecode) FLOPs() float64 {
 	return 2 * s.Batch * s.Heads * s.Visible() * (2*s.Rank + s.Rope)
 }
 
-// mlaTile is how many query heads of a sequence are one tile of FlashAttention-3's products.
+// mlaTile is how many query heads of a sequence form one tile of FlashAttention-3's products.
 const mlaTile = 64
 
-// MLAWhole is up to how many rows it never splits; one more takes longer at once.
+// MLAWhole is the largest number of rows that the library never splits; one row more takes
+// noticeably longer.
 const MLAWhole = 256
 
 // mlaCurve is the physics of such a step. A tile of query heads of a sequence is a block, which
@@ -97,13 +98,13 @@ func (c *mlaCurve) seconds(d *Device, s *MLADecode) float64 {
 	return t
 }
 
-// mlaModel is one curve and what it leaves unexplained.
+// mlaModel has one curve, and corrections for what the curve leaves unexplained.
 type mlaModel struct {
 	Curve       mlaCurve      `yaml:"curve"`
 	Corrections [1]Table      `yaml:"corrections"`
 	Spread      Spread        `yaml:"spread"`
-	Rows        []float64     `yaml:"row_elements,flow"` // rank + rope of the caches fitted to
-	Measured    [formats]bool `yaml:"measured,flow"`     // whether caches in 16-bit, in 8-bit were
+	Rows        []float64     `yaml:"row_elements,flow"` // rank + rope of the caches that were timed
+	Measured    [formats]bool `yaml:"measured,flow"`     // whether caches in 16 bits, and in 8 bits, were timed
 }
 
 func newMLAModel() mlaModel {
@@ -149,13 +150,13 @@ func (p *Profile) MLADecode(s MLADecode) Estimate {
 	return m.Spread.estimate(p.MLASeconds(&s)).among(m.Rows, s.Rank+s.Rope, m.Measured[formatOf(s.KVDType)])
 }
 
-// MLASeconds is MLADecode without bounds.
+// MLASeconds returns the same time without bounds.
 func (p *Profile) MLASeconds(s *MLADecode) float64 {
 	m := p.mla.get()
 	return m.physics(&p.device, s) * math.Exp(m.correct(s))
 }
 
-// MLARows lists how many elements the cached rows have that were timed, ascending.
+// MLARows lists the numbers of elements of the cached rows that were timed, in ascending order.
 func (p *Profile) MLARows() []float64 { return append([]float64(nil), p.mla.get().Rows...) }
 
 var mlaFacts = &facts[MLADecode]{

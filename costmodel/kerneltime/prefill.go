@@ -29,8 +29,8 @@ type prefillCurve struct {
 	Bandwidth float64 `yaml:"bandwidth_fraction"`
 }
 
-// pastSplit is the fewest keys of the past that a kernel gives a unit where it splits them,
-// as FlashAttention splits keys in decode.
+// pastSplit is the smallest number of past keys that a kernel gives to a unit where it splits
+// them, as FlashAttention splits keys in decode.
 const pastSplit = 256
 
 func newPrefillCurve() prefillCurve {
@@ -58,13 +58,13 @@ func (c *prefillCurve) seconds(d *Device, s *PrefillAttention) float64 {
 	return c.Launch + start + blend(path, work) + s.Bytes()/(c.Bandwidth*d.Bandwidth)
 }
 
-// prefillModel is the curves of prefill attention, grouped queries or not, by state
-// of the window, and what they leave unexplained.
+// prefillModel has curves for prefill attention, with and without grouped queries and for each
+// state of the window, and corrections for what the curves leave unexplained.
 type prefillModel struct {
 	Curves      [2 * windows]prefillCurve `yaml:"curves"`
 	Corrections [2]Table                  `yaml:"corrections"`
 	Spread      Spread                    `yaml:"spread"`
-	HeadDims    []float64                 `yaml:"head_dims,flow"` // those fitted to
+	HeadDims    []float64                 `yaml:"head_dims,flow"` // head dimensions of the timings
 }
 
 func newPrefillModel() prefillModel {

@@ -1,12 +1,14 @@
-// Package kerneltime predicts how long GPU kernels take, from fitted profiles: for each
-// class of operation a physical model with few parameters (launch floor, bandwidth,
-// arithmetic with tile and wave quantisation, split keys, cache-resident working sets), a
-// correction on a coarse logarithmic grid, and a 90 % interval. GPUs that were not measured
-// borrow the curves of their nearest relative. It knows kernels by their shapes and nothing
-// of models; calibrate fits the profiles.
+// Package kerneltime predicts how long GPU kernels take, from fitted profiles. For each class of
+// operation, a profile has a physical model with few parameters (launch, bandwidth, arithmetic in
+// whole tiles and waves, split keys, data that stays in the cache), a correction on a coarse
+// logarithmic grid, and a 90 % interval. GPUs that were not measured borrow the curves of the
+// most similar measured one. The package knows kernels by their shapes and knows nothing about
+// models; package calibrate fits the profiles.
 //
-// Units: seconds, bytes, FLOPs (a multiply-add is 2). The embedded profiles were fitted to
+// Units: seconds, bytes, FLOPs (a multiply-add counts as 2). The embedded profiles were fitted to
 // kernel timings of NVIDIA's AIConfigurator project (github.com/ai-dynamo/aiconfigurator,
+// Apache-2.0) and to our own (measured/README.md); each profile says for each class which of
+// them.
 // Apache-2.0) and to our own (measured/README.md); each says which, class by class.
 package kerneltime
 
@@ -22,10 +24,10 @@ import (
 	"github.com/OWNER/ridgeline/precision"
 )
 
-// Profile is one GPU's fitted efficiency: curves with physical parameters for each
-// class of operation, a correction smoothed from what they leave unexplained, and the
-// spread of left-out errors. Predicting from it allocates nothing. A Profile is not
-// changed once made and may be shared.
+// Profile describes how efficient one GPU is: for each class of operation, curves with physical
+// parameters, a correction smoothed from what the curves leave unexplained, and the distribution
+// of errors of rows that were left out of the fit. A prediction allocates no memory. A Profile
+// does not change once it is made; goroutines may share it.
 type Profile struct {
 	hardware string
 	device   Device
@@ -45,7 +47,7 @@ type Profile struct {
 	mla       *drawer[mlaModel]
 }
 
-// Provenance says what a class of a profile was fitted from and how well it does.
+// Provenance says what a class of a profile was fitted to and how well it predicts.
 type Provenance struct {
 	File    string `yaml:"file"`
 	Source  string `yaml:"source"`
@@ -54,14 +56,14 @@ type Provenance struct {
 	License string `yaml:"license,omitempty"`
 	Rows    int    `yaml:"rows"`
 
-	// Errors on rows left out of the fit, as fractions.
+	// The next fields are errors on rows left out of the fit, as fractions.
 	MAPE      float64 `yaml:"left_out_mape"`
 	MedianAPE float64 `yaml:"left_out_median_ape"`
 	P90APE    float64 `yaml:"left_out_p90_ape"`
 	Folds     int     `yaml:"folds"`
 }
 
-// document is a profile's file.
+// document is a profile as its file has it.
 type document struct {
 	Hardware   string                `yaml:"hardware"`
 	Device     Device                `yaml:"device"`
@@ -79,7 +81,7 @@ type document struct {
 	MLA        *mlaModel             `yaml:"mla_decode,omitempty"`
 }
 
-// newProfile returns unfitted curves on a device.
+// newProfile returns a profile of a device without fitted curves.
 func newProfile(name string, d Device) *Profile {
 	return &Profile{
 		hardware: name, device: d,
@@ -90,7 +92,7 @@ func newProfile(name string, d Device) *Profile {
 	}
 }
 
-// New returns the unfitted profile of a device.
+// New returns a profile of a device without fitted curves.
 func New(hw *hardware.Profile) (*Profile, error) {
 	p := newProfile(hw.Name, NewDevice(hw))
 	if err := p.device.check(); err != nil {
@@ -99,19 +101,19 @@ func New(hw *hardware.Profile) (*Profile, error) {
 	return p, nil
 }
 
-// SetFitted says that a class was fitted, and to what.
+// SetFitted records that a class was fitted, and to what.
 func (p *Profile) SetFitted(c Class, from Provenance) {
 	p.from[c], p.basis[c] = from, Basis{Kind: Fitted}
 }
 
-// Hardware returns the name of the hardware profile predicted for.
+// Hardware returns the name of the device for which the profile predicts.
 func (p *Profile) Hardware() string { return p.hardware }
 
-// Basis returns what predictions of a class rest on.
+// Basis returns which measurements the predictions of a class rest on.
 func (p *Profile) Basis(c Class) Basis { return p.basis[c] }
 
-// MeasuredIn reports whether the timings behind matrix products, decode or latent attention have
-// a number format: of the arithmetic, of the cache.
+// MeasuredIn reports whether a number format was timed: for matrix products, that of the
+// arithmetic; for decode or latent attention, that of the cache.
 func (p *Profile) MeasuredIn(c Class, d precision.DType) bool {
 	width := d.Bytes()
 	switch c {
@@ -125,7 +127,7 @@ func (p *Profile) MeasuredIn(c Class, d precision.DType) bool {
 	return true
 }
 
-// Provenance returns what a class was fitted from; the zero value where nothing was.
+// Provenance returns what a class was fitted to; the zero value where it was not fitted.
 func (p *Profile) Provenance(c Class) Provenance { return p.from[c] }
 
 // GEMM predicts a matrix product.
@@ -134,7 +136,7 @@ func (p *Profile) GEMM(s GEMM) Estimate {
 	return m.Spread.estimate(p.GEMMSeconds(&s)).among(nil, 0, m.Measured[s.format()])
 }
 
-// GEMMSeconds is GEMM without bounds.
+// GEMMSeconds returns the same time without bounds.
 func (p *Profile) GEMMSeconds(s *GEMM) float64 {
 	m := p.gemm.get()
 	return m.physics(&p.device, s) * math.Exp(m.correct(s))
@@ -146,7 +148,7 @@ func (p *Profile) DecodeAttention(s DecodeAttention) Estimate {
 	return m.Spread.estimate(p.DecodeSeconds(&s)).among(m.HeadDims, s.HeadDim, m.Measured[formatOf(s.KVDType)])
 }
 
-// DecodeSeconds is DecodeAttention without bounds.
+// DecodeSeconds returns the same time without bounds.
 func (p *Profile) DecodeSeconds(s *DecodeAttention) float64 {
 	m := p.decode.get()
 	return m.physics(&p.device, s) * math.Exp(m.correct(s))
@@ -158,7 +160,7 @@ func (p *Profile) PrefillAttention(s PrefillAttention) Estimate {
 	return m.Spread.estimate(p.PrefillSeconds(&s)).among(m.HeadDims, s.HeadDim, true)
 }
 
-// PrefillSeconds is PrefillAttention without bounds.
+// PrefillSeconds returns the same time without bounds.
 func (p *Profile) PrefillSeconds(s *PrefillAttention) float64 {
 	m := p.prefill.get()
 	return m.physics(&p.device, s) * math.Exp(m.correct(s))
@@ -169,13 +171,13 @@ func (p *Profile) Recurrent(s Recurrent) Estimate {
 	return p.recurrent.get().Spread.estimate(p.RecurrentSeconds(&s))
 }
 
-// RecurrentSeconds is Recurrent without bounds.
+// RecurrentSeconds returns the same time without bounds.
 func (p *Profile) RecurrentSeconds(s *Recurrent) float64 {
 	m := p.recurrent.get()
 	return m.physics(&p.device, s) * math.Exp(m.correct(s))
 }
 
-// AllReduce predicts one all-reduce; over one device it is nothing.
+// AllReduce predicts one all-reduce. With one device, it takes no time.
 func (p *Profile) AllReduce(s AllReduce) Estimate {
 	if s.GPUs < 2 {
 		return Estimate{}
@@ -189,8 +191,8 @@ func (s *Spread) estimate(seconds float64) Estimate {
 	return Estimate{seconds, low, high}
 }
 
-// WriteYAML writes the profile as Read reads it: the classes that were fitted, not
-// those a relative fills in.
+// WriteYAML writes the classes that were fitted, not those filled in from another GPU, so that
+// ReadProfile can read them.
 func (p *Profile) WriteYAML(w io.Writer) error {
 	b, err := yaml.Marshal(p.document())
 	if err != nil {
@@ -200,7 +202,7 @@ func (p *Profile) WriteYAML(w io.Writer) error {
 	return err
 }
 
-// document is the profile as files hold it: the classes that were fitted.
+// document returns the classes that were fitted in the form of a file.
 func (p *Profile) document() document {
 	d := document{Hardware: p.hardware, Device: p.device, Provenance: map[string]Provenance{}}
 	for c := range classes {
@@ -236,7 +238,7 @@ func (p *Profile) document() document {
 	return d
 }
 
-// ReadProfile reads a profile file.
+// ReadProfile reads a profile from a file.
 func ReadProfile(path string) (*Profile, error) {
 	b, err := input.ReadYAML(path)
 	if err != nil {
@@ -245,7 +247,7 @@ func ReadProfile(path string) (*Profile, error) {
 	return Parse(path, b)
 }
 
-// Parse reads a profile. Classes it does not hold are unfitted and say so. name is what
+// Parse reads a profile. Classes that the file does not have are left unfitted. name is what
 // errors call the file.
 func Parse(name string, data []byte) (*Profile, error) {
 	var d document
@@ -274,7 +276,7 @@ func Parse(name string, data []byte) (*Profile, error) {
 	return p, nil
 }
 
-// provide takes over what classes were fitted from.
+// provide records what classes were fitted to.
 func (p *Profile) provide(by map[string]Provenance) {
 	for c := range classes {
 		if from, ok := by[c.String()]; ok {
@@ -289,7 +291,7 @@ func set[M any](to, from *M) {
 	}
 }
 
-// check refuses curves and tables that could not be asked.
+// check returns an error for curves and tables with which no prediction would be possible.
 func (p *Profile) check() error {
 	fresh := newProfile("", p.device)
 	check := []error{

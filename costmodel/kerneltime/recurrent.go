@@ -31,12 +31,12 @@ func (c *recurrentCurve) params() []Param {
 	return []Param{{&c.Launch, 0}, {&c.Chunk, 0}, {&c.Bandwidth, 1}, {&c.Peak, 1}, {&c.Occupancy, 0}}
 }
 
-// seconds returns the time of one call on d.
+// seconds returns the time of one call on d, in seconds.
 func (c *recurrentCurve) seconds(d *Device, s *Recurrent) float64 {
 	blocks := s.Batch * s.ValueHeads
 	chunks := math.Ceil(s.Tokens / 64)
 	switch s.Kernel {
-	case DeltaConvContext: // cuts the tokens up
+	case DeltaConvContext: // this kernel splits the tokens among blocks
 		blocks = s.Batch * s.Channels() / 128 * chunks
 		chunks = 1
 	case DeltaConvStep:
@@ -49,7 +49,8 @@ func (c *recurrentCurve) seconds(d *Device, s *Recurrent) float64 {
 	return c.Launch + blend(path, memory) + s.FLOPs()/(c.Peak*d.Peak[0])
 }
 
-// recurrentModel is a curve for each kernel and what they leave unexplained.
+// recurrentModel has a curve for each kernel, and corrections for what the curves leave
+// unexplained.
 type recurrentModel struct {
 	Curves      [kernels]recurrentCurve `yaml:"curves"`
 	Corrections [1]Table                `yaml:"corrections"`
@@ -141,7 +142,7 @@ func recurrentRoofline(d *Device, s *Recurrent) float64 {
 	return max(s.FLOPs()/d.Peak[0], s.Bytes()/d.Bandwidth)
 }
 
-// The kernels as the measuring engines name them, by prefix.
+// The beginnings of the kernels' names in the tables of the engines that timed them.
 var deltaKernels = []kernelName{
 	{"causal_conv1d_fn", DeltaConvContext}, {"causal_conv1d_update", DeltaConvStep},
 	{"chunk_gated_delta_rule", DeltaContext}, {"fused_recurrent_gated_delta_rule", DeltaStep},

@@ -8,24 +8,24 @@ import (
 	"github.com/OWNER/ridgeline/precision"
 )
 
-// ScanKernel is one GPU kernel of Mamba-1, Mamba-2 or of the convolutions in front of them.
+// ScanKernel is one GPU kernel of Mamba-1 or Mamba-2, or of the convolutions before them.
 type ScanKernel uint8
 
-// The kernels, those of a class together.
+// The kernels; those of one class follow one another.
 const (
 	Mamba1Scan      ScanKernel = iota // selective_scan_fwd over a prompt
-	Mamba1GatedScan                   // the same, gating its output
+	Mamba1GatedScan                   // the same with a gate on its output
 	Mamba1Step                        // selective_state_update, one token
 	Mamba1GatedStep
 	SSDScan        // mamba_chunk_scan_combined over a prompt
 	SSDHeadStep    // selective_state_update with heads, one token
-	ConvFirstScan  // causal_conv1d_fn over a prompt, channels first, as Mamba-1 has it
-	ConvLastScan   // the same with channels last, as Mamba-2 has it
+	ConvFirstScan  // causal_conv1d_fn over a prompt, with channels first, for Mamba-1
+	ConvLastScan   // the same with channels last, for Mamba-2
 	ConvCachedStep // causal_conv1d_update, one token
 	scanKernels
 )
 
-// scanClasses are the first kernel of each class and how many it has.
+// scanClasses says with which kernel each class begins and how many it has.
 var scanClasses = map[Class]struct{ first, n ScanKernel }{
 	ClassMamba1: {Mamba1Scan, 4}, ClassSSD: {SSDScan, 2}, ClassConv: {ConvFirstScan, 3},
 }
@@ -37,7 +37,7 @@ var scanNames = [scanKernels]string{
 
 func (k ScanKernel) String() string { return scanNames[k] }
 
-// Class is the class whose files time it.
+// Class returns the class whose files have timings of the kernel.
 func (k ScanKernel) Class() Class {
 	switch {
 	case k < SSDScan:
@@ -48,23 +48,25 @@ func (k ScanKernel) Class() Class {
 	return ClassConv
 }
 
-// place is its number within its class.
+// place returns the kernel's number within its class.
 func (k ScanKernel) place() int { return int(k - scanClasses[k.Class()].first) }
 
-// Step reports whether it advances one token of each sequence; else it works a prompt.
+// Step reports whether the kernel advances each sequence by one token; otherwise it works a
+// prompt.
 func (k ScanKernel) Step() bool {
 	return k == Mamba1Step || k == Mamba1GatedStep || k == SSDHeadStep || k == ConvCachedStep
 }
 
-// Scan is one call of such a kernel. Mamba-1 has Heads = d_inner channels of HeadDim 1 and
-// as many as it likes in Groups of 1; a convolution has Heads = channels and State = taps.
+// Scan is one call of such a kernel. For Mamba-1, Heads is the number of channels, d_inner, with
+// a HeadDim of 1, and Groups is 1. For a convolution, Heads is the number of channels and State
+// the number of taps.
 type Scan struct {
 	Kernel         ScanKernel
-	Batch, Tokens  float64 // Tokens per sequence; 1 for steps
+	Batch, Tokens  float64 // tokens of each sequence; 1 for steps
 	Heads, HeadDim float64
 	State, Groups  float64
-	Chunk          float64         // tokens of an SSD scan worked at once
-	StateDType     precision.DType // of the state; unset is fp32
+	Chunk          float64         // how many tokens an SSD scan works at once
+	StateDType     precision.DType // format of the state; fp32 where it is not set
 }
 
 // Channels returns heads · head_dim.
@@ -77,8 +79,9 @@ func (s *Scan) stateBytes() float64 {
 	return s.StateDType.Bytes()
 }
 
-// Bytes returns what the kernel must move: 16-bit activations in and out, and the state once
-// out, and once in for a step. The chunked scan also writes and reads the states between chunks.
+// Bytes returns the bytes that the kernel must move: 16-bit activations in and out, the state
+// once out, and for a step once in. The chunked scan also writes and reads the states between
+// chunks.
 func (s *Scan) Bytes() float64 {
 	c, tokens := s.Channels(), s.Batch*s.Tokens
 	state := s.Batch * c * s.State * s.stateBytes()
@@ -101,8 +104,8 @@ func (s *Scan) Bytes() float64 {
 	return 2*tokens*(3*c+2*s.State) + 2*state
 }
 
-// FLOPs returns the arithmetic: of the chunked scan its products, else 7 for each element of
-// state and token (2 a tap for convolutions).
+// FLOPs returns the arithmetic: for the chunked scan that of its products, otherwise 7 for each
+// element of the state and token (for convolutions, 2 for each tap).
 func (s *Scan) FLOPs() float64 {
 	c, tokens := s.Channels(), s.Batch*s.Tokens
 	switch s.Kernel.Class() {
@@ -117,14 +120,14 @@ func (s *Scan) FLOPs() float64 {
 	return 7 * tokens * c * s.State
 }
 
-// blocks is how many blocks of threads share the work.
+// blocks returns how many blocks of threads share the work.
 func (s *Scan) blocks() float64 {
 	switch s.Kernel {
-	case Mamba1Scan, Mamba1GatedScan: // a channel of a sequence each
+	case Mamba1Scan, Mamba1GatedScan: // one channel of one sequence each
 		return s.Batch * s.Channels()
-	case SSDScan: // a chunk of a head each
+	case SSDScan: // one chunk of one head each
 		return s.Batch * s.Heads * math.Ceil(s.Tokens/max(1, s.Chunk))
-	case ConvLastScan: // 64 channels of 64 tokens
+	case ConvLastScan: // 64 channels of 64 tokens each
 		return s.Batch * s.Channels() / 64 * math.Ceil(s.Tokens/64)
 	case ConvFirstScan:
 		return s.Batch * s.Channels()
@@ -132,22 +135,22 @@ func (s *Scan) blocks() float64 {
 	return s.Batch * s.Channels() / 64
 }
 
-// walk is how many tokens a block works, one after the other.
+// walk returns how many tokens a block works one after the other.
 func (s *Scan) walk() float64 {
 	switch s.Kernel {
 	case SSDScan:
 		return min(s.Tokens, s.Chunk)
 	case ConvLastScan:
 		return min(s.Tokens, 64)
-	case ConvFirstScan: // 1,024 at a time
+	case ConvFirstScan: // 1,024 tokens at a time
 		return math.Ceil(s.Tokens/1024) * 1024
 	}
 	return s.Tokens
 }
 
-// pieces is how a Mamba-1 scan cuts up its tokens: into how many pieces of 128 · 2^length
-// tokens, 2,048 at most, and whether they do not fill them. Then the kernel loads and stores
-// element by element.
+// pieces says into how many pieces a Mamba-1 scan cuts its tokens. A piece has 128 · 2^length
+// tokens, at most 2,048. ragged says that the tokens do not fill the pieces; the kernel then
+// loads and stores them one by one.
 func (s *Scan) pieces() (length int, n float64, ragged bool) {
 	piece := 128.0
 	for length < 4 && piece < s.Tokens {
@@ -158,8 +161,8 @@ func (s *Scan) pieces() (length int, n float64, ragged bool) {
 	return length, n, n*piece != s.Tokens
 }
 
-// ragged reports whether a scan or a convolution with channels first has a length that its
-// kernel loads and stores element by element.
+// ragged reports whether a scan, or a convolution with channels first, has a length for which its
+// kernel loads and stores elements one by one.
 func (s *Scan) ragged() bool {
 	switch s.Kernel {
 	case Mamba1Scan, Mamba1GatedScan:
@@ -171,7 +174,7 @@ func (s *Scan) ragged() bool {
 	return false
 }
 
-// scans is the drawer of a class of such kernels.
+// scans returns the drawer of a class of such kernels.
 func (p *Profile) scans(c Class) *drawer[scanModel] {
 	switch c {
 	case ClassMamba1:
@@ -188,7 +191,7 @@ func (p *Profile) Scan(s Scan) Estimate {
 	return m.Spread.estimate(p.ScanSeconds(&s))
 }
 
-// ScanSeconds is Scan without bounds.
+// ScanSeconds returns the same time without bounds.
 func (p *Profile) ScanSeconds(s *Scan) float64 {
 	c := s.Kernel.Class()
 	return scanOf{p.scans(c).get(), c}.seconds(&p.device, s)
@@ -202,7 +205,7 @@ func scanFacts(c Class, read func(r *records.Record) Scan) *facts[Scan] {
 		},
 		groups: map[string]func(*Scan) float64{
 			ByHeads: func(s *Scan) float64 { return s.Channels() },
-			ByContexts: func(s *Scan) float64 { // of steps, which have none, batches
+			ByContexts: func(s *Scan) float64 { // steps have no prompt length and are grouped by batch
 				if s.Kernel.Step() {
 					return -s.Batch
 				}
@@ -216,7 +219,7 @@ func scanFacts(c Class, read func(r *records.Record) Scan) *facts[Scan] {
 	}
 }
 
-// readOne returns the place of a column's text among a few words.
+// readOne reads a column whose text must be one of a few words, and returns its place among them.
 func readOne(r *records.Record, column, t string, words ...string) int {
 	if r.Err() != nil {
 		return 0

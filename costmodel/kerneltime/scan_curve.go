@@ -2,8 +2,8 @@ package kerneltime
 
 import "math"
 
-// scanCurve is the physics of one kernel. Each kind of kernel has its own formula and its own
-// few of these parameters.
+// scanCurve is the physics of one kernel. Each kind of kernel has a formula of its own and uses
+// some of these parameters.
 type scanCurve struct {
 	Launch    float64    `yaml:"launch_seconds"`
 	Start     float64    `yaml:"block_start_seconds"`
@@ -11,13 +11,13 @@ type scanCurve struct {
 	Bandwidth float64    `yaml:"bandwidth_fraction"`
 	Peak      float64    `yaml:"peak_fraction"`
 	Square    float64    `yaml:"square_peak_fraction"` // of the products within a chunk
-	Shared    float64    `yaml:"shared_peak_fraction"` // of those that heads of a group share
+	Shared    float64    `yaml:"shared_peak_fraction"` // of the products that the heads of a group share
 	Occupancy float64    `yaml:"blocks_per_unit"`
 	Pass      float64    `yaml:"pass_seconds"`
-	Pieces    [5]float64 `yaml:"piece_seconds,flow"` // of 128, 256 … 2,048 tokens
+	Pieces    [5]float64 `yaml:"piece_seconds,flow"` // seconds for pieces of 128, 256 … 2,048 tokens
 	Fixed     float64    `yaml:"stateless_fraction"`
 	Tail      float64    `yaml:"tail_blocks"`
-	Ragged    [2]float64 `yaml:"ragged_factors,flow"` // of the shortest and the longest pieces
+	Ragged    [2]float64 `yaml:"ragged_factors,flow"` // factors for ragged lengths, with the shortest and the longest pieces
 }
 
 func newScanCurve() scanCurve {
@@ -27,7 +27,7 @@ func newScanCurve() scanCurve {
 	}
 }
 
-// params are those that a kernel's formula has.
+// params lists the parameters in the formula of a kernel.
 func (c *scanCurve) params(k ScanKernel) []Param {
 	p := []Param{{&c.Launch, 0}, {&c.Bandwidth, 1}}
 	switch {

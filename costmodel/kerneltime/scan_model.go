@@ -2,8 +2,8 @@ package kerneltime
 
 import "math"
 
-// scanModel is the curves of the kernels of one class, in the order of the constants, and what
-// they leave unexplained.
+// scanModel has the curves of the kernels of one class, in the order of the constants, and
+// corrections for what the curves leave unexplained.
 type scanModel struct {
 	Curves      [4]scanCurve `yaml:"curves"`
 	Corrections [3]Table     `yaml:"corrections"`
@@ -21,7 +21,8 @@ func newScanModel(c Class) scanModel {
 	return m
 }
 
-// scanAxes are the axes of the corrections of each class; locate says what is on them.
+// scanAxes holds the axes of the corrections of each class; locate says what is measured along
+// them.
 var scanAxes = map[Class][3][axes]axis{
 	ClassMamba1: {
 		{{2, 1, 5}, {N: 1}, {1, 1, 2}, {0, 1, 17}},
@@ -45,8 +46,8 @@ func (m scanOf) locate(i int, s *Scan) (int, [axes]float64) {
 	work := s.Batch * s.Channels()
 	switch m.class {
 	case ClassMamba1:
-		kind := s.stateBytes() // of a step
-		if !s.Kernel.Step() {  // whose states are in fp32 alone
+		kind := s.stateBytes() // for a step
+		if !s.Kernel.Step() {  // the kernels of prompts have states in fp32 only
 			kind = 2
 			if s.ragged() {
 				kind = 4
@@ -105,7 +106,7 @@ func (m *scanModel) physics(d *Device, s *Scan) float64 {
 	return m.Curves[s.Kernel.place()].seconds(d, s)
 }
 
-// scanOf is the model of one class, which knows its kernels.
+// scanOf is the model of one class together with its kernels.
 type scanOf struct {
 	*scanModel
 	class Class
@@ -115,7 +116,7 @@ func (m scanOf) params(i int) []Param {
 	return m.Curves[i].params(scanClasses[m.class].first + ScanKernel(i))
 }
 
-// seconds is the time of one call.
+// seconds returns the time of one call, in seconds.
 func (m scanOf) seconds(d *Device, s *Scan) float64 {
 	return m.Curves[s.Kernel.place()].seconds(d, s) * math.Exp(m.correct(s))
 }
@@ -142,7 +143,7 @@ func (m scanOf) lattice(pair func(small, large Scan)) {
 					each(pair, s, func(l *Scan) { l.Batch *= 2 }, func(l *Scan) { l.Heads *= 2 })
 					if l := s; !k.Step() {
 						l.Tokens *= 2
-						if s.ragged() == l.ragged() { // 64 tokens of Mamba-1 really take longer than 128
+						if s.ragged() == l.ragged() { // a Mamba-1 scan of 64 tokens really takes longer than one of 128
 							pair(s, l)
 						}
 					}

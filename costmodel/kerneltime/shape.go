@@ -6,11 +6,11 @@ import "github.com/OWNER/ridgeline/precision"
 // is M = tokens, N = out, K = in.
 type GEMM struct {
 	M, N, K float64
-	DType   precision.DType // of the weights, and of all else where Compute is unset
-	Compute precision.DType // what the product runs in when weights are widened on the way
+	DType   precision.DType // format of the weights, and of everything else where Compute is not set
+	Compute precision.DType // format of the product where weights are widened when they are read
 }
 
-// format returns which curves the product runs on.
+// format returns which curves are used for the product.
 func (s *GEMM) format() int {
 	if s.Compute != precision.Unset {
 		return formatOf(s.Compute)
@@ -21,8 +21,8 @@ func (s *GEMM) format() int {
 // FLOPs returns 2·M·N·K.
 func (s GEMM) FLOPs() float64 { return 2 * s.M * s.N * s.K }
 
-// Bytes returns what one pass over both inputs and the output moves; the output is
-// 16-bit whatever the inputs are.
+// Bytes returns the bytes of both inputs and the output, each moved once. The output has 16 bits
+// whatever the inputs have.
 func (s GEMM) Bytes() float64 {
 	return s.DType.Bytes()*(s.M*s.K+s.K*s.N) + 2*s.M*s.N
 }
@@ -32,11 +32,11 @@ func (s GEMM) Bytes() float64 {
 type DecodeAttention struct {
 	Batch, Heads, KVHeads, HeadDim float64
 	Window, Context                float64
-	Seen                           float64         // keys a query sees in the mean where sequences differ; 0 is all alike
-	KVDType                        precision.DType // of the cache; the query is 16-bit
+	Seen                           float64         // mean number of keys that a query reads, where sequences differ; 0 where all are alike
+	KVDType                        precision.DType // format of the cache; the query has 16 bits
 }
 
-// Visible returns the keys a query sees: min(Context, Window) where sequences are alike.
+// Visible returns how many keys a query reads: min(Context, Window) where sequences are alike.
 func (s *DecodeAttention) Visible() float64 {
 	if s.Seen > 0 {
 		return s.Seen
@@ -56,9 +56,9 @@ func (s *DecodeAttention) FLOPs() float64 {
 	return 4 * s.Batch * s.Heads * s.HeadDim * s.Visible()
 }
 
-// PrefillAttention is causal attention of Batch prompts of Prompt tokens over themselves
-// and Past tokens before them, in 16-bit; each position sees at most Window keys when
-// Window > 0. Past > 0 is a later piece of a prompt that is worked in pieces.
+// PrefillAttention is causal attention of Batch prompts of Prompt tokens to themselves and to
+// Past tokens before them, in 16 bits. Each position reads at most Window keys when Window > 0.
+// Past > 0 means a later piece of a prompt that is worked in pieces.
 type PrefillAttention struct {
 	Batch, Heads, KVHeads, HeadDim float64
 	Window, Prompt, Past           float64
@@ -70,7 +70,7 @@ func (s *PrefillAttention) Pairs() float64 {
 	return triangle(s.Past+s.Prompt, s.Window) - triangle(s.Past, s.Window)
 }
 
-// triangle is Σ_{i=1..p} min(i, window): p(p+1)/2, less what a window hides.
+// triangle returns Σ_{i=1..p} min(i, window): p(p+1)/2 less what the window hides.
 func triangle(p, window float64) float64 {
 	pairs := p * (p + 1) / 2
 	if window > 0 && window < p {
@@ -80,8 +80,8 @@ func triangle(p, window float64) float64 {
 	return pairs
 }
 
-// Keys returns the cached keys that the prompt's positions see: its own, and of the past
-// those within the window of its first.
+// Keys returns how many cached keys the prompt's positions read: its own, and those of the past
+// that are in the window of its first position.
 func (s *PrefillAttention) Keys() float64 {
 	past := s.Past
 	if s.Window > 0 {
@@ -95,7 +95,7 @@ func (s *PrefillAttention) FLOPs() float64 {
 	return 4 * s.Batch * s.Heads * s.HeadDim * s.Pairs()
 }
 
-// Bytes returns Q and the output once, K and V once, in 16-bit.
+// Bytes returns the bytes of Q, K, V and the output, each moved once, in 16 bits.
 func (s *PrefillAttention) Bytes() float64 {
 	return 4 * s.Batch * s.HeadDim * (s.Prompt*s.Heads + s.Keys()*s.KVHeads)
 }
@@ -103,7 +103,7 @@ func (s *PrefillAttention) Bytes() float64 {
 // Kernel is one GPU kernel of a recurrent mixer.
 type Kernel uint8
 
-// The kernels measured; those of Mamba are scans (ScanKernel).
+// The kernels that were timed; those of Mamba are scans (ScanKernel).
 const (
 	DeltaConvContext Kernel = iota // causal_conv1d_fn of a Gated DeltaNet layer, over a prompt
 	DeltaConvStep                  // causal_conv1d_update, one token
@@ -112,11 +112,11 @@ const (
 	kernels
 )
 
-// kernelFacts say what is known of a recurrent kernel.
+// kernelFacts says what is known about a recurrent kernel.
 type kernelFacts struct {
 	name string
-	step bool // advances one token of each sequence, else works a prompt
-	conv bool // a convolution
+	step bool // whether the kernel advances each sequence by one token; otherwise it works a prompt
+	conv bool // whether the kernel is a convolution
 }
 
 var kernelTable = [kernels]kernelFacts{
@@ -134,7 +134,7 @@ func (k Kernel) String() string {
 	return "unknown"
 }
 
-// Step says whether the kernel advances one token of each sequence.
+// Step reports whether the kernel advances each sequence by one token.
 func (k Kernel) Step() bool { return kernelTable[k].step }
 
 // Recurrent is one call of a recurrent kernel, in 16-bit with a 32-bit state.
@@ -143,10 +143,10 @@ func (k Kernel) Step() bool { return kernelTable[k].step }
 // convolution runs over 2·KeyHeads·KeyDim + ValueHeads·ValueDim channels.
 type Recurrent struct {
 	Kernel               Kernel
-	Batch, Tokens        float64 // Tokens per sequence; 1 for the step kernels
+	Batch, Tokens        float64 // tokens of each sequence; 1 for the kernels of steps
 	KeyHeads, KeyDim     float64
 	ValueHeads, ValueDim float64
-	Conv                 float64 // taps of the convolution
+	Conv                 float64 // number of taps of the convolution
 }
 
 // Channels returns the channels of the convolution.
@@ -157,8 +157,8 @@ func (s Recurrent) Channels() float64 {
 // State returns the elements of the recurrent state of one sequence.
 func (s Recurrent) State() float64 { return s.ValueHeads * s.ValueDim * s.KeyDim }
 
-// Bytes returns what the kernel must move: activations of Batch·Tokens positions in
-// and out, and the state read and written once per sequence.
+// Bytes returns the bytes that the kernel must move: the activations of Batch·Tokens positions in
+// and out, and the state of each sequence once in and once out.
 func (s Recurrent) Bytes() float64 {
 	tokens := s.Batch * s.Tokens
 	if kernelTable[s.Kernel].conv {
@@ -167,9 +167,9 @@ func (s Recurrent) Bytes() float64 {
 	return 2*tokens*(s.Channels()+s.ValueHeads*s.ValueDim) + 8*s.Batch*s.State()
 }
 
-// FLOPs returns the arithmetic of the kernel: a tap per channel for the convolution;
-// for the rule 8 per state element and token (rank-one update and read, and as much for
-// its correction).
+// FLOPs returns the arithmetic of the kernel: for the convolution, 2 for each tap and channel;
+// for the rule, 8 for each element of the state and token (a rank-one update and a read, and as
+// much again for the correction).
 func (s Recurrent) FLOPs() float64 {
 	tokens := s.Batch * s.Tokens
 	if kernelTable[s.Kernel].conv {
@@ -181,7 +181,7 @@ func (s Recurrent) FLOPs() float64 {
 // AllReduce sums Bytes of 16-bit values over GPUs devices of one fabric.
 type AllReduce struct {
 	GPUs, Bytes float64
-	Eager       bool // launched one by one, not from a CUDA graph
+	Eager       bool // whether the kernel was launched by itself, not from a CUDA graph
 }
 
 func visible(context, window float64) float64 {
@@ -191,11 +191,11 @@ func visible(context, window float64) float64 {
 	return context
 }
 
-// windows is how many states of the window kernels tell apart.
+// windows is how many states of the window kernels distinguish.
 const windows = 3
 
-// windowed returns the state of the window: 0 without one, 1 while the context is
-// within it, 2 once it hides keys.
+// windowed returns the state of the window: 0 without a window, 1 while the context fits into it,
+// 2 once it hides keys.
 func windowed(context, window float64) int {
 	switch {
 	case window <= 0:

@@ -13,7 +13,7 @@ type Spread struct {
 	High []float64 `yaml:"high,flow"`
 }
 
-// Bins is how many bins of predicted time a spread has: 1 µs to 8 ms.
+// Bins is the number of bins of predicted time: from 1 µs to 8 ms.
 const Bins = 14
 
 // Bounds returns the 90 % interval of a predicted time.
@@ -25,7 +25,7 @@ func (s *Spread) Bounds(seconds float64) (low, high float64) {
 	return seconds * s.Low[i], seconds * s.High[i]
 }
 
-// widen adds a further uncertainty, in the logarithm, that is independent of the bounds.
+// widen adds a further uncertainty of the logarithm that is independent of the others.
 func (s *Spread) widen(by float64) Spread {
 	if by == 0 {
 		return *s
@@ -38,23 +38,25 @@ func (s *Spread) widen(by float64) Spread {
 	return w
 }
 
-// unseen widens the interval of attention whose head dimension was not in the fit. It is a
-// difference of log times, and comes from refitting without each dimension in turn.
+// unseen is by how much the interval of attention is widened, in the logarithm of the time, for a
+// head dimension that was not in the fit. It was found by fitting again without each dimension in
+// turn.
 const unseen = 0.25
 
-// unmeasured widens the interval, in log time, of a number format that nobody timed on the
-// GPU: the curve of the other format stands in. It is a guess.
+// unmeasured is by how much the interval is widened, in the logarithm of the time, for a number
+// format that was not timed on the GPU, for which the curve of the other format is used. The
+// value is a guess.
 const unmeasured = 0.4
 
-// widen adds an independent uncertainty, in the logarithm.
+// widen adds a further uncertainty of the logarithm that is independent of the others.
 func (e Estimate) widen(by float64) Estimate {
 	e.Low = e.Seconds * math.Exp(-math.Hypot(math.Log(e.Seconds/e.Low), by))
 	e.High = e.Seconds * math.Exp(math.Hypot(math.Log(e.High/e.Seconds), by))
 	return e
 }
 
-// among widens an estimate of a head dimension that was not fitted to, or of a format
-// that was not measured.
+// among widens the interval of a head dimension that was not in the fit, or of a format that was
+// not timed.
 func (e Estimate) among(dims []float64, dim float64, measured bool) Estimate {
 	if len(dims) > 0 && !slices.Contains(dims, dim) {
 		e = e.widen(unseen)
@@ -65,5 +67,5 @@ func (e Estimate) among(dims []float64, dim float64, measured bool) Estimate {
 	return e
 }
 
-// round keeps bounds short in files.
+// round shortens bounds to four decimals for files.
 func round(x float64) float64 { return math.Round(x*1e4) / 1e4 }

@@ -6,23 +6,23 @@ import (
 	"github.com/OWNER/ridgeline/internal/records"
 )
 
-// StreamKernel is one GPU kernel that only streams: it reads activations and writes others,
-// and computes next to nothing.
+// StreamKernel is one GPU kernel that only streams: it reads activations, computes next to
+// nothing, and writes others.
 type StreamKernel uint8
 
-// The kernels.
+// The kernels of this class.
 const (
 	StreamAdd        StreamKernel = iota // sum of two tensors
 	StreamNorm                           // RMSNorm
-	StreamNormAdd                        // the same of what it adds to the residual stream first
-	StreamGatedSiLU                      // SiLU of one half times the other, of a feed-forward network
-	StreamGate                           // a gate: SiLU of one tensor times another
+	StreamNormAdd                        // RMSNorm of a sum that it also adds to the residual stream
+	StreamGatedSiLU                      // SiLU of one half multiplied by the other half, in a feed-forward network
+	StreamGate                           // a gate: SiLU of one tensor multiplied by another
 	StreamReLU2                          // squared ReLU, or another function of each element
 	StreamRotary                         // rotary embedding of queries and keys
 	StreamLookup                         // rows of an embedding
 	StreamCacheWrite                     // rows into a cache
-	StreamGateApart                      // a gate as two kernels of PyTorch
-	StreamNormTorch                      // RMSNorm as PyTorch has it
+	StreamGateApart                      // a gate computed by two kernels of PyTorch
+	StreamNormTorch                      // RMSNorm as PyTorch computes it
 	StreamArgmax                         // greedy choice of a token
 	StreamSample                         // softmax and a random choice of a token
 	streamKernels
@@ -35,8 +35,8 @@ var streamNames = [streamKernels]string{
 
 func (k StreamKernel) String() string { return streamNames[k] }
 
-// Stream is one call of such a kernel: rows of Width elements (of the output), and the Bytes
-// that it must move, each tensor once.
+// Stream is one call of such a kernel, on rows of Width elements (of the output). Bytes is what
+// it must move, each tensor once.
 type Stream struct {
 	Kernel StreamKernel
 	Width  float64
@@ -64,7 +64,7 @@ func (c *streamCurve) params() []Param {
 	return []Param{{&c.Launch, 0}, {&c.Column, 0}, {&c.Bandwidth, 1}}
 }
 
-// streamModel is a curve for each kernel.
+// streamModel has a curve for each kernel.
 type streamModel struct {
 	Curves [streamKernels]streamCurve `yaml:"curves"`
 	Spread Spread                     `yaml:"spread"`
@@ -104,8 +104,8 @@ func (m *streamModel) lattice(pair func(small, large Stream)) {
 	}
 }
 
-// Stream predicts a kernel that only streams. launch is the least seconds that launching it
-// takes the engine.
+// Stream predicts the time of a kernel that only streams. launch is the shortest time, in
+// seconds, in which the engine launches a kernel.
 func (p *Profile) Stream(s Stream, launch float64) Estimate {
 	fixed, moved := p.StreamParts(&s, launch)
 	t := fixed + moved
@@ -113,14 +113,14 @@ func (p *Profile) Stream(s Stream, launch float64) Estimate {
 	return Estimate{t, low, high}
 }
 
-// StreamParts is Stream without bounds, as seconds that do not depend on the bytes and those
-// in proportion to them.
+// StreamParts returns the same time without bounds, as seconds that do not depend on the bytes
+// and seconds in proportion to them.
 func (p *Profile) StreamParts(s *Stream, launch float64) (fixed, moved float64) {
 	c := &p.stream.get().Curves[s.Kernel]
 	return max(launch, c.Launch+s.Width*c.Column), s.Bytes / (c.Bandwidth * p.device.Bandwidth)
 }
 
-// StreamSeconds is Stream without bounds.
+// StreamSeconds returns the same time without bounds.
 func (p *Profile) StreamSeconds(s *Stream, launch float64) float64 {
 	fixed, moved := p.StreamParts(s, launch)
 	return fixed + moved

@@ -1,20 +1,21 @@
 package kerneltime
 
-// axes is how many axes every table has; a table that needs fewer has axes of one
-// node, which cost next to nothing.
+// axes is the number of axes of every table. A table that needs fewer has axes with one node,
+// which take almost no time.
 const axes = 4
 
-// Table is a smoothed correction on a logarithmic grid: slices (number formats,
-// windowed or not) × four axes, multilinear in between, constant off its ends.
+// Table is a smoothed correction on a logarithmic grid: slices (number formats, with or without a
+// window) × four axes. Values between nodes are interpolated linearly, and those beyond the ends
+// are those at the ends.
 type Table struct {
 	Slices int        `yaml:"slices"`
 	Axes   [axes]axis `yaml:"axes"`
 	Values []float32  // [slice][axis 0][axis 1][axis 2][axis 3]
-	Stride [axes]int  // values between neighbours on each axis
-	Slice  int        // values of one slice
+	Stride [axes]int  // number of values between neighbours on each axis
+	Slice  int        // number of values in a slice
 }
 
-// Shape fills the strides and returns how many values the table holds.
+// Shape works out the strides and returns how many values the table has.
 func (t *Table) Shape() int {
 	n := 1
 	for a := axes - 1; a >= 0; a-- {
@@ -25,7 +26,7 @@ func (t *Table) Shape() int {
 	return n * t.Slices
 }
 
-// At interpolates slice s at x. An empty table corrects nothing.
+// At interpolates slice s at x. An empty table returns 0, no correction.
 func (t *Table) At(s int, x *[axes]float64) float64 {
 	if len(t.Values) == 0 {
 		return 0
@@ -48,7 +49,7 @@ func (t *Table) At(s int, x *[axes]float64) float64 {
 	return r
 }
 
-// cube interpolates on the last three axes.
+// cube interpolates along the last three axes.
 func (t *Table) cube(base int, step *[axes]int, f *[axes]float64) float64 {
 	v := t.Values
 	i, j, k := step[1], step[2], step[3]
@@ -65,13 +66,13 @@ func lerp(a, b float32, f float64) float64 {
 	return float64(a) + f*(float64(b)-float64(a))
 }
 
-// Corner is one node and its weight in an interpolated value.
+// Corner is one node, with its weight in an interpolated value.
 type Corner struct {
 	Node   int32
 	Weight float32
 }
 
-// Corners appends the nodes that At would blend for slice s at x.
+// Corners appends the nodes from which At interpolates slice s at x.
 func (t *Table) Corners(dst []Corner, s int, x *[axes]float64) []Corner {
 	var idx [axes]int
 	var f [axes]float64

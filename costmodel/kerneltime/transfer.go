@@ -5,23 +5,23 @@ import (
 	"sort"
 )
 
-// Kind is what a prediction rests on.
+// Kind says what kind of measurements a prediction rests on.
 type Kind uint8
 
-// The kinds, worst first.
+// The kinds, the worst first.
 const (
 	DatasheetOnly Kind = iota
 	Transferred
 	Fitted
 )
 
-// Basis is what a prediction rests on and, when transferred, from where.
+// Basis says what a prediction rests on and, where curves were transferred, from which device.
 type Basis struct {
 	Kind Kind
-	From string // hardware the curves were fitted on, when Transferred
+	From string // the device on which the curves were fitted, for Transferred
 }
 
-// String returns the basis as reports print it.
+// String returns the basis in the words of reports.
 func (b Basis) String() string {
 	switch b.Kind {
 	case Fitted:
@@ -33,17 +33,18 @@ func (b Basis) String() string {
 	}
 }
 
-// related is the distance below which a donor GPU's tables of corrections are used as well
-// as its curves: GPUs of one architecture that differ by less than e in bandwidth, peak and
-// units together.
+// related is the distance below which a donor GPU's corrections are used as well as its curves:
+// GPUs of one architecture whose bandwidth, peak and units differ by less than a factor of e
+// together.
 const related = 1
 
-// drift widens the 90 % interval of a transferred prediction by so much, in log time, for
-// each unit of distance. It comes from predicting every measured GPU by every other.
+// drift is by how much the 90 % interval of a transferred prediction is widened, in the logarithm
+// of the time, for each unit of distance. It was found by predicting every measured GPU from
+// every other one.
 const drift = 0.3
 
-// distance is how unlike two devices are: the logarithms of what their datasheets
-// differ by, and one more where the architectures do.
+// distance says how unlike two devices are: the sum of the absolute logarithms of the ratios of
+// their figures, and 1 more where their architectures differ.
 func distance(a, b *Device) float64 {
 	d := math.Abs(math.Log(a.Bandwidth/b.Bandwidth)) + math.Abs(math.Log(a.Peak[0]/b.Peak[0])) + math.Abs(math.Log(a.Units/b.Units))
 	if a.Arch != b.Arch {
@@ -59,9 +60,9 @@ func relatives(d *Device, from []*Profile) []*Profile {
 	return out
 }
 
-// compose returns the profile of a device: its own fit where there is one, and for every
-// class without, the curves of the nearest relative that has it, asked about this
-// device's datasheet.
+// compose returns the profile of a device. Classes that were fitted for it have that fit. Every
+// other class has the curves of the most similar device that has the class, with the figures of
+// this device's datasheet.
 func compose(name string, d Device, from []*Profile) *Profile {
 	p := newProfile(name, d)
 	near := relatives(&d, from)
@@ -84,8 +85,8 @@ func compose(name string, d Device, from []*Profile) *Profile {
 	return p
 }
 
-// take has each class's curves come from its donor: corrections only from a relative,
-// intervals wider the further it is.
+// take gives each class the curves of its donor. Corrections are taken only from similar devices,
+// and intervals are wider the less similar the donor is.
 func (p *Profile) take(donors *[classes]*Profile) {
 	if q := donors[ClassGEMM]; q != nil {
 		p.gemm = closed(func() gemmModel {
@@ -155,7 +156,7 @@ func (p *Profile) take(donors *[classes]*Profile) {
 	}
 }
 
-// lend is the drawer of a class of scans whose curves come from a donor.
+// lend returns the drawer of a class of scans whose curves are a donor's.
 func (p *Profile) lend(q *Profile, c Class) *drawer[scanModel] {
 	if q == nil {
 		return filled(newScanModel(c))
@@ -168,10 +169,10 @@ func (p *Profile) lend(q *Profile, c Class) *drawer[scanModel] {
 	})
 }
 
-// related reports whether a donor's corrections come along with its curves.
+// related reports whether a donor's corrections are used as well as its curves.
 func (p *Profile) related(q *Profile) bool { return distance(&p.device, &q.device) < related }
 
-// drift is how much wider the intervals of a donor's predictions are.
+// drift returns by how much the intervals of a donor's predictions are widened.
 func (p *Profile) drift(q *Profile) float64 { return drift * distance(&p.device, &q.device) }
 
 func forget(tables []Table, keep bool) {

@@ -7,12 +7,12 @@ import (
 	"github.com/OWNER/ridgeline/precision"
 )
 
-// UnpackedAttention is one decode step of attention whose kernel reads keys and values once
-// for each query head, as FlashAttention-2 does as soon as a window is told. Pages of a cache
-// are what serving engines have; that call does not split its keys.
+// UnpackedAttention is one decode step of attention whose kernel reads keys and values once for
+// each query head, as FlashAttention-2 does where it is given a window. Serving engines keep
+// their caches in pages; with pages, that kernel does not split keys.
 type UnpackedAttention struct {
 	DecodeAttention
-	Contiguous bool // else in pages of 16
+	Contiguous bool // whether the cache is contiguous; otherwise it is in pages of 16 positions
 }
 
 // unpackedCurve is the physics of such attention. Each query head of each sequence is a block
@@ -52,10 +52,11 @@ func (c *unpackedCurve) params() []Param {
 		{&c.Combine, 0}, {&c.Row, 0}}
 }
 
-// blocksPerUnit is how many blocks of FlashAttention-2 a unit works at once, by its own count.
+// blocksPerUnit is how many blocks of FlashAttention-2 a unit works at once, as the library
+// itself counts them.
 const blocksPerUnit = 2
 
-// splitTiles is how many keys are a tile of FlashAttention-2's splits.
+// splitTiles returns how many keys form a tile of FlashAttention-2's splits.
 func splitTiles(headDim float64) float64 {
 	switch {
 	case headDim <= 64:
@@ -66,15 +67,15 @@ func splitTiles(headDim float64) float64 {
 	return 64
 }
 
-// sharesKeys reports whether blocks may share the keys of a head: in contiguous caches, unless
-// the heads alone fill four fifths of the slots.
+// sharesKeys reports whether blocks may share the keys of a head. They may in contiguous caches,
+// unless the heads alone fill four fifths of the slots.
 func (s *UnpackedAttention) sharesKeys(units float64) bool {
 	return s.Contiguous && s.Batch*s.Heads < 0.8*blocksPerUnit*units
 }
 
-// splits is how many blocks share the keys of one query head, by FlashAttention-2's rule: one
-// where they are not shared, else the fewest at which waves are within 85 % of as
-// full as they get.
+// splits returns how many blocks share the keys of one query head, by FlashAttention-2's rule: 1
+// where keys are not shared, otherwise the smallest number with which waves are at least 85 % as
+// full as with the best number.
 func (s *UnpackedAttention) splits(units float64) float64 {
 	blocks, slots := s.Batch*s.Heads, blocksPerUnit*units
 	tiles := math.Ceil(s.Visible() / splitTiles(s.HeadDim))
@@ -120,8 +121,9 @@ func (c *unpackedCurve) seconds(d *Device, s *UnpackedAttention) float64 {
 	return t + blend(path, blend(memory, all/(c.CacheRate*d.Units)))
 }
 
-// unpackedModel is a curve for pages, for pages when a window hides keys, and for contiguous
-// caches whose keys are split or not, and what they leave unexplained.
+// unpackedModel has a curve for pages, one for pages with a window that hides keys, and two for
+// contiguous caches with split keys and without; and corrections for what the curves leave
+// unexplained.
 type unpackedModel struct {
 	Curves      [4]unpackedCurve `yaml:"curves"`
 	Corrections [2]Table         `yaml:"corrections"`
@@ -140,7 +142,8 @@ func newUnpackedModel() unpackedModel {
 	return m
 }
 
-// unpackedOn is the model on a GPU of so many units, which the library's choices depend on.
+// unpackedOn is the model on a GPU with a given number of units, on which the library's choices
+// depend.
 type unpackedOn struct {
 	*unpackedModel
 	units float64
@@ -214,8 +217,8 @@ func (m unpackedOn) lattice(pair func(small, large UnpackedAttention)) {
 	}
 }
 
-// UnpackedAttention predicts one decode step of attention that reads its cache once per query
-// head.
+// UnpackedAttention predicts one decode step of attention that reads its cache once for each
+// query head.
 func (p *Profile) UnpackedAttention(s UnpackedAttention) Estimate {
 	e := p.unpacked.get().Spread.estimate(p.UnpackedSeconds(&s))
 	if formatOf(s.KVDType) != 0 {
@@ -224,8 +227,8 @@ func (p *Profile) UnpackedAttention(s UnpackedAttention) Estimate {
 	return e
 }
 
-// SplitTile is how many keys apart a call's time jumps, because the blocks that share the keys
-// of a head take whole tiles of them: 0 where keys are not split.
+// SplitTile returns by how many keys two jumps in the time of a call are apart, which come from
+// blocks that take whole tiles of the keys of a head; 0 where keys are not split.
 func (p *Profile) SplitTile(s *UnpackedAttention) float64 {
 	if !s.sharesKeys(p.device.Units) {
 		return 0
@@ -233,7 +236,7 @@ func (p *Profile) SplitTile(s *UnpackedAttention) float64 {
 	return splitTiles(s.HeadDim)
 }
 
-// UnpackedSeconds is UnpackedAttention without bounds.
+// UnpackedSeconds returns the same time without bounds.
 func (p *Profile) UnpackedSeconds(s *UnpackedAttention) float64 {
 	return p.unpackedOn().seconds(&p.device, s)
 }
