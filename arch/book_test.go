@@ -12,6 +12,7 @@ import (
 func samples() (mixers []Mixer, networks []FFN) {
 	return []Mixer{
 			Attention{Heads: 6, KVHeads: 2, HeadDim: 8},
+			MoA{Experts: 5, TopK: 2, KVHeads: 3, HeadDim: 8, Bias: true},
 			MLA{Heads: 3, QRank: 5, KVRank: 7, NopeDim: 6, RopeDim: 4, ValueDim: 9, IndexTopK: 11, IndexHeads: 2, IndexDim: 10},
 			Mamba1{DInner: 24, DState: 3, DConv: 4, DtRank: 2},
 			Mamba2{Heads: 6, HeadDim: 4, DState: 5, Groups: 3, DConv: 4},
@@ -33,6 +34,7 @@ func samples() (mixers []Mixer, networks []FFN) {
 			MLP{Inner: 10, Act: GELU},
 			MoE{Experts: 6, TopK: 2, Inner: 10, Gated: true},
 			MLPMoE{Inner: 10, Experts: 6, TopK: 2, ExpertInner: 4},
+			ShortcutMoE{Inner: 10, Experts: 6, Zero: 3, TopK: 2, ExpertInner: 4},
 		}
 }
 

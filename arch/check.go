@@ -94,6 +94,9 @@ func (m *Model) Check() error {
 			if err := l.FFN.Check(m.Width); err != nil {
 				return fmt.Errorf("layer %d (%s): %w", i, l.FFN.Kind(), err)
 			}
+			if l.Deferred() && i == len(m.Layers)-1 {
+				return fmt.Errorf("layer %d (%s): its experts are added behind the next layer, and it is the last", i, l.FFN.Kind())
+			}
 		}
 	}
 	if n := m.approximateParams(); n > maxParams {

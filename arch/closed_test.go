@@ -63,6 +63,13 @@ var closedForms = map[string]func(s sizes, w int) (Mixer, count){
 		}
 		return a, count{n, n, keeps, AttentionMemory, h * v}
 	},
+	"moa": func(s sizes, w int) (Mixer, count) {
+		k := s.n("k")
+		m := MoA{Experts: k + s.zero("more"), TopK: k, KVHeads: s.n("kv"), HeadDim: s.n("dim"), Bias: s.yes("bias")}
+		d := m.KVHeads * m.HeadDim
+		n := m.Experts*w + 2*d*w + s.if1(m.Bias, w)
+		return m, count{n + m.Experts*2*d*w, n + k*2*d*w, Storage{CacheElements: 2 * d}, AttentionMemory, k * d}
+	},
 	"mla": func(s sizes, w int) (Mixer, count) {
 		a := MLA{Heads: s.n("heads"), QRank: s.zero("q"), KVRank: s.n("kv"), NopeDim: s.n("nope"), RopeDim: 2 * s.n("rope"), ValueDim: s.n("value"), Bias: s.yes("bias")}
 		q := a.Heads * (a.NopeDim + a.RopeDim)
@@ -204,6 +211,10 @@ var closedNetworks = map[string]func(s sizes, w int) (FFN, count){
 		maps := 2 + s.if1(m.Gated, 1)
 		at := w
 		n := m.Experts*w + s.if1(m.RouterBias, m.Experts)
+		if s.yes("sum bias") {
+			m.SumBias = true
+			n += w
+		}
 		if m.Latent > 0 {
 			at = m.Latent
 			n += 2 * w * m.Latent
@@ -219,6 +230,14 @@ var closedNetworks = map[string]func(s sizes, w int) (FFN, count){
 		m := MLPMoE{Inner: s.n("inner"), Experts: k + s.zero("more"), TopK: k, ExpertInner: s.n("expert")}
 		n := 3*m.Inner*w + m.Experts*w + 4*w + m.Experts
 		return m, count{n + m.Experts*3*m.ExpertInner*w, n + k*3*m.ExpertInner*w, Storage{}, NoMemory, 0}
+	},
+	"shortcut_moe": func(s sizes, w int) (FFN, count) {
+		k := s.n("k")
+		m := ShortcutMoE{Inner: s.n("inner"), Experts: k + s.zero("more"), Zero: s.zero("zero"), TopK: k, ExpertInner: s.n("expert")}
+		all := m.Experts + m.Zero
+		n := 3*m.Inner*w + all*w + all
+		active := max(k*m.Experts/all, 1) // of those that compute, in the mean
+		return m, count{n + m.Experts*3*m.ExpertInner*w, n + active*3*m.ExpertInner*w, Storage{}, NoMemory, 0}
 	},
 }
 

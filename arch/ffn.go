@@ -145,10 +145,14 @@ func checkActivation(a Activation, gated bool) error {
 // MoE is a mixture of experts: a router picks TopK of Experts for each token; a
 // shared expert, if any, sees every token.
 //
-// Weights: router [experts, width], per expert up and down as in MLP, shared_up and
-// shared_down, shared_gate [1, width] where SharedGate (Qwen).
+// Zero experts, where there are any, stand behind the others in the router: a token that picks
+// one takes its own input for the output (LongCat-Flash).
+//
+// Weights: router [experts + zero_experts, width], per expert up and down as in MLP, shared_up and
+// shared_down, shared_gate [1, width] where SharedGate (Qwen), sum_bias [width] where SumBias.
 type MoE struct {
 	Experts, TopK, Inner int
+	Zero                 int // experts that pass their input on
 	SharedInner          int // 0: no shared expert
 	SharedGate           bool
 	Latent               int // width the experts work at, between two maps (Nemotron 3); 0 is the model's
@@ -156,6 +160,7 @@ type MoE struct {
 	Act                  Activation
 	Bias                 bool // biases on the experts (gpt-oss)
 	RouterBias           bool // bias in the router (gpt-oss), or score correction (DeepSeek, Nemotron-3)
+	SumBias              bool // bias on the sum of the experts (JetMoE)
 
 	Routing Routing // how shares come of scores; costs nothing
 }
@@ -185,7 +190,15 @@ type Routing struct {
 func (m MoE) Kind() string { return "moe" }
 
 // Shape implements FFN.
-func (m MoE) Shape() string { return fmt.Sprintf("moe %d of %d × %d", m.TopK, m.Experts, m.Inner) }
+func (m MoE) Shape() string {
+	if m.Zero > 0 {
+		return fmt.Sprintf("moe %d of %d+%d × %d", m.TopK, m.Experts, m.Zero, m.Inner)
+	}
+	return fmt.Sprintf("moe %d of %d × %d", m.TopK, m.Experts, m.Inner)
+}
+
+// Scores is how many experts the router scores, those that pass their input on included.
+func (m MoE) Scores() int { return m.Experts + m.Zero }
 
 func (m *MoE) fields() []Field {
 	return []Field{
@@ -199,6 +212,8 @@ func (m *MoE) fields() []Field {
 		flag("shared_gate", &m.SharedGate, "sigmoid gate on the shared expert"),
 		flag("bias", &m.Bias, "bias on the experts"),
 		flag("router_bias", &m.RouterBias, "bias in the router"),
+		flag("sum_bias", &m.SumBias, "bias on the sum of the experts"),
+		{Key: "zero_experts", Value: &m.Zero, AllowZero: true, Default: always(0), Doc: "experts beside the others that pass their input on"},
 	}
 }
 
@@ -216,22 +231,25 @@ func (m MoE) HandsOn(MemoryKind) int { return 0 }
 // Weights implements FFN.
 func (m MoE) Weights(width int) []Weight {
 	up := UpRows(m.Inner, m.Gated)
-	w := []Weight{{Name: "router", Shape: []int{m.Experts, width}}}
+	w := []Weight{{Name: "router", Shape: []int{m.Scores(), width}}}
 	if m.RouterBias {
-		w = append(w, Weight{Name: "router_bias", Shape: []int{m.Experts}, Role: Vector})
+		w = append(w, Weight{Name: "router_bias", Shape: []int{m.Scores()}, Role: Vector})
 	}
-	full := width
+	full, active := width, m.TopK
+	if m.Zero > 0 { // in the mean, where all are picked as often
+		active = min(max(m.TopK*m.Experts/m.Scores(), 1), m.Experts)
+	}
 	if m.Latent > 0 {
 		w = append(w, Weight{Name: "latent_down", Shape: []int{m.Latent, width}}, Weight{Name: "latent_up", Shape: []int{width, m.Latent}})
 		width = m.Latent
 	}
 	w = append(w,
-		Weight{Name: "up", Shape: []int{up, width}, Role: Expert, Copies: m.Experts, Active: m.TopK},
-		Weight{Name: "down", Shape: []int{width, m.Inner}, Role: Expert, Copies: m.Experts, Active: m.TopK})
+		Weight{Name: "up", Shape: []int{up, width}, Role: Expert, Copies: m.Experts, Active: active},
+		Weight{Name: "down", Shape: []int{width, m.Inner}, Role: Expert, Copies: m.Experts, Active: active})
 	if m.Bias {
 		w = append(w,
-			Weight{Name: "up_bias", Shape: []int{up}, Role: Vector, Copies: m.Experts, Active: m.TopK},
-			Weight{Name: "down_bias", Shape: []int{width}, Role: Vector, Copies: m.Experts, Active: m.TopK})
+			Weight{Name: "up_bias", Shape: []int{up}, Role: Vector, Copies: m.Experts, Active: active},
+			Weight{Name: "down_bias", Shape: []int{width}, Role: Vector, Copies: m.Experts, Active: active})
 	}
 	if m.SharedInner > 0 {
 		w = append(w,
@@ -240,6 +258,9 @@ func (m MoE) Weights(width int) []Weight {
 		if m.SharedGate {
 			w = append(w, Weight{Name: "shared_gate", Shape: []int{1, full}})
 		}
+	}
+	if m.SumBias {
+		w = append(w, Weight{Name: "sum_bias", Shape: []int{full}, Role: Vector})
 	}
 	return w
 }
@@ -252,11 +273,17 @@ func (m MoE) Check(int) error {
 	if err := checkActivation(m.Act, m.Gated); err != nil {
 		return err
 	}
-	if g := m.Routing.Groups; g > 0 && (m.Experts%g != 0 || m.Routing.TopGroups < 1 || m.Experts/g*m.Routing.TopGroups < m.TopK) {
+	if g := m.Routing.Groups; g > 0 && (m.Scores()%g != 0 || m.Routing.TopGroups < 1 || m.Scores()/g*m.Routing.TopGroups < m.TopK) {
 		return fmt.Errorf("%d experts in %d groups of which %d are open do not hold top_k %d", m.Experts, g, m.Routing.TopGroups, m.TopK)
 	}
-	if m.TopK > m.Experts {
-		return fmt.Errorf("top_k %d is more than the %d experts", m.TopK, m.Experts)
+	if m.Zero < 0 || m.Zero > MaxDimension {
+		return fmt.Errorf("zero_experts %d is not from 0 to %d", m.Zero, MaxDimension)
+	}
+	if m.TopK > m.Scores() {
+		return fmt.Errorf("top_k %d is more than the %d experts", m.TopK, m.Scores())
+	}
+	if m.Zero > 0 && m.Latent > 0 {
+		return fmt.Errorf("zero_experts pass on what has the model's width: not with latent")
 	}
 	if m.Latent < 0 || m.Latent > MaxDimension {
 		return fmt.Errorf("latent %d is out of range", m.Latent)

@@ -95,6 +95,7 @@ type MixerKind struct {
 func MixerKinds() []MixerKind {
 	return []MixerKind{
 		{"attention", "softmax attention with grouped queries, full or windowed", Attention{}},
+		{"moa", "mixture of attention heads that a router picks, with shared keys and values (arXiv:2210.05144)", MoA{}},
 		{"mla", "multi-head latent attention (DeepSeek-V2, arXiv:2405.04434), all positions or those an indexer picks", MLA{}},
 		{"mamba1", "selective state space (Gu & Dao, arXiv:2312.00752)", Mamba1{}},
 		{"mamba2", "state-space duality (Dao & Gu, arXiv:2405.21060)", Mamba2{}},
@@ -128,6 +129,7 @@ func FFNKinds() []FFNKind {
 		{"mlp", "plain network of two maps", MLP{Act: GELU}},
 		{"moe", "mixture of experts", MoE{Gated: true}},
 		{"mlp_moe", "dense network and mixture of experts side by side (Gemma 4)", MLPMoE{}},
+		{"shortcut_moe", "dense network, and mixture of experts that is added behind the next layer (LongCat-Flash)", ShortcutMoE{}},
 	}
 }
 

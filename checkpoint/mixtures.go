@@ -25,6 +25,17 @@ func deepSeek() scheme {
 	})
 }
 
+// jetMoE keeps the experts of attention and of the network in stacks of their own.
+func jetMoE() scheme {
+	return llama().inside(map[string]string{"moa": "self_attention."}).with(map[string]entry{
+		"moa.router": one("experts.router.layer.weight"),
+		"moa.q":      one("experts.input_linear.weight"), "moa.out": one("experts.output_linear.weight"),
+		"moa.kv": one("kv_proj.weight"), "moa.out_bias": one("experts.bias"),
+		"moe.router": one("router.layer.weight"),
+		"moe.up":     one("input_linear.weight"), "moe.down": one("output_linear.weight"), "moe.sum_bias": one("bias"),
+	})
+}
+
 // afmoe has norms before and after each part, and a gate on its attention.
 func afmoe() scheme {
 	return deepSeek().with(map[string]entry{

@@ -13,7 +13,7 @@ func Verified() []string {
 		ernie4_5 ernie4_5_moe exaone4 exaone_moe falcon falcon_h1 falcon_mamba flex_olmo gemma gemma2
 		gemma3_text gemma3n_text gemma4_text glm glm4 glm4_moe glm4_moe_lite glm_moe_dsa gpt2 gpt_bigcode
 		gpt_neox gpt_oss gptj granite granitemoe granitemoehybrid granitemoeshared helium hunyuan_v1_dense
-		hunyuan_v1_moe jamba lfm2 lfm2_moe llama llama4_text mamba mamba2 mimo_v2_flash minicpm3 minimax
+		hunyuan_v1_moe jamba jetmoe lfm2 lfm2_moe llama llama4_text longcat_flash mamba mamba2 mimo_v2_flash minicpm3 minimax
 		minimax_m2 ministral3 mistral mixtral mpt nemotron_h olmo olmo2 olmo3 olmo_hybrid olmoe opt
 		persimmon phi phi3 phimoe qwen2 qwen2_moe qwen3 qwen3_5_moe_text qwen3_5_text qwen3_moe qwen3_next
 		recurrent_gemma rwkv seed_oss smollm3 solar_open stablelm starcoder2 vaultgemma xlstm youtu zamba
@@ -53,6 +53,7 @@ func schemes() map[string]scheme {
 		"minicpm3":         deepSeek(),
 		"glm4_moe_lite":    deepSeek(),
 		"youtu":            deepSeek(),
+		"longcat_flash":    longcat(),
 		"mistral":          llama(),
 		"qwen2":            llama(),
 		"qwen3":            llama(),
@@ -69,6 +70,7 @@ func schemes() map[string]scheme {
 		"falcon_mamba":     mamba(),
 		"mamba2":           mamba(),
 		"jamba":            jamba(),
+		"jetmoe":           jetMoE(),
 		"lfm2":             lfm2(),
 		"bamba":            bamba(),
 		"falcon_h1":        falconH1(),

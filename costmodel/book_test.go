@@ -23,6 +23,7 @@ import (
 func bookMixers() []arch.Mixer {
 	return []arch.Mixer{
 		arch.Attention{Heads: 12, KVHeads: 4, HeadDim: 10, RotaryDim: 6},
+		arch.MoA{Experts: 6, TopK: 2, KVHeads: 4, HeadDim: 10, RotaryDim: 6, Bias: true},
 		arch.MLA{Heads: 4, QRank: 14, KVRank: 18, NopeDim: 6, RopeDim: 4, ValueDim: 9},
 		arch.MLA{Heads: 4, QRank: 14, KVRank: 18, NopeDim: 6, RopeDim: 4, ValueDim: 9, IndexTopK: 11, IndexHeads: 2, IndexDim: 8},
 		arch.Mamba1{DInner: 44, DState: 3, DConv: 4, DtRank: 5, ConvBias: true},
@@ -49,6 +50,7 @@ func bookNetworks() []arch.FFN {
 		arch.MLP{Inner: 22, Act: arch.GELU},
 		arch.MoE{Experts: 6, TopK: 2, Inner: 14, Gated: true},
 		arch.MLPMoE{Inner: 22, Experts: 6, TopK: 2, ExpertInner: 14},
+		arch.ShortcutMoE{Inner: 22, Experts: 6, Zero: 3, TopK: 2, ExpertInner: 14},
 	}
 }
 
@@ -165,6 +167,9 @@ func bookModel(x arch.Mixer, f arch.FFN) *arch.Model {
 	m := &arch.Model{Name: "book", Width: 32, Vocab: 51, Layers: []arch.Layer{{Mixer: x, FFN: f}}}
 	if _, ok := x.(arch.MemoryReader); ok {
 		m.Layers = []arch.Layer{{Mixer: arch.Mamba1{DInner: 44, DState: 3, DConv: 4, DtRank: 5}}, {Mixer: x, FFN: f}}
+	}
+	if l := len(m.Layers) - 1; m.Layers[l].Deferred() {
+		m.Layers = append(m.Layers, arch.Layer{FFN: arch.MLP{Inner: 4}})
 	}
 	return m
 }

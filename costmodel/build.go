@@ -126,6 +126,7 @@ func build(m *arch.Model, o Options, f inForce, hw *hardware.Profile, prefill, g
 		b.part = InFFN
 		b.last = b.last || owner
 		b.once(b.ffnBlock(l, b.last), func() { b.ffnOps(l) })
+		b.deferred(i)
 		b.once(b.aroundBlock(m.LayerInput, l), func() { b.layerTail(l) })
 	}
 	b.layer, b.part, b.last, b.storage = -1, InEnds, true, nil
@@ -458,6 +459,7 @@ var partCosts = costsByType(
 	priced((*builder).kda),
 	priced((*builder).rglru),
 	priced((*builder).sharedBlock),
+	priced((*builder).mixtureOfHeads),
 	priced((*builder).mlstm),
 	priced((*builder).rwkv4),
 	priced((*builder).rwkv5),
@@ -468,6 +470,7 @@ var partCosts = costsByType(
 	priced((*builder).mlp),
 	priced((*builder).moe),
 	priced((*builder).mlpMoE),
+	priced((*builder).shortcutMoE),
 )
 
 type partCost struct {

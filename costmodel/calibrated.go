@@ -220,7 +220,7 @@ const ssdChunk = 256
 // experts is the grouped product of r rows.
 func (k *kernel) experts(p *kerneltime.Profile, r float64) kerneltime.Estimate {
 	s := &k.op.Shape
-	hits, picks := s.hits(r), r*float64(s.TopK)
+	hits, picks := s.hits(r), r*float64(s.TopK*s.Experts)/float64(s.Experts+s.Zero)
 	g := k.gemm
 	if s.Ranks > 0 { // this device's share of the experts hit and of the rows routed to them
 		picks *= float64(s.Groups) * s.Skew

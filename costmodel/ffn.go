@@ -42,49 +42,104 @@ func (b *builder) mlp(m arch.MLP) {
 
 // moe prices a mixture of experts: the weights of the experts hit, the arithmetic of
 // top_k experts a row.
-func (b *builder) moe(m arch.MoE) {
+func (b *builder) moe(m arch.MoE) { b.mixture(m, "") }
+
+// mixture is moe of weights whose names begin with under.
+func (b *builder) mixture(m arch.MoE, under string) {
 	in, r, w := b.expertSplit(m, m.Inner), b.r(), b.m.Width
 	k, u := m.TopK, arch.UpRows(in, m.Gated)
-	b.linear("moe.router", "router", w, m.Experts, r, linearOpts{bias: m.RouterBias, use: keptMap})
-	b.elementwise("moe.route", Routing, 0, float64(m.Experts), float64(2*k), float64(2*m.Experts), r)
+	scores := float64(m.Scores())
+	b.linear("moe.router", under+"router", w, m.Scores(), r, linearOpts{bias: m.RouterBias, use: keptMap})
+	b.elementwise("moe.route", Routing, 0, scores, float64(2*k), 2*scores, r)
 	at := w
 	if m.Latent > 0 {
 		at = m.Latent
-		b.linear("moe.latent_down", "latent_down", w, at, r, linearOpts{})
+		b.linear("moe.latent_down", under+"latent_down", w, at, r, linearOpts{})
 	}
 	b.exchange("moe.dispatch", m, at, r)
 	joined := float64(k * at) // every expert's output is added up; the scaling by its share is counted where the model does it
-	up := b.expert("moe.up", "up", m, at, u, r, 0)
+	up := b.expert("moe.up", under+"up", m, at, u, r, 0)
 	if m.Routing.ScaleInput {
-		up.FLOPs[r] += joined
+		up.FLOPs[r] += joined * float64(m.Experts) / scores
 	} else {
 		joined *= 2
 	}
-	b.ofRank(b.activation("moe.act", in, k, m.Gated, m.Act, r))
-	b.expert("moe.down", "down", m, in, at, r, joined)
+	b.ofRank(b.picked(m, b.activation("moe.act", in, k, m.Gated, m.Act, r)))
+	b.expert("moe.down", under+"down", m, in, at, r, joined)
 	b.exchange("moe.combine", m, at, r)
+	if m.Zero > 0 { // the input, times the shares of those that pass it on
+		b.elementwise("moe.zero", Gate, 0, 2*float64(w), float64(w), 2*float64(w), r)
+	}
 	if m.Latent > 0 { // each rank maps its own part of the sum
-		b.linear("moe.latent_up", "latent_up", at, w, r, linearOpts{residual: true})
+		b.linear("moe.latent_up", under+"latent_up", at, w, r, linearOpts{residual: true})
 	}
 	if m.SharedInner > 0 {
 		s := b.split("shared inner width", m.SharedInner)
-		b.linear("moe.shared_up", "shared_up", w, arch.UpRows(s, m.Gated), r, linearOpts{})
+		b.linear("moe.shared_up", under+"shared_up", w, arch.UpRows(s, m.Gated), r, linearOpts{})
 		b.activation("moe.shared_act", s, 1, m.Gated, m.Act, r)
 		if m.SharedGate {
-			b.linear("moe.shared_gate", "shared_gate", w, 1, r, linearOpts{})
+			b.linear("moe.shared_gate", under+"shared_gate", w, 1, r, linearOpts{})
 		}
-		o := b.linear("moe.shared_down", "shared_down", s, w, r, linearOpts{residual: true})
+		o := b.linear("moe.shared_down", under+"shared_down", s, w, r, linearOpts{residual: true})
 		if m.SharedGate {
 			b.act(o, 1, 0, r)
 			o.FLOPs[r] += float64(w)
 		}
 	}
+	if m.SumBias {
+		b.elementwise("moe.sum_bias", Gate, float64(w), float64(w), float64(w), float64(w), r, under+"sum_bias")
+	}
 	b.allReduce("moe.allreduce", w, r)
 }
 
-// expert is the grouped product of the rows' top_k experts; residual FLOPs scale and add
-// each expert's output into the stream.
+// picked leaves of the arithmetic of a row's top_k experts what falls on those that compute, if
+// all are picked as often.
+func (b *builder) picked(m arch.MoE, o *Op) *Op {
+	if m.Zero == 0 {
+		return o
+	}
+	share := float64(m.Experts) / float64(m.Scores())
+	for i := range o.FLOPs {
+		o.FLOPs[i] *= share
+		o.Bytes[ActRead][i] *= share
+		o.Bytes[ActWrite][i] *= share
+	}
+	o.Shape.Experts, o.Shape.TopK, o.Shape.Zero = m.Experts, m.TopK, m.Zero
+	return o
+}
+
+// shortcutMoE prices a dense network and experts that read the same norm. What the experts make
+// is added behind the next layer (deferred).
+func (b *builder) shortcutMoE(m arch.ShortcutMoE) {
+	b.mixture(m.Mixture(), "experts.")
+	b.mlp(m.Dense())
+}
+
+// deferredKey marks the block of operations that deferred lists.
+type deferredKey struct{}
+
+// deferred adds to the stream behind layer i what the experts of the layer before it made.
+func (b *builder) deferred(i int) {
+	if i == 0 || !b.m.Layers[i-1].Deferred() {
+		return
+	}
+	w := float64(b.m.Width)
+	b.once(block{part: deferredKey{}, last: b.last}, func() { b.elementwise("moe.shortcut", Gate, 0, 2*w, w, w, b.r()) })
+}
+
+// expert is grouped where experts are spread over devices, or are all in one.
 func (b *builder) expert(name, of string, m arch.MoE, in, out, r int, residual float64) *Op {
+	o := b.grouped(name, of, m, in, out, r, residual)
+	if e := &b.experts; e.ranks > 1 {
+		o.Shape.Ranks, o.Shape.Groups, o.Shape.Skew = e.ranks, e.groups, max(b.o.Skew, 1)
+	}
+	b.ofRank(o)
+	return o
+}
+
+// grouped is the grouped product of the rows' top_k experts; residual FLOPs scale and add
+// each expert's output into the stream.
+func (b *builder) grouped(name, of string, m arch.MoE, in, out, r int, residual float64) *Op {
 	i, n, k := float64(in), float64(out), float64(m.TopK)
 	o := b.op(name, ExpertProduct)
 	o.Shape = Shape{In: in, Out: out, Experts: m.Experts, TopK: m.TopK, RowsAreSeqs: r == seqs}
@@ -100,9 +155,5 @@ func (b *builder) expert(name, of string, m arch.MoE, in, out, r int, residual f
 	if residual > 0 {
 		b.act(o, k*n, 0, r)
 	}
-	if e := &b.experts; e.ranks > 1 {
-		o.Shape.Ranks, o.Shape.Groups, o.Shape.Skew = e.ranks, e.groups, max(b.o.Skew, 1)
-	}
-	b.ofRank(o)
-	return o
+	return b.picked(m, o)
 }

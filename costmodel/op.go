@@ -139,6 +139,7 @@ type Shape struct {
 
 	StateDim      int // d_state, k_dim
 	Experts, TopK int
+	Zero          int     // experts beside these that pass their input on
 	Ranks         int     // devices over which the experts are spread; 0 where each has all
 	Groups        int     // … and the groups of devices whose rows they work
 	Skew          float64 // times the mean that the busiest device's experts are picked
@@ -177,6 +178,14 @@ func (w *Work) add(o Work, times float64) {
 	for k := range w.Bytes {
 		w.Bytes[k] += o.Bytes[k] * times
 	}
+}
+
+// expectedHits is the expected number of distinct experts, of few among all, that r rows pick.
+func expectedHits(few, all, topK int, r float64) float64 {
+	if few == all {
+		return ExpectedHits(all, topK, r)
+	}
+	return float64(few) / float64(all) * ExpectedHits(all, topK, r)
 }
 
 // ExpectedHits is the expected number of distinct experts that r rows pick, k of E each,
@@ -229,12 +238,24 @@ func (o *Op) Work(c Call) Work {
 	return o.work(&v)
 }
 
-// WorkWithHits is Work with the number of distinct experts given instead of expected:
-// what an execution that counts its routing is compared with.
-func (o *Op) WorkWithHits(c Call, hits int) Work {
+// WorkWithHits is Work with what a router decided given instead of expected: how many distinct
+// experts were hit, and how many picks of rows fell on experts that compute. It is what an
+// execution that counts its routing is compared with.
+func (o *Op) WorkWithHits(c Call, hits, picks int) Work {
 	v := o.basis(c)
 	v[hit] = float64(hits)
-	return o.work(&v)
+	if o.Shape.Zero == 0 {
+		return o.work(&v)
+	}
+	all := float64(o.Shape.Experts + o.Shape.Zero)
+	r := o.rowBasis()
+	v[r] = float64(picks) * all / float64(o.Shape.TopK*o.Shape.Experts) // rows that would pick as often in the mean
+	w := o.work(&v)
+	w.FLOPs = math.Round(w.FLOPs) // whole numbers, of fractions of rows
+	for k := range w.Bytes {
+		w.Bytes[k] = math.Round(w.Bytes[k])
+	}
+	return w
 }
 
 func (o *Op) work(v *Coef) Work {

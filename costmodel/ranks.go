@@ -204,8 +204,8 @@ func (b *builder) exchange(name string, m arch.MoE, n, r int) {
 	if e.groups == 1 {
 		return
 	}
-	all := float64(m.Experts)
-	row := float64(n) * b.f.act.Bytes() / float64(b.tp) * chanceOfPick(all/max(b.o.Skew, 1), all/float64(e.ranks), m.TopK)
+	all, of := float64(m.Scores()), float64(m.Experts)
+	row := float64(n) * b.f.act.Bytes() / float64(b.tp) * chanceOfPick(all/max(b.o.Skew, 1), of/float64(e.ranks), m.TopK)
 	o := b.op(name, AllToAll)
 	o.Shape = Shape{Out: n, RowsAreSeqs: r == seqs, Ranks: e.ranks}
 	o.Link[r], o.Net[r] = row*float64(e.near-1), row*float64(e.ranks-e.near)
@@ -224,10 +224,10 @@ func chanceOfPick(e, few float64, k int) float64 {
 // rows in each group. Of skewed picks it is as if all were as likely as the busiest device's.
 func (s *Shape) hits(r float64) float64 {
 	if s.Ranks == 0 {
-		return ExpectedHits(s.Experts, s.TopK, r)
+		return expectedHits(s.Experts, s.Experts+s.Zero, s.TopK, r)
 	}
 	e := float64(s.Experts)
-	p := s.Skew * float64(s.TopK) / e
+	p := s.Skew * float64(s.TopK) / float64(s.Experts+s.Zero)
 	if p >= 1 || r <= 0 {
 		return e * min(r, 1)
 	}

@@ -104,6 +104,9 @@ func (b *builder) boundary(i, from int) {
 	if b.feedsLater(i) { // blocks that read the embedding too
 		stream += b.m.Width
 	}
+	if b.m.Layers[i-1].Deferred() { // and what waits for the end of layer i
+		stream += b.m.Width
+	}
 	memories := b.memoriesRead(i, from)
 	o := send("pp.send", func(c *Coef) {
 		c[r] += float64(stream) * act

@@ -195,7 +195,7 @@ func TestBookOfResults(t *testing.T) {
 				kept++
 			}
 			for l := range b.m.Layers {
-				if n := s.Meter.ExpertsHit(l); n > 0 {
+				if n, _ := s.Meter.Routed(l, "moe"); n > 0 {
 					fmt.Fprintf(&counts, "  %d experts hit %d\n", l, n)
 				}
 			}

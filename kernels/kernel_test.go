@@ -280,8 +280,8 @@ func TestRouteByHand(t *testing.T) {
 		t.Errorf("experts %v", rt.expert)
 	}
 	near(t, "shares", rt.share[:3], []float32{6. / 14, 6. / 14, 2. / 14}, 1e-6)
-	if fmt.Sprint(rt.hit()) != "[0 2 3]" || fmt.Sprint(rt.start, rt.rows) != "[0 2 2 4 6] [0 1 0 1 0 1]" {
-		t.Errorf("hit %v, start %v, rows %v", rt.hit(), rt.start, rt.rows)
+	if fmt.Sprint(rt.hit(4)) != "[0 2 3]" || fmt.Sprint(rt.start, rt.rows) != "[0 2 2 4 6] [0 1 0 1 0 1]" {
+		t.Errorf("hit %v, start %v, rows %v", rt.hit(4), rt.start, rt.rows)
 	}
 }
 

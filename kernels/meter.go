@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"strings"
 	"sync"
 	"time"
 )
@@ -47,8 +48,11 @@ type Meter struct {
 
 	records []*Record
 	index   map[opKey]int
-	hits    map[int]int
+	routed  map[opKey]routed
 }
+
+// routed is what a router of a layer decided.
+type routed struct{ hits, picks int }
 
 type opKey struct {
 	layer int
@@ -64,12 +68,16 @@ func (m *Meter) Records() []Record {
 	return out
 }
 
-// ExpertsHit is the number of distinct experts that the mixture of experts of a layer
-// ran, summed over the calls.
-func (m *Meter) ExpertsHit(layer int) int { return m.hits[layer] }
+// Routed is what the router of an operation of a layer decided, summed over the calls: the number
+// of distinct experts that ran, and for how many rows, each as often as it picked one.
+func (m *Meter) Routed(layer int, op string) (hits, picks int) {
+	mixture, _, _ := strings.Cut(op, ".")
+	r := m.routed[opKey{layer, mixture}]
+	return r.hits, r.picks
+}
 
 // Reset forgets everything counted.
-func (m *Meter) Reset() { m.records, m.index, m.hits = nil, nil, nil }
+func (m *Meter) Reset() { m.records, m.index, m.routed = nil, nil, nil }
 
 // tally is where the loops of one operation count: nil counts nothing. A parallel
 // loop gives each worker one of its own and adds them up (runner.split).
@@ -113,7 +121,7 @@ func (m *Meter) measure(layer int, op string, f func(*tally)) {
 		return
 	}
 	if m.index == nil {
-		m.index, m.hits = map[opKey]int{}, map[int]int{}
+		m.index, m.routed = map[opKey]int{}, map[opKey]routed{}
 	}
 	key := opKey{layer, op}
 	i, ok := m.index[key]
@@ -139,8 +147,11 @@ func (m *Meter) measure(layer int, op string, f func(*tally)) {
 	rec.FLOPs += t.FLOPs
 }
 
-func (m *Meter) hit(layer, experts int) {
+// hit counts the experts that a mixture, by the first part of its operations' names, ran.
+func (m *Meter) hit(layer int, mixture string, experts, picks int) {
 	if m != nil {
-		m.hits[layer] += experts
+		k := opKey{layer, mixture}
+		r := m.routed[k]
+		m.routed[k] = routed{r.hits + experts, r.picks + picks}
 	}
 }

@@ -92,6 +92,7 @@ var partKernels = kernelsByType(
 	kernel((*Model).newKDA),
 	kernel((*Model).newRGLRU),
 	kernel((*Model).newSharedBlock),
+	kernel((*Model).newMoA),
 	kernel((*Model).newMLSTM),
 	kernel((*Model).newRWKV4),
 	kernel((*Model).newRWKV5),
@@ -102,6 +103,7 @@ var partKernels = kernelsByType(
 	kernel((*Model).newMLP),
 	kernel((*Model).newMoE),
 	kernel((*Model).newMLPMoE),
+	kernel((*Model).newShortcutMoE),
 )
 
 type partKernel struct {

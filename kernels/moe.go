@@ -15,12 +15,13 @@ type moe struct {
 	up, down             []linear  // by expert
 	sharedUp, sharedDown linear
 	sharedGate           linear
+	sumBias              []float32
 }
 
 func (m *Model) newMoE(f arch.MoE, p string, _ int) *moe {
 	width := m.arch.Width
 	up := arch.UpRows(f.Inner, f.Gated)
-	out := &moe{MoE: f, router: m.linear(p+"router", f.Experts, width)}
+	out := &moe{MoE: f, router: m.linear(p+"router", f.Scores(), width), sumBias: m.weights[p+"sum_bias"]}
 	if f.Routing.Correction {
 		out.correction, out.router.bias = out.router.bias, nil
 	}
@@ -214,10 +215,10 @@ func (rt *routes) gather(experts int) {
 	}
 }
 
-// hit lists the experts that some row picked.
-func (rt *routes) hit() []int {
+// hit lists those of the first n experts that some row picked.
+func (rt *routes) hit(n int) []int {
 	var hit []int
-	for e := range len(rt.start) - 1 {
+	for e := range n {
 		if rt.start[e] < rt.start[e+1] {
 			hit = append(hit, e)
 		}
@@ -232,8 +233,26 @@ func (rt *routes) of(m mat, e int) mat {
 }
 
 func (m *moe) run(c *call, x mat) {
-	if sum, ok := m.routed(c, x, x, c.sum, nil, func() {}); ok && m.SharedInner > 0 {
+	sum, ok := m.routed(c, x, x, c.sum, nil, func() {})
+	if ok && m.SharedInner > 0 {
 		m.shared(c, x, sum)
+	}
+	if ok && m.SumBias {
+		c.op("moe.sum_bias", func(t *tally) { addVector(t, sum, m.sumBias) })
+	}
+}
+
+// addVector adds a vector to every row.
+func addVector(t *tally, x mat, v []float32) {
+	t.read(Weights, len(v))
+	for i := range x.rows {
+		row := x.row(i)
+		t.read(Activations, len(row))
+		for j := range row {
+			row[j] += v[j]
+		}
+		t.flops(len(row))
+		t.write(Activations, len(row))
 	}
 }
 
@@ -242,7 +261,7 @@ func (m *moe) run(c *call, x mat) {
 // returns the sum, and whether the call goes on.
 func (m *moe) routed(c *call, routing, x mat, sum func() mat, scale []float32, between func()) (mat, bool) {
 	r := c.r
-	logits := c.mat(x.rows, m.Experts)
+	logits := c.mat(x.rows, m.Scores())
 	c.op("moe.router", func(t *tally) {
 		r.linear(t, m.router, routing, logits, epilogue{})
 		// A correction of the scores is read and counted here, where another router's bias is.
@@ -271,12 +290,13 @@ func (m *moe) routed(c *call, routing, x mat, sum func() mat, scale []float32, b
 			c.op("moe.latent_up", func(t *tally) { r.linear(t, m.latentUp, into, result, epilogue{add: true}) })
 		}()
 	}
-	hit := rt.hit()
-	c.s.Meter.hit(c.layer, len(hit))
-	picked := c.mat(x.rows*m.TopK, x.cols)
-	up := c.mat(x.rows*m.TopK, m.up[0].out)
+	hit := rt.hit(m.Experts)
+	picks := int(rt.start[m.Experts]) // of experts that compute
+	c.s.Meter.hit(c.layer, "moe", len(hit), picks)
+	picked := c.mat(picks, x.cols)
+	up := c.mat(picks, m.up[0].out)
 	c.op("moe.up", func(t *tally) {
-		for i, row := range rt.rows {
+		for i, row := range rt.rows[:picks] {
 			to := picked.row(i)
 			copy(to, x.row(int(row)))
 			if m.Routing.ScaleInput {
@@ -290,7 +310,7 @@ func (m *moe) routed(c *call, routing, x mat, sum func() mat, scale []float32, b
 			r.linear(t, m.up[e], rt.of(picked, e), rt.of(up, e), epilogue{})
 		}
 	})
-	y := c.mat(x.rows*m.TopK, m.Inner)
+	y := c.mat(picks, m.Inner)
 	c.op("moe.act", func(t *tally) { activate(r, t, up, y, m.Act, m.Gated) })
 	c.op("moe.down", func(t *tally) {
 		for _, e := range hit {
@@ -302,7 +322,29 @@ func (m *moe) routed(c *call, routing, x mat, sum func() mat, scale []float32, b
 			r.linear(t, m.down[e], rt.of(y, e), into, out)
 		}
 	})
+	if m.Zero > 0 {
+		c.op("moe.zero", func(t *tally) { rt.passOn(t, m.Experts, x, into) })
+	}
 	return result, true
+}
+
+// passOn adds to each row of sum the row of x times its shares of experts from the given one on.
+func (rt *routes) passOn(t *tally, from int, x, sum mat) {
+	for i := range x.rows {
+		var share float32
+		for j := i * rt.k; j < (i+1)*rt.k; j++ {
+			if int(rt.expert[j]) >= from {
+				share += rt.share[j]
+			}
+		}
+		in, to := x.row(i), sum.row(i)
+		t.read(Activations, len(in)+len(to))
+		for j, v := range in {
+			to[j] += share * v
+		}
+		t.flops(2 * len(to))
+		t.write(Activations, len(to))
+	}
 }
 
 // scale multiplies the shares of each expert by a factor of its own.

@@ -134,6 +134,7 @@ type call struct {
 	inputs       mat             // the embeddings that layers have of their own, side by side
 	first        mat             // the stream as the first layer read it, where a shared block reads it too
 	picks        map[int][][]int // by layer, what its indexer picked for each query
+	later        mat             // what experts made for the end of the next layer
 }
 
 // op runs and counts one operation of the current layer.
@@ -247,6 +248,8 @@ func (c *call) runLayer(l *layer) {
 	if c.skip && c.layer == c.s.model.skipFrom && c.x.rows > c.s.batch {
 		c.x = c.x.last(c.T)
 	}
+	due := c.later
+	c.later = mat{}
 	l.altUp.before(c)
 	before, beforeFFN := l.block.Before()
 	var shared mat // the FFN's input where it does not wait for the mixer
@@ -285,6 +288,7 @@ func (c *call) runLayer(l *layer) {
 		l.ffn.run(c, x)
 		done()
 	}
+	c.addDeferred(due)
 	l.input.run(c, l.altUp.after(c), func(t *tally, y mat) { c.addToStreams(t, &l.input.norm, y) })
 	c.scaleStream(l.scale)
 }

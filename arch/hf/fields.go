@@ -40,7 +40,7 @@ func harmlessFields(modelType string) map[string]bool {
 			scale_attn_by_inverse_layer_idx reorder_and_upcast_attn attention_softmax_in_fp32
 			scale_attention_softmax_in_fp32 use_associative_scan use_mamba_kernels
 			residual_dropout layerdrop use_mrope max_sequence_length
-			aux_loss_alpha seq_aux ep_size topk_method`,
+			aux_loss_alpha aux_loss_coef seq_aux ep_size topk_method`,
 		"phi3":       `interpolate_factor full_attn_mod`,
 		"phi4flash":  `full_attn_mod interpolate_factor rope_theta partial_rotary_factor`,
 		"llama":      `rope_interleaved`,

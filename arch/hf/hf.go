@@ -50,6 +50,7 @@ func importers() map[string]func(*config) *arch.Model {
 		"minicpm3":         importMiniCPM3,
 		"glm4_moe_lite":    importGLM4MoELite,
 		"youtu":            importYoutu,
+		"longcat_flash":    importLongcat,
 		"lfm2":             importLFM2,
 		"lfm2_moe":         importLFM2MoE,
 		"mistral":          importMistral,
@@ -73,6 +74,7 @@ func importers() map[string]func(*config) *arch.Model {
 		"falcon_mamba":     importFalconMamba,
 		"nemotron_h":       importNemotronH,
 		"jamba":            importJamba,
+		"jetmoe":           importJetMoE,
 		"bamba":            importBamba,
 		"granitemoehybrid": importGraniteHybrid,
 		"falcon_h1":        importFalconH1,
@@ -149,10 +151,8 @@ func ModelTypes() []string {
 // modelled.
 func Refused() map[string]string {
 	return map[string]string{
-		"deepseek_v4":   "its caches are compressed along the sequence",
-		"jetmoe":        "the heads of its attention are experts that a router picks",
-		"longcat_flash": "its mixture of experts stands across two attention layers, and some experts pass their input on",
-		"kimi_k3":       "its residual stream attends to blocks of layers, and its latent attention has a gate",
+		"deepseek_v4": "its caches are compressed along the sequence",
+		"kimi_k3":     "its residual stream attends to blocks of layers, and its latent attention has a gate",
 	}
 }
 

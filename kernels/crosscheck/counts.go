@@ -184,7 +184,8 @@ func compare(ops []costmodel.Op, call costmodel.Call, m *kernels.Meter) (n int, 
 	var order []opKey
 	for i := range ops {
 		o := &ops[i]
-		w := o.WorkWithHits(call, m.ExpertsHit(o.Layer))
+		hits, picks := m.Routed(o.Layer, o.Name)
+		w := o.WorkWithHits(call, hits, picks)
 		k := opKey{o.Layer, o.Name}
 		if p, ok := predicted[k]; ok { // parallel mixers of one kind
 			p.FLOPs += w.FLOPs

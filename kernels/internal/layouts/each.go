@@ -61,7 +61,11 @@ func Each() ([]*arch.Model, error) {
 				name += " with every flag turned over"
 			}
 			f := arch.EditFFNFields(k.Blank, func(fields []arch.Field) { fill(fields, width, flags) })
-			if err := add(name, arch.Layer{FFN: f}); err != nil {
+			layers := []arch.Layer{{FFN: f}}
+			if layers[0].Deferred() {
+				layers = append(layers, arch.Layer{FFN: arch.MLP{Inner: 4, Gated: true}})
+			}
+			if err := add(name, layers...); err != nil {
 				return nil, err
 			}
 		}

@@ -131,6 +131,14 @@ func Random(n Draw) *arch.Model {
 		}
 		return a
 	}
+	heads := func() arch.Mixer {
+		e := n("experts", 1, 5)
+		a := arch.MoA{Experts: e, TopK: n("top_k", 1, e), KVHeads: n("kv", 1, 3), HeadDim: 2 * n("hd/2", 1, 5), Bias: yes("bias")}
+		if yes("rope") {
+			a.RotaryDim, a.RotaryBase = a.HeadDim, 10000
+		}
+		return a
+	}
 	gmu := func(i int) arch.Mixer {
 		type src struct {
 			layer int
@@ -197,9 +205,17 @@ func Random(n Draw) *arch.Model {
 		}
 		return b
 	}
-	ffn := func() arch.FFN {
+	ffn := func(last bool) arch.FFN {
 		act := arch.Activation(n("act", 0, 4))
-		switch n("ffn", 0, 4) {
+		switch n("ffn", 0, 5) {
+		case 5:
+			if last {
+				return nil
+			}
+			e, zero := n("experts", 1, 6), n("zero experts", 0, 4)
+			f := arch.ShortcutMoE{Inner: n("inner", 1, 20), Experts: e, Zero: zero, TopK: n("top_k", 1, e+zero), ExpertInner: n("expert_inner", 1, 20), Act: act}
+			f.Routing.Correction = yes("correction")
+			return f
 		case 0:
 			return nil
 		case 4:
@@ -211,7 +227,10 @@ func Random(n Draw) *arch.Model {
 				Experts: e, TopK: n("top_k", 1, e), Inner: n("inner", 1, 20), Gated: yes("gated"), Act: act, Bias: yes("bias"), RouterBias: yes("router_bias"),
 			}
 			f.Routing.ScaleInput = yes("scale_input")
-			if yes("latent") {
+			f.SumBias = yes("sum_bias")
+			if rarely("zero experts") {
+				f.Zero = n("zero experts", 1, 4)
+			} else if yes("latent") {
 				f.Latent = n("latent width", 1, 20)
 			}
 			if yes("shared") {
@@ -242,7 +261,9 @@ func Random(n Draw) *arch.Model {
 				mx = cross(i)
 			}
 		} else {
-			switch n("mixer", 0, 9) {
+			switch n("mixer", 0, 10) {
+			case 10:
+				mx = heads()
 			case 9:
 				mx = arch.Parallel{Mixers: []arch.Mixer{shared(i), recurrent()}}
 			case 8:
@@ -269,7 +290,7 @@ func Random(n Draw) *arch.Model {
 				mx = attention(i)
 			}
 		}
-		l := arch.Layer{Mixer: mx, FFN: ffn(), Block: block}
+		l := arch.Layer{Mixer: mx, FFN: ffn(i == layers+tail-1), Block: block}
 		if l.Mixer == nil && l.FFN == nil {
 			l.FFN = arch.MLP{Inner: 8, Gated: true}
 		}
