@@ -24,7 +24,7 @@ func weightBytes(t *testing.T, m *arch.Model, prefill bool) (sum float64) {
 	for i := range ops {
 		o := &ops[i]
 		call := costmodel.Call{Batch: 1, New: 1}
-		bytes := o.WorkWithHits(call, o.Shape.Experts).Bytes[costmodel.Weights]
+		bytes := o.WorkWithHits(call, o.Shape.Experts, 0).Bytes[costmodel.Weights]
 		if bytes > 0 && o.Shape.Table == 0 && o.Reads == (costmodel.Named{}) {
 			t.Errorf("%s of layer %d reads %g bytes of weights that it does not name", o.Name, o.Layer, bytes)
 		}
