@@ -3,8 +3,6 @@ package checkpoint
 import (
 	"fmt"
 	"math"
-
-	"github.com/OWNER/ridgeline/arch"
 )
 
 // longcat keeps two of our layers in one of its own: two of each attention, dense network and
@@ -48,7 +46,7 @@ func longcat() scheme {
 	}{"up": {"experts.gate_up_proj", []string{"gate_proj", "up_proj"}}, "down": {"experts.down_proj", []string{"down_proj"}}} {
 		apart := entry{named: func(p place) []string {
 			var out []string
-			for i := range p.ffn.(arch.ShortcutMoE).Experts {
+			for i := range p.ffn.Routed() {
 				for _, m := range e.modules {
 					out = append(out, fmt.Sprintf("/model.layers.%d.mlp.experts.%d.%s.weight", p.layer/2, i, m))
 				}
@@ -63,20 +61,17 @@ func longcat() scheme {
 // computing are the experts of a stack that compute: the class of Transformers stacks matrices
 // for those that pass their input on too, and never reads them.
 func computing(p place) joiner {
-	experts := p.ffn.(arch.ShortcutMoE).Experts
+	experts := p.ffn.Routed()
 	return func(parts []Tensor) []float32 {
 		t := parts[0]
 		return t.Data[:len(t.Data)/t.Shape[0]*experts]
 	}
 }
 
-// latentScale folds the factor of queries and of latents, √(width/rank), into the norm behind
-// which it stands.
+// latentScale multiplies the factor of queries and of latents, √(width/rank), into the weight of
+// the norm before it, which has as many elements as the rank.
 func latentScale(p place) joiner {
-	a := p.mixer.(arch.MLA)
-	rank := a.KVRank
-	if p.name == "q_norm" {
-		rank = a.QRank
+	return func(parts []Tensor) []float32 {
+		return times(math.Sqrt(float64(p.m.Width) / float64(len(parts[0].Data))))(parts)
 	}
-	return times(math.Sqrt(float64(p.m.Width) / float64(rank)))
 }
