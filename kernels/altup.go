@@ -6,14 +6,14 @@ import (
 	"github.com/OWNER/ridgeline/arch"
 )
 
-// streams are the residual streams of a model that keeps several (arch.AltUp), during a call.
+// streams holds the residual streams of a model that has several (arch.AltUp), during a call.
 type streams struct {
 	arch.AltUp
 	s []mat
 }
 
-// altUpEnds are the maps between the one stream of embedding and head and the several between
-// them, each a part of one matrix.
+// altUpEnds holds the maps between the one stream of embedding and head and the several streams
+// of the layers; each map is a part of one matrix.
 type altUpEnds struct {
 	arch.AltUp
 	in, out linear
@@ -25,7 +25,7 @@ func (m *Model) newAltUpEnds() altUpEnds {
 	return altUpEnds{AltUp: a, in: m.linear("altup_in", others, w), out: m.linear("altup_out", others, w)}
 }
 
-// split makes the streams of the token's embedding.
+// split makes the streams from the token's embedding.
 func (e *altUpEnds) split(c *call) {
 	if !e.There() {
 		return
@@ -33,7 +33,8 @@ func (e *altUpEnds) split(c *call) {
 	rows, w := c.x.rows, c.x.cols
 	others := newMat(make([]float32, rows*e.in.out), rows, e.in.out)
 	c.op("altup.in", func(t *tally) { c.r.linear(t, e.in, c.x, others, epilogue{}) })
-	// The embedding stays where it was written and is the first stream: no bytes more.
+	// The embedding stays where it was written and is the first stream, so no further bytes are
+	// moved.
 	c.streams = streams{e.AltUp, []mat{newMat(append([]float32(nil), c.x.data[:rows*w]...), rows, w)}}
 	for i := range e.Streams - 1 {
 		c.streams.s = append(c.streams.s, others.part(i*w, w))
@@ -49,7 +50,7 @@ func (e *altUpEnds) split(c *call) {
 	})
 }
 
-// join makes one stream of the last rows of all.
+// join makes one stream from the last rows of all streams.
 func (e *altUpEnds) join(c *call, x mat) mat {
 	if !e.There() {
 		return x
@@ -87,7 +88,7 @@ func (e *altUpEnds) join(c *call, x mat) mat {
 	return sum
 }
 
-// magnitude is the root of a row's mean square.
+// magnitude returns the square root of a row's mean square.
 func (t *tally) magnitude(x []float32) float64 {
 	t.read(Activations, len(x))
 	_, sq := moments(x, 0)
@@ -95,7 +96,7 @@ func (t *tally) magnitude(x []float32) float64 {
 	return math.Sqrt(float64(sq) / float64(len(x)))
 }
 
-// bringTo scales a row to a magnitude; one that is near zero is not brought up to it.
+// bringTo scales a row to a magnitude; a row near zero is scaled less.
 func (t *tally) bringTo(want float64, x []float32) {
 	t.read(Activations, len(x))
 	_, sq := moments(x, 0)
@@ -106,7 +107,7 @@ func (t *tally) bringTo(want float64, x []float32) {
 	t.flops(3 * len(x))
 }
 
-// cut goes on with the last position of each sequence alone, where the layer does.
+// cut keeps only the last position of each sequence, where the layer continues with that alone.
 func (s *streams) cut(rows int) {
 	for i, m := range s.s {
 		if m.rows > rows {
@@ -115,12 +116,12 @@ func (s *streams) cut(rows int) {
 	}
 }
 
-// altUp is what a layer does around its mixer and its FFN in a model of several streams.
+// altUp is what a layer of a model with several streams does before and after its mixer and FFN.
 type altUp struct {
 	arch.AltUp
 	norm                     *norm
 	router, predict, correct linear
-	scale                    []float32 // nil without
+	scale                    []float32 // nil where there is none
 }
 
 func (m *Model) newAltUp(prefix string) altUp {
@@ -133,7 +134,7 @@ func (m *Model) newAltUp(prefix string) altUp {
 	}
 }
 
-// coefficients are those that the router makes of x.
+// coefficients computes the coefficients that the router makes from x.
 func (a *altUp) coefficients(c *call, name string, l linear, x mat) mat {
 	normed, routed, out := c.mat(x.rows, x.cols), c.mat(x.rows, a.Streams), c.mat(x.rows, l.out)
 	c.op("altup.norm", func(t *tally) { a.norm.rows(c.r, t, x, normed) })
@@ -153,7 +154,7 @@ func (a *altUp) coefficients(c *call, name string, l linear, x mat) mat {
 	return out
 }
 
-// before predicts all streams and leaves the active one to the layer.
+// before predicts all streams and gives the active one to the layer.
 func (a *altUp) before(c *call) {
 	if !a.There() {
 		return
@@ -181,14 +182,15 @@ func (a *altUp) before(c *call) {
 			}
 			t.flops(2 * n * n * w)
 			t.write(Activations, n*w)
-			// What was predicted stays where it was written and the stream moves on.
+			// The predicted values stay where they were written, and the layer's stream takes
+			// their place.
 			copy(c.x.row(i), s.s[a.Active].row(i))
 		}
 	})
 }
 
-// after corrects all streams by what the layer did to its own, and returns what the layer's own
-// embedding reads.
+// after corrects all streams by what the layer did to its own stream, and returns what the
+// layer's own embedding reads.
 func (a *altUp) after(c *call) mat {
 	if !a.There() {
 		return c.x
@@ -234,7 +236,7 @@ func (a *altUp) after(c *call) mat {
 	return scaled
 }
 
-// addToStreams adds what the layer's own embedding makes to every stream but the first.
+// addToStreams adds the output of the layer's own embedding to every stream except the first.
 func (c *call) addToStreams(t *tally, n *norm, y mat) {
 	s := c.streams.s
 	if len(s) == 0 {
@@ -270,12 +272,12 @@ func (m *Model) newLaurel(prefix string) laurel {
 	return laurel{m.linear(prefix+"laurel.left", r, w), m.linear(prefix+"laurel.right", w, r), m.norm(prefix + "laurel.norm")}
 }
 
-// run adds the branch of x, what the mixer read, to the stream behind the mixer.
+// run adds the branch's output for x, which the mixer read, to the stream after the mixer.
 func (l *laurel) run(c *call, x mat) {
 	if l.left.out == 0 {
 		return
 	}
-	if x.rows > c.x.rows { // the mixer went on with the last position alone
+	if x.rows > c.x.rows { // the mixer continued with the last position alone
 		x = x.last(x.rows / c.x.rows)
 	}
 	low, y := c.mat(x.rows, l.left.out), c.mat(x.rows, x.cols)

@@ -10,14 +10,15 @@ import (
 // attention is softmax attention: full, windowed, cross, grouped, differential.
 type attention struct {
 	arch.Attention
-	// qkv rows: q, then the output gate if there is one, then k, then v.
+	// The rows of qkv are those of q, then of the output gate if there is one, then of k, then of
+	// v.
 	qkv, out     linear
 	qNorm, kNorm *norm
 	innerNorm    *norm
-	slopes       []float64 // ALiBi's, by head
+	slopes       []float64 // ALiBi's slopes, by head
 	sinks        []float32
-	eps          float32 // of norms without weights
-	lambda       float32 // differential: λ of the layer
+	eps          float32 // ε of norms that have no weights
+	lambda       float32 // for differential attention: λ of the layer
 	lambdaInit   float32
 	diffNorm     norm
 	passes       []pass
@@ -56,12 +57,12 @@ func (m *Model) newAttention(mx arch.Attention, p string, layer int) *attention 
 	if mx.Differential {
 		init := lambdaInit(layer)
 		out.lambda, out.lambdaInit = float32(diffLambda(w[p+"lambda"], init)), float32(init)
-		out.diffNorm = *m.bare(p + "diff_norm") // without weights where it is bare
+		out.diffNorm = *m.bare(p + "diff_norm") // a bare norm has no weights
 	}
 	return out
 }
 
-// newState makes a cache, or takes that of the layer whose cache is read.
+// newState makes a cache, or takes the cache of the layer whose cache this one reads.
 func (m *attention) newState(s *Session) mixerState {
 	if src, ok := m.KVSource.Layer(); ok {
 		for _, st := range s.layers[src].mixers {
@@ -74,11 +75,11 @@ func (m *attention) newState(s *Session) mixerState {
 	return mixerState{cache: newCache(s.batch, m.KVHeads, m.HeadDim, m.Values(), m.Window, s.maxContext), owned: true}
 }
 
-// pass is one sweep over the keys and values of some kv heads for some query heads.
+// pass is one pass over the keys and values of some kv heads for some query heads.
 type pass struct {
 	keys   []passKeys
 	values []passValues
-	heads  []int // all query heads of the pass, in the order of keys
+	heads  []int // all query heads of the pass, in the order of their keys
 }
 
 type passKeys struct {
@@ -88,17 +89,17 @@ type passKeys struct {
 
 type passValues struct {
 	kv     int
-	offset int // where in a head's output its product goes
+	offset int // where its result begins in a head's output
 }
 
-// attentionPasses plans which cache rows are swept for which heads.
+// attentionPasses plans which rows of the cache are read in which pass for which heads.
 //
-//	plain         per kv head: its K and V for its group of heads
-//	differential  per pair of kv heads: both K for the even and odd heads of the group
-//	              and both V side by side, in one sweep (fused) or in one for each
+//	plain         for each kv head: its K and V for its group of heads
+//	differential  for each pair of kv heads: both K for the even and odd heads of the group
+//	              and both V side by side, in one pass (fused) or in one for each
 //	              pair of a K and a V (four passes)
 //
-// With perHead each query head (pair) sweeps for itself.
+// With perHead, each query head (or pair of them) has a pass of its own.
 func attentionPasses(heads, kv int, differential, fourPass, perHead bool) []pass {
 	var out []pass
 	sub := func(heads []int, size int) [][]int {
@@ -120,7 +121,7 @@ func attentionPasses(heads, kv int, differential, fourPass, perHead bool) []pass
 		}
 		return out
 	}
-	group := heads / kv // query pairs of a kv pair
+	group := heads / kv // query pairs for each kv pair
 	for p := range kv / 2 {
 		for _, hs := range sub(span(2*p*group, 2*group), 2) {
 			even, odd := every2(hs, 0), every2(hs, 1)
@@ -208,7 +209,7 @@ func (m *attention) run(c *call, x mat) {
 	c.residual("attn.out", m.out, m.heads(c, q.part(0, queries), k, v, gate))
 }
 
-// heads runs what stands between the map to queries, keys and values and the map out.
+// heads computes what is between the map to queries, keys and values and the output map.
 func (m *attention) heads(c *call, q, k, v, gate mat) mat {
 	r, s, inner := c.r, c.s, m.Inner()
 	if m.ValueNorm && !m.Cross() {
@@ -265,8 +266,8 @@ func (m *attention) heads(c *call, q, k, v, gate mat) mat {
 	return o
 }
 
-// temper scales the queries of each position (arch.AttentionNumerics.Temperature): a factor of
-// the scores, which costs nothing more than the one they have.
+// temper scales the queries of each position (arch.AttentionNumerics.Temperature). The factor is
+// one of the scores, so it costs nothing beyond the factor they already have.
 func (m *attention) temper(q mat, from, T int) {
 	n := &m.Numerics
 	if n.Temperature == 0 || n.TemperatureFloor <= 0 {
@@ -285,9 +286,9 @@ func (m *attention) temper(q mat, from, T int) {
 	}
 }
 
-// alibiSlopes are the slopes of ALiBi by head: 2^(−max·i/n), i from 1, for n heads, a power of
-// two. Where it is none, the heads past the largest power of two below take every other slope
-// of twice as many.
+// alibiSlopes returns the slopes of ALiBi by head: 2^(−max·i/n), i from 1, for n heads, where n
+// is a power of two. Where it is not, the heads beyond the next smaller power of two get every
+// other slope of twice as many heads.
 func alibiSlopes(heads int, n arch.AttentionNumerics) []float64 {
 	most, factor := n.AlibiMax, n.AlibiScale
 	if most == 0 {
@@ -311,8 +312,8 @@ func alibiSlopes(heads int, n arch.AttentionNumerics) []float64 {
 	return slopes
 }
 
-// keysValues cuts the map to keys and values. Values that are keys have a place of their own,
-// which their norm fills.
+// keysValues divides the output of a map into keys and values. Where values are the same as keys,
+// they get a place of their own, which their norm fills.
 func (m *attention) keysValues(c *call, kv mat) (k, v mat) {
 	keys, values := m.KVHeads*m.HeadDim, m.KVHeads*m.Values()
 	if m.KeysAsValues {
@@ -321,7 +322,7 @@ func (m *attention) keysValues(c *call, kv mat) (k, v mat) {
 	return kv.part(0, keys), kv.part(keys, values)
 }
 
-// bareNorm sets dst to the heads of x, each over the root of its mean square.
+// bareNorm sets dst to the heads of x, each divided by the square root of its mean square.
 func bareNorm(t *tally, x, dst mat, dim int, eps float32) {
 	for i := range x.rows {
 		from, to := x.row(i), dst.row(i)
@@ -339,7 +340,7 @@ func bareNorm(t *tally, x, dst mat, dim int, eps float32) {
 	}
 }
 
-// core runs the attention itself and, where it is differential, joins the maps.
+// core runs the attention itself and, where attention is differential, joins the two maps.
 func (m *attention) core(c *call, q mat, cache *kvCache, n, nq int) mat {
 	r := c.r
 	width := 1
@@ -376,8 +377,8 @@ func (m *attention) core(c *call, q mat, cache *kvCache, n, nq int) mat {
 	return o
 }
 
-// combine joins the two maps of each pair: RMSNorm(a1 − λ·a2)·(1−λ_init), the norm with weights
-// or without.
+// combine joins the two maps of each pair: RMSNorm(a1 − λ·a2)·(1−λ_init), where the norm may have
+// weights.
 func (m *attention) combine(r *runner, t *tally, maps, o mat) {
 	t.read(Weights, len(m.diffNorm.w))
 	pair := 2 * m.HeadDim
@@ -408,8 +409,8 @@ func (m *attention) combine(r *runner, t *tally, maps, o mat) {
 	})
 }
 
-// headNorm normalises each head of the rows of x into dst, which may be x. Weights longer than a
-// head are those of all heads, one behind the other.
+// headNorm normalises each head of the rows of x into dst, which may be x. Weights longer than
+// one head are those of all heads in order.
 func headNorm(r *runner, t *tally, x, dst mat, n *norm, dim int) {
 	t.read(Weights, len(n.w)+len(n.b))
 	count, rows := pieces(x.rows, 8*x.cols, 1)

@@ -2,9 +2,9 @@ package kernels
 
 import "math"
 
-// attentionCore is softmax(scale·q·Kᵀ)·V over a cache. Keys are swept in blocks; every
-// query that sees a block uses it while it is in cache, with a running maximum and
-// sum (Milakov & Gimelshein, arXiv:1805.02867), so that a pass streams K and V once
+// attentionCore computes softmax(scale·q·Kᵀ)·V over a cache. Keys are read in blocks. Every query
+// that sees a block uses it while the block is in the processor's cache, and keeps a running
+// maximum and sum (Milakov & Gimelshein, arXiv:1805.02867). So a pass reads K and V once,
 // whatever the number of queries.
 type attentionCore struct {
 	q, out  mat // q: heads·dim a row; out: heads·width·vdim
@@ -13,27 +13,27 @@ type attentionCore struct {
 	sinks   []float32
 	batch   int
 	heads   int
-	dim     int       // of a key
-	vdim    int       // of a value
-	latent  bool      // values are the first vdim elements of their keys
-	width   int       // heads of V side by side: 2 for differential
-	window  int       // 0 is all
-	chunked bool      // window is the length of chunks
-	slopes  []float64 // by head, of what scores lose with each position of distance; nil for none
+	dim     int       // elements of a key
+	vdim    int       // elements of a value
+	latent  bool      // whether values are the first vdim elements of their keys
+	width   int       // how many heads of V are side by side: 2 for differential attention
+	window  int       // 0 for no window
+	chunked bool      // whether window is the length of chunks
+	slopes  []float64 // by head, what scores lose for each position of distance; nil for nothing
 	n       int       // positions in the cache
-	nq      int       // the last nq of them ask
-	scale   float32   // of the scores; 0 is 1/√dim
-	cap     float64   // bound of the scores; 0 is none
+	nq      int       // the last nq of them have queries
+	scale   float32   // factor of the scores; 0 stands for 1/√dim
+	cap     float64   // largest absolute score; 0 for no limit
 
-	// reads counts what a pass reads of some rows of keys and values; nil counts all of
-	// them as read from the cache.
+	// reads counts what a pass reads of some rows of keys and values; with nil all of them count
+	// as read from the cache.
 	reads func(t *tally, p *pass, rows int)
 }
 
 const (
-	coreBlock = 128  // most keys swept at a time
-	coreTile  = 8192 // elements of K, and of V, swept at a time
-	coreChunk = 1024 // keys of one piece of a decode step, joined afterwards
+	coreBlock = 128  // most keys in a block
+	coreTile  = 8192 // most elements of K, and of V, in a block
+	coreChunk = 1024 // keys in one piece of a decode step; pieces are joined afterwards
 )
 
 func (a *attentionCore) run(r *runner, t *tally) {
@@ -72,7 +72,7 @@ func (a *attentionCore) run(r *runner, t *tally) {
 	}
 }
 
-// first is the first position that the query at position p sees.
+// first returns the first position that the query at position p sees.
 func (a *attentionCore) first(p int) int {
 	if a.chunked {
 		return p - p%a.window
@@ -83,8 +83,8 @@ func (a *attentionCore) first(p int) int {
 	return 0
 }
 
-// partial is the running state of the queries of one pass over some of the keys, by
-// query and head: maximum, sum, and Σ exp(s−max)·v.
+// partial is the running state of the queries of one pass over some of the keys, by query and
+// head: the maximum, the sum, and Σ exp(s−max)·v.
 type partial struct {
 	max, sum, o []float32
 	q           []float32 // the queries, scaled
@@ -155,15 +155,15 @@ func (a *attentionCore) sweep(t *tally, b int, p *pass, lo, hi int) *partial {
 	return s
 }
 
-// visit lets query i use rows from to to of a block, whose first row is that many positions from
-// the query's.
+// visit lets query i use the rows from … to−1 of a block. The block's first row is so many
+// positions away from the query's.
 func (a *attentionCore) visit(t *tally, p *pass, s *partial, i int, ks, vs *[2][]float32, scores []float32, from, to, away int, next ahead) {
 	n, heads := to-from, len(p.heads)
 	h0 := 0
 	for j, k := range p.keys {
 		nh := len(k.heads)
 		qs := newMat(s.q[(i*heads+h0)*a.dim:], nh, a.dim)
-		soon := ahead{vs[0]} // while this block of keys is used, fetch what comes next
+		soon := ahead{vs[0]} // fetches what comes next while this block of keys is used
 		if j+1 < len(p.keys) {
 			soon.next = ks[j+1]
 		}
@@ -214,7 +214,7 @@ func (a *attentionCore) visit(t *tally, p *pass, s *partial, i int, ks, vs *[2][
 	}
 }
 
-// store joins the parts of a pass, earliest keys first, and writes its output.
+// store joins the parts of a pass, those of the earliest keys first, and writes the output.
 func (a *attentionCore) store(b int, p *pass, parts []*partial) {
 	heads, wide := len(p.heads), len(p.values)*a.vdim
 	for i := range a.nq {

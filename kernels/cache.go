@@ -1,13 +1,14 @@
 package kernels
 
 // kvCache holds K and V of a layer by sequence and head, [batch][kv][capacity][dim] and
-// [batch][kv][capacity][vdim], so that the keys of one head stream. With a window it is a
-// ring: position p lies in row p mod window. A cache of keys alone has vdim 0.
+// [batch][kv][capacity][vdim], so that the keys of one head follow one another in memory. With a
+// window it is a ring: position p is in row p mod window. A cache of keys without values has vdim
+// 0.
 type kvCache struct {
 	k, v                       []float32
-	batch, kv, dim, vdim, size int // size is the capacity in positions
+	batch, kv, dim, vdim, size int // size is the number of positions that there is room for
 	ring                       bool
-	staged                     bool // this call reads stage, from position base on
+	staged                     bool // whether this call reads stage, which begins at position base
 	stageK, stageV             []float32
 	base, stageRows            int
 }
@@ -22,13 +23,12 @@ func newCache(batch, kv, dim, vdim, window, maxContext int) *kvCache {
 	return c
 }
 
-// newKeys is a cache of one head's keys.
+// newKeys makes a cache of one head's keys.
 func newKeys(batch, dim, maxContext int) *kvCache { return newCache(batch, 1, dim, 0, 0, maxContext) }
 
-// append writes the K and V of T new positions, after n0 earlier ones; rows of k and v
-// are kv heads of dim and vdim. A ring that takes more than one position at a time would
-// overwrite what the first of them still see, so those that this call reads are laid
-// out in a stage of their own beside it.
+// append writes the K and V of T new positions after n0 earlier ones. Rows of k and v are kv
+// heads of dim and vdim elements. In a ring, several new positions would overwrite what the first
+// of them still see. So those that this call reads are put into a separate stage.
 func (c *kvCache) append(t *tally, k, v mat, n0, T int) {
 	c.staged = c.ring && T > 1
 	if c.staged {
@@ -57,7 +57,7 @@ func (c *kvCache) append(t *tally, k, v mat, n0, T int) {
 	}
 }
 
-// at is the row of position p of a head in the cache.
+// at returns the row of a head's position p in the cache.
 func (c *kvCache) at(b, h, p int) int {
 	if c.ring {
 		p %= c.size
@@ -65,7 +65,7 @@ func (c *kvCache) at(b, h, p int) int {
 	return (b*c.kv+h)*c.size + p
 }
 
-// stage makes room for T new positions behind the earlier ones they see.
+// stage makes room for T new positions after the earlier ones that they see.
 func (c *kvCache) stage(n0, T int) {
 	old := min(n0, c.size-1)
 	c.base, c.stageRows = n0-old, old+T
@@ -84,8 +84,8 @@ func (c *kvCache) stage(n0, T int) {
 	}
 }
 
-// rows returns K and V of a head from position p on, up to position hi or as many as
-// lie side by side, and how many they are.
+// rows returns K and V of a head from position p on, up to position hi or as many as follow one
+// another in memory, and how many those are.
 func (c *kvCache) rows(b, h, p, hi int) (k, v []float32, n int) {
 	n = hi - p
 	if c.staged {

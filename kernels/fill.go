@@ -5,10 +5,9 @@ import (
 	"fmt"
 )
 
-// Fill sets the session to n positions without running them: caches and states hold
-// small made-up values. What a step then costs is what it costs after a real prompt of
-// that length; its logits mean nothing. Going back to fewer positions leaves the states
-// as they are.
+// Fill sets the session to n positions without computing them: caches and states get small
+// invented values. A step then costs what it costs after a real prompt of that length, but its
+// logits mean nothing. Where n is smaller than before, states keep their values.
 func (s *Session) Fill(ctx context.Context, n int) error {
 	if n < 0 || n > s.maxContext {
 		return fmt.Errorf("kernels: %d positions are more than the session's %d", n, s.maxContext)
@@ -58,7 +57,7 @@ func pattern(x []float32, seed uint32) {
 	}
 }
 
-// Free lets go of the caches; the session is done.
+// Free releases the memory of the caches. The session cannot be used after that.
 func (s *Session) Free() {
 	s.broken = true
 	s.layers, s.scratch, s.stream = nil, arena{}, nil

@@ -26,7 +26,7 @@ func (m *Model) newGMU(mx arch.GMU, p string, _ int) mixer {
 	return out
 }
 
-// newState is empty: the memory is of the current call.
+// newState returns no state: the memory belongs to the current call.
 func (m *gmu) newState(*Session) mixerState { return mixerState{} }
 
 func (m *sigmoidGMU) newState(*Session) mixerState { return mixerState{} }

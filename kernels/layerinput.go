@@ -13,7 +13,7 @@ import (
 //
 // for the token's embedding e, p elements a layer, the norm over each p.
 type layerInputs struct {
-	width int // p; 0 without
+	width int // p; 0 where there are none
 	table []float32
 	proj  linear
 	norm  *norm
@@ -40,7 +40,7 @@ func (l *layerInputs) run(c *call, tokens [][]int) {
 	proj := newMat(make([]float32, c.x.rows*n), c.x.rows, n)
 	c.op("embed.layers_proj", func(t *tally) { c.r.linear(t, l.proj, c.x, proj, epilogue{}) })
 	f := float32(1 / math.Sqrt(float64(c.x.cols)))
-	for i := range proj.data { // a factor in front of a norm, folded into the map
+	for i := range proj.data { // the factor stands before a norm and is multiplied into the map
 		proj.data[i] *= f
 	}
 	c.op("embed.layers_norm", func(t *tally) { l.join(t, proj, own) })
@@ -83,15 +83,15 @@ func (m *Model) newLayerInput(prefix string) layerInput {
 	}
 }
 
-// run makes act(gate·x) ⊙ own, maps it back to the width of the model, and leaves the rest to
-// add: a norm, and where its result goes.
+// run computes act(gate·x) ⊙ own and maps it back to the width of the model. add does the rest: a
+// norm, and adding the result to the stream.
 func (l *layerInput) run(c *call, x mat, add func(t *tally, y mat)) {
 	p := l.gate.out
 	if p == 0 {
 		return
 	}
 	own := c.inputs.part(c.layer*p, p)
-	if own.rows > x.rows { // the last position of each sequence alone
+	if own.rows > x.rows { // only the last position of each sequence is needed
 		own = own.last(own.rows / x.rows)
 	}
 	gate := c.mat(x.rows, p)
@@ -113,7 +113,7 @@ func (l *layerInput) run(c *call, x mat, add func(t *tally, y mat)) {
 	c.op("layer_input.post_norm", func(t *tally) { add(t, y) })
 }
 
-// scaleStream scales the stream behind a layer.
+// scaleStream scales the stream after a layer.
 func (c *call) scaleStream(scale []float32) {
 	if scale == nil {
 		return

@@ -6,7 +6,7 @@ type linear struct {
 	out, in int
 }
 
-// part is the linear map made of rows [from, to) of W.
+// part returns the linear map with the rows [from, to) of W.
 func (l *linear) part(from, to int) linear {
 	p := linear{w: l.w[from*l.in : to*l.in], out: to - from, in: l.in}
 	if l.bias != nil {
@@ -15,14 +15,14 @@ func (l *linear) part(from, to int) linear {
 	return p
 }
 
-// epilogue says what a linear does with its result instead of storing it.
+// epilogue says what a linear map does with its result other than storing it.
 type epilogue struct {
-	add     bool      // add it to dst (the residual stream) instead of replacing
-	rows    []int32   // row of dst each row goes to; nil is the same row
-	scale   []float32 // factor of each row; nil is none
-	cached  bool      // the rows of x come from a cache
-	keep    mat       // also store it here (a sigmoid GMU's mix)
-	keepAdd bool      // add to keep (a later part of a parallel mixer)
+	add     bool      // whether the result is added to dst (the residual stream)
+	rows    []int32   // the row of dst that each row goes to; nil for the same row
+	scale   []float32 // factor for each row; nil for none
+	cached  bool      // whether the rows of x come from a cache
+	keep    mat       // where the result is stored as well (for a sigmoid GMU)
+	keepAdd bool      // whether it is added to keep (for a later part of a parallel mixer)
 }
 
 const (
@@ -30,10 +30,10 @@ const (
 	linearTile  = 8192 // elements of a block
 )
 
-// linear computes dst = x·Wᵀ + bias on the rows of x.
+// linear computes dst = x·Wᵀ + bias for the rows of x.
 //
-// Each weight row is streamed once: in blocks, all rows of x pass over a block while
-// it is in cache, and the next block is fetched meanwhile.
+// Each row of the weights is read from memory once: while a block of weights is in the
+// processor's cache, all rows of x use it, and the next block is fetched.
 func (r *runner) linear(t *tally, l linear, x, dst mat, ep epilogue) {
 	from := Activations
 	if ep.cached {
@@ -48,8 +48,9 @@ func (r *runner) linear(t *tally, l linear, x, dst mat, ep epilogue) {
 	})
 }
 
-// pieces cuts the weight rows for the cores: pieces large enough that starting one does
-// not show, several a core where there are enough. Results do not depend on the cut.
+// pieces divides the rows of the weights among the cores: into pieces so large that the time to
+// start one does not matter, and several for each core where there are enough. Results do not
+// depend on the division.
 func (l *linear) pieces(cores, rows int) (count, each int) {
 	const least, most = 1 << 15, 1 << 19 // operations of a piece
 	work := l.in * max(rows, 1)

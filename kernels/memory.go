@@ -4,14 +4,14 @@ import (
 	"github.com/OWNER/ridgeline/arch"
 )
 
-// memory is what a layer handed on in the current call.
+// memory is what a layer gave to later layers in the current call.
 type memory struct {
 	buf []float32
 	mat mat
 }
 
-// source is the memory of a kind that this layer hands on, or nil. readAll says that a layer
-// which runs on all rows reads it.
+// source returns the memory of a kind that this layer gives to later ones, or nil. readAll says
+// that a layer which computes all rows reads it.
 func (c *call) source(kind arch.MemoryKind) (m *memory, readAll bool) {
 	key := memoryKey{c.layer, kind}
 	m = c.s.memories[key]
@@ -21,8 +21,8 @@ func (c *call) source(kind arch.MemoryKind) (m *memory, readAll bool) {
 	return m, !c.skip || c.s.model.memories[key] < c.s.model.skipFrom
 }
 
-// handsOn reports whether the current mixer makes the layer's memory. Of mixers that run side
-// by side the first that can does; the output and the network's branch are the whole layer's.
+// handsOn reports whether the current mixer makes the layer's memory. Of parallel mixers, the
+// first that can make it does; the memories output and branch belong to the whole layer.
 func (c *call) handsOn(kind arch.MemoryKind) bool {
 	if kind == arch.OutputMemory || kind == arch.MLPMemory {
 		return true
@@ -35,8 +35,8 @@ func (c *call) handsOn(kind arch.MemoryKind) bool {
 	return false
 }
 
-// remember makes room for a memory of a kind: for all rows (step 1), or for the last row of
-// each sequence alone, every step-th. step is 0 where no GMU reads such a memory.
+// remember makes room for a memory of a kind: for all rows (step 1), or for every step-th row
+// where only the last row of each sequence is needed. step is 0 where no GMU reads such a memory.
 func (c *call) remember(kind arch.MemoryKind, rows, cols int) (to mat, step int) {
 	m, readAll := c.source(kind)
 	if m == nil {
@@ -57,12 +57,13 @@ func (m *memory) sized(rows, cols int) mat {
 	return m.mat
 }
 
-// keep returns a matrix for a tensor. Where a GMU reads the tensor, the matrix is the memory.
+// keep returns a matrix for a tensor. Where a GMU reads the tensor, the matrix is part of the
+// memory.
 func (c *call) keep(kind arch.MemoryKind, rows, cols int) mat {
 	return c.keepWide(kind, rows, cols, cols)
 }
 
-// keepWide is like keep, but only the last columns of the matrix, some of them, are the memory.
+// keepWide does the same as keep for a matrix of which only the last some columns are the memory.
 func (c *call) keepWide(kind arch.MemoryKind, rows, cols, some int) mat {
 	m, _ := c.source(kind)
 	if m == nil {
@@ -73,7 +74,7 @@ func (c *call) keepWide(kind arch.MemoryKind, rows, cols, some int) mat {
 	return all
 }
 
-// memory is the memory of a layer at the rows that the current layer runs on.
+// memory returns the memory of a layer for the rows that the current layer computes.
 func (c *call) memory(from arch.Ref, kind arch.MemoryKind, rows int) mat {
 	s, _ := from.Layer()
 	m := c.s.memories[memoryKey{s, kind}].mat

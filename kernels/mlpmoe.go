@@ -29,8 +29,9 @@ func (m *mlpMoE) run(c *call, x mat) {
 	c.op("mlp.act", func(t *tally) { activate(r, t, up, y, m.Act, true) })
 	dense := c.mat(x.rows, x.cols)
 	c.op("mlp.down", func(t *tally) { r.linear(t, m.down, y, dense, epilogue{}) })
-	// The router and the experts read the stream, which the dense part is added to where no
-	// norm stands behind the layer: their norms come first, and are counted where they belong.
+	// The router and the experts read the stream. Where no norm stands after the layer, the dense
+	// part is added to that stream; so their norms are computed before, and counted where they
+	// belong.
 	routed, in := c.mat(x.rows, x.cols), c.mat(x.rows, x.cols)
 	m.routerNorm.rows(r, nil, stream, routed)
 	m.inNorm.rows(r, nil, stream, in)
@@ -51,7 +52,7 @@ func (m *mlpMoE) run(c *call, x mat) {
 	c.op("moe.post_norm", func(t *tally) { m.expertsNorm.add(r, t, sum, to) })
 }
 
-// count counts the norm of the rows of x, done before.
+// count counts the norm of the rows of x, which was computed before.
 func (n *norm) count(t *tally, x mat) {
 	t.read(Weights, len(n.w))
 	for i := range x.rows {

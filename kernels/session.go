@@ -17,7 +17,7 @@ type Session struct {
 	model      *Model
 	batch      int
 	maxContext int
-	n          int // positions done
+	n          int // number of positions that are done
 	broken     bool
 
 	layers   []layerState
@@ -31,7 +31,7 @@ type layerState struct{ mixers []mixerState }
 
 type mixerState struct {
 	cache       *kvCache // shared with the layers that read it
-	owned       bool     // the cache is this mixer's own
+	owned       bool     // whether the cache is this mixer's own
 	conv, state []float32
 	index       *kvCache // keys of an indexer
 }
@@ -74,17 +74,16 @@ func (m *Model) SessionBytes(batch, maxContext int) float64 {
 	return 4 * n * float64(batch)
 }
 
-// recurrentState is the state of a recurrence and of the convolution in front of it, 0 at
-// the start.
+// recurrentState makes the state of a recurrence and of the convolution before it, with zeros.
 func (s *Session) recurrentState(kept arch.Storage) mixerState {
 	return mixerState{conv: make([]float32, s.batch*kept.ConvElements), state: make([]float32, s.batch*kept.StateElements)}
 }
 
-// Positions is how many positions of each sequence are done.
+// Positions returns how many positions of each sequence are done.
 func (s *Session) Positions() int { return s.n }
 
-// Prefill runs the next positions of every sequence, as many of each, and returns the
-// logits after the last, by sequence.
+// Prefill runs the next positions of every sequence, equally many of each, and returns for each
+// sequence the logits after the last position.
 func (s *Session) Prefill(ctx context.Context, tokens [][]int) ([][]float32, error) {
 	c := call{skip: s.model.opts.Prefill == execution.Skip && s.model.skipFrom > 0}
 	return s.forward(ctx, &c, tokens)
@@ -99,14 +98,14 @@ func (s *Session) Step(ctx context.Context, tokens []int) ([][]float32, error) {
 	return s.forward(ctx, &call{step: true}, rows)
 }
 
-// Trace is what Forward saw: by layer the residual stream after it, and the logits of
-// every position; rows are sequence after sequence.
+// Trace holds what Forward computed: for each layer the residual stream after the layer, and the
+// logits of every position. Rows are ordered by sequence.
 type Trace struct {
 	Hidden [][]float32
 	Logits [][]float32
 }
 
-// Forward runs the next positions with nothing skipped, and keeps everything.
+// Forward runs the next positions without skipping anything, and keeps the streams and logits.
 func (s *Session) Forward(ctx context.Context, tokens [][]int) (*Trace, error) {
 	tr := &Trace{}
 	logits, err := s.forward(ctx, &call{trace: tr}, tokens)
@@ -124,16 +123,16 @@ type call struct {
 	layer, mixer int
 	n0, T        int
 	skip         bool
-	step         bool // a decode step: latent attention has a form of its own for it
-	lastQuery    bool // attention: keys for all rows, queries for the last
-	x            mat  // residual stream
-	into         *mat // where a mixer or FFN adds its result; nil is the residual stream
-	fresh        bool // nothing is in into yet
+	step         bool // whether this is a decode step, for which latent attention has a form of its own
+	lastQuery    bool // whether attention makes keys for all rows and queries for the last one only
+	x            mat  // the residual stream
+	into         *mat // where a mixer or FFN adds its result; nil for the residual stream
+	fresh        bool // whether nothing has been added to into yet
 	trace        *Trace
 	streams      streams
 	inputs       mat             // the embeddings that layers have of their own, side by side
 	first        mat             // the stream as the first layer read it, where a shared block reads it too
-	picks        map[int][][]int // by layer, what its indexer picked for each query
+	picks        map[int][][]int // by layer, the positions that its indexer picked for each query
 	later        mat             // what experts made for the end of the next layer
 }
 
@@ -196,7 +195,8 @@ func (s *Session) forward(ctx context.Context, c *call, tokens [][]int) ([][]flo
 		c.op("embed.norm", func(t *tally) { m.embedNorm.rows(c.r, t, c.x, c.x) })
 	}
 	if m.keepsFirst {
-		// The embedding stays where it was written and the stream moves on: no bytes more.
+		// The embedding stays where it was written and becomes the stream, so no further bytes
+		// are moved.
 		c.first = newMat(append([]float32(nil), c.x.data[:rows*w]...), rows, w)
 	}
 	m.altUp.split(c)
@@ -252,7 +252,7 @@ func (c *call) runLayer(l *layer) {
 	c.later = mat{}
 	l.altUp.before(c)
 	before, beforeFFN := l.block.Before()
-	var shared mat // the FFN's input where it does not wait for the mixer
+	var shared mat // the FFN's input, where the FFN does not wait for the mixer
 	if len(l.mixers) > 0 {
 		c.lastQuery = false
 		if c.skip && c.layer == c.s.model.skipFrom-1 {
@@ -293,8 +293,8 @@ func (c *call) runLayer(l *layer) {
 	c.scaleStream(l.scale)
 }
 
-// normed is the residual stream behind a norm, or as it is where there is none. What is
-// not normed is copied: parts of a layer may still write to the stream.
+// normed returns the residual stream after a norm, or without one where there is none. A stream
+// without a norm is copied, because parts of the layer may still write to it.
 func (c *call) normed(name string, there bool, n *norm) mat {
 	if !there {
 		return c.x
@@ -304,8 +304,8 @@ func (c *call) normed(name string, there bool, n *norm) mat {
 	return x
 }
 
-// fed runs the first mixer of a layer on the stream, and returns the norm of what it makes and
-// the stream together, which the others read.
+// fed runs the first mixer of a layer on the stream. It returns the norm of the mixer's output
+// and the stream together, which the other mixers read.
 func (c *call) fed(l *layer) mat {
 	y := c.mat(c.x.rows, c.x.cols)
 	c.into, c.fresh, c.mixer = &y, true, 0
@@ -316,8 +316,8 @@ func (c *call) fed(l *layer) mat {
 	return x
 }
 
-// replace puts what was normed into the stream, in a block whose norms stand there: one and
-// the same write.
+// replace makes the normed values the stream, in a block in which norms stand on the stream
+// itself. They were written once already, so nothing is counted again.
 func (c *call) replace(b arch.Block, normed mat) {
 	if b != arch.StreamNorm {
 		return
@@ -327,8 +327,8 @@ func (c *call) replace(b arch.Block, normed mat) {
 	}
 }
 
-// behind makes what runs until the function returned is called write to a buffer, which
-// is then normed and added to the stream, where the block has such a norm.
+// behind makes everything that runs before done is called write to a buffer. Then the buffer is
+// normed and added to the stream, where the block has a norm at that place.
 func (c *call) behind(name string, b arch.Block, n *norm) (done func()) {
 	if !b.After() {
 		return func() {}
@@ -337,14 +337,14 @@ func (c *call) behind(name string, b arch.Block, n *norm) (done func()) {
 	c.into, c.fresh = &y, true
 	return func() {
 		c.into = nil
-		if y.rows > c.x.rows { // the mixer went on with the last position alone
+		if y.rows > c.x.rows { // the mixer continued with the last position alone
 			y = mat{data: y.data, rows: c.x.rows, cols: y.cols, stride: y.stride}
 		}
 		c.op(name, func(t *tally) { n.add(c.r, t, y, c.x) })
 	}
 }
 
-// sink is where a mixer or FFN puts its result, and whether it must be added to what is
+// sink returns where a mixer or FFN puts its result, and whether it must be added to what is
 // there.
 func (c *call) sink() (to mat, add bool) {
 	if c.into == nil {
@@ -354,7 +354,7 @@ func (c *call) sink() (to mat, add bool) {
 	return *c.into, add
 }
 
-// sum is a sink that results are added to one after another, empty where it is new.
+// sum returns a matrix to which results are added one after another; a new one is empty.
 func (c *call) sum() mat {
 	to, add := c.sink()
 	if !add {
@@ -384,7 +384,8 @@ func embed(t *tally, table []float32, tokens [][]int, x mat, scale float32) {
 	}
 }
 
-// addPositions adds the embeddings of positions from on to the rows of x, T a sequence.
+// addPositions adds the embeddings of the positions from from on to the rows of x, T for each
+// sequence.
 func addPositions(t *tally, table []float32, from, T int, x mat) {
 	for i := range x.rows {
 		at := (from + i%T) * x.cols
@@ -416,8 +417,8 @@ func capScores(row []float32, limit float64) {
 	}
 }
 
-// residual adds the linear map of y into the residual stream (or writes it to where a norm
-// behind the layer finds it), keeping it as memory where a sigmoid GMU mixes it.
+// residual adds the linear map of y to the residual stream, or writes it where a norm after the
+// layer finds it. Where a sigmoid GMU mixes it, it is kept as memory too.
 func (c *call) residual(name string, l linear, y mat) {
 	to, add := c.sink()
 	ep := epilogue{add: add}

@@ -20,7 +20,7 @@ import (
 //	one name lie one behind the other
 type Tensor struct {
 	Name  string
-	Shape []int // with Copies of experts in front
+	Shape []int // experts of one name come first, as a dimension of Copies
 }
 
 // Elements is the number of parameters in t.

@@ -63,7 +63,7 @@ under this load, from where on more of it gains little, and what the sources say
 			}
 			o := advise.Options{Model: cs[0].Model, Argument: args[0], Hardware: cs[0].Hardware, Deploy: cs[0].Options, Load: w, Fidelity: f}
 			if c.Flags().Changed("gmu-ratio") {
-				o.Argument = "" // the argument no longer says what the model is
+				o.Argument = "" // the argument no longer describes the model
 			}
 			if against != "" {
 				if o.Against, err = models.Open(against); err != nil {
@@ -115,7 +115,7 @@ under this load, from where on more of it gains little, and what the sources say
 	return c
 }
 
-// applyAdvice writes the model of an advice.
+// applyAdvice writes the changed model of an advice to a file.
 func applyAdvice(c *cobra.Command, out *outFlags, v *advise.Advice) error {
 	if v.YAML == "" {
 		what := "it changes no layers"

@@ -9,7 +9,7 @@ import (
 	"github.com/OWNER/ridgeline/serving"
 )
 
-// apartFlags split replicas into those that work prompts and those that decode.
+// apartFlags divide replicas into those that work prompts and those that decode.
 type apartFlags struct {
 	prefill, decode int
 	bandwidth       float64 // GB/s
@@ -46,7 +46,7 @@ func (a *apartFlags) check() error {
 	return nil
 }
 
-// of splits a deployment, nil where that was not asked for.
+// of divides the replicas of a deployment; nil where the flags do not ask for that.
 func (a *apartFlags) of(d *serving.Deployment) (*serving.Apart, error) {
 	if !a.asked() {
 		return nil, nil

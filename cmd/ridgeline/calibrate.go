@@ -41,7 +41,7 @@ served runs; docs/calibration.md lists their columns.`,
 	return c
 }
 
-// measuredFlags name timings, and the one GPU of them to look at.
+// measuredFlags name a folder of timings and, if only one GPU of it is wanted, that GPU.
 type measuredFlags struct{ dir, on string }
 
 func (m *measuredFlags) register(c *cobra.Command, on string) {
@@ -50,7 +50,7 @@ func (m *measuredFlags) register(c *cobra.Command, on string) {
 	complete(c, "hardware", hardware.Names)
 }
 
-// tables reads the folder; only is the profile name of --hardware, "" for all.
+// tables reads the folder. only is the profile name of the GPU in --hardware, "" for all GPUs.
 func (m *measuredFlags) tables() (tables []calibrate.Table, only string, err error) {
 	if m.on != "" {
 		hw, err := hardwareFlag(m.on)
@@ -63,7 +63,7 @@ func (m *measuredFlags) tables() (tables []calibrate.Table, only string, err err
 	return tables, only, err
 }
 
-// measuredDir reads the tables of --measured, of one GPU if named.
+// measuredDir reads the tables of --measured, only those of one GPU where one is named.
 func measuredDir(dir, on string) ([]calibrate.Table, error) {
 	if dir == "" {
 		return nil, errors.New("--measured DIR is missing: a folder of CLASS_GPU.csv files")
@@ -87,7 +87,7 @@ func measuredDir(dir, on string) ([]calibrate.Table, error) {
 	return own, nil
 }
 
-// servedRuns reads serving.csv of a folder; none is no error.
+// servedRuns reads the file serving.csv of a folder; a folder without one is no error.
 func servedRuns(dir string) ([]*served.Group, []served.Skipped, error) {
 	path := filepath.Join(dir, "serving.csv")
 	f, err := input.OpenAtMost(path, calibrate.MaxTable)
@@ -106,7 +106,7 @@ func servedRuns(dir string) ([]*served.Group, []served.Skipped, error) {
 	return groups, skipped, nil
 }
 
-// hardwareFlag is --hardware: a profile, by name or file.
+// hardwareFlag opens the profile that --hardware names, or the file that it gives.
 func hardwareFlag(name string) (*hardware.Profile, error) {
 	hw, err := hardware.Open(calibrate.LongName(name))
 	if err != nil {
@@ -147,7 +147,7 @@ With -o the profile is written as YAML, for --calibration of the other verbs.`,
 				}
 			}
 			for _, path := range []string{out.file, residuals} {
-				if err := writable(path); err != nil { // a fit takes a minute
+				if err := writable(path); err != nil { // before the fit, which takes a minute
 					return err
 				}
 			}
@@ -226,8 +226,8 @@ With -o the profile is written as YAML, for --calibration of the other verbs.`,
 	return c
 }
 
-// writeFitted writes a fitted profile if --calibration would read it: timings that
-// contradict each other can fit to curves nobody could ask.
+// writeFitted writes a fitted profile only if --calibration could read it: timings that
+// contradict each other can lead to curves with which no prediction is possible.
 func writeFitted(path string, write func(io.Writer) error) error {
 	var b bytes.Buffer
 	if err := write(&b); err != nil {
@@ -262,7 +262,7 @@ transferred from its nearest measured relative.`,
 			tables, only, err := m.tables()
 			if errors.Is(err, calibrate.ErrNoTables) {
 				if _, there := os.Stat(filepath.Join(m.dir, "serving.csv")); there == nil {
-					err = nil // served runs alone can be checked
+					err = nil // a folder of served runs alone can be checked too
 				}
 			}
 			if err != nil {

@@ -56,8 +56,8 @@ GPU from the profiles of the others. Takes minutes a GPU.`,
 	return c
 }
 
-// holdOut leaves out every group of every table, as many at once as there are cores, and
-// returns what was finished when the context ended, in the order of the tables.
+// holdOut leaves out every group of every table in turn, as many at the same time as there are
+// cores. It returns what was finished when the context ended, in the order of the tables.
 func holdOut(c *cobra.Command, tables []calibrate.Table) ([]calibrate.TableError, error) {
 	kinds := calibrate.Holdouts()
 	found := make([]*calibrate.TableError, len(tables)*len(kinds))

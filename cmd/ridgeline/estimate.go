@@ -52,7 +52,7 @@ func estimateCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if x.Hardware.Name != cs[0].Hardware.Name || cs[len(cs)-1].Hardware.Name != x.Hardware.Name { // several devices
+				if x.Hardware.Name != cs[0].Hardware.Name || cs[len(cs)-1].Hardware.Name != x.Hardware.Name { // there are several devices
 					ts[0].Title = fmt.Sprintf("%s on %s: %s", x.Model.Name, x.Hardware.Name, x.Model.Summary())
 				}
 				tables, js = append(tables, ts...), append(js, j)
@@ -77,7 +77,7 @@ func estimateCommand() *cobra.Command {
 	return c
 }
 
-// estimateOne prices the workload on one model; batch 0 is the largest that fits.
+// estimateOne prices the workload on one model; a batch of 0 stands for the largest that fits.
 func estimateOne(c *cobra.Command, x *costmodel.Compiled, f costmodel.Fidelity, w costmodel.Workload, spec *specFlags, breakdown bool) ([]*reports.Table, reports.EstimateJSON, error) {
 	drafts, err := spec.ofModels(c, []*costmodel.Compiled{x})
 	if err != nil {

@@ -62,7 +62,7 @@ machine. Ctrl-C ends it.`,
 			if err != nil {
 				return err
 			}
-			s, err := p.setup(c, ms) // as compare would say it
+			s, err := p.setup(c, ms) // the same error as compare would give
 			if err != nil {
 				return err
 			}
@@ -98,7 +98,7 @@ type pageFlags struct {
 	prefix prefixFlag
 }
 
-// bind makes the flags, without what a shell completes.
+// bind makes the flags, without completions for a shell.
 func (p *pageFlags) bind(c *cobra.Command) {
 	p.deploy.several = true
 	p.deploy.bindDevice(c.Flags())
@@ -134,8 +134,8 @@ func (p *pageFlags) setup(c *cobra.Command, ms []*arch.Model) (*study.Setup, err
 	return s, err
 }
 
-// exploreStart is the state that a page begins with: the models, files as their text, and
-// the flags that were given, prices by device.
+// exploreStart returns the state with which the page begins: the models (a file as its text), the
+// flags that were given, and prices by device.
 func exploreStart(c *cobra.Command, args []string, prices map[string]float64) (url.Values, error) {
 	q := url.Values{}
 	for _, a := range args {
@@ -225,7 +225,7 @@ func exploreControls() []explore.Control {
 	} {
 		x := c.Flags().Lookup(f.flag)
 		value := x.Value.String()
-		if slices.Contains([]string{"gmu-ratio", "price", "microbatches", "acceptance"}, f.flag) { // what no value stands for
+		if slices.Contains([]string{"gmu-ratio", "price", "microbatches", "acceptance"}, f.flag) { // no value of these flags stands for their absence
 			value = ""
 		}
 		out = append(out, explore.Control{Group: f.group, Flag: f.flag, Label: f.label, Default: value, Help: x.Usage, Options: f.options})
@@ -233,8 +233,8 @@ func exploreControls() []explore.Control {
 	return out
 }
 
-// exploreServer is the server of the page. own is what --on named, for devices that are
-// files.
+// exploreServer makes the server of the page. own is the value of --on, which may be the file of
+// a device.
 func exploreServer(start url.Values, version, own string) (*explore.Server, error) {
 	ch := explore.Choices{Controls: exploreControls(), Start: start.Encode(), Version: version}
 	for _, p := range models.Presets() {
@@ -292,7 +292,7 @@ func priceFlags(ms []*arch.Model, flags map[string]string) (*study.Setup, []stri
 	return s, warnings, nil
 }
 
-// serve answers the page until the command is stopped.
+// serve answers the page's requests until the command is stopped.
 func serve(c *cobra.Command, s *explore.Server, port int, noOpen bool) error {
 	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
@@ -325,7 +325,7 @@ func serve(c *cobra.Command, s *explore.Server, port int, noOpen bool) error {
 	if err := server.Shutdown(stop); err != nil {
 		return failure{err}
 	}
-	return nil // stopping is how a page ends
+	return nil // stopping the command is the usual way to end
 }
 
 // openBrowser asks the system to show an address.

@@ -22,7 +22,7 @@ import (
 	"github.com/OWNER/ridgeline/reports"
 )
 
-// deployFlags say what runs where and how.
+// deployFlags say on which devices models run, and how.
 type deployFlags struct {
 	on                                       string
 	weights, kv, state, activations, compute string
@@ -32,8 +32,8 @@ type deployFlags struct {
 	tp, pp, ep, dp, microbatches             int
 	skew                                     float64
 	memoryFraction, gmuRatio                 float64
-	vary                                     string // KNOB=VALUE,…: each model at each value
-	several                                  bool   // --on takes a comma list
+	vary                                     string // KNOB=VALUE,…: every model at each of the values
+	several                                  bool   // whether --on takes a list
 }
 
 func (d *deployFlags) register(c *cobra.Command) {
@@ -47,7 +47,7 @@ func (d *deployFlags) bindModel(f *pflag.FlagSet) {
 	f.Lookup("gmu-ratio").DefValue = "as the model has it"
 }
 
-// registerDevice leaves out what changes the model.
+// registerDevice makes the flags of the device, without those that change the model.
 func (d *deployFlags) registerDevice(c *cobra.Command) {
 	d.bindDevice(c.Flags())
 	complete(c, "on", hardware.Names)
@@ -62,7 +62,7 @@ func (d *deployFlags) registerDevice(c *cobra.Command) {
 	}
 }
 
-// storable are the formats that something can be stored in.
+// storable lists the formats in which something can be stored.
 func storable() []string {
 	var names []string
 	for _, d := range precision.Storable() {
@@ -71,7 +71,7 @@ func storable() []string {
 	return names
 }
 
-// bindDevice makes the flags of a device, without what a shell completes.
+// bindDevice makes the flags of the device, without completions for a shell.
 func (d *deployFlags) bindDevice(f *pflag.FlagSet) {
 	on := "hardware: a name (ridgeline hardware lists them) or a profile file"
 	if d.several {
@@ -101,13 +101,13 @@ func (d *deployFlags) bindDevice(f *pflag.FlagSet) {
 }
 
 func complete(c *cobra.Command, flag string, values func() []string) {
-	// The only error is a flag that does not exist, and a test asks for every completion.
+	// The only error would be a flag that does not exist, and a test asks for every completion.
 	_ = c.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return values(), cobra.ShellCompDirectiveNoFileComp
 	})
 }
 
-// options reads the deployment; errors name the flag.
+// options reads the flags of the deployment; errors name the flag.
 func (d *deployFlags) options(c *cobra.Command) (o costmodel.Options, err error) {
 	for _, f := range []struct {
 		name, v string
@@ -174,8 +174,8 @@ func (d *deployFlags) options(c *cobra.Command) (o costmodel.Options, err error)
 	return o, nil
 }
 
-// models opens the models, with the gmu ratio where one is asked for, and prints what
-// their files left open.
+// models opens the models, changes their GMU ratio where the flags ask for that, and warns of
+// what their files do not say.
 func (d *deployFlags) models(c *cobra.Command, names []string) ([]*arch.Model, error) {
 	var opened []*arch.Model
 	for _, n := range names {
@@ -188,7 +188,7 @@ func (d *deployFlags) models(c *cobra.Command, names []string) ([]*arch.Model, e
 	return d.withRatio(c, opened)
 }
 
-// withRatio gives models the gmu ratio where one is asked for.
+// withRatio changes the GMU ratio of models where the flags ask for that.
 func (d *deployFlags) withRatio(c *cobra.Command, opened []*arch.Model) ([]*arch.Model, error) {
 	var ms []*arch.Model
 	ratio := c.Flags().Changed("gmu-ratio")
@@ -223,7 +223,7 @@ func (d *deployFlags) withRatio(c *cobra.Command, opened []*arch.Model) ([]*arch
 	return ms, nil
 }
 
-// devices opens the hardware of --on.
+// devices opens the devices that --on names.
 func (d *deployFlags) devices() ([]*hardware.Profile, error) {
 	names := []string{d.on}
 	if d.several {
@@ -245,10 +245,10 @@ func (d *deployFlags) devices() ([]*hardware.Profile, error) {
 	return out, nil
 }
 
-// compile opens the models and compiles them for the hardware: for the first device all of
-// them, then for the next.
+// compile opens the models and compiles them for the devices: all models for the first device,
+// then all for the next.
 func (d *deployFlags) compile(c *cobra.Command, names []string) ([]*costmodel.Compiled, error) {
-	if _, err := d.options(c); err != nil { // flags before models
+	if _, err := d.options(c); err != nil { // errors of flags come before those of models
 		return nil, err
 	}
 	if _, err := d.devices(); err != nil {
@@ -264,7 +264,7 @@ func (d *deployFlags) compile(c *cobra.Command, names []string) ([]*costmodel.Co
 	return d.compileModels(c, ms)
 }
 
-// variants are the models at each value of KNOB=VALUE,….
+// variants returns the models at each value of KNOB=VALUE,….
 func variants(ms []*arch.Model, vary string) ([]*arch.Model, error) {
 	knob, list, ok := strings.Cut(vary, "=")
 	knob = strings.ReplaceAll(knob, "-", "_")
@@ -280,7 +280,7 @@ func variants(ms []*arch.Model, vary string) ([]*arch.Model, error) {
 			}
 			x.Name = knob + " " + strings.TrimSpace(v)
 			if r, has := x.GMURatio(); has && knob == "gmu_ratio" {
-				x.Name = fmt.Sprintf("%s %.3g", knob, r) // the share there is
+				x.Name = fmt.Sprintf("%s %.3g", knob, r) // the share that the model really has
 			}
 			if len(ms) > 1 {
 				x.Name = m.Name + ", " + x.Name
@@ -291,7 +291,7 @@ func variants(ms []*arch.Model, vary string) ([]*arch.Model, error) {
 	return out, nil
 }
 
-// compileModels is compile for models that are open.
+// compileModels does the same as compile for models that are already open.
 func (d *deployFlags) compileModels(c *cobra.Command, ms []*arch.Model) ([]*costmodel.Compiled, error) {
 	o, err := d.options(c)
 	if err != nil {
@@ -320,7 +320,7 @@ func (d *deployFlags) compileModels(c *cobra.Command, ms []*arch.Model) ([]*cost
 	return cs, nil
 }
 
-// loadFlags say what is asked of a deployment.
+// loadFlags say what a deployment is asked to do.
 type loadFlags struct {
 	prompt, generate length
 	batch            batchSize
@@ -334,7 +334,7 @@ func (l *loadFlags) register(c *cobra.Command) {
 	complete(c, "fidelity", costmodel.Fidelities)
 }
 
-// bind makes the flags, without what a shell completes.
+// bind makes the flags, without completions for a shell.
 func (l *loadFlags) bind(c *cobra.Command) {
 	l.flags, l.errs = c.Flags(), c.ErrOrStderr
 	l.prompt, l.generate, l.batch = 2000, 32000, 1
@@ -346,7 +346,7 @@ func (l *loadFlags) bind(c *cobra.Command) {
 	f.Lookup("fidelity").DefValue = "calibrated where a GPU of the architecture was measured, else roofline"
 }
 
-// workload reads the flags; batch 0 is max.
+// workload reads the flags; a batch of max becomes 0.
 func (l *loadFlags) workload() (costmodel.Fidelity, costmodel.Workload, error) {
 	w := costmodel.Workload{Prompt: int(l.prompt), Generate: int(l.generate), Batch: int(l.batch)}
 	var f costmodel.Fidelity
@@ -378,7 +378,8 @@ func (l *loadFlags) on(c *cobra.Command, d *deployFlags, models []string) (costm
 	return f, w, cs, err
 }
 
-// of is on for a verb whose requests may be of other lengths: it warns of none.
+// of does the same as on, but does not warn of long requests, for verbs whose requests may have
+// other lengths.
 func (l *loadFlags) of(c *cobra.Command, d *deployFlags, models []string) (costmodel.Fidelity, costmodel.Workload, []*costmodel.Compiled, error) {
 	f, w, err := l.workload()
 	if err != nil {
@@ -388,8 +389,8 @@ func (l *loadFlags) of(c *cobra.Command, d *deployFlags, models []string) (costm
 	return f, w, cs, err
 }
 
-// usual is the fidelity where none is asked for: that of the device, and each device's own
-// where several differ. A calibration that is given makes all of them calibrated.
+// usual returns the fidelity where none was asked for: that of the device, or each device's own
+// where several differ. With a calibration given, it is calibrated for all of them.
 func (l *loadFlags) usual() costmodel.Fidelity {
 	if f := l.flags.Lookup("calibration"); f != nil && f.Value.String() != "" {
 		return costmodel.Calibrated
@@ -402,7 +403,7 @@ func (l *loadFlags) usual() costmodel.Fidelity {
 	for i, n := range strings.Split(on.Value.String(), ",") {
 		hw, err := hardware.Open(strings.TrimSpace(n))
 		if err != nil {
-			return costmodel.Roofline // reported when it is compiled for
+			return costmodel.Roofline // compiling for the device reports the error
 		}
 		f := costmodel.UsualOn(hw, nil)
 		if i > 0 && f != usual {
@@ -422,7 +423,7 @@ func modelNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDire
 	return names, cobra.ShellCompDirectiveDefault
 }
 
-// needArgs is cobra's argument check in one line of our words.
+// needArgs checks the number of arguments, with an error of one line.
 func needArgs(low, high int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) < low || (high >= 0 && len(args) > high) {

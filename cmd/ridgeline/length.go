@@ -21,7 +21,7 @@ func parseLength(s string) (int, error) {
 	return int(n), nil
 }
 
-// length is a flag that holds a number of tokens.
+// length is a flag whose value is a number of tokens.
 type length int
 
 func (l *length) String() string { return strconv.Itoa(int(*l)) }
@@ -34,7 +34,7 @@ func (l *length) Set(s string) error {
 	return err
 }
 
-// batchSize is a flag that holds a batch, 0 for max.
+// batchSize is a flag whose value is a batch; max becomes 0.
 type batchSize int
 
 func (b *batchSize) String() string {

@@ -13,14 +13,14 @@ import (
 	"github.com/OWNER/ridgeline/reports"
 )
 
-// messages is stderr. Warnings are kept until the verb is done: bad input is to leave
-// one line, not a warning and a line.
+// messages is stderr. It keeps warnings until the verb is done, because wrong input should print
+// one line only, without a warning before it.
 type messages struct {
 	io.Writer
 	warnings []string
 }
 
-// warn keeps a warning, once.
+// warn keeps a warning, unless it has the same one already.
 func warn(w io.Writer, format string, args ...any) {
 	text := "ridgeline: warning: " + oneLine(fmt.Sprintf(format, args...))
 	m, ok := w.(*messages)
@@ -31,7 +31,7 @@ func warn(w io.Writer, format string, args ...any) {
 	}
 }
 
-// flush prints the warnings kept.
+// flush prints the warnings that were kept.
 func (m *messages) flush() {
 	for _, w := range m.warnings {
 		fmt.Fprintln(m.Writer, w)
@@ -39,10 +39,10 @@ func (m *messages) flush() {
 	m.warnings = nil
 }
 
-// oneLine keeps a message on one line, whatever was quoted in it.
+// oneLine puts a message on one line, whatever text it quotes.
 func oneLine(s string) string { return plain.Line(s) }
 
-// onTerminal reports whether people are looking at w.
+// onTerminal reports whether w is a terminal that people look at.
 func onTerminal(w io.Writer) bool {
 	switch x := w.(type) {
 	case *messages:
@@ -54,11 +54,12 @@ func onTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// narrowest is the fewest columns that text is laid out for; on fewer the terminal breaks lines.
+// narrowest is the smallest width for which text is laid out; a narrower terminal breaks the
+// lines itself.
 const narrowest = 40
 
-// columns is how wide what w shows may be: COLUMNS, else the terminal's width, else and at
-// most what a page takes.
+// columns returns how many characters wide the output on w may be: COLUMNS, else the width of the
+// terminal, else the default, which is also the most.
 func columns(w io.Writer) int {
 	n, err := strconv.Atoi(os.Getenv("COLUMNS"))
 	if err != nil || n <= 0 {

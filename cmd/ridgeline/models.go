@@ -71,7 +71,7 @@ func modelsCommand() *cobra.Command {
 	return c
 }
 
-// listTypes shows which configurations are read.
+// listTypes lists which configurations can be read.
 func listTypes(c *cobra.Command, out *outFlags) error {
 	type refused struct {
 		Type string `json:"type"`
@@ -95,8 +95,8 @@ func listTypes(c *cobra.Command, out *outFlags) error {
 	return out.write(c, []*reports.Table{t}, list)
 }
 
-// anywhere compiles a model on a device that computes in every format: what it keeps and
-// reads is the same on all.
+// anywhere compiles a model for a device that computes in every format, to find what the model
+// stores and reads, which is the same on all devices.
 func anywhere(m *arch.Model) (*costmodel.Compiled, error) {
 	hw, err := hardware.Lookup("b200")
 	if err != nil {

@@ -14,15 +14,15 @@ import (
 	"github.com/OWNER/ridgeline/reports"
 )
 
-// outFlags say how a result is written.
+// outFlags say in which format and where to a result is written.
 type outFlags struct {
 	format, file string
-	extra        []string // formats beside table, markdown, csv and json
+	extra        []string // formats other than table, markdown, csv and json
 	asked        func() bool
-	artefact     bool // the file is not the result printed but YAML made on the way
+	artefact     bool // whether the file holds YAML that the verb makes, and not the result that it prints
 }
 
-// endings are the formats that the name of a file asks for.
+// endings are the formats that the ending of a file's name asks for.
 var endings = map[string]string{".html": "html", ".htm": "html", ".txt": "table", ".md": "markdown", ".markdown": "markdown", ".csv": "csv", ".json": "json", ".yaml": "yaml", ".yml": "yaml"}
 
 func (o *outFlags) formats() []string {
@@ -39,7 +39,8 @@ func (o *outFlags) register(c *cobra.Command, extra ...string) {
 	complete(c, "format", func() []string { return names })
 }
 
-// check settles the format before any work is done: --format, else the ending of the file.
+// check decides on the format before any work is done: by --format, else by the ending of the
+// file.
 func (o *outFlags) check() error {
 	names := o.formats()
 	if !slices.Contains(names, o.format) {
@@ -61,8 +62,8 @@ func (o *outFlags) check() error {
 	return err
 }
 
-// formatOf is the format that a file's ending asks for, "" where the file is none that has
-// an ending (a device or a pipe).
+// formatOf returns the format that a file's ending asks for, "" where what is named is a device
+// or a pipe.
 func formatOf(file string, names []string) (string, error) {
 	if st, err := os.Stat(file); err == nil && !st.Mode().IsRegular() && !st.IsDir() {
 		return "", nil
@@ -80,8 +81,8 @@ func formatOf(file string, names []string) (string, error) {
 	return "", fmt.Errorf("-o %s: its ending says no format: use %s", file, strings.Join(know, ", "))
 }
 
-// writable tries whether a file can be written, before work whose result would be lost;
-// "" is no file.
+// writable checks whether a file can be written, before work is done whose result would be lost.
+// "" stands for no file.
 func writable(path string) error {
 	if path == "" {
 		return nil
@@ -94,7 +95,7 @@ func writable(path string) error {
 	return nil
 }
 
-// to writes with fn to the file or to stdout.
+// to calls fn with the file, or with stdout where there is none.
 func (o *outFlags) to(c *cobra.Command, fn func(io.Writer) error) error {
 	if o.file == "" {
 		if err := fn(c.OutOrStdout()); err != nil {
@@ -108,8 +109,8 @@ func (o *outFlags) to(c *cobra.Command, fn func(io.Writer) error) error {
 	return atomicfile.Write(o.file, fn)
 }
 
-// wroteJSON, where a test sets it, sees the value behind each JSON output: the reference of
-// its fields is made from their types.
+// wroteJSON, if a test sets it, is called with the value behind each JSON output. The reference
+// of the fields is made from the types of those values.
 var wroteJSON func(any)
 
 func writeJSON(w io.Writer, value any) error {
@@ -119,7 +120,7 @@ func writeJSON(w io.Writer, value any) error {
 	return reports.WriteJSON(w, value)
 }
 
-// write renders tables or the JSON value.
+// write writes tables, or the JSON value, in the format asked for.
 func (o *outFlags) write(c *cobra.Command, tables []*reports.Table, value any) error {
 	return o.to(c, func(w io.Writer) error {
 		if o.format == "json" {

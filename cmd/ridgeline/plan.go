@@ -22,7 +22,7 @@ import (
 	"github.com/OWNER/ridgeline/units"
 )
 
-// planFlags say what is planned. The load is simulate's, read by its flags.
+// planFlags say what to plan. The load is read by the flags of simulate.
 type planFlags struct {
 	s                      simulateFlags
 	costs                  costFlags
@@ -35,7 +35,7 @@ type planFlags struct {
 	finalists, runs, count int
 }
 
-// planKeeps are the flags of simulate that a plan has too.
+// planKeeps lists the flags of simulate that plan has too.
 var planKeeps = []string{"state", "conv-state", "activations", "compute", "cache", "kv-read", "diff-kernel", "prefill", "calibration", "gmu-ratio",
 	"prompt", "generate", "fidelity", "format", "output", "burstiness", "trace", "trace-block-size", "speed", "spread", "prompt-spread", "generate-spread", "lengths",
 	"seed", "think", "prefix-len", "prefix-groups", "max-model-len", "gpu-memory-utilization", "enable-prefix-caching", "no-enable-prefix-caching", "enforce-eager"}
@@ -173,7 +173,8 @@ func (p *planFlags) problem(c *cobra.Command, args []string) (*plan.Problem, []s
 	return out, from, out.Check()
 }
 
-// base is simulate's load; a flag that a plan lacks has its default there.
+// base returns the load that the flags of simulate describe; flags that plan does not have keep
+// their defaults.
 func (p *planFlags) base(c *cobra.Command, w costmodel.Workload) (serving.Load, error) {
 	p.s.prefixGroups = max(p.s.prefixGroups, 1)
 	check := &cobra.Command{}
@@ -185,7 +186,8 @@ func (p *planFlags) base(c *cobra.Command, w costmodel.Workload) (serving.Load, 
 	return l, err
 }
 
-// usual is calibrated if that is usual on all devices: costs are held against each other.
+// usual returns calibrated if all devices have it, else roofline, because the costs of all
+// devices are compared.
 func usual(devices []plan.Device, own *kerneltime.Profile) costmodel.Fidelity {
 	for _, d := range devices {
 		if costmodel.UsualOn(d.Profile, own) != costmodel.Calibrated {
@@ -195,7 +197,7 @@ func usual(devices []plan.Device, own *kerneltime.Profile) costmodel.Fidelity {
 	return costmodel.Calibrated
 }
 
-// devices reads --on and --price, and returns where prices are from.
+// devices reads --on and --price, and returns where the prices come from.
 func (p *planFlags) devices(out *plan.Problem) (from []string, err error) {
 	if p.s.deploy.on == "" {
 		return nil, errors.New("--on DEVICE:COUNT,… is missing: what there is to plan with, as in --on h100-sxm:8")
@@ -273,7 +275,7 @@ func (p *planFlags) space(s *plan.Space) error {
 	return nil
 }
 
-// variant adds a value of draft or disaggregated to a space.
+// variant adds a value of draft or of disaggregated to a space.
 func variant(s *plan.Space, name, value string) error {
 	if name == "draft" {
 		d, err := plan.ParseDrafted(value, models.Open)
@@ -335,7 +337,7 @@ func (p *planFlags) run(c *cobra.Command, args []string) error {
 	got, err := find(c.Context())
 	clear()
 	switch {
-	case got != nil && got.Stopped: // what is finished is kept; the exit code says that it was stopped
+	case got != nil && got.Stopped: // what is finished is shown; the exit code says that the plan was stopped
 		c.SetContext(context.WithoutCancel(c.Context()))
 	case err != nil:
 		return err
@@ -345,7 +347,7 @@ func (p *planFlags) run(c *cobra.Command, args []string) error {
 	return p.s.out.write(c, []*reports.Table{reports.PlanTable(title, got, j)}, j)
 }
 
-// asked says what the load and the objective are.
+// asked describes the load and the objective.
 func (p *planFlags) asked(q *plan.Problem) string {
 	var parts []string
 	switch {

@@ -13,7 +13,7 @@ import (
 	"github.com/OWNER/ridgeline/sweep"
 )
 
-// rowFlags make a plan of rows in files: every deployment simulated, a shard at a time.
+// rowFlags make a plan from rows in files: every deployment is simulated, one shard at a time.
 type rowFlags struct {
 	rows, shard, seen string
 	resume, restart   bool
@@ -38,7 +38,7 @@ func (r *rowFlags) check() error {
 	return nil
 }
 
-// write simulates the rows.
+// write simulates the rows and writes them.
 func (r *rowFlags) write(c *cobra.Command, q *plan.Problem) error {
 	l, err := q.Listing(c.Context())
 	if err != nil {
@@ -61,7 +61,7 @@ func (r *rowFlags) write(c *cobra.Command, q *plan.Problem) error {
 	return nil
 }
 
-// read makes the plan of rows.
+// read makes the plan from rows that were written.
 func (r *rowFlags) read(ctx context.Context, q *plan.Problem) (*plan.Plan, error) {
 	l, err := q.Listing(ctx)
 	if err != nil {
@@ -79,7 +79,7 @@ func (r *rowFlags) read(ctx context.Context, q *plan.Problem) (*plan.Plan, error
 	return p, err
 }
 
-// parseShard reads i/n; "" is the whole.
+// parseShard reads i/n; "" stands for all rows.
 func parseShard(s string) (shard, of int, err error) {
 	if s == "" {
 		return 0, 0, nil
@@ -90,7 +90,7 @@ func parseShard(s string) (shard, of int, err error) {
 	return shard, of, nil
 }
 
-// rowsOnly are the flags that mean nothing where only rows are written.
+// rowsOnly returns an error for flags that have no meaning where only rows are written.
 func (r *rowFlags) rowsOnly(c *cobra.Command) error {
 	var given []string
 	for _, n := range []string{"format", "output", "finalists"} {

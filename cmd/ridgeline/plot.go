@@ -18,13 +18,13 @@ import (
 	"github.com/OWNER/ridgeline/study"
 )
 
-// plotKinds are the figures about models, the paper's own, and those of a sweep's rows.
+// plotKinds lists the figures about models, those of the paper, and those of a sweep's rows.
 var plotKinds = slices.Concat(study.Kinds(), []string{"load"}, study.PaperFigures(), []string{"sweep", "pareto"})
 
-// fromRows reports whether a kind draws a sweep's file, not models.
+// fromRows reports whether a figure of this kind shows the rows of a sweep, not models.
 func fromRows(kind string) bool { return kind == "sweep" || kind == "pareto" }
 
-// fromPaper reports whether a kind is a figure of the paper, whose models it names itself.
+// fromPaper reports whether this kind is a figure of the paper, which has models of its own.
 func fromPaper(kind string) bool { return slices.Contains(study.PaperFigures(), kind) }
 
 type plotFlags struct {
@@ -114,7 +114,7 @@ Past 20,000 points they are thinned evenly, and the figure says so.`,
 	return c
 }
 
-// numbers is csv or json where the numbers of a figure are asked for, else "".
+// numbers returns csv or json where the numbers of a figure are asked for, else "".
 func (p *plotFlags) numbers() (string, error) {
 	ending := ""
 	for _, n := range []string{"csv", "json"} {

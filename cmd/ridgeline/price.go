@@ -14,17 +14,17 @@ import (
 	"github.com/OWNER/ridgeline/plan"
 )
 
-// everyDevice stands for all devices in a list of prices.
+// everyDevice is the name under which a list of prices has a price for all devices.
 const everyDevice = ""
 
-// costFlags are what devices cost.
+// costFlags say what devices cost.
 type costFlags struct{ prices []string }
 
 func (p *costFlags) register(c *cobra.Command) {
 	c.Flags().StringArrayVar(&p.prices, "price", nil, "USD an hour of each device, as 1.80 or a100-80gb=1.80,h200=3.50, a file of them, or examples: dated prices that come with ridgeline")
 }
 
-// quotes reads the prices by device.
+// quotes reads the prices, by device.
 func (p *costFlags) quotes() (map[string]plan.Quote, error) {
 	quotes := map[string]plan.Quote{}
 	for _, v := range p.prices {
@@ -64,14 +64,15 @@ func (p *costFlags) quotes() (map[string]plan.Quote, error) {
 	return quotes, nil
 }
 
-// dollars reads USD an hour: whether the text is a number, and whether one that a price can be.
+// dollars reads USD an hour. It returns whether the text is a number, and whether that number can
+// be a price.
 func dollars(s string) (usd float64, isNumber, ok bool) {
 	usd, err := strconv.ParseFloat(strings.TrimPrefix(s, "$"), 64)
 	return usd, err == nil, err == nil && usd > 0 && usd < 1e6
 }
 
-// of is what devices cost by their name, and where that is from; none where no prices were
-// given, and an error where one of the devices has none.
+// of returns what devices cost, by name, and where the prices come from. Without prices it
+// returns none; where one of the devices has no price, it returns an error.
 func (p *costFlags) of(devices []string) (prices map[string]float64, from []string, err error) {
 	quotes, err := p.quotes()
 	if err != nil || len(p.prices) == 0 {
@@ -94,7 +95,7 @@ func (p *costFlags) of(devices []string) (prices map[string]float64, from []stri
 	return prices, from, nil
 }
 
-// ofModels is of for the devices that models are priced on.
+// ofModels does the same for the devices on which models are priced.
 func (p *costFlags) ofModels(cs []*costmodel.Compiled) (map[string]float64, []string, error) {
 	var names []string
 	for _, c := range cs {

@@ -7,8 +7,8 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// progress returns a callback that draws a bar with rate and time left on w, and a
-// function that clears it; both do nothing unless people are looking.
+// progress returns a function that draws a bar with the rate and the time left on w, and one that
+// removes the bar. Both do nothing unless w is a terminal.
 func progress(w io.Writer, what string) (step func(done, total int), clear func()) {
 	if !onTerminal(w) {
 		return nil, func() {}
@@ -20,7 +20,7 @@ func progress(w io.Writer, what string) (step func(done, total int), clear func(
 				progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetPredictTime(true),
 				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionSetWidth(24))
 		}
-		_ = bar.Set(done) // a bar that cannot be drawn stops nothing
+		_ = bar.Set(done) // a bar that cannot be drawn must not stop the work
 	}
 	return step, func() {
 		if bar != nil {

@@ -118,8 +118,8 @@ made, with the command line, version and date (--reproducible leaves these three
 	return c
 }
 
-// commandLine is a command as one would type it again: the flags that were given, in order
-// of their names.
+// commandLine writes a command as one would type it to repeat it: with the flags that were given,
+// in the order of their names.
 func commandLine(c *cobra.Command, args []string) string {
 	words := append(strings.Fields(c.CommandPath()), args...)
 	c.Flags().Visit(func(f *pflag.Flag) {
@@ -141,7 +141,7 @@ func commandLine(c *cobra.Command, args []string) string {
 	return strings.Join(words, " ")
 }
 
-// quoted is a word as a shell takes it.
+// quoted puts a word in quotation marks where a shell needs them.
 func quoted(w string) string {
 	if w != "" && strings.Trim(w, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=,:+@%") == "" {
 		return w

@@ -17,15 +17,15 @@ import (
 	"github.com/OWNER/ridgeline/reports"
 )
 
-// Exit codes: 0 done, 1 a run failed (a full disk too) or a check did not hold, 2 bad
-// input, 130 stopped by a signal.
+// The exit codes. 0: done. 1: a run failed, for example because the disk is full, or a check did
+// not hold. 2: the input is wrong. 130: stopped by a signal.
 const (
 	exitFailed   = 1
 	exitBadInput = 2
 	exitStopped  = 130
 )
 
-// failure is an error of a run, not of its input.
+// failure is an error of a run whose input was right.
 type failure struct{ error }
 
 func (f failure) Unwrap() error { return f.error }
@@ -41,9 +41,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	err := root.ExecuteContext(ctx)
 	switch {
 	case err == nil && ctx.Err() != nil:
-		err = ctx.Err() // what was stopped never counts as done
+		err = ctx.Err() // a stopped run never counts as done
 	case err == nil && out.err != nil:
-		err = out.err // printing help does not say that it failed
+		err = out.err // the printing of help does not return its errors
 	}
 	code := exitCode(ctx, err)
 	if code != exitBadInput {
@@ -55,11 +55,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return code
 }
 
-// heedFlags says of a flag that has two values which of them counts, the last as everywhere, and
-// refuses an output file without a name, which a script with an empty variable asks for.
+// heedFlags warns where a flag is given twice, and says that the last value counts. It refuses an
+// empty name of an output file, which a script with an empty variable would give.
 func heedFlags(root, cmd *cobra.Command, args []string) error {
 	_, rest, err := root.Find(args)
-	if err != nil || cmd.DisableFlagParsing { // a shell asks how to complete a line
+	if err != nil || cmd.DisableFlagParsing { // the shell asks how to complete a line
 		return err
 	}
 	given := map[string]string{}
@@ -90,7 +90,8 @@ func exitCode(ctx context.Context, err error) int {
 	return exitBadInput
 }
 
-// output is stdout. It remembers that it could not be written: a full disk, not bad input.
+// output is stdout. It remembers an error of writing, such as a full disk, which is not an error
+// of the input.
 type output struct {
 	io.Writer
 	err error
@@ -109,7 +110,7 @@ func (o *output) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// firstLine keeps an error to the one line people are promised.
+// firstLine shortens an error to one line.
 func firstLine(err error) string {
 	if errors.Is(err, context.Canceled) {
 		return "stopped"
@@ -150,7 +151,7 @@ layout or a Hugging Face config.json.`,
 	c.SetUsageFunc(usage)
 	c.AddCommand(modelsCommand(), hardwareCommand(), estimateCommand(), compareCommand(), sweepCommand(), scaleCommand(), plotCommand(), reportCommand(), exploreCommand(), validateCommand(), calibrateCommand(), claimsCommand(), adviseCommand())
 	c.AddCommand(simulateCommand(), planCommand())
-	c.SetOut(stdout) // the completion command keeps the output there is when it is made
+	c.SetOut(stdout) // the completion command keeps the output that is set when the command is made
 	c.InitDefaultCompletionCmd()
 	c.SetHelpCommand(helpCommand(c))
 	for _, sub := range c.Commands() {
@@ -163,7 +164,7 @@ layout or a Hugging Face config.json.`,
 	return c
 }
 
-// knownShell refuses arguments that are no subcommand of completion.
+// knownShell returns an error for arguments that are no subcommand of completion.
 func knownShell(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return fmt.Errorf("completion: no shell %q: write completion bash, zsh, fish or powershell", args[0])
@@ -171,8 +172,8 @@ func knownShell(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// fill sets the paragraphs of a help text anew, so that no line is longer than the others
-// are. Lines that are indented, lists and tables, stay as they are.
+// fill breaks the paragraphs of a help text into new lines, so that none is longer than the
+// others. Indented lines, which are lists and tables, stay as they are.
 func fill(s string) string {
 	blocks := strings.Split(s, "\n\n")
 	for i, b := range blocks {

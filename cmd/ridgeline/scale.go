@@ -132,7 +132,8 @@ func (s *scaleFlags) run(c *cobra.Command, args []string) error {
 	return s.out.write(c, []*reports.Table{reports.ScaleTable(j, reports.ScaleSetting(set, solve, s.multiple, refs[0].Name))}, j)
 }
 
-// beyond warns where the workload, if the measure is of it, is longer than a model is made for.
+// beyond warns where the measure depends on the workload and the workload is longer than a model
+// was made for.
 func (s *scaleFlags) beyond(c *cobra.Command, set *scaling.Setting, m *arch.Model, row *reports.ScaleRowJSON) {
 	if set.By != scaling.DecodeBytes && set.By != scaling.Throughput {
 		return
@@ -143,7 +144,7 @@ func (s *scaleFlags) beyond(c *cobra.Command, set *scaling.Setting, m *arch.Mode
 	}
 }
 
-// misfit warns of a match on a device it does not fit.
+// misfit warns of a model that does not fit its device.
 func (s *scaleFlags) misfit(c *cobra.Command, set *scaling.Setting, m scaling.Match) {
 	if set.By != scaling.DecodeBytes && set.By != scaling.Throughput {
 		return
@@ -160,7 +161,7 @@ func (s *scaleFlags) misfit(c *cobra.Command, set *scaling.Setting, m scaling.Ma
 	}
 }
 
-// familyNames completes families.
+// familyNames completes names of families.
 func familyNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	var names []string
 	for _, f := range family.Families() {
@@ -248,7 +249,7 @@ func (m *mupFlags) run(c *cobra.Command, args []string) error {
 	return m.out.write(c, tables, j)
 }
 
-// tokens is a flag that holds a number of tokens beyond any length: 2097152, 2Mi, 100B, 5T.
+// tokens is a flag whose value is a number of tokens without a limit: 2097152, 2Mi, 100B, 5T.
 type tokens int64
 
 func (t *tokens) String() string { return fmt.Sprint(int64(*t)) }

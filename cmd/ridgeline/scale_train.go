@@ -114,7 +114,7 @@ func (t *trainFlags) run(c *cobra.Command, args []string) error {
 	}{js})
 }
 
-// check prints the paper's training speeds beside what is predicted.
+// check lists the paper's training speeds beside the predicted ones.
 func (t *trainFlags) check(c *cobra.Command) error {
 	for _, f := range []string{"on", "compute", "sequence", "tokens", "utilisation", "gpus"} {
 		if c.Flags().Changed(f) {

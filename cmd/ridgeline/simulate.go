@@ -21,10 +21,11 @@ import (
 	"github.com/OWNER/ridgeline/units"
 )
 
-// maxPrompts is the most requests of a simulation: every one is kept, some 300 bytes each.
+// maxPrompts is the largest number of requests in a simulation, since each takes about 300 bytes
+// of memory.
 const maxPrompts = 5_000_000
 
-// simulateFlags say what is simulated.
+// simulateFlags say what to simulate.
 type simulateFlags struct {
 	deploy deployFlags
 	load   loadFlags
@@ -93,8 +94,8 @@ func (s *simulateFlags) register(c *cobra.Command) {
 	s.load.register(c)
 	s.out.register(c)
 	f := c.Flags()
-	// The engine is the one simulated, which names the calibration's; a batch and a share of
-	// the memory are the engine's affair.
+	// --engine names the engine to simulate, which also decides the calibration. Batch and share
+	// of the memory are decided by that engine.
 	e := f.Lookup("engine")
 	e.Usage, e.DefValue = "the engine: "+strings.Join(serving.Engines(), ", ")+", or a version of one (vllm-0.15.1)", serving.DefaultEngine
 	e.Value = &text{&s.engine}
@@ -141,7 +142,7 @@ func (s *simulateFlags) register(c *cobra.Command) {
 	complete(c, "spread", func() []string { return []string{"fixed", "normal:0.3", "lognormal:0.5"} })
 }
 
-// text is a string flag that stands in for another.
+// text is a flag that sets a variable of another flag.
 type text struct{ to *string }
 
 func (t *text) String() string {
@@ -153,7 +154,7 @@ func (t *text) String() string {
 func (t *text) Set(s string) error { *t.to = s; return nil }
 func (t *text) Type() string       { return "string" }
 
-// deployments sets the engine up for every model.
+// deployments sets up the engine for every model.
 func (s *simulateFlags) deployments(c *cobra.Command, models []string) (costmodel.Fidelity, costmodel.Workload, []*costmodel.Compiled, []*serving.Deployment, error) {
 	fail := func(err error) (costmodel.Fidelity, costmodel.Workload, []*costmodel.Compiled, []*serving.Deployment, error) {
 		return 0, costmodel.Workload{}, nil, nil, err
@@ -174,7 +175,7 @@ func (s *simulateFlags) deployments(c *cobra.Command, models []string) (costmode
 	if err != nil {
 		return fail(err)
 	}
-	s.deploy.engine = "ideal" // what the engine adds is the simulator's
+	s.deploy.engine = "ideal" // the simulator adds the engine's own times
 	f, w, cs, err := s.load.of(c, &s.deploy, models)
 	if err != nil {
 		return fail(err)
@@ -329,8 +330,8 @@ func (s *simulateFlags) run(c *cobra.Command, args []string) error {
 	}{rows})
 }
 
-// beyond warns of requests that are longer than a model is made for: the longest of a trace,
-// those of mean length where they are drawn. It returns the warnings by model.
+// beyond warns of requests that are longer than a model was made for: the longest of a trace, or
+// requests of mean length where lengths are drawn. It returns the warnings for each model.
 func (s *simulateFlags) beyond(c *cobra.Command, cs []*costmodel.Compiled, w costmodel.Workload, loads []*loadPoint) [][]string {
 	prompt, generate := w.Prompt, w.Generate
 	switch l := loads[0]; {
@@ -366,7 +367,7 @@ func names(cs []*costmodel.Compiled) (out []string) {
 	return out
 }
 
-// setting says what the loads have in common.
+// setting says what all loads have in common.
 func (s *simulateFlags) setting(c *costmodel.Compiled, w costmodel.Workload, loads []*loadPoint) string {
 	var parts []string
 	switch {
@@ -391,7 +392,8 @@ func (s *simulateFlags) setting(c *costmodel.Compiled, w costmodel.Workload, loa
 	return strings.Join(parts, ", ")
 }
 
-// runFailed keeps bad input what it is and calls the rest a failed run.
+// runFailed leaves errors of the input as they are, and makes all other errors failures of the
+// run.
 func runFailed(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err

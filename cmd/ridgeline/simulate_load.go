@@ -13,7 +13,7 @@ import (
 	"github.com/OWNER/ridgeline/serving"
 )
 
-// loadPoint is one load and how it is called.
+// loadPoint is one load with its name.
 type loadPoint struct {
 	name    string
 	load    serving.Load
@@ -34,7 +34,7 @@ func (p *loadPoint) source(speed float64) func(uint64) serving.Source {
 	}
 }
 
-// readTrace reads a trace file named by a flag.
+// readTrace reads the trace file that a flag names.
 func (s *simulateFlags) readTrace(c *cobra.Command, flag, path string) (*serving.Trace, error) {
 	f, err := input.OpenAtMost(path, 4<<30)
 	if err != nil {
@@ -51,7 +51,7 @@ func (s *simulateFlags) readTrace(c *cobra.Command, flag, path string) (*serving
 	return t, nil
 }
 
-// base is the load without its arrivals.
+// base returns the load without its arrivals.
 func (s *simulateFlags) base(c *cobra.Command, w costmodel.Workload) (l serving.Load, err error) {
 	l = serving.Load{Prompt: serving.Lengths{Mean: float64(w.Prompt)}, Generate: serving.Lengths{Mean: float64(w.Generate)},
 		Requests: s.prompts, Burstiness: s.burstiness, Timeout: s.timeout.Seconds(), Prefix: int(s.prefixLen), Groups: s.prefixGroups}
@@ -116,7 +116,7 @@ func (s *simulateFlags) base(c *cobra.Command, w costmodel.Workload) (l serving.
 	return l, nil
 }
 
-// loads are the loads asked for.
+// loads returns the loads that are asked for.
 func (s *simulateFlags) loads(c *cobra.Command, w costmodel.Workload) ([]*loadPoint, error) {
 	kinds := 0
 	for _, n := range []string{"concurrency", "rate", "stages", "trace", "max-rate", "max-users"} {

@@ -12,7 +12,7 @@ import (
 	"github.com/OWNER/ridgeline/serving"
 )
 
-// settingFlags are vLLM's flags, and two that only SGLang has.
+// settingFlags have the names of vLLM's flags; two of them exist only in SGLang.
 type settingFlags struct {
 	flags                                              *pflag.FlagSet
 	seqs, budget, threshold, modelLen, block, kvBlocks int
@@ -47,7 +47,7 @@ func (s *settingFlags) register(f *pflag.FlagSet) {
 	}
 }
 
-// settings are the flags that were given.
+// settings returns the values of the flags that were given.
 func (s *settingFlags) settings() (serving.Settings, error) {
 	var out serving.Settings
 	for _, x := range []struct {
@@ -109,7 +109,8 @@ func parseSLO(s string) (slo serving.SLO, err error) {
 	return slo, nil
 }
 
-// points reads 1,4,16 or 1..16, which doubles.
+// points reads a list such as 1,4,16 or a range such as 1..16, which doubles from number to
+// number.
 func points(flag, s string, least, most float64, whole bool) ([]float64, error) {
 	var out []float64
 	bad := func(what string) error {

@@ -23,7 +23,7 @@ func (s *specFlags) register(c *cobra.Command) {
 	complete(c, "draft", func() []string { return append([]string{"mtp", "ngram"}, presetNames()...) })
 }
 
-// bind makes the flags, without what a shell completes.
+// bind makes the flags, without completions for a shell.
 func (s *specFlags) bind(f *pflag.FlagSet) {
 	s.flags = f
 	s.flags.StringVar(&s.draft, "draft", "", "speculative decoding: what drafts, a model, mtp (the blocks of multi-token prediction of the checkpoint) or ngram (lookups, at no cost)")
@@ -39,7 +39,7 @@ func presetNames() (names []string) {
 	return names
 }
 
-// check settles the flags before models are opened.
+// check checks the flags before models are opened.
 func (s *specFlags) check() error {
 	for _, n := range []string{"draft-tokens", "acceptance"} {
 		if s.draft == "" && s.flags.Changed(n) {
@@ -59,7 +59,7 @@ func (s *specFlags) check() error {
 	return nil
 }
 
-// of is the speculation for a model, nil where none was asked for.
+// of returns the speculation for a model, nil where the flags ask for none.
 func (s *specFlags) of(c *cobra.Command, x *costmodel.Compiled) (*costmodel.Speculation, error) {
 	if s.draft == "" {
 		return nil, nil
@@ -82,7 +82,7 @@ func (s *specFlags) of(c *cobra.Command, x *costmodel.Compiled) (*costmodel.Spec
 			warn(c.ErrOrStderr(), "--draft %s has a vocabulary of %d, %s of %d: engines want the same", m.Name, m.Vocab, x.Model.Name, x.Model.Vocab)
 		}
 		d, err := costmodel.Compile(m, x.Hardware, x.Options)
-		if err != nil && x.TP() > 1 { // engines run a small draft on every device alone
+		if err != nil && x.TP() > 1 { // engines run a small draft model on every device by itself
 			o := x.Options
 			o.TP = 1
 			d, err = costmodel.Compile(m, x.Hardware, o)
@@ -98,7 +98,7 @@ func (s *specFlags) of(c *cobra.Command, x *costmodel.Compiled) (*costmodel.Spec
 	return out, nil
 }
 
-// ofModels is the speculation for each of some models; empty where none was asked for.
+// ofModels returns the speculation for each model; the map is empty where the flags ask for none.
 func (s *specFlags) ofModels(c *cobra.Command, cs []*costmodel.Compiled) (map[*costmodel.Compiled]*costmodel.Speculation, error) {
 	out := map[*costmodel.Compiled]*costmodel.Speculation{}
 	for _, x := range cs {
@@ -113,7 +113,7 @@ func (s *specFlags) ofModels(c *cobra.Command, cs []*costmodel.Compiled) (map[*c
 	return out, nil
 }
 
-// prefixFlag is the share of the prompts that is cached.
+// prefixFlag is the share of the prompts that is found in the cache.
 type prefixFlag struct{ share float64 }
 
 func (p *prefixFlag) register(f *pflag.FlagSet) {

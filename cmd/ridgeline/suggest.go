@@ -12,7 +12,7 @@ import (
 	"github.com/OWNER/ridgeline/internal/spell"
 )
 
-// helpCommand is cobra's help, but a verb that does not exist is an error.
+// helpCommand is cobra's help command, except that a verb that does not exist is an error.
 func helpCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [VERB]",
@@ -45,7 +45,7 @@ func unknownVerb(root *cobra.Command, verb string) error {
 	return fmt.Errorf("unknown command %q: %s", verb, suggest(verb, verbs(root), "the commands are"))
 }
 
-// flagError words the flag parser's errors: what is wrong and how to fix it.
+// flagError puts an error of the flag parser into words: what is wrong and what to write.
 func flagError(c *cobra.Command, err error) error {
 	var missing *pflag.NotExistError
 	var value *pflag.InvalidValueError
@@ -63,7 +63,8 @@ func flagError(c *cobra.Command, err error) error {
 	return err
 }
 
-// cause drops what a standard parser says of itself: strconv.ParseInt: parsing "x".
+// cause removes what parsers of the standard library say about themselves, such as
+// strconv.ParseInt: parsing "x".
 func cause(v *pflag.InvalidValueError) error {
 	err := errors.Unwrap(v)
 	if strings.HasPrefix(err.Error(), "strconv.") {
@@ -72,7 +73,7 @@ func cause(v *pflag.InvalidValueError) error {
 	return err
 }
 
-// suggest names what is nearest to a misspelt word, or everything there is.
+// suggest returns the name that is nearest to a misspelt word, or all names.
 func suggest(word string, names []string, all string) string {
 	best, least := "", 0
 	for _, n := range names {

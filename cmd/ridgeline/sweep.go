@@ -83,9 +83,8 @@ Figures (for --where, --pareto, --by): ` + strings.Join(sweep.Figures(), ", ") +
 	return c
 }
 
-// grid reads the file and the flags. A flag wins over the file, whatever spelling the file
-// has: a value takes the place of an axis, an axis that of a value or, where it stands, of
-// the file's axis.
+// grid reads the file and the flags. Flags go before the file, whichever spelling the file has: a
+// value replaces an axis, and an axis replaces a value or, in its place, the file's axis.
 func (s *sweepFlags) grid(args []string) (*sweep.Grid, error) {
 	g := &sweep.Grid{Fixed: map[string]string{}}
 	if len(args) == 1 {
@@ -133,8 +132,8 @@ func (s *sweepFlags) grid(args []string) (*sweep.Grid, error) {
 	return g, g.Normalise()
 }
 
-// values gives the grid the parameters that are flags of their own. A comma list, where a
-// parameter can be one, is an axis: in place of the file's, else before it, models first.
+// values sets the parameters that have flags of their own. A list, where a parameter can have
+// one, becomes an axis: in place of the file's axis, otherwise before the others, models first.
 func (s *sweepFlags) values(g *sweep.Grid) error {
 	var lead []sweep.Axis
 	for _, name := range sweep.ParamNames() {
@@ -229,7 +228,7 @@ func (s *sweepFlags) run(c *cobra.Command, args []string) (err error) {
 	return s.pick(c, g, file.Path, front, best)
 }
 
-// unfinished says what to do about a run of rows that did not finish; nil where it did.
+// unfinished says what to do about rows of a run that did not finish; nil where the run finished.
 func unfinished(err error, rows sweep.Tally, out string) error {
 	var unwritten *atomicfile.WriteError
 	var standing *sweep.PartialError
@@ -255,8 +254,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// figure checks what --plot asks for, before any work is done, and returns what draws the
-// rows of a file; nil if nothing is to be drawn.
+// figure checks what --plot asks for before any work is done. It returns a function that draws
+// the rows of a file, nil where nothing is to be drawn.
 func (s *sweepFlags) figure(g *sweep.Grid) (func(rows string) error, error) {
 	if s.plot == "" {
 		if s.plotOut != "" {
@@ -297,7 +296,7 @@ func (s *sweepFlags) figure(g *sweep.Grid) (func(rows string) error, error) {
 	}, nil
 }
 
-// stream writes all rows to stdout; nothing if no row meets the constraints.
+// stream writes all rows to stdout. Where no row meets the constraints, it writes nothing.
 func (s *sweepFlags) stream(c *cobra.Command, g *sweep.Grid, bar sweep.Progress) error {
 	w := &lateHeader{w: c.OutOrStdout(), head: sweep.CSV.Header(g)}
 	n, err := sweep.Run(c.Context(), g, sweep.CSV, w, 0, g.Rows(), bar)
@@ -312,14 +311,14 @@ func (s *sweepFlags) stream(c *cobra.Command, g *sweep.Grid, bar sweep.Progress)
 	return nil
 }
 
-// nonePriced warns of rows that are all without figures.
+// nonePriced warns where no row has figures.
 func nonePriced(c *cobra.Command, rows sweep.Tally) {
 	if rows.Rows > 0 && rows.Priced == 0 {
 		warn(c.ErrOrStderr(), "no row could be priced: %s", rows.Reason)
 	}
 }
 
-// beyondContext warns of rows whose sequences are longer than their model is made for.
+// beyondContext warns of rows whose sequences are longer than their model was made for.
 func beyondContext(c *cobra.Command, rows sweep.Tally) {
 	if rows.Beyond > 0 {
 		warn(c.ErrOrStderr(), "%d of %d rows are of sequences longer than their model is made for (%s)", rows.Beyond, rows.Rows, rows.BeyondWhy)
@@ -341,7 +340,7 @@ func (l *lateHeader) Write(b []byte) (int, error) {
 	return l.w.Write(b)
 }
 
-// after reads what is to be picked from the rows, before any work is done.
+// after reads, before any work is done, what is to be picked from the rows.
 func (s *sweepFlags) after() (front, best []sweep.Objective, err error) {
 	if s.pareto != "" {
 		if front, err = sweep.ParseObjectives(s.pareto); err != nil {
@@ -356,7 +355,7 @@ func (s *sweepFlags) after() (front, best []sweep.Objective, err error) {
 	return front, best, nil
 }
 
-// pick prints the Pareto front and the best of each group.
+// pick prints the Pareto front and the best row of each group.
 func (s *sweepFlags) pick(c *cobra.Command, g *sweep.Grid, path string, front, best []sweep.Objective) error {
 	if front != nil {
 		rows, err := sweep.Pareto(path, front)
@@ -377,8 +376,8 @@ func (s *sweepFlags) pick(c *cobra.Command, g *sweep.Grid, path string, front, b
 	return nil
 }
 
-// print writes picked rows: whole as CSV, or as a table of what varies, what they were
-// picked by, and what people ask next.
+// print writes rows that were picked: all of their columns as CSV, or a table of what varies, of
+// the figures by which they were picked, and of the figures that people ask for most.
 func (s *sweepFlags) print(c *cobra.Command, g *sweep.Grid, rows []sweep.Row, obj []sweep.Objective) error {
 	if len(rows) == 0 {
 		return failure{errors.New("no row fits its device: nothing to pick from")}

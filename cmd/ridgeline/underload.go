@@ -13,13 +13,13 @@ import (
 	"github.com/OWNER/ridgeline/study"
 )
 
-// serveFlags ask for models to be simulated under load, beside their analytic figures.
+// serveFlags ask for a simulation of the models under load, to be shown with their other figures.
 type serveFlags struct{ serve, slo string }
 
-// loadWords are what --serve takes.
+// loadWords says what --serve takes.
 const loadWords = "clients=16 or rate=4 (requests a second), and engine=vllm-0.14, spread=normal:0.3, requests=500"
 
-// registerLoad leaves out the SLO.
+// registerLoad makes the flags without the one for the SLO.
 func (s *serveFlags) registerLoad(f *pflag.FlagSet) {
 	f.StringVar(&s.serve, "serve", "", "load: simulate up to "+loadWords)
 }
@@ -29,7 +29,7 @@ func (s *serveFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&s.slo, "slo", "", "with --serve: how many users can be served so that 99 % of requests meet ttft=500ms,tpot=50ms,e2e=10s")
 }
 
-// load reads the flags; nil where nothing is to be served.
+// load reads the flags; nil where they ask for no simulation.
 func (s *serveFlags) load() (*study.UnderLoad, error) {
 	if s.serve == "" {
 		if s.slo != "" {
@@ -80,7 +80,7 @@ func (s *serveFlags) load() (*study.UnderLoad, error) {
 	return u, nil
 }
 
-// simulated shows people how far a load is simulated.
+// simulated shows the progress of a simulation on a terminal.
 func simulated[T any](c *cobra.Command, u *study.UnderLoad, run func() (T, error)) (T, error) {
 	step, clear := progress(c.ErrOrStderr(), "simulated runs")
 	defer clear()

@@ -10,12 +10,13 @@ import (
 	"github.com/OWNER/ridgeline/reports"
 )
 
-// usage prints how a command is written: its line, examples, subcommands and flags, the
-// latter wrapped to the width of everything else. It says what cobra's own does.
+// usage prints how to write a command: its line, examples, subcommands and flags. Flags are
+// wrapped to the same width as everything else. The text is the same as that of cobra's own
+// function.
 //
-// It is a function because cobra runs templates through text/template, which finds methods
-// by their names while it runs: a program that links that must keep every exported method
-// of every type, 5 MB of this one.
+// It is a function because cobra would use text/template, which finds methods by their names
+// while it runs: a program with text/template in it must keep every exported method of every
+// type, which takes 5 MB of this one.
 func usage(c *cobra.Command) error {
 	var b strings.Builder
 	b.WriteString("Usage:")

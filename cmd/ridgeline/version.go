@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// version is what --version prints: the release or commit, its date, whether the sources
-// were changed, and the Go and machine it was built for.
+// version returns what --version prints: the release or commit, its date, whether the sources
+// were changed, and the version of Go and the machine for which it was built.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

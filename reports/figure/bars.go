@@ -15,11 +15,11 @@ import (
 	"github.com/OWNER/ridgeline/units"
 )
 
-// bars draws stacked bars whose parts sum to a whole: of each series a bar for each panel
-// (its time, its bytes), under the series' name.
+// bars draws stacked bars whose parts add up to a whole. For each series there is a bar in each
+// panel (for its time and for its bytes), below the series' name.
 type bars struct {
 	panels []study.Panel
-	colors map[string]int // of the parts
+	colors map[string]int // colour of each part
 	parts  []string
 }
 
@@ -54,11 +54,11 @@ func newBars(ps []study.Panel) *bars {
 	return b
 }
 
-// gray is the place in the palette of what is too small to name.
+// gray is the place in the palette of the colour for parts too small to name.
 const gray = 6
 
-// classColor is the place in the palette of a class of operations, by what their kernels do
-// and the part of a decoder they are in.
+// classColor returns the place in the palette of the colour for a class of operations, by what
+// their kernels do and which part of a decoder they belong to.
 func classColor(class string) int {
 	kernel, part, _ := strings.Cut(class, " ")
 	product := map[string]int{"ffn": 1, "ends": 3, "mixer": 4}
@@ -145,8 +145,8 @@ func (b *bars) draw(t Theme, c draw.Canvas) error {
 	return nil
 }
 
-// bar fills a rectangle with the parts of a series, those with room with their share; what
-// does not fit its device is hatched.
+// bar fills a rectangle with the parts of a series and writes the share into parts with enough
+// room. A series that does not fit its device is hatched.
 func (b *bars) bar(t Theme, c draw.Canvas, s study.Series) {
 	sum, x := whole(s), c.Min.X
 	for _, p := range s.Points {
@@ -168,7 +168,7 @@ func (b *bars) bar(t Theme, c draw.Canvas, s study.Series) {
 	}
 }
 
-// hatch crosses a box out with slanted lines.
+// hatch fills a box with slanted lines.
 func hatch(t Theme, c draw.Canvas, r vg.Rectangle) {
 	s := draw.LineStyle{Color: t.Back, Width: 0.9}
 	h := r.Max.Y - r.Min.Y
@@ -186,7 +186,8 @@ func hatch(t Theme, c draw.Canvas, r vg.Rectangle) {
 	}
 }
 
-// contrast is black or white, whichever reads better on a colour (W3C relative luminance).
+// contrast returns black or white, whichever can be read better on a colour (relative luminance,
+// W3C).
 func contrast(c color.Color) color.Color {
 	r, g, b, _ := c.RGBA()
 	lin := func(v uint32) float64 { return math.Pow(float64(v)/65535, 2.2) }

@@ -1,10 +1,11 @@
-// Package figure draws the charts that study measures: lines with bands, bars, heat maps,
-// rooflines, in SVG, PNG or PDF, light or dark, at any width. It measures nothing. The same
-// chart makes the same bytes.
+// Package figure draws the charts that package study measures: lines with bands, bars, heat maps
+// and rooflines, as SVG, PNG or PDF, light or dark, in any width. It measures nothing. The same
+// chart always gives the same bytes.
 //
-// Every figure names its setting under the title, so that it stands alone. Lines are named
-// at their ends where there is room, else in a legend below the data. Colours are Okabe and
-// Ito's, told apart by markers too; a broken line is what does not fit its device.
+// Every figure says under its title what its numbers assume, so that it can be read alone. Lines
+// are named at their ends where there is room, otherwise in a legend below. Colours are those of
+// Okabe and Ito, and markers tell lines apart too. A broken line stands for what does not fit its
+// device.
 package figure
 
 import (
@@ -29,7 +30,7 @@ import (
 	"github.com/OWNER/ridgeline/study"
 )
 
-// Theme is what a figure is drawn with.
+// Theme holds the colours of a figure.
 type Theme struct {
 	Name             string
 	Back, Ink, Faint color.Color
@@ -38,14 +39,15 @@ type Theme struct {
 
 func rgb(r, g, b uint8) color.Color { return color.NRGBA{r, g, b, 255} }
 
-// Light and Dark are the themes. Colours: Okabe and Ito (2008), which people with any
-// common colour blindness tell apart; black and yellow give way to the background.
+// Light and Dark are the themes. Their colours are those of Okabe and Ito (2008), which people
+// with any common form of colour blindness can tell apart; black and yellow were replaced because
+// of the background.
 func Light() Theme {
 	return Theme{Name: "light", Back: rgb(255, 255, 255), Ink: rgb(30, 30, 30), Faint: rgb(215, 215, 215), Colors: []color.Color{
 		rgb(0, 114, 178), rgb(213, 94, 0), rgb(0, 158, 115), rgb(204, 121, 167), rgb(86, 180, 233), rgb(230, 159, 0), rgb(60, 60, 60), rgb(140, 100, 40)}}
 }
 
-// Dark is Light for dark pages.
+// Dark is the theme for dark pages.
 func Dark() Theme {
 	return Theme{Name: "dark", Back: rgb(24, 26, 31), Ink: rgb(228, 228, 228), Faint: rgb(66, 70, 78), Colors: []color.Color{
 		rgb(86, 180, 233), rgb(230, 159, 0), rgb(0, 178, 135), rgb(224, 141, 187), rgb(240, 228, 66), rgb(233, 114, 40), rgb(200, 200, 200), rgb(120, 160, 255)}}
@@ -62,23 +64,23 @@ func ParseTheme(s string) (Theme, error) {
 	return Theme{}, fmt.Errorf("theme %q is not light or dark", s)
 }
 
-// Options say how a figure looks; the zero value chooses.
+// Options say how a figure looks. With the zero value, everything is chosen automatically.
 type Options struct {
-	Width vg.Length // of the whole figure; 0 is a width that suits the chart
-	DPI   int       // of PNG; 0 is 150
-	Title string    // in place of the chart's
-	// Bare leaves title and setting out, for a page that writes them itself.
+	Width vg.Length // of the whole figure; 0 stands for a width that suits the chart
+	DPI   int       // resolution of PNG; 0 stands for 150
+	Title string    // in place of the chart's title
+	// Bare leaves out title and setting, for a page that has them in its text.
 	Bare bool
 }
 
-// The least and most that --width and --dpi take.
+// The smallest and largest values of --width and --dpi.
 const (
 	minWidth, maxWidth = 5 * vg.Centimeter, 100 * vg.Centimeter
 	minDPI, maxDPI     = 36, 1200
-	maxPixels          = 20000 // along a side
+	maxPixels          = 20000 // along one side
 )
 
-// Check refuses what cannot be drawn.
+// Check returns an error for a figure that cannot be drawn.
 func (o Options) Check() error {
 	if o.Width != 0 && (o.Width < minWidth || o.Width > maxWidth) {
 		return fmt.Errorf("width %.4g mm is not from %.4g to %.4g mm", o.Width/vg.Millimeter, minWidth/vg.Millimeter, maxWidth/vg.Millimeter)
@@ -110,42 +112,43 @@ func ParseWidth(s string) (vg.Length, error) {
 	return 0, fmt.Errorf("width %q is not a length: write 89mm, 9cm, 3.5in or 400pt", s)
 }
 
-// Figure is a chart laid out for a width.
+// Figure is a chart that was laid out for a width.
 type Figure struct {
 	Title    string
-	Subtitle string // the setting
-	Alt      string // what it shows, for those who cannot see it
+	Subtitle string // what the numbers assume
+	Alt      string // describes the figure to those who cannot see it
 	dpi      int
 	bare     bool
 	w, h     vg.Length
 	legend   []key
 	panels   []panel
-	columns  int         // panels beside each other
-	rows     []vg.Length // their heights
+	columns  int         // number of panels side by side
+	rows     []vg.Length // height of each row of panels
 	empty    bool
-	// hardSpaces draws spaces that kerning does not narrow away, as it does between capitals
-	// of low resolution.
+	// hardSpaces draws spaces at full width, which the fonts' kerning would make too narrow
+	// between capitals at a low resolution.
 	hardSpaces bool
 }
 
-// key is a legend entry.
+// key is an entry of the legend.
 type key struct {
 	name  string
 	index int
-	bar   bool // a filled box instead of a line
+	bar   bool // a filled box in place of a line
 	point bool // a marker without a line
 	level bool // a thin dashed line
 }
 
-// Size is the width and height the figure is drawn at.
+// Size returns the width and height of the figure.
 func (f *Figure) Size() (w, h vg.Length) { return f.w, f.h }
 
-// Empty reports whether a panel has nothing to draw: Write would return ErrEmpty.
+// Empty reports whether a panel has nothing to draw; Write would then return ErrEmpty.
 func (f *Figure) Empty() bool { return f.empty }
 
 // panel draws one set of axes.
 type panel interface {
-	// height is what the panel wants at a width, empty whether it has nothing to draw.
+	// height returns the height that the panel needs at a width; empty says that it has nothing
+	// to draw.
 	height(w vg.Length) vg.Length
 	empty() bool
 	draw(t Theme, c draw.Canvas) error
@@ -158,11 +161,11 @@ const (
 	tickSize     = 8.5
 	margin       = 10
 	panelGap     = 16
-	// narrow is the width below which panels stand above each other.
+	// the width below which panels stand one below the other
 	narrow = 15 * vg.Centimeter
 )
 
-// New lays a chart out.
+// New lays out a chart.
 func New(c *study.Chart, o Options) *Figure {
 	f := &Figure{Title: c.Title, Subtitle: strings.Join(c.Setting, " · "), Alt: c.Alt, dpi: o.DPI, bare: o.Bare, w: o.Width}
 	if o.Title != "" {
@@ -209,17 +212,17 @@ func New(c *study.Chart, o Options) *Figure {
 	return f
 }
 
-// inner is the width inside the margins.
+// inner returns the width inside the margins.
 func (f *Figure) inner() vg.Length { return f.w - 2*margin }
 
-// panelWidth is the width of a panel.
+// panelWidth returns the width of a panel.
 func (f *Figure) panelWidth() vg.Length {
 	return (f.inner() - panelGap*vg.Length(f.columns-1)) / vg.Length(f.columns)
 }
 
-// measure finds the height.
+// measure computes the height of the figure.
 func (f *Figure) measure() {
-	t := Light() // letters are as wide in every theme
+	t := Light() // letters have the same width in every theme
 	f.h = 2*margin + f.headingHeight(t) + f.legendHeight(t)
 	for i := 0; i < len(f.panels); i += f.columns {
 		h := vg.Length(0)
@@ -246,10 +249,10 @@ func style(t Theme, size vg.Length, bold bool, x, y float64) text.Style {
 	return text.Style{Color: t.Ink, Font: t.sans(size, bold), XAlign: text.XAlignment(x), YAlign: text.YAlignment(y), Handler: letters()}
 }
 
-// Formats lists the endings Write knows.
+// Formats lists the endings of file names that Write knows.
 const Formats = ".svg, .png or .pdf"
 
-// Supported reports whether a path ends in a format Write knows.
+// Supported returns an error unless a path ends in one of those.
 func Supported(path string) error {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".svg", ".png", ".pdf":
@@ -258,7 +261,7 @@ func Supported(path string) error {
 	return fmt.Errorf("%s: figures are written as %s", path, Formats)
 }
 
-// ErrEmpty is a figure none of whose points can be drawn.
+// ErrEmpty says that no point of a figure can be drawn.
 var ErrEmpty = fmt.Errorf("nothing to draw: no point is finite (and, on a log scale, positive)")
 
 // Write draws the figure in the format that path ends in.
@@ -298,11 +301,11 @@ func (f *Figure) Write(w io.Writer, path string, t Theme) error {
 	return Supported(path)
 }
 
-// named gives a drawing its name for those who cannot see it, and letters of the same
-// width where Liberation Sans is not installed.
+// named gives a drawing a name for those who cannot see it, and letters of the same width where
+// the font Liberation Sans is not installed.
 func (f *Figure) named() *strings.Replacer {
 	var name bytes.Buffer
-	// A buffer takes everything.
+	// Writing to a buffer cannot fail.
 	_ = xml.EscapeText(&name, []byte(f.Title+". "+f.Alt+"."))
 	return strings.NewReplacer("<svg ", `<svg role="img" aria-label="`+name.String()+`" `,
 		"font-family:Liberation Sans;", "font-family:'Liberation Sans',Arial,Helvetica,sans-serif;")
@@ -340,7 +343,7 @@ func rectangle(r vg.Rectangle) vg.Path {
 	return p
 }
 
-// lines are the heading's, folded to the width.
+// lines breaks the heading into lines of the figure's width.
 func (f *Figure) lines(t Theme) (title, sub []string) {
 	if f.bare {
 		return nil, nil
@@ -356,7 +359,7 @@ func (f *Figure) headingHeight(t Theme) vg.Length {
 	return titleSize*1.3*vg.Length(len(title)) + 2 + subtitleSize*1.35*vg.Length(len(sub)) + 8
 }
 
-// heading draws title and subtitle.
+// heading draws the title and what is below it.
 func (f *Figure) heading(t Theme, c draw.Canvas) {
 	title, sub := f.lines(t)
 	y := c.Max.Y
@@ -380,7 +383,7 @@ func (f *Figure) spaced(line string) string {
 	return line
 }
 
-// fold breaks text into lines that fit.
+// fold breaks a text into lines of a width.
 func fold(s text.Style, str string, width vg.Length) []string {
 	var lines []string
 	line := ""
@@ -399,7 +402,7 @@ func fold(s text.Style, str string, width vg.Length) []string {
 
 const sample, keyGap, rowHeight = 22, 14, 14
 
-// legendRows breaks the keys into rows that fit.
+// legendRows breaks the entries of the legend into rows of the figure's width.
 func (f *Figure) legendRows(t Theme) [][]key {
 	s := style(t, labelSize, false, 0, -0.5)
 	var rows [][]key
@@ -423,7 +426,7 @@ func (f *Figure) legendHeight(t Theme) vg.Length {
 	return rowHeight*vg.Length(len(f.legendRows(t))) + 6
 }
 
-// drawLegend draws the keys below the data.
+// drawLegend draws the legend below the data.
 func (f *Figure) drawLegend(t Theme, c draw.Canvas) {
 	s := style(t, labelSize, false, 0, -0.5)
 	rows := f.legendRows(t)
@@ -454,12 +457,12 @@ func (k key) sample(t Theme, c draw.Canvas, x0, x1, y vg.Length) {
 	c.DrawGlyph(glyph(t, k.index), vg.Point{X: (x0 + x1) / 2, Y: y})
 }
 
-// shade is the colour of a series; its marker tells it from another of the same colour.
+// shade returns the colour of a series; its marker tells it from others of the same colour.
 func shade(t Theme, i int) color.Color { return t.Colors[i%len(t.Colors)] }
 
 func lineStyle(t Theme, i int) draw.LineStyle { return draw.LineStyle{Color: shade(t, i), Width: 1.8} }
 
-// brokenStyle is the line of what does not fit its device.
+// brokenStyle returns the line style for what does not fit its device.
 func brokenStyle(t Theme, i int) draw.LineStyle {
 	return draw.LineStyle{Color: shade(t, i), Width: 1.1, Dashes: []vg.Length{1.5, 3}}
 }
@@ -468,7 +471,7 @@ func levelStyle(t Theme) draw.LineStyle {
 	return draw.LineStyle{Color: t.Ink, Width: 1, Dashes: []vg.Length{5, 3}}
 }
 
-// glyph is the marker of a series: past the palette the shapes go on by one, so that no two
+// glyph returns the marker of a series. Beyond the palette, shapes move on by one, so that no two
 // of 64 series have the same colour and marker.
 func glyph(t Theme, i int) draw.GlyphStyle {
 	shapes := []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.RingGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}, draw.CrossGlyph{}, draw.PlusGlyph{}}

@@ -10,16 +10,16 @@ import (
 	"github.com/OWNER/ridgeline/study"
 )
 
-// axis is the range of an axis and how values are spread over it.
+// axis is the range of an axis and its scale.
 type axis struct {
 	low, high float64
 	scale     study.Scale
 }
 
-// reach makes the range hold a value.
+// reach extends the range to a value.
 func (a *axis) reach(v float64) { a.low, a.high = math.Min(a.low, v), math.Max(a.high, v) }
 
-// widen gives a range of one value some room.
+// widen extends a range that consists of one value.
 func (a *axis) widen() {
 	if a.high > a.low*(1+1e-9) && a.high-a.low > 1e-300 {
 		return
@@ -32,10 +32,10 @@ func (a *axis) widen() {
 	}
 }
 
-// pad keeps what is drawn off the ends of the axis, and begins it at zero where that is asked
-// of a linear one.
+// pad keeps data away from the ends of the axis, and lets a linear axis begin at zero where that
+// is asked for.
 func (a *axis) pad(fromZero bool) {
-	const part = 0.04 // of its length
+	const part = 0.04 // share of the axis' length
 	switch {
 	case fromZero && a.scale == study.Linear && a.low >= 0:
 		a.low, a.high = 0, a.high*(1+part)
@@ -49,7 +49,7 @@ func (a *axis) pad(fromZero bool) {
 	}
 }
 
-// share is how far along the axis a value lies: 0 at its low end, 1 at its high one.
+// share returns where on the axis a value lies: 0 at its low end, 1 at its high end.
 func (a axis) share(v float64) float64 {
 	if a.scale == study.Linear {
 		return (v - a.low) / (a.high - a.low)
@@ -57,9 +57,9 @@ func (a axis) share(v float64) float64 {
 	return math.Log(v/a.low) / math.Log(a.high/a.low)
 }
 
-// frame is a pair of axes with the part of a canvas that lies between them, in which data
-// are drawn. gonum's plot would do as much, but it links twelve fonts of which two are
-// used, 4 MB.
+// frame is a pair of axes with the part of a canvas between them, in which data are drawn. The
+// package gonum/plot could do this too, but it contains twelve fonts of 4 MB, two of which are
+// used here.
 type frame struct {
 	draw.Canvas // where data are drawn
 	x, y        axis
@@ -69,14 +69,14 @@ type frame struct {
 
 const (
 	tickLength = 8
-	// axisGap is between an axis and what is drawn next to it.
+	// distance between an axis and what is next to it
 	axisGap = 4
-	// markerRoom keeps markers at the ends of an axis off its line.
+	// distance of markers at the ends of an axis from its line
 	markerRoom = 3
 )
 
-// newFrame leaves room on a canvas for ticks and their labels; room is how much of
-// each axis labels may take.
+// newFrame leaves room on a canvas for ticks and labels; room is how much of each axis labels may
+// take.
 func newFrame(t Theme, c draw.Canvas, x, y axis, room vg.Point) *frame {
 	f := &frame{x: x, y: y}
 	f.marksX = tickerFor(x.scale, room.X).ticks(x.low, x.high)
@@ -86,7 +86,7 @@ func newFrame(t Theme, c draw.Canvas, x, y axis, room vg.Point) *frame {
 	for _, m := range f.marksY {
 		left = max(left, s.Width(m.label))
 	}
-	// The last label of the x axis stands half to the right of its tick.
+	// Half of the last label of the x axis is to the right of its tick.
 	for _, m := range f.marksX {
 		if at := x.share(m.value); m.label != "" && at <= 1+1e-9 {
 			last = max(last, s.Width(m.label)/2-vg.Length(1-at)*(c.Max.X-c.Min.X))
@@ -98,12 +98,12 @@ func newFrame(t Theme, c draw.Canvas, x, y axis, room vg.Point) *frame {
 	return f
 }
 
-// at is where a point of the data is drawn.
+// at returns where a point of the data is drawn.
 func (f *frame) at(x, y float64) vg.Point {
 	return vg.Point{X: f.X(f.x.share(x)), Y: f.height(y)}
 }
 
-// height is the vertical half of at.
+// height returns the vertical coordinate of at.
 func (f *frame) height(y float64) vg.Length { return f.Y(f.y.share(y)) }
 
 // drawAxes draws both axes, their ticks and labels, and lines across the data at the ticks
@@ -119,7 +119,7 @@ func (f *frame) drawAxes(t Theme) {
 		return tickLength
 	}
 	under, left := style(t, tickSize, false, -0.5, -1), style(t, tickSize, false, -1, -0.5)
-	drop := left.FontExtents().Descent // digits have nothing below the line, so they stand lower
+	drop := left.FontExtents().Descent // digits have no parts below the line, so they are drawn lower
 	marksX := slices.DeleteFunc(slices.Clone(f.marksX), func(m tick) bool { return !shown(f.x, m) })
 	marksY := slices.DeleteFunc(slices.Clone(f.marksY), func(m tick) bool { return !shown(f.y, m) })
 	for _, m := range marksX {

@@ -12,23 +12,23 @@ import (
 	"github.com/OWNER/ridgeline/study"
 )
 
-// label names a place in a panel, a line of text for each line.
+// label names a place in a panel, in one or several lines.
 type label struct {
 	text string
 	at   vg.Point
 }
 
-// namedLines bounds the operations that one label lists.
+// namedLines is the largest number of operations that one label lists.
 const namedLines = 4
 
-// operations names the operations of a roofline: those of nearly one place share a label
-// that lists the longest of them.
+// operations labels the operations of a roofline. Operations at nearly the same place share a
+// label, which lists those that take longest.
 func (a *axes) operations(p *frame) []label {
 	type cluster struct {
 		study.Point
 		text  string
 		n     int
-		share float64 // of the operations that are not named
+		share float64 // share of the operations that are not listed
 	}
 	var cs []*cluster
 	for _, s := range a.Series {
@@ -60,7 +60,7 @@ func (a *axes) operations(p *frame) []label {
 			}
 		}
 	}
-	// The largest first: they get the best places.
+	// The largest come first, so that they get the best places.
 	var out []label
 	for _, k := range cs {
 		if k.share >= 0.005 {
@@ -71,14 +71,14 @@ func (a *axes) operations(p *frame) []label {
 	return out
 }
 
-// placer knows where a panel is still free.
+// placer knows which places of a panel are free.
 type placer struct {
 	c      draw.Canvas
 	nx, ny int
-	sum    []int // of trace points in the cells below and left
+	sum    []int // number of trace points in the cells to the left and below
 	trace  []vg.Point
 	taken  []vg.Rectangle
-	thread [][2]vg.Point // the lines from labels to their places
+	thread [][2]vg.Point // the lines from labels to their points
 }
 
 const cell = 2 // pt
@@ -103,7 +103,8 @@ func (p *placer) cell(q vg.Point) (x, y int) {
 	return int(math.Floor(float64((q.X - p.c.Min.X) / cell))), int(math.Floor(float64((q.Y - p.c.Min.Y) / cell)))
 }
 
-// free reports whether a box, and a little around it, holds neither trace nor label.
+// free reports whether a box with a small margin contains no point of the data, no line and no
+// label.
 func (p *placer) free(r vg.Rectangle) bool {
 	const around = 4
 	x0, y0 := p.cell(vg.Point{X: r.Min.X - around, Y: r.Min.Y - around})
@@ -117,8 +118,8 @@ func (p *placer) free(r vg.Rectangle) bool {
 	return !overlaps(vg.Rectangle{Min: vg.Point{X: r.Min.X - apart, Y: r.Min.Y - 1}, Max: vg.Point{X: r.Max.X + apart, Y: r.Max.Y + 1}}, p.taken)
 }
 
-// clear reports whether the line from a label to its place crosses no label, no other such
-// line and no point but those at its end.
+// clear reports whether the line from a label to its point crosses no label, no other such line
+// and no point except its own.
 func (p *placer) clear(from, to vg.Point, points []vg.Point) bool {
 	n := math.Ceil(math.Hypot(float64(to.X-from.X), float64(to.Y-from.Y)) / 3)
 	for k := 0.0; k <= n; k++ {
@@ -137,17 +138,17 @@ func (p *placer) clear(from, to vg.Point, points []vg.Point) bool {
 	return !slices.ContainsFunc(p.thread, func(t [2]vg.Point) bool { return cross(from, to, t[0], t[1]) })
 }
 
-// cross reports whether two segments meet.
+// cross reports whether two segments cross.
 func cross(a, b, c, d vg.Point) bool {
 	side := func(p, q, r vg.Point) float64 { return float64((q.X-p.X)*(r.Y-p.Y) - (q.Y-p.Y)*(r.X-p.X)) }
 	return side(a, b, c)*side(a, b, d) < 0 && side(c, d, a)*side(c, d, b) < 0
 }
 
-// farthest is how far a label may be from its place, in pt.
+// farthest is the largest distance of a label from its point, in pt.
 const farthest = 85
 
-// place writes labels, each at the nearest place where it covers no other label, no point
-// and no line; a thin line leads back to its point. A label without room is left out.
+// place writes labels, each at the nearest place at which it covers no other label, no point and
+// no line; a thin line leads to its point. A label for which there is no such place is left out.
 func (p *placer) place(t Theme, c draw.Canvas, labels []label) {
 	s := style(t, tickSize, false, 0, -0.5)
 	const lineHeight, step = 10, 4
@@ -173,7 +174,7 @@ func (p *placer) place(t Theme, c draw.Canvas, labels []label) {
 				}
 				far := math.Hypot(float64(side), float64(top-lineHeight/2-l.at.Y))
 				if x < l.at.X {
-					far *= 1.2 // rather to the right
+					far *= 1.2 // places to the right are preferred
 				}
 				if far >= nearest || far > farthest || !p.free(box) {
 					continue

@@ -1,8 +1,8 @@
-// Package page makes the report: one self-contained HTML file, or Markdown, that answers
-// in this order what the verdict is, how the models compare, how throughput falls with
-// generation length and a token slows with context, where the time goes, what fits, for
-// models with a cross-decoder what the GMU ratio buys and which claims of the sources hold,
-// and how the figures were made.
+// Package page makes the report: one HTML file that needs no other file, or Markdown. It answers
+// these questions in order: what the verdict is; how the models compare; how throughput falls
+// with the generation length, and how a token slows down with the context; where the time goes;
+// what fits; for models with a cross-decoder, what the GMU ratio changes and which claims of the
+// sources hold; and how the figures were made.
 package page
 
 import (
@@ -21,36 +21,35 @@ import (
 	"github.com/OWNER/ridgeline/study"
 )
 
-// Made says how a report came to be, so that it can be made again. The zero value leaves
-// it out.
+// Made says how a report was made, so that it can be made again. The zero value leaves this out.
 type Made struct {
 	Command string // as one would type it
 	Version string // what --version prints
 	Date    string
 }
 
-// Page is a report before it is written.
+// Page is a report that has not been written yet.
 type Page struct {
 	Title    string
 	Verdict  string
-	Faster   string   // from which context on, in a sentence
+	Faster   string   // a sentence that says from which context on a model decodes faster
 	Misfits  []string // what does not fit its device, in words
 	Setting  string
 	Made     Made
 	Sections []Section
 }
 
-// Section is a heading with text, tables and charts.
+// Section is a heading with texts, tables and charts.
 type Section struct {
 	ID, Heading string
 	Text        []string
 	Tables      []*reports.Table
 	Charts      []*study.Chart
-	After       []string // text below the tables
+	After       []string // texts below the tables
 }
 
-// Build prices the models of the setup and lays the report out. What is claimed of
-// decoder-hybrid-decoders and the GMU ratio are in it where a model has a cross-decoder.
+// Build prices the models of the setup and lays out the report. The claims about
+// decoder-hybrid-decoders and the GMU ratio are part of it where a model has a cross-decoder.
 func Build(ctx context.Context, s *study.Setup, made Made) (*Page, error) {
 	x, err := reports.CompareSetup(s)
 	if err != nil {
@@ -108,7 +107,7 @@ func Build(ctx context.Context, s *study.Setup, made Made) (*Page, error) {
 	return p, nil
 }
 
-// underLoad is what the models do under the load that the report was asked to simulate.
+// underLoad simulates the models under the load that was asked for.
 func underLoad(ctx context.Context, s *study.Setup, x *reports.Comparison) (Section, error) {
 	served, err := s.Under(ctx, s.Serve)
 	if err != nil {
@@ -124,7 +123,7 @@ func underLoad(ctx context.Context, s *study.Setup, x *reports.Comparison) (Sect
 	return Section{ID: "load", Heading: "Under load, simulated", Charts: []*study.Chart{curve}, Tables: []*reports.Table{t}, After: notes}, nil
 }
 
-// claimed is the audit of the sources' claims on the report's first device.
+// claimed audits the sources' claims on the report's first device.
 func claimed(r *claims.Report) Section {
 	t := reports.ClaimsTable(r)
 	notes := t.Notes
@@ -132,7 +131,7 @@ func claimed(r *claims.Report) Section {
 	return Section{ID: "claims", Heading: "What the sources claim", Tables: []*reports.Table{t}, After: notes}
 }
 
-// add keeps a section; where no sequence fits the device a figure would be empty.
+// add adds a section; where no sequence fits the device, figures would be empty and are left out.
 func (p *Page) add(s Section) {
 	var drawn []*study.Chart
 	for _, f := range s.Charts {
@@ -146,11 +145,11 @@ func (p *Page) add(s Section) {
 	p.Sections = append(p.Sections, s)
 }
 
-// topOps is how many operations a table of the report lists.
+// topOps is how many operations a table lists.
 const topOps = 8
 
-// largestOps lists the operations that take longest, with the times and shares that the
-// figure above draws.
+// largestOps lists the operations that take longest, with the times and shares that the figure
+// above it shows.
 func largestOps(s *study.Setup, c *costmodel.Compiled, name string) *reports.Table {
 	ops := s.Operations(c)
 	sort.SliceStable(ops, func(i, j int) bool { return ops[i].Seconds > ops[j].Seconds })
@@ -159,7 +158,7 @@ func largestOps(s *study.Setup, c *costmodel.Compiled, name string) *reports.Tab
 		{Name: "moved", Unit: "B", Scale: true}, {Name: "intensity\nFLOP/B"}, {Name: "bound by", Left: true}}}
 	for _, o := range ops[:min(topOps, len(ops))] {
 		layers, intensity, bound := reports.Num(float64(o.Layers)), reports.Shown(o.Intensity, reports.Digits(o.Intensity)), o.Bound.String()
-		if o.Layers == 0 { // the engine is no operation of a layer
+		if o.Layers == 0 { // the engine's time belongs to no layer
 			layers, intensity, bound = reports.Txt("–"), reports.Txt("–"), "host and launches"
 		}
 		t.Add(reports.Txt(study.OpName(o)), layers, reports.Shown(o.Seconds, reports.Digits(1e3*o.Seconds)), reports.Shown(o.Share, fmt.Sprintf("%.0f %%", 100*o.Share)),
@@ -181,7 +180,7 @@ func sureTable(rows []costmodel.Row, names []string) *reports.Table {
 	return t
 }
 
-// ratioTable prices the first model that has a cross-decoder at five ratios.
+// ratioTable prices the first model with a cross-decoder at five ratios.
 func ratioTable(s *study.Setup) (*reports.Table, error) {
 	for _, c := range s.Compiled {
 		if _, ok := c.Model.GMURatio(); !ok {
@@ -194,7 +193,7 @@ func ratioTable(s *study.Setup) (*reports.Table, error) {
 			if err != nil {
 				return nil, err
 			}
-			// The nearest its cross-decoder can have, which may be the one before.
+			// The cross-decoder may have the same nearest ratio twice.
 			r, _ := x.Model.GMURatio()
 			if x.Model.Name = fmt.Sprintf("ratio %.3g", r); slices.Contains(built, x.Model.Name) {
 				continue
@@ -214,7 +213,7 @@ func ratioTable(s *study.Setup) (*reports.Table, error) {
 	return nil, nil
 }
 
-// fidelities say in words what a time is.
+// fidelities says in words what a time of each fidelity is.
 var fidelities = map[costmodel.Fidelity]string{
 	costmodel.Limit:      "limit is max(ΣFLOPs/peak, Σbytes/bandwidth) for a step, the speed of light; no measurement of the device enters, and real kernels are slower.",
 	costmodel.Roofline:   "roofline is the sum over operations of max(FLOPs/peak, bytes/bandwidth); no measurement of the device enters, and real kernels are slower, small batches most of all.",
@@ -252,8 +251,9 @@ func method(s *study.Setup) Section {
 	return x
 }
 
-// numbers are the tables of a chart's curves, a column for each, for where no figure can
-// stand; what does not fit its device is marked. Other forms have tables of their own.
+// numbers returns the points of a chart's curves as tables, with a column for each curve, where
+// no figure can be shown. Points that do not fit their device are marked. Charts of other forms
+// have tables of their own.
 func numbers(c *study.Chart) (out []*reports.Table) {
 	for _, p := range c.Panels {
 		if p.Form != study.Curves || len(p.Series) == 0 {
@@ -301,7 +301,7 @@ func numbers(c *study.Chart) (out []*reports.Table) {
 	return out
 }
 
-// Markdown writes the report with tables of numbers in place of its figures.
+// Markdown writes the report with tables in place of its figures.
 func (p *Page) Markdown(w io.Writer) error {
 	var b bytes.Buffer
 	esc := plain.Markdown
