@@ -21,6 +21,7 @@ import (
 // View is all that the page shows apart from its figures.
 type View struct {
 	Verdict  string              `json:"verdict"`
+	What     string              `json:"what"`   // the verdict up to its colon: how fast
 	Faster   string              `json:"faster"` // a sentence that says from which context on a model decodes faster
 	Misfits  []string            `json:"misfits"`
 	Remarks  []string            `json:"remarks"` // what the rows assume that their setting does not say
@@ -41,6 +42,7 @@ type View struct {
 type Grid struct {
 	Heads []string   `json:"heads"`
 	Rows  [][]string `json:"rows"`
+	Left  []bool     `json:"left"` // columns of text
 }
 
 // Load is a load that the page asks to simulate.
@@ -108,11 +110,16 @@ func (s *Server) view(q url.Values) (*View, error) {
 		return nil, err
 	}
 	rows := x.Rows
-	v := &View{Verdict: reports.Verdict(rows), Faster: x.JSON.Faster, Setting: reports.CompareSetting(rows), Warnings: warnings,
+	what, _ := reports.Verdicts(rows)
+	v := &View{Verdict: reports.Verdict(rows), What: what, Faster: x.JSON.Faster, Setting: reports.CompareSetting(rows), Warnings: warnings,
 		Compare: x.JSON, Command: s.command("compare", st, ms), Misfits: reports.Misfits(rows),
 		Remarks: reports.Remarks(rows), Drafts: len(setup.Speculation) > 0}
 	v.Heads, v.Rows = x.Table.Rendered()
-	v.Fits.Heads, v.Fits.Rows = reports.FitsTable(rows).Rendered()
+	fits := reports.FitsTable(rows)
+	v.Fits.Heads, v.Fits.Rows = fits.Rendered()
+	for _, c := range fits.Columns {
+		v.Fits.Left = append(v.Fits.Left, c.Left)
+	}
 	if setup.Serve != nil {
 		if err := setup.Servable(); err != nil {
 			return nil, err

@@ -221,11 +221,17 @@ func Furthest(rows []costmodel.Row) int {
 // Verdict says in one sentence where the difference comes from between the baseline and the model
 // whose speed differs most from it. Every figure in it is one of the rows'.
 func Verdict(rows []costmodel.Row) string {
+	what, why := Verdicts(rows)
+	return what + why
+}
+
+// Verdicts is Verdict in two: how fast, and after a colon or semicolon why.
+func Verdicts(rows []costmodel.Row) (what, why string) {
 	if len(rows) < 2 {
 		r := rows[0]
 		b, share := largest(r.Time)
-		return fmt.Sprintf("%s decodes %s tok/s at batch %d; %s take %.0f %% of a mean step.", r.Compiled.Model.Name,
-			Digits(r.Decode.TokensPerSecond), r.Workload.Batch, noun(b), 100*share) + drafted(rows, 0)
+		return fmt.Sprintf("%s decodes %s tok/s at batch %d", r.Compiled.Model.Name, Digits(r.Decode.TokensPerSecond), r.Workload.Batch),
+			fmt.Sprintf("; %s take %.0f %% of a mean step.", noun(b), 100*share) + drafted(rows, 0)
 	}
 	names, far := RowNames(rows), Furthest(rows)
 	base, other := rows[0], rows[far]
@@ -261,7 +267,7 @@ func Verdict(rows []costmodel.Row) string {
 	if other.Workload.Batch != base.Workload.Batch {
 		was, is, of = perToken(base, most), perToken(other, most), "per token"
 	}
-	why := fmt.Sprintf("most of the difference is %s: %s against %s %s", noun(most), SI(is, "s"), SI(was, "s"), of)
+	why = fmt.Sprintf("most of the difference is %s: %s against %s %s", noun(most), SI(is, "s"), SI(was, "s"), of)
 	if gain(most) < 0.005*base.Decode.MeanStepSeconds/float64(base.Workload.Batch) {
 		why = "no part of a step takes longer on one than on the other"
 	} else if base.Fidelity != costmodel.Roofline {
@@ -283,7 +289,7 @@ func Verdict(rows []costmodel.Row) string {
 		tail += fmt.Sprintf(", and at each one's largest batch (%s against %s) it makes %s the tokens per second"+mixed,
 			Int(float64(other.Memory.MaxBatch)), Int(float64(base.Memory.MaxBatch)), ratio(other.TokensPerSecondAtMax/base.TokensPerSecondAtMax))
 	}
-	return lead + ": " + why + "; " + tail + "." + drafted(rows, far)
+	return lead, ": " + why + "; " + tail + "." + drafted(rows, far)
 }
 
 func times(r float64) string {
@@ -314,16 +320,16 @@ func largest(t [6]float64) (costmodel.Bound, float64) {
 // FitsTable says what each row keeps in the memory of its device, and whether that fits.
 func FitsTable(rows []costmodel.Row) *Table {
 	t := &Table{Title: "A device's memory at full length", Columns: []Column{
-		{Name: "model", Left: true}, {Name: "weights", Unit: "B", Scale: true}, {Name: "a sequence", Unit: "B", Scale: true}, {Name: "workspace", Unit: "B", Scale: true},
-		{Name: "in use", Unit: "B", Scale: true}, {Name: "capacity", Unit: "B", Scale: true}, {Name: "batch"}, {Name: "largest batch"}, {Name: "verdict", Left: true}}}
+		{Name: "model", Left: true}, {Name: "verdict", Left: true}, {Name: "weights", Unit: "B", Scale: true}, {Name: "a sequence", Unit: "B", Scale: true}, {Name: "workspace", Unit: "B", Scale: true},
+		{Name: "in use", Unit: "B", Scale: true}, {Name: "capacity", Unit: "B", Scale: true}, {Name: "batch"}, {Name: "largest\nbatch"}}}
 	for i, r := range rows {
 		v := "fits"
 		if !r.Memory.Fits {
 			v = "does not fit: lacks " + SI(r.Memory.MissingBytes, "B")
 		}
 		m := r.Memory
-		t.Add(Txt(rowName(rows, i)), Num(m.WeightsBytes), Num(m.BytesPerSequence), Num(m.WorkspaceBytes), Num(m.TotalBytes), Num(m.CapacityBytes),
-			Num(float64(r.Workload.Batch)), Num(float64(m.MaxBatch)), Txt(v))
+		t.Add(Txt(rowName(rows, i)), Txt(v), Num(m.WeightsBytes), Num(m.BytesPerSequence), Num(m.WorkspaceBytes), Num(m.TotalBytes), Num(m.CapacityBytes),
+			Num(float64(r.Workload.Batch)), Num(float64(m.MaxBatch)))
 	}
 	return t
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/units"
 )
 
 // doubled lists the doubles of low up to high: low, 2·low, 4·low, ….
@@ -213,7 +214,7 @@ func (s *Setup) Served() (*Chart, error) {
 		for _, n := range doubled(1, 256) {
 			line.Points = append(line.Points, Point{X: float64(n), Y: s.served(c, n), Batch: n, Fits: n <= largest})
 		}
-		line.Extra = misfit(line.Points, tokens)
+		line.Extra = misfit(line.Points, units.Int)
 		p.Series = append(p.Series, line)
 	}
 	spread(&p)
@@ -258,7 +259,7 @@ func (s *Setup) Cost() (*Chart, error) {
 			}
 			line.Points = append(line.Points, q)
 		}
-		line.Extra = misfit(line.Points, tokens)
+		line.Extra = misfit(line.Points, units.Int)
 		p.Series = append(p.Series, line)
 	}
 	setting := append(s.setting("prompt", "generate"), prices...)

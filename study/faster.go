@@ -9,7 +9,7 @@ import (
 )
 
 // Faster says in a sentence from which context on a decode step of the i-th model takes less time
-// than one of the first model, both at the load's batch, or with one sequence where the batch is
+// than one of the first model, or more, both at the load's batch, or with one sequence where the batch is
 // max.
 func (s *Setup) Faster(i int) string {
 	base, other := s.Compiled[0], s.Compiled[i]
@@ -20,16 +20,28 @@ func (s *Setup) Faster(i int) string {
 	}
 	batch := max(s.Load.Batch, 1)
 	longest := 4 * s.longest()
-	from := costmodel.LengthFrom(longest, func(n int) bool {
-		return s.step(other, batch, n).seconds < s.step(base, batch, n).seconds
-	})
-	at := "At batch " + units.Int(float64(batch))
-	a, b := s.whole(other), s.whole(base)
-	switch from {
-	case 0:
-		return fmt.Sprintf("%s, a decode step of %s takes no less time than one of %s at a context of %s tokens, whether or not that fits.", at, a, b, Tokens(longest))
-	case 1:
-		return fmt.Sprintf("%s, a decode step of %s takes less time than one of %s at every context up to %s tokens, whether or not that fits.", at, a, b, Tokens(longest))
+	from := func(of, than *costmodel.Compiled) int {
+		return costmodel.LengthFrom(longest, func(n int) bool { return s.step(of, batch, n).seconds < s.step(than, batch, n).seconds })
 	}
-	return fmt.Sprintf("%s, a decode step of %s takes less time than one of %s from a context of %s tokens on.", at, a, b, units.Int(float64(from)))
+	lead := fmt.Sprintf("At batch %s, a decode step of %s takes ", units.Int(float64(batch)), s.whole(other))
+	to := " up to " + Tokens(longest) + " tokens"
+	w := costmodel.Workload{Batch: batch, Prompt: longest - 1, Generate: 1}
+	if !base.Memory(w).Fits || !other.Memory(w).Fits {
+		to += ", also where that does not fit"
+	}
+	less, more := from(other, base), 0
+	if less == 0 {
+		more = from(base, other)
+	}
+	switch {
+	case less == 1:
+		return fmt.Sprintf("%sless time than one of %s at every context%s.", lead, s.whole(base), to)
+	case less > 1:
+		return fmt.Sprintf("%sless time than one of %s from a context of %s tokens on.", lead, s.whole(base), units.Int(float64(less)))
+	case more == 1:
+		return fmt.Sprintf("%smore time than one of %s at every context%s.", lead, s.whole(base), to)
+	case more > 1:
+		return fmt.Sprintf("%smore time than one of %s from a context of %s tokens on, and no more below it.", lead, s.whole(base), units.Int(float64(more)))
+	}
+	return fmt.Sprintf("%sas long as one of %s at a context of %s tokens.", lead, s.whole(base), Tokens(longest))
 }

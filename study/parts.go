@@ -3,6 +3,7 @@ package study
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 
 	"github.com/OWNER/ridgeline/costmodel"
@@ -17,11 +18,21 @@ func (s *Setup) GMURatio() (*Chart, error) {
 	speed := Panel{Form: Curves, Heading: "throughput", X: x, Y: Axis{Label: "throughput", Unit: "tokens/s", Scale: Linear, FromZero: true}}
 	read := Panel{Form: Curves, Heading: "cache read per token of context", X: x, Y: Axis{Label: "read per token", Unit: "B", Scale: Linear, FromZero: true}}
 	hold := Panel{Form: Curves, Heading: "weights of a device", X: x, Y: Axis{Label: "weights", Unit: "B", Scale: Linear, FromZero: true}}
-	for _, c := range s.Compiled {
-		if _, ok := c.Model.GMURatio(); !ok {
-			continue
+	of := *s
+	of.Compiled = slices.DeleteFunc(slices.Clone(s.Compiled), func(c *costmodel.Compiled) bool { _, ok := c.Model.GMURatio(); return !ok })
+	if len(of.Compiled) == 0 {
+		return nil, fmt.Errorf("no model has a cross-decoder: there is no GMU ratio to draw (try phi4-mini-flash or 'sambay(d=16)')")
+	}
+	counted := map[string]bool{} // models whose bytes are drawn: they are the same on every device
+	for _, c := range of.Compiled {
+		a, b, d := of.series(c), of.series(c), of.series(c)
+		if of.severalDevices() {
+			b.Name = "on every device"
+			if of.severalModels() {
+				b.Name = c.Model.Name
+			}
+			b.Device, d.Device, d.Name = "", "", b.Name
 		}
-		a, b, d := s.series(c), s.series(c), s.series(c)
 		last := math.NaN()
 		for i := range 21 {
 			v, err := WithRatio(c, float64(i)/20)
@@ -44,12 +55,12 @@ func (s *Setup) GMURatio() (*Chart, error) {
 			d.Points = append(d.Points, Point{X: r, Y: m.WeightsBytes, Batch: n, Fits: true})
 		}
 		a.Extra = misfit(a.Points, func(x float64) string { return fmt.Sprintf("%.2g", x) })
-		speed.Series, read.Series, hold.Series = append(speed.Series, a), append(read.Series, b), append(hold.Series, d)
+		if speed.Series = append(speed.Series, a); !counted[c.Model.Name] {
+			counted[c.Model.Name] = true
+			read.Series, hold.Series = append(read.Series, b), append(hold.Series, d)
+		}
 	}
-	if len(speed.Series) == 0 {
-		return nil, fmt.Errorf("no model has a cross-decoder: there is no GMU ratio to draw (try phi4-mini-flash or 'sambay(d=16)')")
-	}
-	return s.chart("gmu-ratio", "What the GMU ratio buys"+s.of(), s.setting("prompt", "generate", "batch"),
+	return s.chart("gmu-ratio", "What the GMU ratio buys"+of.of(), s.setting("prompt", "generate", "batch"),
 		"Panels over the GMU ratio from 0 to 1: tokens per second, cache bytes read per token of context, bytes of weights", speed, read, hold), nil
 }
 

@@ -200,7 +200,7 @@ func exploreControls() []explore.Control {
 		group, flag, label string
 		options            []explore.Option
 	}{
-		{"load", "prompt", "Prompt, tokens", nil}, {"load", "generate", "Generated, tokens", nil}, {"load", "batch", "Batch: sequences at once, one of each user", nil},
+		{"load", "prompt", "Prompt, tokens", nil}, {"load", "generate", "Generated, tokens", nil}, {"load", "batch", "Users at once (the batch)", nil},
 		{"load", "price", "USD an hour of a device", nil},
 		{"under", "serve", "Simulated load", options(serving.Engines())}, {"under", "slo", "Promise to users", nil},
 		{"several", "tp", "Tensor-parallel devices", options([]string{"1", "2", "4", "8"})},
@@ -285,7 +285,7 @@ func priceFlags(ms []*arch.Model, flags map[string]string) (*study.Setup, []stri
 	}
 	warnings := []string{}
 	for _, line := range strings.Split(said.String(), "\n") {
-		if line = strings.TrimSpace(line); line != "" {
+		if line = strings.TrimPrefix(strings.TrimSpace(line), "ridgeline: warning: "); line != "" {
 			warnings = append(warnings, line)
 		}
 	}

@@ -201,8 +201,9 @@ func (p *page) holds(line string, table [][]string, head string, want func(row i
 func (p *page) agrees() {
 	p.Helper()
 	line, said := p.command("command")
-	if got := p.text(`document.getElementById('verdict-text').textContent`); got != said.Verdict {
-		p.Errorf("%s: the page says %q, the command %q", line, got, said.Verdict)
+	what, why := p.text(`document.getElementById('verdict-what').textContent`), p.text(`document.getElementById('verdict-why').textContent`)
+	if what+": "+why != said.Verdict && what+"; "+why != said.Verdict {
+		p.Errorf("%s: the page says %q and %q, the command %q", line, what, why, said.Verdict)
 	}
 	if got := p.text(`document.getElementById('faster').textContent`); got != said.Faster {
 		p.Errorf("%s: the page says %q, the command %q", line, got, said.Faster)

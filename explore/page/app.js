@@ -1,8 +1,8 @@
 // The page of ridgeline explore. It knows nothing of costs: it turns controls into an
 // address, asks the server what that address costs, and shows the answer.
-import { $, commit, copyText, gone, json, make, onState, onView, page, query, readAddress, showTable, state, update } from './core.js';
+import { $, commit, copyText, flag, gone, json, make, onError, onState, onView, page, query, readAddress, showTable, state, update } from './core.js';
 import { buildControls, showControls } from './controls.js';
-import { isText, showDesigns, take } from './designs.js';
+import { isText, showDesigns, showUnanswered, take } from './designs.js';
 import { drawVisible, showFigures } from './figures.js';
 import { buildLoad, showLoad } from './load.js';
 
@@ -10,16 +10,19 @@ function showView() {
   const view = page.view;
   $('error').hidden = true;
   for (const c of document.querySelectorAll('.card .design-error')) c.hidden = true;
-  $('verdict-text').textContent = view.verdict;
+  $('verdict-what').textContent = view.what;
+  $('verdict-why').textContent = view.verdict.slice(view.what.length).replace(/^[:;] /, '');
+  $('faster-asks').hidden = !view.faster;
+  $('asked').textContent = view.setting.split('. ')[0] + ', ' + (flag('batch') === 'max' ? 'as many users as fit' : flag('batch') + (flag('batch') === '1' ? ' user' : ' users') + ' at once') + ':';
   $('faster').textContent = view.faster;
   $('misfits').replaceChildren(...view.misfits.map(t => make('p', { class: 'misfit' }, t)));
   $('warnings').replaceChildren(...(view.warnings || []).map(t => make('p', { class: 'warning' }, t)));
   $('remarks').replaceChildren(...view.remarks.map(t => make('p', { class: 'hint' }, t)));
   $('drafts-note').hidden = !view.drafts;
   $('setting').textContent = view.setting;
-  $('command').textContent = view.command;
+  $('command').replaceChildren(...view.command.split(' ').flatMap((w, n) => [n ? ' ' : '', make('span', {}, w)])); // no line ends within a word
   showTable($('table'), view.heads, view.rows);
-  showTable($('fits'), view.fits.heads, view.fits.rows);
+  showTable($('fits'), view.fits.heads, view.fits.rows, view.fits.left);
   $('download-report').href = 'api/download/report?' + query();
   $('download-csv').href = 'api/download/csv?' + query();
   showDesigns();
@@ -41,6 +44,7 @@ async function start() {
   page.choices = (await json('api/choices')).body;
   onView.push(showView);
   onState.push(drawVisible);
+  onError.push(showUnanswered);
   buildControls();
   buildLoad();
   readAddress();

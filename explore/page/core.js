@@ -10,10 +10,14 @@ export const make = (tag, props = {}, ...children) => {
 };
 
 // showTable fills a table, unless it shows just that.
-export function showTable(table, heads, rows) {
+export function showTable(table, heads, rows, left = []) {
   const key = JSON.stringify([heads, rows]);
   if (table.dataset.key === key) return;
-  const row = (cells, tag) => make('tr', {}, ...cells.map((c, i) => tag === 'th' || i === 0 ? make('th', { scope: tag === 'th' ? 'col' : 'row' }, c) : make('td', {}, c)));
+  const row = (cells, tag) => make('tr', {}, ...cells.map((c, i) => {
+    const e = tag === 'th' || i === 0 ? make('th', { scope: tag === 'th' ? 'col' : 'row' }, c) : make('td', {}, c);
+    if (left[i]) e.className = 'text';
+    return e;
+  }));
   table.replaceChildren(make('thead', {}, row(heads, 'th')), make('tbody', {}, ...rows.map(r => row(r))));
   table.dataset.key = key;
 }
@@ -22,6 +26,7 @@ export const page = { choices: null, view: null }; // what can be chosen, and wh
 export const state = { m: [], flags: {} }; // what is
 export const onView = []; // called when an answer has come
 export const onState = []; // called when the state has changed
+export const onError = []; // called when a question has no answer
 
 // ---- the address
 
@@ -91,7 +96,7 @@ export function update() {
     const { ok, body } = await json('api/view?' + query());
     if (!ok) { showError(body.error, body.design); return; }
     page.view = body;
-    document.body.classList.remove('stale');
+    document.body.classList.remove('stale', 'blank');
     for (const show of onView) show();
     document.body.dataset.answered = String(asked);
   });
@@ -99,6 +104,7 @@ export function update() {
 }
 
 export function showError(text, design) {
+  for (const show of onError) show();
   for (const c of document.querySelectorAll('.card .design-error')) c.hidden = true;
   const card = Number.isInteger(design) ? $('designs').children[design] : null;
   if (card) {

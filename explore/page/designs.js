@@ -63,6 +63,20 @@ export function showDesigns() {
   showControls();
 }
 
+// showUnanswered shows the designs of a state that never had an answer, so that they can be
+// changed.
+export function showUnanswered() {
+  if (page.view) return;
+  const box = $('designs');
+  while (box.children.length > state.m.length) box.lastElementChild.remove();
+  while (box.children.length < state.m.length) box.append(card(box.children.length));
+  state.m.forEach((m, i) => {
+    const spec = box.children[i].querySelector('.spec');
+    spec.value = isText(m) ? 'a model file' : m;
+    box.children[i].querySelector('textarea').value = isText(m) ? m.slice(5) : '';
+  });
+}
+
 function showDesign(e, d, i) {
   const spec = e.querySelector('.spec');
   if (document.activeElement !== spec) spec.value = isText(d.spec) ? d.name + ' (model file below)' : d.spec;

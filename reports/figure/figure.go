@@ -132,11 +132,12 @@ type Figure struct {
 
 // key is an entry of the legend.
 type key struct {
-	name  string
-	index int
-	bar   bool // a filled box in place of a line
-	point bool // a marker without a line
-	level bool // a thin dashed line
+	name   string
+	index  int
+	bar    bool // a filled box in place of a line
+	point  bool // a marker without a line
+	level  bool // a thin dashed line
+	broken bool // the line of what does not fit its device
 }
 
 // Size returns the width and height of the figure.
@@ -387,7 +388,9 @@ func (f *Figure) spaced(line string) string {
 func fold(s text.Style, str string, width vg.Length) []string {
 	var lines []string
 	line := ""
-	for _, word := range strings.Fields(str) {
+	// A dot between phrases ends a line and begins none.
+	for _, word := range strings.Fields(strings.ReplaceAll(str, " · ", "\x00· ")) {
+		word = strings.ReplaceAll(word, "\x00", " ")
 		next := strings.TrimSpace(line + " " + word)
 		if line != "" && s.Width(next) > width {
 			lines, next = append(lines, line), word
@@ -451,10 +454,16 @@ func (k key) sample(t Theme, c draw.Canvas, x0, x1, y vg.Length) {
 	case k.level:
 		c.StrokeLine2(levelStyle(t), x0, y, x1, y)
 		return
+	case k.broken && !k.point:
+		c.StrokeLine2(brokenStyle(t, k.index), x0, y, x1, y)
 	case !k.point:
 		c.StrokeLine2(lineStyle(t, k.index), x0, y, x1, y)
 	}
-	c.DrawGlyph(glyph(t, k.index), vg.Point{X: (x0 + x1) / 2, Y: y})
+	marker := glyph(t, k.index)
+	if k.broken {
+		marker = hollow(marker)
+	}
+	c.DrawGlyph(marker, vg.Point{X: (x0 + x1) / 2, Y: y})
 }
 
 // shade returns the colour of a series; its marker tells it from others of the same colour.
@@ -465,6 +474,12 @@ func lineStyle(t Theme, i int) draw.LineStyle { return draw.LineStyle{Color: sha
 // brokenStyle returns the line style for what does not fit its device.
 func brokenStyle(t Theme, i int) draw.LineStyle {
 	return draw.LineStyle{Color: shade(t, i), Width: 1.1, Dashes: []vg.Length{1.5, 3}}
+}
+
+// hollow is the marker of what does not fit its device.
+func hollow(g draw.GlyphStyle) draw.GlyphStyle {
+	g.Shape, g.Radius = draw.RingGlyph{}, 1.8
+	return g
 }
 
 func levelStyle(t Theme) draw.LineStyle {

@@ -14,6 +14,7 @@ import (
 type axis struct {
 	low, high float64
 	scale     study.Scale
+	lengths   bool // in tokens
 }
 
 // reach extends the range to a value.
@@ -79,8 +80,8 @@ const (
 // take.
 func newFrame(t Theme, c draw.Canvas, x, y axis, room vg.Point) *frame {
 	f := &frame{x: x, y: y}
-	f.marksX = tickerFor(x.scale, room.X).ticks(x.low, x.high)
-	f.marksY = tickerFor(y.scale, room.Y).ticks(y.low, y.high)
+	f.marksX = tickerFor(x, room.X).ticks(x.low, x.high)
+	f.marksY = tickerFor(y, room.Y).ticks(y.low, y.high)
 	s := style(t, tickSize, false, 0, 0)
 	left, last := vg.Length(0), vg.Length(0)
 	for _, m := range f.marksY {

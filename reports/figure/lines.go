@@ -19,6 +19,7 @@ type axes struct {
 	xu, yu unit
 	index  []int // of each series: its colour and marker
 	named  bool  // lines are named at their ends, not in a legend
+	titled bool  // the one line's name stands in the title
 	xRange [2]float64
 	yRange [2]float64 // both zero: as the points have it
 }
@@ -27,7 +28,7 @@ type axes struct {
 func (f *Figure) curves(c *study.Chart) {
 	t := Light()
 	var names, said []string
-	cloud := map[string]bool{}
+	cloud, fits := map[string]bool{}, map[string]bool{}
 	for i := range c.Panels {
 		a := &axes{Panel: c.Panels[i]}
 		for _, s := range a.Series {
@@ -44,6 +45,7 @@ func (f *Figure) curves(c *study.Chart) {
 				said[k] += ", " + s.Extra
 			}
 			cloud[s.Name] = s.Cloud
+			fits[s.Name] = fits[s.Name] || slices.ContainsFunc(s.Points, func(p study.Point) bool { return p.Fits })
 			a.index = append(a.index, k)
 		}
 		a.xu, a.yu = unitOf(a.X, a.values(func(p study.Point) float64 { return p.X })), unitOf(a.Y, a.values(func(p study.Point) float64 { return p.Y }))
@@ -56,6 +58,9 @@ func (f *Figure) curves(c *study.Chart) {
 	if len(f.panels) == 1 {
 		a := f.panels[0].(*axes)
 		a.named = true
+		if len(a.Series) == 1 && len(a.Levels) == 0 && strings.HasSuffix(f.Title, ": "+a.Series[0].Name) {
+			a.titled = true
+		}
 		widest := vg.Length(0)
 		for _, l := range a.ends(t) {
 			widest = max(widest, l.width(t))
@@ -74,7 +79,7 @@ func (f *Figure) curves(c *study.Chart) {
 	}
 	if len(names) > 1 {
 		for i, n := range names {
-			f.legend = append(f.legend, key{name: said[i], index: i, point: cloud[n]})
+			f.legend = append(f.legend, key{name: said[i], index: i, point: cloud[n], broken: !fits[n]})
 		}
 	}
 }
@@ -275,8 +280,6 @@ func (a *axes) line(t Theme, p *frame, i int, s study.Series, ps []study.Point) 
 	if s.Cloud && len(ps) > 400 {
 		marker.Radius = 1.2
 	}
-	hollow := marker
-	hollow.Shape, hollow.Radius = draw.RingGlyph{}, 1.8
 	for _, fits := range []bool{true, false} {
 		for _, q := range ps {
 			switch {
@@ -284,7 +287,7 @@ func (a *axes) line(t Theme, p *frame, i int, s study.Series, ps []study.Point) 
 			case fits:
 				p.marker(marker, q)
 			default:
-				p.marker(hollow, q)
+				p.marker(hollow(marker), q)
 			}
 		}
 	}
@@ -321,7 +324,10 @@ func (a *axes) band(t Theme, p *frame, i int, ps []study.Point) {
 // ranges are the axes' ranges: what is drawn, and some room where that is one value; from
 // zero where that is asked.
 func (a *axes) ranges() (x, y axis) {
-	x, y = axis{math.Inf(1), math.Inf(-1), a.X.Scale}, axis{math.Inf(1), math.Inf(-1), a.Y.Scale}
+	empty := func(of study.Axis) axis {
+		return axis{math.Inf(1), math.Inf(-1), of.Scale, strings.Contains(of.Label+of.Unit, "token")}
+	}
+	x, y = empty(a.X), empty(a.Y)
 	for _, s := range a.Series {
 		ps := a.usable(s.Points)
 		for _, q := range ps {

@@ -7,6 +7,8 @@ import (
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/OWNER/ridgeline/study"
 )
 
 // end is a name at the end of a line, of one or two lines of text.
@@ -14,6 +16,7 @@ type end struct {
 	text  []string
 	index int // -1: a level
 	x, y  float64
+	none  bool // no point of the line fits its device
 }
 
 const endHeight, endOff, endSample = 11, 8, 9
@@ -35,10 +38,16 @@ func (a *axes) ends(Theme) (out []end) {
 			continue
 		}
 		e := end{text: []string{s.Name}, index: a.index[i], x: ps[len(ps)-1].X, y: ps[len(ps)-1].Y}
+		e.none = !slices.ContainsFunc(ps, func(p study.Point) bool { return p.Fits })
+		if a.titled {
+			e.text = nil
+		}
 		if s.Extra != "" {
 			e.text = append(e.text, s.Extra)
 		}
-		out = append(out, e)
+		if len(e.text) > 0 {
+			out = append(out, e)
+		}
 	}
 	for _, l := range a.Levels {
 		out = append(out, end{text: []string{l.Name}, index: -1, x: math.Inf(1), y: l.Y / a.yu.scale})
@@ -75,7 +84,11 @@ func (a *axes) nameEnds(t Theme, p *frame, ends []end) {
 			c.StrokeLine2(draw.LineStyle{Color: t.Ink, Width: 0.4}, from.X+2, from.Y, x-1, at[i])
 		}
 		if e.index >= 0 {
-			c.DrawGlyphNoClip(glyph(t, e.index), vg.Point{X: x + 3, Y: at[i] + half(i) - endHeight/2})
+			marker := glyph(t, e.index)
+			if e.none {
+				marker = hollow(marker)
+			}
+			c.DrawGlyphNoClip(marker, vg.Point{X: x + 3, Y: at[i] + half(i) - endHeight/2})
 		}
 		for k, line := range e.text {
 			c.FillText(s, vg.Point{X: x + endSample, Y: at[i] + half(i) - endHeight*(vg.Length(k)+0.5) + 1}, line)

@@ -22,12 +22,12 @@ type ticker interface {
 }
 
 // tickerFor leaves labels enough room along an axis of that length.
-func tickerFor(s study.Scale, room vg.Length) ticker {
-	switch s {
+func tickerFor(a axis, room vg.Length) ticker {
+	switch a.scale {
 	case study.Log10:
 		return decades{int(room / 30)}
 	case study.Log2:
-		return doublings{int(room / 34)}
+		return doublings{int(room / 34), a.lengths}
 	}
 	return linear{int(room / 34)}
 }
@@ -82,6 +82,8 @@ func (d decades) ticks(low, high float64) []tick {
 	every := max(1, int(math.Ceil(span/most)))
 	marks := []float64{1}
 	switch {
+	case high < 2.5*low: // too little of a decade for its round numbers
+		return linear{6}.ticks(low, high)
 	case 7*span <= most:
 		marks = []float64{1, 1.5, 2, 3, 4, 5, 7}
 	case 3*span <= most:
@@ -114,7 +116,11 @@ func (d decades) ticks(low, high float64) []tick {
 }
 
 // doublings ticks a logarithmic axis at powers of two, the last of which has a label.
-type doublings struct{ most int }
+// Lengths in tokens are labelled as such, 32Ki, other counts in full.
+type doublings struct {
+	most    int
+	lengths bool
+}
 
 func (d doublings) ticks(low, high float64) []tick {
 	var out []tick
@@ -126,7 +132,9 @@ func (d doublings) ticks(low, high float64) []tick {
 	for e := first; e <= last; e++ {
 		t := tick{value: math.Exp2(float64(e))}
 		if (last-e)%every == 0 {
-			t.label = binaryLabel(t.value)
+			if t.label = plainLabel(t.value); d.lengths {
+				t.label = binaryLabel(t.value)
+			}
 		}
 		out = append(out, t)
 	}
