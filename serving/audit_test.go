@@ -119,6 +119,9 @@ func anyLimits(t *rapid.T) *Limits {
 		l.Clip = 100
 		l.MixedChunk = l.Chunked && rapid.Bool().Draw(t, "mixed")
 		l.PromptMost = rapid.SampledFrom([]int{0, 100, 300}).Draw(t, "most of prompts")
+		if rapid.Bool().Draw(t, "windows aside") {
+			l.Side = SidePool{Tokens: l.Blocks * l.Layout.block * 4 / 5, Window: rapid.SampledFrom([]int{40, 200}).Draw(t, "window"), Chunk: l.Budget}
+		}
 	}
 	if l.Policy == "prefill-first-whole" && rapid.Bool().Draw(t, "limit") {
 		l.Graphs = Graphs{Sizes: []int{1, 2, 4, 8, 16, 24, 32}, MaxContext: 200}

@@ -197,9 +197,12 @@ func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings)
 	if err := d.place(c, block, s); err != nil {
 		return nil, err
 	}
-	if states && l.PrefixCache {
+	if s.StatesCached && (!states || p.Layout.Value != "unified") {
+		return nil, fmt.Errorf("mamba_cache_mode all: %s, and only vLLM's V1 caches states with prefixes", map[bool]string{true: p.Name + " has no such setting", false: c.Model.Name + " has no recurrent states"}[states])
+	}
+	if states && l.PrefixCache && !s.StatesCached {
 		l.PrefixCache = false
-		d.Notes = append(d.Notes, "The engine keeps no prefix cache for models with recurrent states.")
+		d.Notes = append(d.Notes, "No prefix cache is kept for models with recurrent states: engines that can (vLLM's --mamba-cache-mode all) are asked for it.")
 	}
 	if d.ownCache(c) {
 		d.Notes = append(d.Notes, "TensorRT-LLM usually keeps the cache of fp8 checkpoints in fp8 (kv_cache_quant_algo of hf_quant_config.json); the cache simulated is of 16 bits: --kv fp8 asks for the other.")
@@ -270,7 +273,7 @@ func (d *Deployment) place(c *costmodel.Compiled, block int, s Settings) error {
 func (d *Deployment) layOut(c *costmodel.Compiled, block int, s Settings) (err error) {
 	p, l, layers := d.Profile, d.Limits, CacheOf(c)
 	if p.Layout.Value == "unified" && !s.StoreFull {
-		l.Layout, err = Unified(layers, block, l.Budget)
+		l.Layout, err = unified(layers, block, l.Budget, s.StatesCached)
 	} else if p.Layout.Value == "unified" {
 		full := make([]CacheLayers, len(layers))
 		copy(full, layers)
@@ -279,9 +282,13 @@ func (d *Deployment) layOut(c *costmodel.Compiled, block int, s Settings) (err e
 				full[i].Kind, full[i].Window = FullCache, 0
 			}
 		}
-		l.Layout, err = Unified(mergeLayers(full), block, l.Budget)
+		l.Layout, err = unified(mergeLayers(full), block, l.Budget, s.StatesCached)
 	} else {
-		l.Layout = StoredFull(layers, block)
+		share := 0.0
+		if p.WindowShare != nil && !s.StoreFull {
+			share = p.WindowShare.Value
+		}
+		l.Layout, l.Side = Pools(layers, block, share)
 	}
 	if err == nil {
 		err = d.speculate(c, s.Speculation)
@@ -336,6 +343,7 @@ func (d *Deployment) memory(c *costmodel.Compiled, s Settings) error {
 		}
 		l.Blocks = *s.KVBlocks
 		d.CacheBytes = float64(l.Blocks) * l.Layout.BlockBytes
+		d.sides()
 		return nil
 	}
 	d.Predicted = true
@@ -358,6 +366,11 @@ func (d *Deployment) memory(c *costmodel.Compiled, s Settings) error {
 	if l.Virtual {
 		d.StateBytes *= float64(l.Stages)
 	}
+	if p.StateShare != nil && d.StateBytes > 0 {
+		if err := d.statePool(u*d.DeviceBytes-d.WeightBytes-d.PeakBytes-d.OverheadBytes, s); err != nil {
+			return err
+		}
+	}
 	rest := d.WeightBytes + d.PeakBytes + d.OverheadBytes + d.StateBytes
 	if p.Utilization.OfFree {
 		d.CacheBytes = u * (d.DeviceBytes - rest)
@@ -365,6 +378,7 @@ func (d *Deployment) memory(c *costmodel.Compiled, s Settings) error {
 		d.CacheBytes = u*d.DeviceBytes - rest
 	}
 	l.Blocks = l.Layout.Blocks(d.CacheBytes)
+	d.sides()
 	if l.Blocks < 1 && len(l.Layout.Groups) > 0 {
 		return fmt.Errorf("%s on %s: no room for a cache: %.4g GB of %.4g GB go to weights (%.4g), activations of the profile run (%.4g), states (%.4g) and overheads; more devices (--tp), smaller weights or a smaller --max-num-batched-tokens leave some",
 			c.Model.Name, c.Hardware.Name, rest/1e9, u*d.DeviceBytes/1e9, d.WeightBytes/1e9, d.PeakBytes/1e9, d.StateBytes/1e9)

@@ -77,6 +77,12 @@ func (d *Deployment) Describe() []Described {
 			blocks.Source = fmt.Sprintf("predicted: %.4g GB of %.4g, beside weights %.4g, activations %.3g, states %.3g, others %.3g", d.CacheBytes/1e9, d.DeviceBytes/1e9, d.WeightBytes/1e9, d.PeakBytes/1e9, d.StateBytes/1e9, d.OverheadBytes/1e9)
 		}
 		out = append(out, blocks)
+		if s := l.Side; s.Tokens > 0 {
+			out = append(out, Described{"window pool", fmt.Sprintf("%d tokens, %d of a sequence", s.Tokens, s.Window), p.WindowShare.Source})
+		}
+		if row := l.Layout.StateBytes; row > 0 && p.StateShare != nil && d.Predicted {
+			out = append(out, Described{"state pool", fmt.Sprintf("%.0f states of %.3g MB, %d a sequence", d.StateBytes/row, row/1e6, p.StatesEach.Value), p.StateShare.Source})
+		}
 	}
 	h := l.Host
 	return append(out, Described{"host", fmt.Sprintf("%.3g ms a step, %.3g µs a kernel, %.3g µs a sequence, %.3g µs a prompt token, %.3g + %.3g ms a request and %.3g µs for each of its tokens", h.Step*1e3, h.Kernel*1e6, h.Sequence*1e6, h.Token*1e6, h.Request*1e3, h.Reply*1e3, h.Tokenise*1e6), p.HostSource})

@@ -64,6 +64,9 @@ type Profile struct {
 	Watermark     *Setting[float64] `yaml:"watermark"`
 	Utilization   *Setting[float64] `yaml:"memory_utilization"`
 	Layout        *Setting[string]  `yaml:"layout"`
+	WindowShare   *Setting[float64] `yaml:"window_share"` // positions of a pool for windows, as a share of those of full attention
+	StateShare    *Setting[float64] `yaml:"state_share"`  // bytes of a pool of states, as a share of those of the other caches
+	StatesEach    *Setting[int]     `yaml:"states_each"`  // states of a sequence in it
 	Lookahead     *Setting[bool]    `yaml:"lookahead"`
 	ReserveFull   *Setting[bool]    `yaml:"reserve_full_prompt"`
 	MixedChunk    *Setting[bool]    `yaml:"mixed_chunk"`
@@ -139,6 +142,9 @@ func (p *Profile) inherit(o *Profile) {
 	inherit(&p.Watermark, o.Watermark)
 	inherit(&p.Utilization, o.Utilization)
 	inherit(&p.Layout, o.Layout)
+	inherit(&p.WindowShare, o.WindowShare)
+	inherit(&p.StateShare, o.StateShare)
+	inherit(&p.StatesEach, o.StatesEach)
 	inherit(&p.Lookahead, o.Lookahead)
 	inherit(&p.ReserveFull, o.ReserveFull)
 	inherit(&p.MixedChunk, o.MixedChunk)
@@ -291,8 +297,11 @@ type Settings struct {
 	PadGraphs *bool
 	KVBlocks  *int
 	StoreFull bool // --disable-hybrid-kv-cache-manager
-	Watermark *float64
-	Host      *Host
+	// StatesCached keeps the states at the end of every block, so that prompts of models with
+	// recurrent states are found again (--mamba-cache-mode all).
+	StatesCached bool
+	Watermark    *float64
+	Host         *Host
 	// Speculation says what drafts tokens for the model to verify; nil stands for nothing.
 	Speculation *costmodel.Speculation
 }

@@ -48,7 +48,7 @@ func (r *Replica) reach() int {
 				more += d
 			}
 		}
-		return more <= r.pool.free
+		return more <= r.pool.free && r.sideFits(k*ahead)
 	}
 	if !fits(k) {
 		lo, hi := 1, k // lo steps fit, because the scheduler gave them their blocks

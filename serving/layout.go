@@ -56,7 +56,7 @@ type Layout struct {
 // finish works out what follows from the groups.
 func (l *Layout) finish() {
 	for _, g := range l.Groups {
-		if g.Kind == FullCache {
+		if g.Kind == FullCache || g.Kind == StateCache && g.Block > 0 {
 			l.full++
 			l.block = g.Block
 		}
@@ -93,6 +93,10 @@ func (l *Layout) need(n, step int) int {
 		case WindowCache:
 			sum += min(ceilDiv(n, g.Block), ceilDiv(min(n, g.Window-1+step), g.Block)+1)
 		case StateCache:
+			if g.Block > 0 { // one at the end of every block
+				sum += ceilDiv(n, g.Block) + l.states
+				continue
+			}
 			sum += 1 + l.states
 		}
 	}
@@ -143,6 +147,16 @@ func StoredFull(layers []CacheLayers, block int) *Layout {
 //
 // fast is the most positions scheduled in one step.
 func Unified(layers []CacheLayers, block, fast int) (*Layout, error) {
+	return unified(layers, block, fast, false)
+}
+
+// stateChunk is the positions between two states that kernels can hand out: blocks whose states
+// are cached are multiples of it (vLLM's get_mamba_chunk_size; Mamba-2's chunks are of 256).
+const stateChunk = 256
+
+// unified is Unified, where cached says that every block of positions has a state of its own
+// (mamba_cache_mode all).
+func unified(layers []CacheLayers, block, fast int, cached bool) (*Layout, error) {
 	l := &Layout{Fast: fast}
 	attention, state, small := 0.0, 0.0, math.Inf(1)
 	for _, c := range layers {
@@ -162,8 +176,11 @@ func Unified(layers []CacheLayers, block, fast int) (*Layout, error) {
 	}
 	page := float64(block) * attention
 	if state > 0 && attention > 0 {
-		const unit = 16 // the block sizes attention kernels take are multiples of it
-		block = max(block, unit*int(math.Ceil(state/(unit*small))))
+		unit := 16 // the block sizes attention kernels take are multiples of it
+		if cached {
+			unit = stateChunk
+		}
+		block = max(block, unit*int(math.Ceil(state/(float64(unit)*small))))
 		page = float64(block) * attention
 		page = max(page, state)
 	} else if state > 0 {
@@ -186,6 +203,8 @@ func Unified(layers []CacheLayers, block, fast int) (*Layout, error) {
 				return nil, fmt.Errorf("cache pages of %g and %g bytes a position do not divide: the engine refuses such a mix", attention, c.PerToken)
 			}
 			g.Block = block * int(times)
+		} else if cached && attention > 0 {
+			g.Block = block
 		}
 		for left := c.Layers; left > 0; left -= size {
 			g.Layers = min(left, size)

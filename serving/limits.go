@@ -68,14 +68,15 @@ type Limits struct {
 	Threshold   int // the most tokens of one prompt in a step; 0 for no limit below the budget
 	Chunked     bool
 	PrefixCache bool
-	Lookahead   bool // whether a step is scheduled while the one before is computed
-	ReserveFull bool // whether a request is admitted only when blocks for its whole prompt are free
-	Promised    bool // whether vLLM's schedulers admit a request only when all blocks that it may ever need are free, so that none is preempted. No engine does this; it serves to find out what preemption costs
-	Watermark   int  // blocks that must stay free when a request is admitted
-	MaxLen      int  // the longest sequence in tokens; 0 for no limit
-	MixedChunk  bool // whether steps with prompt tokens decode too (SGLang)
-	PromptMost  int  // the most prompt tokens admitted in one step, independent of the chunk; 0 for no limit
-	Clip        int  // the most output tokens reserved on admission (SGLang); 0 for all
+	Lookahead   bool     // whether a step is scheduled while the one before is computed
+	ReserveFull bool     // whether a request is admitted only when blocks for its whole prompt are free
+	Promised    bool     // whether vLLM's schedulers admit a request only when all blocks that it may ever need are free, so that none is preempted. No engine does this; it serves to find out what preemption costs
+	Watermark   int      // blocks that must stay free when a request is admitted
+	MaxLen      int      // the longest sequence in tokens; 0 for no limit
+	Side        SidePool // for windows, beside the blocks (SGLang)
+	MixedChunk  bool     // whether steps with prompt tokens decode too (SGLang)
+	PromptMost  int      // the most prompt tokens admitted in one step, independent of the chunk; 0 for no limit
+	Clip        int      // the most output tokens reserved on admission (SGLang); 0 for all
 	Graphs      Graphs
 	Host        Host
 	Ratio       Ratio

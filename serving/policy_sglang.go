@@ -74,7 +74,11 @@ func (c chunkedFirst) schedule(r *Replica) {
 		input = l.PromptMost
 	}
 	block := r.pool.layout.block
-	room := float64(r.pool.free*block) - c.promised(r)
+	free := r.pool.free * block
+	if l.Side.Tokens > 0 {
+		free = min(free, r.sideFree())
+	}
+	room := float64(free) - c.promised(r)
 	if l.MixedChunk { // running sequences come first and are part of the step
 		for _, q := range r.running {
 			if q.decoding() && q.flying == 0 {
@@ -160,10 +164,10 @@ func (c chunkedFirst) decode(r *Replica) {
 		}
 		return n, idle
 	}
-	if n, _ := more(l.ahead()); n > r.pool.free {
+	if n, _ := more(l.ahead()); n > r.pool.free || !r.sideFits(l.ahead()) {
 		for {
 			n, idle := more(retractSteps)
-			if idle <= 1 || n <= r.pool.free {
+			if idle <= 1 || n <= r.pool.free && r.sideFits(retractSteps) {
 				break
 			}
 			var worst *seq

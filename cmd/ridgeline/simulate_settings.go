@@ -21,6 +21,7 @@ type settingFlags struct {
 	utilization                                        float64
 	prefix, noPrefix, chunked, noChunked               bool
 	async, noAsync, eager, noHybrid                    bool
+	states                                             string
 }
 
 func (s *settingFlags) register(f *pflag.FlagSet) {
@@ -41,6 +42,7 @@ func (s *settingFlags) register(f *pflag.FlagSet) {
 	f.BoolVar(&s.async, "async-scheduling", false, "schedule one step ahead")
 	f.BoolVar(&s.noAsync, "no-async-scheduling", false, "schedule between steps")
 	f.BoolVar(&s.eager, "enforce-eager", false, "no CUDA graphs")
+	f.StringVar(&s.states, "mamba-cache-mode", "none", "vLLM, recurrent states in the prefix cache: none, all (one at the end of every block)")
 	f.BoolVar(&s.noHybrid, "disable-hybrid-kv-cache-manager", false, "store windows at full length")
 	for _, n := range []string{"max-num-seqs", "max-num-batched-tokens", "long-prefill-token-threshold", "max-model-len", "block-size", "kv-blocks", "gpu-memory-utilization", "max-prefill-tokens"} {
 		f.Lookup(n).DefValue = "the engine's"
@@ -87,6 +89,13 @@ func (s *settingFlags) settings() (serving.Settings, error) {
 	}
 	if s.flags.Changed("enable-mixed-chunk") {
 		out.MixedChunk = &s.mixed
+	}
+	switch s.states {
+	case "none":
+	case "all":
+		out.StatesCached = true
+	default:
+		return out, fmt.Errorf("--mamba-cache-mode %q: want none or all (align, states at the ends of prompts alone, is not simulated)", s.states)
 	}
 	out.Eager, out.StoreFull = s.eager, s.noHybrid
 	return out, nil
