@@ -92,7 +92,7 @@ type Replica struct {
 
 	single, quick bool // from Options
 	seed          uint64
-	powers        []uint64 // of the probability of acceptance; nil where nothing is drafted
+	odds          *odds // how many tokens a step generates; nil where nothing is drafted
 
 	stats    Stats
 	lastTick float64 // end of the last step that decoded
@@ -118,13 +118,13 @@ type plan struct {
 	why      reason
 	maxReach int // longest context among the sequences that decode
 	preempts int
-	gained   []float64 // see foresee
-	made     [][2]int  // for foreseen steps: how many tokens each of decodes generates before the last step, and in all
+	gained   []int    // see foresee
+	made     [][2]int // for foreseen steps: how many tokens each of decodes generates before the last step, and in all
 	foreseen int
 }
 
 func newReplica(id int, l *Limits, p Pricer, tell func(Event)) *Replica {
-	r := &Replica{id: id, limits: l, price: p, policy: l.policy(), pool: newPool(l.Layout, l.Blocks, l.PrefixCache), tell: tell, windows: p.Windows(), base: map[int]float64{}, ratio: l.Ratio.Initial, powers: l.Verified.powers()}
+	r := &Replica{id: id, limits: l, price: p, policy: l.policy(), pool: newPool(l.Layout, l.Blocks, l.PrefixCache), tell: tell, windows: p.Windows(), base: map[int]float64{}, ratio: l.Ratio.Initial, odds: l.Verified.odds()}
 	r.plans = make([]plan, l.slots())
 	for i := range r.plans {
 		r.plans[i].step.Seen = make([]float64, len(r.windows))
@@ -351,7 +351,7 @@ func (r *Replica) finish(slot int) {
 		if k > 1 { // what the last of the steps was given
 			r.pool.grow(q, r.limits.Layout.Need(q.computed+before+r.limits.ahead()))
 		}
-		if r.powers != nil {
+		if r.odds != nil {
 			r.stats.VerifySteps += k
 			r.stats.VerifiedTokens += n
 			q.verified += k

@@ -21,13 +21,9 @@ func (r *Replica) stream(q *seq) uint64 {
 }
 
 // tokens returns how many tokens a step generates for a sequence: the accepted ones and one more.
+// A number of the stream is drawn for two steps, half of its bits for each.
 func (r *Replica) tokens(stream uint64, step int) int {
-	u := mix(stream+uint64(step)) >> 11
-	n := 1
-	for _, p := range r.powers { // without a branch that depends on what was drawn, which would be slow
-		n += int((u - p) >> 63)
-	}
-	return n
+	return r.odds.tokens(uint32(mix(stream+uint64(step>>1)) >> (32 * uint(step&1))))
 }
 
 // makes returns how many tokens a sequence generates in the steps of the plan, at most as many as
@@ -36,7 +32,7 @@ func (r *Replica) makes(i int) (before, all int) {
 	p := r.plan
 	q, k := p.decodes[i], p.steps
 	switch {
-	case r.powers == nil:
+	case r.odds == nil:
 		before, all = k-1, k
 	case p.foreseen == k && k > 1:
 		before, all = p.made[i][0], p.made[i][1]
@@ -50,17 +46,46 @@ func (r *Replica) makes(i int) (before, all int) {
 	return min(before, q.left()), min(all, q.left())
 }
 
-// powers returns α, α², … α^k, the probabilities that so many drafted tokens are accepted, in
-// units of 2^−53, so that a random integer of 53 bits is below each with that probability.
-func (v Verified) powers() []uint64 {
+// odds turns random integers of 32 bits into numbers of tokens.
+type odds struct {
+	powers []uint64   // α, α², … α^k, the probabilities that so many drafted tokens are accepted, in units of 2^−32
+	by     [256]uint8 // the number of tokens by the first 8 bits; 0 where the others decide
+}
+
+// odds is nil where nothing is drafted.
+func (v Verified) odds() *odds {
 	if v.Drafts == 0 {
 		return nil
 	}
-	out := make([]uint64, v.Drafts)
-	for i := range out {
-		out[i] = uint64(math.Pow(v.Acceptance, float64(i+1)) * (1 << 53))
+	o := &odds{}
+	for i := range v.Drafts {
+		o.powers = append(o.powers, uint64(math.Pow(v.Acceptance, float64(i+1))*(1<<32)))
 	}
-	return out
+	for i := range o.by {
+		first := uint32(i) << 24
+		if n := o.count(first); n == o.count(first|(1<<24-1)) && n < 256 {
+			o.by[i] = uint8(n)
+		}
+	}
+	return o
+}
+
+func (o *odds) tokens(u uint32) int {
+	if n := o.by[u>>24]; n != 0 {
+		return int(n)
+	}
+	return o.count(u)
+}
+
+// count compares with every power: so many are above u, and a token more is generated.
+func (o *odds) count(u uint32) int {
+	n := 1
+	for _, p := range o.powers {
+		if uint64(u) < p {
+			n++
+		}
+	}
+	return n
 }
 
 // foresee draws what the steps of the plan will generate: for each step, how many positions its
@@ -68,17 +93,26 @@ func (v Verified) powers() []uint64 {
 func (r *Replica) foresee() {
 	p := r.plan
 	p.gained, p.made, p.foreseen = p.gained[:0], p.made[:0], 0
-	if r.powers == nil || p.steps <= 1 {
+	if r.odds == nil || p.steps <= 1 {
 		return
 	}
-	p.gained = append(p.gained, make([]float64, p.steps)...)
+	p.gained = append(p.gained, make([]int, p.steps)...)
+	gained := p.gained
 	for _, q := range p.decodes {
 		s, n := r.stream(q), 0
-		for i := 1; i < p.steps; i++ {
-			n += r.tokens(s, q.verified+i-1)
-			p.gained[i] += float64(n)
+		step := q.verified
+		two := mix(s + uint64(step>>1))
+		for i := 1; i < len(gained); i++ {
+			if step&1 == 0 {
+				two = mix(s + uint64(step>>1))
+				n += r.odds.tokens(uint32(two))
+			} else {
+				n += r.odds.tokens(uint32(two >> 32))
+			}
+			step++
+			gained[i] += n
 		}
-		p.made = append(p.made, [2]int{n, n + r.tokens(s, q.verified+p.steps-1)})
+		p.made = append(p.made, [2]int{n, n + r.tokens(s, step)})
 	}
 	p.foreseen = p.steps
 	for i := 1; i < len(p.gained); i++ {
@@ -93,5 +127,5 @@ func (r *Replica) advance(k int) float64 {
 	if len(p.gained) == 0 || k <= 1 || k > len(p.gained) {
 		return 1
 	}
-	return p.gained[k-1] / (float64(len(p.decodes)) * float64(k) * float64(k-1) / 2)
+	return float64(p.gained[k-1]) / (float64(len(p.decodes)) * float64(k) * float64(k-1) / 2)
 }
