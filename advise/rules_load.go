@@ -9,6 +9,7 @@ import (
 	"github.com/OWNER/ridgeline/costmodel"
 	"github.com/OWNER/ridgeline/execution"
 	"github.com/OWNER/ridgeline/formats"
+	"github.com/OWNER/ridgeline/internal/ceil"
 	"github.com/OWNER/ridgeline/precision"
 	"github.com/OWNER/ridgeline/units"
 )
@@ -306,7 +307,7 @@ func (a *advisor) headDim(v *Advice) error {
 		v.found(Fine, 0, "count", "no attention")
 		return nil
 	}
-	padded := (x.HeadDim + multiple - 1) / multiple * multiple
+	padded := ceil.Div(x.HeadDim, multiple) * multiple
 	v.found(Fine, float64(x.HeadDim), "count", "head dim %d", x.HeadDim)
 	if padded == x.HeadDim {
 		return nil

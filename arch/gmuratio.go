@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/OWNER/ridgeline/internal/ceil"
 )
 
 // SpreadGMUs returns a copy of m in which a share r of the cross-decoder's mixers
@@ -148,7 +150,7 @@ func (c *cross) spread(ratio float64) {
 	}
 	var chain Ref // previous GMU of a chain
 	for i, at := range c.layers {
-		if ceilDiv((i+1)*k, n) == ceilDiv(i*k, n) {
+		if ceil.Div((i+1)*k, n) == ceil.Div(i*k, n) {
 			c.m.Layers[at].Mixer = c.attn
 			continue
 		}
@@ -175,5 +177,3 @@ func (c *cross) moveNorm(taken bool) {
 		c.m.Layers[i].Mixer = WithOwnNorm(c.m.Layers[i].Mixer, !taken)
 	}
 }
-
-func ceilDiv(a, b int) int { return (a + b - 1) / b }

@@ -8,6 +8,7 @@ import (
 	"github.com/OWNER/ridgeline/arch"
 	"github.com/OWNER/ridgeline/execution"
 	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/internal/ceil"
 	"github.com/OWNER/ridgeline/precision"
 )
 
@@ -97,7 +98,7 @@ func build(m *arch.Model, o Options, f inForce, hw *hardware.Profile, prefill, g
 	}
 	b.layer = -1
 	e := b.op("embed", Embedding)
-	e.Shape.Table = (m.Vocab + b.tp - 1) / b.tp // ranks pad the vocabulary
+	e.Shape.Table = ceil.Div(m.Vocab, b.tp) // ranks pad the vocabulary
 	rate, dtype := b.outside(m.EmbeddingStored)
 	e.Weight = dtype
 	e.Bytes[Weights][rows] = float64(m.Width) * rate
@@ -133,7 +134,7 @@ func build(m *arch.Model, o Options, f inForce, hw *hardware.Profile, prefill, g
 	b.altUpOut()
 	b.storage = b.finalNorm(m.FinalNormStored)
 	b.norm("final_norm", finalNormName, m.Width, seqs)
-	v := (m.Vocab + b.tp - 1) / b.tp // ranks pad the vocabulary
+	v := ceil.Div(m.Vocab, b.tp) // ranks pad the vocabulary
 	head := m.HeadStored
 	if m.Tied {
 		head = m.EmbeddingStored

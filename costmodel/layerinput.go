@@ -1,6 +1,9 @@
 package costmodel
 
-import "github.com/OWNER/ridgeline/arch"
+import (
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/internal/ceil"
+)
 
 // layerInputs prices the making of the embeddings that each layer has of its own, once a call.
 // Ranks divide the rows of the table among them, and each does all the rest, which is small.
@@ -12,7 +15,7 @@ func (b *builder) layerInputs() {
 	n := in.Width * len(b.m.Layers)
 	e := b.op("embed.layers", Embedding)
 	e.Weight = b.f.base
-	e.Shape.Table = (in.Vocab + b.tp - 1) / b.tp
+	e.Shape.Table = ceil.Div(in.Vocab, b.tp)
 	e.Bytes[Weights][rows] = float64(n) * b.f.base.Bytes()
 	b.act(e, 0, float64(n), rows)
 	b.allReduce("embed.layers.allreduce", n, rows)

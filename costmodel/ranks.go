@@ -7,6 +7,7 @@ import (
 
 	"github.com/OWNER/ridgeline/arch"
 	"github.com/OWNER/ridgeline/hardware"
+	"github.com/OWNER/ridgeline/internal/ceil"
 )
 
 // MaxRanks bounds every kind of rank: past it a number is a typing error.
@@ -113,10 +114,8 @@ func (c *Compiled) Nodes() int {
 	if n == 0 {
 		return 1
 	}
-	return ceilDiv(c.Devices(), n)
+	return ceil.Div(c.Devices(), n)
 }
-
-func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
 // spread is which devices share a layer's experts.
 type spread struct {

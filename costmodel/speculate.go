@@ -132,7 +132,7 @@ type BatchGained struct {
 // Verify returns the seconds of a step in which each of batch sequences verifies drafted tokens
 // after its next one, which sees context positions.
 func (c *Compiled) Verify(f Fidelity, batch, context, drafted int) float64 {
-	m := c.alike(batch, context, drafted)
+	m := c.Alike(batch, context, drafted)
 	return c.At(f).Mixed(&m)
 }
 
@@ -149,8 +149,9 @@ func (c *Compiled) StepWith(s *Speculation, f Fidelity, batch, context int) floa
 	return t
 }
 
-// alike is a step of sequences that all decode at the same context.
-func (c *Compiled) alike(batch, context, drafted int) Mix {
+// Alike is a step of sequences that all decode at the same context, and verify as many drafted
+// tokens each.
+func (c *Compiled) Alike(batch, context, drafted int) Mix {
 	m := Mix{Decodes: batch, Contexts: float64(batch) * float64(context), Drafts: drafted,
 		Seen: make([]float64, len(c.finite)), Growing: make([]float64, len(c.finite))}
 	for i, w := range c.finite {
@@ -177,7 +178,7 @@ func (c *Compiled) verifySum(p Pricer, w Workload, drafted int) float64 {
 				steps = min(steps, s)
 			}
 		}
-		m := c.alike(w.Batch, n, drafted)
+		m := c.Alike(w.Batch, n, drafted)
 		t += p.Run(&m, steps)
 		n += steps
 	}

@@ -69,7 +69,7 @@ func TestVerificationsAdd(t *testing.T) {
 		c := compileRandom(t)
 		w := Workload{Batch: rapid.IntRange(1, 100).Draw(t, "batch"), Prompt: rapid.IntRange(0, 300).Draw(t, "prompt"), Generate: rapid.IntRange(1, 700).Draw(t, "generate")}
 		k := rapid.IntRange(1, 9).Draw(t, "drafts")
-		m := c.alike(w.Batch, w.Prompt+1, 0)
+		m := c.Alike(w.Batch, w.Prompt+1, 0)
 		steps := unfilled(c, alike(1, w.Prompt+1), w.Generate)
 		for _, f := range []Fidelity{Limit, Roofline} {
 			sum := 0.0
@@ -107,12 +107,12 @@ func TestCalibratedVerifications(t *testing.T) {
 		}
 		kept := Remember(k)
 		for _, b := range []int{1, 16, 300} {
-			m := c.alike(b, 1000, 0)
+			m := c.Alike(b, 1000, 0)
 			if got, want := k.verify(&m, 800), k.Run(&m, 800); math.Abs(got-want) > 1e-3*want {
 				t.Errorf("%s, batch %d: steps without drafts take %g, as verifications %g", name, b, want, got)
 			}
 			for _, drafts := range []int{1, 3, 7} {
-				m := c.alike(b, 2000, drafts)
+				m := c.Alike(b, 2000, drafts)
 				sum := 0.0
 				for n := 2000; n < 2400; n++ {
 					sum += c.Verify(Calibrated, b, n, drafts)
@@ -145,7 +145,7 @@ func TestVerificationByHand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	step := c.alike(3, 10, 4)
+	step := c.Alike(3, 10, 4)
 	ops, err := Ops(m, Options{}, false)
 	if err != nil {
 		t.Fatal(err)

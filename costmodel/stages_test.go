@@ -10,6 +10,7 @@ import (
 
 	"github.com/OWNER/ridgeline/arch"
 	"github.com/OWNER/ridgeline/execution"
+	"github.com/OWNER/ridgeline/internal/ceil"
 )
 
 // Stages together do what one does, operation by operation, and what they hand over besides; and
@@ -216,7 +217,7 @@ func TestTogetherIsItsStages(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := compileDeployment(t)
 		w := drawWorkload(t)
-		group := ceilDiv(w.Batch, c.dp)
+		group := ceil.Div(w.Batch, c.dp)
 		m := 1
 		if c.pp > 1 {
 			if m = c.Options.Microbatches; m == 0 {
@@ -224,7 +225,7 @@ func TestTogetherIsItsStages(t *testing.T) {
 			}
 			m = min(m, group)
 		}
-		each := ceilDiv(group, m)
+		each := ceil.Div(group, m)
 		stages := c.stages
 		if stages == nil {
 			stages = []*Compiled{c}

@@ -1,6 +1,10 @@
 package costmodel
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/OWNER/ridgeline/internal/ceil"
+)
 
 // together prices a deployment of several groups of devices, each with pipeline stages. Groups
 // run the same step at the same time, each with its share of the sequences, rounded up. The
@@ -28,14 +32,14 @@ func (c *Compiled) together(f Fidelity) Pricer {
 
 // perGroup is the workload of the group with the most sequences.
 func (c *Compiled) perGroup(w Workload) Workload {
-	return w.WithBatch(ceilDiv(w.Batch, c.dp))
+	return w.WithBatch(ceil.Div(w.Batch, c.dp))
 }
 
 // perDevice is the workload of that group's largest microbatch: the sequences that a stage works
 // on at once.
 func (c *Compiled) perDevice(w Workload) Workload {
 	w = c.perGroup(w)
-	return w.WithBatch(ceilDiv(w.Batch, c.microbatches(w.Batch)))
+	return w.WithBatch(ceil.Div(w.Batch, c.microbatches(w.Batch)))
 }
 
 // microbatches is how many microbatches follow each other through the stages of a group that has
@@ -87,7 +91,7 @@ func (p *together) Generation(w Workload) float64 {
 	if len(p.stages) == 1 {
 		return p.stages[0].Generation(each)
 	}
-	t, size := 0.0, ceilDiv(w.Generate, pieces)
+	t, size := 0.0, ceil.Div(w.Generate, pieces)
 	for done := 0; done < w.Generate; done += size {
 		var of passes
 		for _, s := range p.stages {
@@ -122,7 +126,7 @@ func (p *together) Mixed(m *Mix) float64 {
 	for _, x := range own {
 		calls += x.Batch
 	}
-	n := p.c.microbatches(ceilDiv(m.Decodes, p.c.dp) + calls)
+	n := p.c.microbatches(ceil.Div(m.Decodes, p.c.dp) + calls)
 	rest := p.part(m, n)
 	chunks := deal(own, n)
 	through := make([]float64, n) // seconds of each microbatch in all stages
@@ -148,7 +152,7 @@ func (p *together) Run(m *Mix, steps int) float64 {
 	if m.Decodes <= 0 || steps <= 0 {
 		return 0
 	}
-	n := p.c.microbatches(ceilDiv(m.Decodes, p.c.dp))
+	n := p.c.microbatches(ceil.Div(m.Decodes, p.c.dp))
 	x := p.part(m, n)
 	var t passes
 	for _, s := range p.stages {
@@ -165,9 +169,9 @@ func (p *together) part(m *Mix, n int) Mix {
 	if m.Decodes == 0 {
 		return x
 	}
-	x.Decodes = ceilDiv(ceilDiv(m.Decodes, p.c.dp), n)
+	x.Decodes = ceil.Div(ceil.Div(m.Decodes, p.c.dp), n)
 	if m.Padded > 0 {
-		x.Padded = ceilDiv(ceilDiv(m.Padded, p.c.dp), n)
+		x.Padded = ceil.Div(ceil.Div(m.Padded, p.c.dp), n)
 	}
 	share := float64(x.Decodes) / float64(m.Decodes)
 	x.Contexts *= share

@@ -8,6 +8,7 @@
 package formats
 
 import (
+	"github.com/OWNER/ridgeline/internal/ceil"
 	"github.com/OWNER/ridgeline/precision"
 )
 
@@ -220,22 +221,22 @@ func (f Format) Bytes(out, in int) int64 {
 	var row int64
 	switch f.packing {
 	case byWords:
-		row = ceil(i*bits, 32) * 4
+		row = ceil.Div(i*bits, 32) * 4
 	case wholeValues:
-		row = ceil(i, 32/bits) * 4
+		row = ceil.Div(i, 32/bits) * 4
 	default:
-		row = ceil(i*bits, 8)
+		row = ceil.Div(i*bits, 8)
 	}
 	blocksOut, blocksIn := blocks(o, f.blockOut), blocks(i, f.blockIn)
 	n := o*row + blocksOut*blocksIn*int64(f.scale/8) + int64(f.extra) + i*int64(f.index)
 	switch {
 	case f.offset == 0:
 	case f.packing == byBytes || f.offset >= 8:
-		n += ceil(blocksOut*blocksIn*int64(f.offset), 8)
+		n += ceil.Div(blocksOut*blocksIn*int64(f.offset), 8)
 	case f.packing == byWords:
-		n += blocksIn * ceil(blocksOut*int64(f.offset), 32) * 4
+		n += blocksIn * ceil.Div(blocksOut*int64(f.offset), 32) * 4
 	default:
-		n += blocksIn * ceil(blocksOut, 32/int64(f.offset)) * 4
+		n += blocksIn * ceil.Div(blocksOut, 32/int64(f.offset)) * 4
 	}
 	return n
 }
@@ -243,10 +244,10 @@ func (f Format) Bytes(out, in int) int64 {
 // flatBytes is bitsandbytes' 4-bit layout of n values.
 func (f Format) flatBytes(n int64) int64 {
 	const levels, scaleBlock, scaleLevels = 16, 256, 256
-	scales := ceil(n, int64(f.blockIn))
-	bytes := ceil(n*int64(f.bits), 8) + 4*levels
+	scales := ceil.Div(n, int64(f.blockIn))
+	bytes := ceil.Div(n*int64(f.bits), 8) + 4*levels
 	if f.double {
-		return bytes + scales + 4*ceil(scales, scaleBlock) + 4*scaleLevels
+		return bytes + scales + 4*ceil.Div(scales, scaleBlock) + 4*scaleLevels
 	}
 	return bytes + 4*scales
 }
@@ -291,7 +292,5 @@ func blocks(n int64, size int32) int64 {
 	if size == 0 {
 		return 1
 	}
-	return ceil(n, int64(size))
+	return ceil.Div(n, int64(size))
 }
-
-func ceil(a, b int64) int64 { return (a + b - 1) / b }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/OWNER/ridgeline/internal/ceil"
 	"github.com/OWNER/ridgeline/precision"
 )
 
@@ -64,7 +65,7 @@ func (t GGUF) rowBytes(n int64) int64 {
 	if !ok {
 		return 0
 	}
-	return ceil(n, g.values) * g.bytes
+	return ceil.Div(n, g.values) * g.bytes
 }
 
 // dtype is the number format nearest to a block's values.

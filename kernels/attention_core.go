@@ -1,6 +1,10 @@
 package kernels
 
-import "math"
+import (
+	"math"
+
+	"github.com/OWNER/ridgeline/internal/ceil"
+)
 
 // attentionCore computes softmax(scale·q·Kᵀ)·V over a cache. Keys are read in blocks. Every query
 // that sees a block uses it while the block is in the processor's cache, and keeps a running
@@ -46,7 +50,7 @@ func (a *attentionCore) run(r *runner, t *tally) {
 	lo := a.first(a.n - a.nq)
 	chunks, size := 1, a.n-lo
 	if a.nq == 1 && size > coreChunk {
-		chunks, size = (size+coreChunk-1)/coreChunk, coreChunk
+		chunks, size = ceil.Div(size, coreChunk), coreChunk
 	}
 	units := a.batch * len(a.passes)
 	parts := make([]*partial, units*chunks)

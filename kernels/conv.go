@@ -1,5 +1,9 @@
 package kernels
 
+import (
+	"github.com/OWNER/ridgeline/internal/ceil"
+)
+
 // conv is a causal depthwise convolution of k taps, followed by SiLU unless plain:
 //
 //	y[t,c] = silu(bias[c] + Σ_j w[c,j]·x[t−k+1+j, c])
@@ -28,7 +32,7 @@ func (c *conv) run(r *runner, t *tally, x, dst mat, state []float32, batch int) 
 	const block = 256
 	k := len(c.taps)
 	T := x.rows / batch
-	blocks := (c.channels + block - 1) / block
+	blocks := ceil.Div(c.channels, block)
 	for _, w := range c.taps {
 		t.read(Weights, len(w))
 	}

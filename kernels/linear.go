@@ -1,5 +1,9 @@
 package kernels
 
+import (
+	"github.com/OWNER/ridgeline/internal/ceil"
+)
+
 // linear is y = x·Wᵀ (+ bias) with W [out, in].
 type linear struct {
 	w, bias []float32 // bias may be nil
@@ -56,8 +60,8 @@ func (l *linear) pieces(cores, rows int) (count, each int) {
 	work := l.in * max(rows, 1)
 	each = l.out / (4 * cores)
 	each = min(max(each, least/work), max(most/work, 1))
-	each = max(1, (each+linearBlock-1)/linearBlock) * linearBlock
-	return (l.out + each - 1) / each, each
+	each = max(1, ceil.Div(each, linearBlock)) * linearBlock
+	return ceil.Div(l.out, each), each
 }
 
 func (l *linear) block(t *tally, from, to int, x, dst mat, ep *epilogue) {

@@ -1,6 +1,9 @@
 package kernels
 
-import "github.com/OWNER/ridgeline/arch"
+import (
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/internal/ceil"
+)
 
 // mamba1 is the selective state-space mixer (Gu & Dao, arXiv:2312.00752).
 type mamba1 struct {
@@ -58,7 +61,7 @@ type selectiveScan struct {
 
 func (s *selectiveScan) run(r *runner, t *tally) {
 	channels := s.u.cols
-	blocks := (channels + scanChannels - 1) / scanChannels
+	blocks := ceil.Div(channels, scanChannels)
 	T := s.u.rows / s.batch
 	t.read(Weights, len(s.a)+len(s.d)+len(s.bias))
 	for i := range s.b.rows {

@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"github.com/OWNER/ridgeline/internal/ceil"
 )
 
 // runner splits loops over cores and stops them when its context is done. Pieces are
@@ -74,6 +76,6 @@ func (r *runner) split(n int, t *tally, f func(i int, t *tally)) {
 func pieces(n, operationsPerRow, unit int) (count, rows int) {
 	const piece = 1 << 17
 	rows = max(1, piece/max(1, operationsPerRow))
-	rows = (rows + unit - 1) / unit * unit
-	return (n + rows - 1) / rows, rows
+	rows = ceil.Div(rows, unit) * unit
+	return ceil.Div(n, rows), rows
 }

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/internal/ceil"
 	"github.com/OWNER/ridgeline/serving"
 )
 
@@ -46,7 +47,7 @@ func (p *Problem) source(n int, seed uint64, batch float64) (src serving.Source,
 		l.Requests = 400
 	}
 	if p.Users > 0 {
-		l.Concurrency, l.Stages = (p.Users+n-1)/n, nil
+		l.Concurrency, l.Stages = ceil.Div(p.Users, n), nil
 		l.Requests = max(l.Requests, 5*l.Concurrency)
 		return l.Source(), 1, max(l.Requests/10, l.Concurrency)
 	}

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/internal/ceil"
 )
 
 // tables holds the times of a base under a load of mean lengths. Any number of deployments is
@@ -115,8 +116,8 @@ func (t *tables) prompts(budget int) *promptTable {
 	if p := t.prompt[budget]; p != nil {
 		return p
 	}
-	pieces := (n + budget - 1) / budget
-	size := (n + pieces - 1) / pieces
+	pieces := ceil.Div(n, budget)
+	size := ceil.Div(n, pieces)
 	at := []int{0}
 	weight := []float64{float64(pieces)}
 	switch {
@@ -128,15 +129,13 @@ func (t *tables) prompts(budget int) *promptTable {
 	}
 	p := &promptTable{pieces: float64(pieces)}
 	context := t.w.prompt + t.w.generate/2
-	windows := t.c.Windows()
+	drafts := 0
+	if t.s != nil {
+		drafts = t.s.Tokens
+	}
 	for _, b := range []int{0, 4, 32, 256} {
-		m := costmodel.Mix{Decodes: b, Contexts: float64(b) * context, Seen: make([]float64, len(windows)), Growing: make([]float64, len(windows))}
-		for i, w := range windows {
-			m.Seen[i] = float64(b * costmodel.Seen(w, int(math.Round(context))))
-		}
-		if t.s != nil {
-			m.Drafts = t.s.Tokens
-		}
+		m := t.c.Alike(b, int(math.Round(context)), drafts)
+		m.Contexts = float64(b) * context // of half a token too
 		bases := make([]float64, len(t.stages))
 		if b > 0 {
 			for i, stage := range t.stages {
@@ -171,6 +170,7 @@ func (t *tables) drafted(chunks []costmodel.Call) float64 {
 	if t.s == nil || t.s.Draft.Compiled == nil {
 		return 0
 	}
-	n := len(t.s.Draft.Compiled.Windows())
-	return t.s.Draft.Compiled.At(t.f).Mixed(&costmodel.Mix{Chunks: chunks, Seen: make([]float64, n), Growing: make([]float64, n)})
+	m := t.s.Draft.Compiled.Alike(0, 1, 0)
+	m.Chunks = chunks
+	return t.s.Draft.Compiled.At(t.f).Mixed(&m)
 }

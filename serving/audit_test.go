@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/OWNER/ridgeline/internal/ceil"
 )
 
 // linear is a pricer whose times are linear in everything, so that sums are exact by hand.
@@ -146,7 +148,7 @@ func anyDevices(t *rapid.T, l *Limits) {
 	if l.Policy == "prefill-first-whole" {
 		l.Virtual, l.Groups, l.Together = true, 1, 1
 	} else if rapid.Bool().Draw(t, "limit of a microbatch") {
-		l.Micro = ceilDiv(l.Seqs, l.Stages)
+		l.Micro = ceil.Div(l.Seqs, l.Stages)
 	}
 }
 

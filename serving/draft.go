@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/internal/ceil"
 )
 
 // drafter prices a model that drafts tokens for another. Within each step of the target, it takes
@@ -101,7 +102,7 @@ func pick(to, from []float64, places []int) []float64 {
 // step returns what the draft model computes during a step of the target; prompts says whether
 // the pieces of prompts are part of it.
 func (d *drafter) step(s *Step, m *costmodel.Mix, prompts bool) *costmodel.Mix {
-	d.mix = costmodel.Mix{Decodes: m.Decodes, Contexts: m.Contexts, Padded: ceilDiv(m.Padded, 1+m.Drafts), Advance: m.Advance,
+	d.mix = costmodel.Mix{Decodes: m.Decodes, Contexts: m.Contexts, Padded: ceil.Div(m.Padded, 1+m.Drafts), Advance: m.Advance,
 		Seen: pick(d.mix.Seen, s.Seen, d.windows), Growing: pick(d.mix.Growing, s.Growing, d.windows)}
 	if prompts {
 		d.mix.Chunks = m.Chunks

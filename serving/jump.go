@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/internal/ceil"
 )
 
 // reach returns how many decode steps in a row are like the first one.
@@ -25,7 +26,7 @@ func (r *Replica) reach() int {
 		return 1
 	}
 	for _, q := range p.decodes {
-		k = min(k, ceilDiv(q.left(), ahead))
+		k = min(k, ceil.Div(q.left(), ahead))
 		n := q.computed + 1
 		for _, w := range r.windows {
 			if more, ok := costmodel.Grows(w, n); ok {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/OWNER/ridgeline/internal/ceil"
 )
 
 // CacheKind says what a layer keeps of a sequence.
@@ -82,16 +84,16 @@ func (l *Layout) need(n, step int) int {
 		return 0
 	}
 	if len(l.Groups) == 1 && l.Groups[0].Kind == FullCache {
-		return ceilDiv(n, l.Groups[0].Block)
+		return ceil.Div(n, l.Groups[0].Block)
 	}
 	sum := 0
 	for i := range l.Groups {
 		g := &l.Groups[i]
 		switch g.Kind {
 		case FullCache:
-			sum += ceilDiv(n, g.Block)
+			sum += ceil.Div(n, g.Block)
 		case WindowCache:
-			sum += min(ceilDiv(n, g.Block), ceilDiv(min(n, g.Window-1+step), g.Block)+1)
+			sum += min(ceil.Div(n, g.Block), ceil.Div(min(n, g.Window-1+step), g.Block)+1)
 		case StateCache:
 			if g.Block > 0 { // one at the end of every block
 				sum += ceilDiv(n, g.Block) + l.states
@@ -110,8 +112,6 @@ func (l *Layout) Blocks(bytes float64) int {
 	}
 	return int(math.Floor(bytes / l.BlockBytes))
 }
-
-func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
 // StoredFull returns the layout of engines that store every attention layer at full length,
 // windows included, and keep states in a pool outside the blocks (vLLM V0:

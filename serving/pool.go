@@ -1,5 +1,7 @@
 package serving
 
+import "github.com/OWNER/ridgeline/internal/ceil"
+
 // Pool holds the cache blocks of a replica. Free blocks wait in a queue, those freed longest ago
 // first, and keep their content until they are used again: a prompt that begins like an earlier
 // one finds its blocks there (vLLM V1: v1/core/block_pool.py).
@@ -107,7 +109,7 @@ func (p *Pool) take(n int) {
 			return
 		}
 		w := p.weight()
-		lost := ceilDiv(n, w)
+		lost := ceil.Div(n, w)
 		x.have -= lost
 		if rest := lost*w - n; rest > 0 { // block IDs of a lost position that were not needed
 			blank := &node{have: rest}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/OWNER/ridgeline/internal/ceil"
 	"github.com/OWNER/ridgeline/internal/input"
 )
 
@@ -194,7 +195,7 @@ func (t *Trace) mooncake(in *bufio.Reader, name string, block int) error {
 		if len(m.Answer) > 0 {
 			ids, covers = append(ids, m.Answer...), q.Prompt+q.Generate
 		}
-		if most := ceilDiv(covers, block); len(ids) > most {
+		if most := ceil.Div(covers, block); len(ids) > most {
 			return at("%d hash ids for %d tokens: blocks of %d tokens allow %d (--trace-block-size sets their size)", len(ids), covers, block, most)
 		}
 		q.Shared = make([]Segment, len(ids))

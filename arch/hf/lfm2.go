@@ -1,6 +1,9 @@
 package hf
 
-import "github.com/OWNER/ridgeline/arch"
+import (
+	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/internal/ceil"
+)
 
 // importLFM2: Lfm2Config. Short convolutions but for the layers that layer_types or
 // full_attn_idxs name; queries and keys normed. intermediate_size (block_ff_dim in older
@@ -16,7 +19,7 @@ func importLFM2(c *config) *arch.Model {
 		inner = 2 * inner / 3
 		inner = int(c.floatOr("block_ffn_dim_multiplier", 1) * float64(inner))
 		of := c.sizeOr("block_multiple_of", 256)
-		inner = (inner + of - 1) / of * of
+		inner = ceil.Div(inner, of) * of
 	} else {
 		c.floatOr("block_ffn_dim_multiplier", 1)
 		c.sizeOr("block_multiple_of", 256)
