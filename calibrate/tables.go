@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -36,7 +35,7 @@ var shortNames = map[string]string{
 // ReadDir reads every CLASS_GPU.csv in a folder, ordered by name. It passes over files with other
 // names, such as serving.csv.
 func ReadDir(dir string) ([]Table, error) {
-	entries, err := os.ReadDir(dir) // in name order
+	entries, err := input.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,8 @@ func TestReadErrors(t *testing.T) {
 		{"dtype,m,n,k,latency_us\nbfloat16,1,32,0,1\n", "gemm_x.csv:2: k:"},
 		{"dtype,m,n,k,latency_us\nbfloat16,1,32,64,-1\n", "gemm_x.csv:2: latency_us:"},
 		{"dtype,m,n,k,latency_us\nbfloat16,1,32,64,NaN\n", "gemm_x.csv:2: latency_us:"},
+		{"dtype,m,n,k,latency_us\nbfloat16,1,32,64,0.0009\n", "gemm_x.csv:2: latency_us:"},
+		{"dtype,m,n,k,latency_us\nbfloat16,1,32,64,1.1e12\n", "gemm_x.csv:2: latency_us:"},
 		{"dtype,m,n,k,latency_us\nfp17,1,32,64,1\n", "gemm_x.csv:2: dtype:"},
 		{"dtype,m,n,k,latency_us\nbfloat16,1,32,1e300,1\n", "gemm_x.csv:2: k:"},
 	} {

@@ -108,6 +108,15 @@ func Figures() []string {
 	return names
 }
 
+// Unit returns what a figure is measured in, as printed: "s", "B", or "" for a count.
+func Unit(figure string) string {
+	i, err := figureOf(figure)
+	if err != nil {
+		return ""
+	}
+	return map[quantity]string{seconds: "s", size: "B"}[figures[i].in]
+}
+
 // figures returns how many of the figures the rows of the grid have.
 func (g *Grid) figures() int {
 	if g.simulates() {

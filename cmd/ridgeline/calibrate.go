@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -193,10 +194,14 @@ With -o the profile is written as YAML, for --calibration of the other verbs.`,
 			p, r, err := calibrate.Fit(c.Context(), tables, hw, o)
 			clear()
 			if err != nil {
-				return failure{err}
+				return err
+			}
+			fitted, err := usable(p, r)
+			if err != nil {
+				return fmt.Errorf("--measured %s: %w", dir, err)
 			}
 			if out.file != "" {
-				if err := writeFitted(out.file, p.WriteYAML); err != nil {
+				if err := atomicfile.Write(out.file, func(w io.Writer) error { _, err := w.Write(fitted); return err }); err != nil {
 					return err
 				}
 			}
@@ -226,20 +231,28 @@ With -o the profile is written as YAML, for --calibration of the other verbs.`,
 	return c
 }
 
-// writeFitted writes a fitted profile only if --calibration could read it: timings that
-// contradict each other can lead to curves with which no prediction is possible.
-func writeFitted(path string, write func(io.Writer) error) error {
+// usable returns a fitted profile as a file holds it, if --calibration could read it: timings that
+// contradict each other can lead to curves with which no prediction is possible. The error names the
+// row that the fit misses most.
+func usable(p *kerneltime.Profile, r *calibrate.Report) ([]byte, error) {
 	var b bytes.Buffer
-	if err := write(&b); err != nil {
-		return failure{err}
+	if err := p.WriteYAML(&b); err != nil {
+		return nil, failure{err}
 	}
-	if _, err := kerneltime.Parse("the fit", b.Bytes()); err != nil {
-		return failure{fmt.Errorf("nothing is written, for no profile can be made of these timings: %w: look for rows that are far off", err)}
+	_, err := kerneltime.Parse("the fit", b.Bytes())
+	if err == nil {
+		return b.Bytes(), nil
 	}
-	return atomicfile.Write(path, func(w io.Writer) error {
-		_, err := w.Write(b.Bytes())
-		return err
-	})
+	look, most := "", 0.0
+	for _, x := range r.Worst {
+		off := math.Abs(math.Log(x.Measured / x.Predicted))
+		if off <= most {
+			continue
+		}
+		most = off
+		look = fmt.Sprintf("; look at %s:%d first: it says %s, and the other rows %s", x.File, x.Line, reports.SI(x.Measured, "s"), reports.SI(x.Predicted, "s"))
+	}
+	return nil, fmt.Errorf("no profile can be made of timings so far apart (%w)%s", err, look)
 }
 
 func calibrateCheck() *cobra.Command {

@@ -13,6 +13,7 @@ import (
 	"github.com/OWNER/ridgeline/costmodel/kerneltime"
 	"github.com/OWNER/ridgeline/hardware"
 	"github.com/OWNER/ridgeline/internal/atomicfile"
+	"github.com/OWNER/ridgeline/internal/input"
 	"github.com/OWNER/ridgeline/reports"
 	"github.com/OWNER/ridgeline/served"
 )
@@ -124,6 +125,9 @@ requests' prefill delays running ones. With -o the engines are written as YAML.`
 				return fmt.Errorf("--measured %s: serving.csv has no run that can be priced; line %d: %s", dir, skipped[0].Line, skipped[0].Reason)
 			}
 			if len(groups) == 0 {
+				if _, err := input.ReadDir(dir); err != nil {
+					return fmt.Errorf("--measured: %w", err)
+				}
 				return fmt.Errorf("--measured %q has no serving.csv", dir)
 			}
 			es, err := served.FitEngines(c.Context(), groups)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -141,6 +142,9 @@ func (d *deployFlags) options(c *cobra.Command) (o costmodel.Options, err error)
 			return o, fmt.Errorf("--%s %d: must be %d or more", n.name, n.v, n.low)
 		}
 		*n.to = n.v
+	}
+	if c.Flags().Changed("microbatches") && d.microbatches == 0 {
+		return o, errors.New("--microbatches 0: must be 1 or more; without the flag there are as many as stages")
 	}
 	if !(d.skew >= 1) || math.IsInf(d.skew, 0) {
 		return o, fmt.Errorf("--skew %g: must be 1 (balanced) or more", d.skew)

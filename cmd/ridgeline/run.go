@@ -161,6 +161,7 @@ layout or a Hugging Face config.json.`,
 			sub.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 		}
 	}
+	decimals(c)
 	return c
 }
 

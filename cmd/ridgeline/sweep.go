@@ -404,7 +404,14 @@ func (s *sweepFlags) print(c *cobra.Command, g *sweep.Grid, rows []sweep.Row, ob
 	for _, f := range append(obj, sweep.Objective{Figure: "tokens_per_second"}, sweep.Objective{Figure: "tpot_seconds"}, sweep.Objective{Figure: "max_batch"}) {
 		if !slices.Contains(names, f.Figure) {
 			names = append(names, f.Figure)
-			t.Columns = append(t.Columns, reports.Column{Name: strings.ReplaceAll(f.Figure, "_", "\n"), Scale: f.Figure != "max_batch"})
+			name, unit := f.Figure, sweep.Unit(f.Figure)
+			switch unit {
+			case "s":
+				name = strings.TrimSuffix(name, "_seconds")
+			case "B":
+				name = strings.TrimSuffix(name, "_bytes")
+			}
+			t.Columns = append(t.Columns, reports.Column{Name: strings.ReplaceAll(name, "_", "\n"), Unit: unit, Scale: f.Figure != "max_batch"})
 		}
 	}
 	for _, r := range rows {

@@ -50,6 +50,26 @@ func OpenAtMost(path string, most int64) (*os.File, error) {
 	return f, nil
 }
 
+// ReadDir lists a folder in the order of names.
+func ReadDir(path string) ([]fs.DirEntry, error) {
+	if path == "" {
+		return nil, errors.New("the name of the folder to read is empty")
+	}
+	switch st, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, &because{path + ": no such folder", err}
+	case err != nil:
+		return nil, Reason(path, err)
+	case !st.IsDir():
+		return nil, fmt.Errorf("%s: is no folder: name the one that holds the files", path)
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, Reason(path, err)
+	}
+	return entries, nil
+}
+
 // Regular is nil for the mode of a regular file, else an error that says what it is.
 func Regular(path string, mode fs.FileMode) error {
 	what := ""

@@ -57,6 +57,14 @@ func TestReadEnds(t *testing.T) {
 	if b, err := Read(just, 1000); err != nil || len(b) != 1000 {
 		t.Errorf("a file of the largest size: %d bytes, %v", len(b), err)
 	}
+	if entries, err := ReadDir(dir); err != nil || len(entries) < 2 || entries[0].Name() != "big" {
+		t.Errorf("a folder lists %v, %v", entries, err)
+	}
+	for path, want := range map[string]string{filepath.Join(dir, "none"): "no such folder", just: "is no folder", "": "empty"} {
+		if _, err := ReadDir(path); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), path) {
+			t.Errorf("listing %q: %v, want %s", path, err, want)
+		}
+	}
 	if _, err := Read(filepath.Join(dir, "none"), 1); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v does not say that there is none", err)
 	}

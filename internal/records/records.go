@@ -128,6 +128,10 @@ func (r *Record) Size(column string, least float64) float64 {
 	return v
 }
 
+// A row with a time outside of these, in seconds, is a slip of a unit: no kernel starts in a
+// nanosecond, and nobody waits for one, or for a token, for days.
+const shortest, longest = 1e-9, 1e6
+
 // Duration reads a positive time in seconds from a column with so many units to a second.
 func (r *Record) Duration(column string, perSecond float64) float64 {
 	t := r.Text(column)
@@ -136,8 +140,8 @@ func (r *Record) Duration(column string, perSecond float64) float64 {
 	case r.err != nil:
 	case err != nil:
 		r.Fail(column, "%q is not a number", t)
-	case !(v > 0) || v >= 1e6*perSecond: // two weeks
-		r.Fail(column, "%s is not a positive time", t)
+	case !(v >= shortest*perSecond) || v > longest*perSecond:
+		r.Fail(column, "%s is no time that anything took: want from 1 nanosecond to 11 days", t)
 	}
 	return v / perSecond
 }

@@ -8,9 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"regexp"
 	"sort"
@@ -34,16 +32,6 @@ type Data struct {
 
 // ReadDir reads every measured run in a folder and its subfolders, two levels deep.
 func ReadDir(dir string) (*Data, error) {
-	st, err := os.Stat(dir)
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%s: no such folder", dir)
-		}
-		return nil, err
-	}
-	if !st.IsDir() {
-		return nil, fmt.Errorf("%s: no folder: name the one that holds the measured runs", dir)
-	}
 	d := &Data{}
 	if err := d.folder(dir, dir, 0); err != nil {
 		return nil, err
@@ -55,7 +43,7 @@ func ReadDir(dir string) (*Data, error) {
 }
 
 func (d *Data) folder(root, dir string, depth int) error {
-	files, err := os.ReadDir(dir)
+	files, err := input.ReadDir(dir)
 	if err != nil {
 		return err
 	}
