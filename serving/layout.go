@@ -96,7 +96,7 @@ func (l *Layout) need(n, step int) int {
 			sum += min(ceil.Div(n, g.Block), ceil.Div(min(n, g.Window-1+step), g.Block)+1)
 		case StateCache:
 			if g.Block > 0 { // one at the end of every block
-				sum += ceilDiv(n, g.Block) + l.states
+				sum += ceil.Div(n, g.Block) + l.states
 				continue
 			}
 			sum += 1 + l.states
