@@ -202,7 +202,7 @@ func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings)
 	}
 	if states && l.PrefixCache && !s.StatesCached {
 		l.PrefixCache = false
-		d.Notes = append(d.Notes, "No prefix cache is kept for models with recurrent states: engines that can (vLLM's --mamba-cache-mode all) are asked for it.")
+		d.Notes = append(d.Notes, "No prefix cache is kept for models with recurrent states; vLLM keeps one when asked for it (--mamba-cache-mode all).")
 	}
 	if d.ownCache(c) {
 		d.Notes = append(d.Notes, "TensorRT-LLM usually keeps the cache of fp8 checkpoints in fp8 (kv_cache_quant_algo of hf_quant_config.json); the cache simulated is of 16 bits: --kv fp8 asks for the other.")
@@ -380,8 +380,12 @@ func (d *Deployment) memory(c *costmodel.Compiled, s Settings) error {
 	l.Blocks = l.Layout.Blocks(d.CacheBytes)
 	d.sides()
 	if l.Blocks < 1 && len(l.Layout.Groups) > 0 {
-		return fmt.Errorf("%s on %s: no room for a cache: %.4g GB of %.4g GB go to weights (%.4g), activations of the profile run (%.4g), states (%.4g) and overheads; more devices (--tp), smaller weights or a smaller --max-num-batched-tokens leave some",
-			c.Model.Name, c.Hardware.Name, rest/1e9, u*d.DeviceBytes/1e9, d.WeightBytes/1e9, d.PeakBytes/1e9, d.StateBytes/1e9)
+		fewer := ""
+		if d.StateBytes > 0 {
+			fewer = fmt.Sprintf(", fewer sequences at once than %d (--max-num-seqs)", l.Seqs)
+		}
+		return fmt.Errorf("%s on %s: no room for a cache: %.4g GB of %.4g GB go to weights (%.4g), activations of the profile run (%.4g), states (%.4g) and overheads; more devices (--tp), smaller weights%s or a smaller --max-num-batched-tokens leave some",
+			c.Model.Name, c.Hardware.Name, rest/1e9, u*d.DeviceBytes/1e9, d.WeightBytes/1e9, d.PeakBytes/1e9, d.StateBytes/1e9, fewer)
 	}
 	if len(l.Layout.Groups) == 0 {
 		l.Blocks = math.MaxInt32

@@ -135,3 +135,39 @@ func TestTakingPartOfANode(t *testing.T) {
 		t.Errorf("%d positions are left, %d blocks are counted free and %d in the queue; want 2, 5 and 5", n.have, p.free, free)
 	}
 }
+
+// What a request waits for counts both before it is scheduled and between replicas, and one that
+// ends when another arrives is not there at the same time.
+func TestWaitingAndConcurrencyByHand(t *testing.T) {
+	r := &Result{Duration: 18, Stats: Stats{ITL: newHistogram()}, Requests: []Record{
+		{Request: Request{ID: 0, Prompt: 5, Generate: 3}, Scheduled: 1, First: 5, Handed: 3, Landed: 5, End: 9},
+		{Request: Request{ID: 1, Prompt: 5, Generate: 3, Arrive: 9}, Scheduled: 10, First: 12, Handed: 12, Landed: 12, End: 18},
+	}}
+	m := r.Metrics(SLO{}, 0)
+	if want := (1 + 2 + 1 + 0) / 18.; math.Abs(m.Waiting-want) > 1e-12 {
+		t.Errorf("%g of the time is waiting, want %g", m.Waiting, want)
+	}
+	if m.MaxConcurrent != 1 {
+		t.Errorf("%d requests at once, want 1", m.MaxConcurrent)
+	}
+}
+
+// The time that requests wait is counted for each of them: with one seat and all there from the
+// start, it adds up to their times in the queue.
+func TestWaitingIsOfEveryRequest(t *testing.T) {
+	l := dense(1000)
+	l.Seqs = 1
+	load := &Load{Prompt: Lengths{Mean: 40}, Generate: Lengths{Mean: 7}, Requests: 6, Concurrency: 6}
+	r := audited(t, l, plain, load.Source(), Options{})
+	want := 0.0
+	for i := range r.Requests {
+		want += r.Requests[i].Scheduled - r.Requests[i].Arrive
+	}
+	sum := 0.0
+	for _, x := range r.Stats.waited {
+		sum += x
+	}
+	if math.Abs(sum-want) > 1e-9*want || r.Stats.waited[bySeats] < 0.9*sum {
+		t.Errorf("waited %v, want %g in all, for seats", r.Stats.waited, want)
+	}
+}
