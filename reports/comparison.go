@@ -42,13 +42,25 @@ func CompareRows(s *study.Setup, rows []costmodel.Row) *Comparison {
 	return x
 }
 
+// servedUSD returns what a million tokens cost that a row generated in a simulated run, nil where
+// no price was given.
+func (x *Comparison) servedUSD(row int, s *serving.Served) *float64 {
+	c := x.JSON.Rows[row].Cost
+	if c == nil || !(s.OutputThroughput > 0) {
+		return nil
+	}
+	v := 1e6 * c.USDPerHour / 3600 / s.OutputThroughput
+	return &v
+}
+
 // Serve adds how the models did under a simulated load, in the order of the rows.
 func (x *Comparison) Serve(u *study.UnderLoad, served []*serving.Served) {
 	for i, s := range served {
 		f := u.Figures(s)
+		f.USDPerOutput = x.servedUSD(i, s)
 		x.JSON.Rows[i].Served = &f
 	}
-	addServed(x.Table, u, served, x.Names)
+	x.addServed(x.Table, u, served)
 }
 
 // ServedTable shows only how the models did under a simulated load, and below what that means.
@@ -57,6 +69,6 @@ func (x *Comparison) ServedTable(u *study.UnderLoad, served []*serving.Served) *
 	for _, n := range x.Names {
 		t.Add(Txt(n))
 	}
-	addServed(t, u, served, x.Names)
+	x.addServed(t, u, served)
 	return t
 }

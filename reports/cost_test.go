@@ -7,6 +7,7 @@ import (
 	"github.com/OWNER/ridgeline/costmodel"
 	"github.com/OWNER/ridgeline/hardware"
 	"github.com/OWNER/ridgeline/models"
+	"github.com/OWNER/ridgeline/serving"
 	"github.com/OWNER/ridgeline/study"
 )
 
@@ -101,6 +102,13 @@ func TestCompareOfSeveralDevices(t *testing.T) {
 	}
 	if j := x.JSON.Rows[0]; j.Devices != 8 || j.TokensPerSecondPerDevice != each || j.Cost.USDPerHour != 24 {
 		t.Errorf("as JSON %d devices of %g tokens a second, %g USD an hour", j.Devices, j.TokensPerSecondPerDevice, j.Cost.USDPerHour)
+	}
+	// Served tokens cost what all devices do while they are generated.
+	if usd := x.servedUSD(0, &serving.Served{Metrics: serving.Metrics{OutputThroughput: 1000}}); usd == nil || math.Abs(*usd-1e6*24/3600/1000) > 1e-9 {
+		t.Errorf("a million served tokens cost %v", usd)
+	}
+	if x.servedUSD(0, &serving.Served{}) != nil {
+		t.Error("a run that generates nothing has a price a token")
 	}
 	x, _ = price(costmodel.Options{})
 	if _, ok := of(x, "devices"); ok || x.JSON.Rows[0].Devices != 1 || x.JSON.Rows[0].TokensPerSecondPerDevice != 0 {

@@ -182,19 +182,20 @@ func orNil(v float64) *float64 {
 // ServedFigures are what tables and JSON show of a simulated model. Times are in milliseconds and
 // named as vLLM's benchmark names them; those that do not exist are nil.
 type ServedFigures struct {
-	Engine           string   `json:"engine"`            // title of the simulated engine
-	Load             string   `json:"load"`              // clients or rate of requests, in words
-	OutputThroughput float64  `json:"output_throughput"` // tokens generated a second, over the whole run
-	MeanTTFT         *float64 `json:"mean_ttft_ms"`      // milliseconds
-	P99TTFT          *float64 `json:"p99_ttft_ms"`       // milliseconds
-	MeanTPOT         *float64 `json:"mean_tpot_ms"`      // milliseconds
-	P99TPOT          *float64 `json:"p99_tpot_ms"`       // milliseconds
-	MeanE2E          *float64 `json:"mean_e2el_ms"`      // milliseconds
-	Preemptions      int      `json:"preemptions"`       // how often a sequence lost its cache blocks and had to be computed again
-	SLO              string   `json:"slo,omitempty"`     // as the user wrote it
-	Users            *int     `json:"users,omitempty"`   // the largest number of clients with which 99 % of requests meet the SLO
-	Binds            string   `json:"binds,omitempty"`   // the limit that one more client would break
-	Why              string   `json:"why"`               // what takes the time of a request
+	Engine           string   `json:"engine"`                           // title of the simulated engine
+	Load             string   `json:"load"`                             // clients or rate of requests, in words
+	OutputThroughput float64  `json:"output_throughput"`                // tokens generated a second, over the whole run
+	MeanTTFT         *float64 `json:"mean_ttft_ms"`                     // milliseconds
+	P99TTFT          *float64 `json:"p99_ttft_ms"`                      // milliseconds
+	MeanTPOT         *float64 `json:"mean_tpot_ms"`                     // milliseconds
+	P99TPOT          *float64 `json:"p99_tpot_ms"`                      // milliseconds
+	MeanE2E          *float64 `json:"mean_e2el_ms"`                     // milliseconds
+	Preemptions      int      `json:"preemptions"`                      // how often a sequence lost its cache blocks and had to be computed again
+	SLO              string   `json:"slo,omitempty"`                    // as the user wrote it
+	Users            *int     `json:"users,omitempty"`                  // the largest number of clients with which 99 % of requests meet the SLO
+	Binds            string   `json:"binds,omitempty"`                  // the limit that one more client would break
+	USDPerOutput     *float64 `json:"usd_per_million_output,omitempty"` // a million generated tokens at the throughput of the run; absent where no price was given
+	Why              string   `json:"why"`                              // what takes the time of a request
 }
 
 // Figures returns what tables and JSON show of a simulated model.

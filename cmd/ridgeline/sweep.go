@@ -395,7 +395,7 @@ func (s *sweepFlags) print(c *cobra.Command, g *sweep.Grid, rows []sweep.Row, ob
 		w.Flush()
 		return w.Error()
 	}
-	t := &reports.Table{Columns: []reports.Column{{Name: "row"}}}
+	t := &reports.Table{Turn: true, Columns: []reports.Column{{Name: "row"}}}
 	names := []string{"row"}
 	for _, a := range g.Axes {
 		names = append(names, a.Name)
@@ -429,7 +429,7 @@ func (s *sweepFlags) print(c *cobra.Command, g *sweep.Grid, rows []sweep.Row, ob
 	if s.format == "markdown" {
 		return t.Markdown(c.OutOrStdout())
 	}
-	return t.Text(c.OutOrStdout())
+	return t.TextWidth(c.OutOrStdout(), columns(c.OutOrStdout()))
 }
 
 func mergeCommand() *cobra.Command {

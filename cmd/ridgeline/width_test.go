@@ -69,21 +69,25 @@ func TestWidth(t *testing.T) {
 	}
 }
 
-// What every verb prints fits a terminal of 80 and one of 40 columns, without colours.
+// What every verb prints fits a terminal of 80 and one of 40 columns, and has no colours, whether
+// or not NO_COLOR asks for none.
 func TestNarrowTerminals(t *testing.T) {
 	verbs := map[string][][]string{
 		"estimate": {{"phi4-mini-flash", "--breakdown", "--on", "h200,l4"}},
 		"compare": {{"phi4-mini", "phi4-mini-flash", "--batch", "16", "--price", "3", "--prompt", "100", "--generate", "50", "--serve", "clients=2", "--slo", "tpot=20ms"},
 			{"phi4-mini", "phi4-mini-flash", "llama-3.1-8b", "--on", "h200,l4"}},
-		"scale":    {{"sambay(d=16)", "--match", "transformer++(d=16)"}, {"train", "phi4-mini"}, {"mup", "sambay(d=24)"}},
-		"advise":   {{"phi4-mini-flash", "--batch", "16"}},
-		"claims":   {{"--id", "throughput-10x"}},
-		"models":   {{}, {"phi4-mini-flash"}},
-		"hardware": {{}, {"h200"}},
-		"simulate": {{"phi4-mini", "--concurrency", "2", "--num-prompts", "10", "--prompt", "100", "--generate", "20"}},
-		"plan":     {{"llama-3.1-8b", "--on", "h200:2", "--prompt", "200", "--generate", "20", "--rate", "2", "--tpot", "50ms", "--seeds", "1", "--num-prompts", "30"}},
-		// These measure this machine for seconds, serve, or write files and rows for programs.
-		"validate": nil, "calibrate": nil, "explore": nil, "report": nil, "plot": nil, "sweep": nil, "completion": nil,
+		"scale":     {{"sambay(d=16)", "--match", "transformer++(d=16)"}, {"train", "phi4-mini"}, {"mup", "sambay(d=24)"}},
+		"advise":    {{"phi4-mini-flash", "--batch", "16"}},
+		"claims":    {{"--id", "throughput-10x"}},
+		"models":    {{}, {"phi4-mini-flash"}},
+		"hardware":  {{}, {"h200"}},
+		"simulate":  {{"phi4-mini", "--concurrency", "2", "--num-prompts", "10", "--prompt", "100", "--generate", "20"}},
+		"plan":      {{"llama-3.1-8b", "--on", "h200:2", "--prompt", "200", "--generate", "20", "--rate", "2", "--tpot", "50ms", "--seeds", "1", "--num-prompts", "30"}},
+		"sweep":     {{"--model", "phi4-mini-flash", "--vary", "batch=1,8,64", "--vary", "generate=1k,32k", "--pareto", "tokens_per_second,params"}},
+		"validate":  {{"--only", "golden"}},
+		"calibrate": {{"check", "--measured", "../../measured", "--hardware", "h200"}},
+		// These serve a page, or write files and text for programs.
+		"explore": nil, "report": nil, "plot": nil, "completion": nil,
 	}
 	for _, c := range rootCommand(io.Discard).Commands() {
 		if _, known := verbs[c.Name()]; !known && c.Name() != "help" {
@@ -94,12 +98,18 @@ func TestNarrowTerminals(t *testing.T) {
 		t.Setenv("COLUMNS", strconv.Itoa(width))
 		for verb, all := range verbs {
 			for _, args := range all {
+				t.Setenv("NO_COLOR", map[int]string{80: "1", 40: ""}[width])
 				var out, errs bytes.Buffer
 				if code := run(context.Background(), append([]string{verb}, args...), &out, &errs); code != 0 {
 					t.Errorf("%s %v: exit %d: %s", verb, args, code, errs.String())
 				}
+				for _, l := range strings.Split(out.String()+errs.String(), "\n") {
+					if strings.ContainsRune(l, '\x1b') {
+						t.Errorf("%s %v prints a colour: %q", verb, args, l)
+					}
+				}
 				for _, l := range strings.Split(out.String(), "\n") {
-					if n := utf8.RuneCountInString(l); n > width || strings.ContainsRune(l, '\x1b') {
+					if n := utf8.RuneCountInString(l); n > width {
 						t.Errorf("%s %v prints %d columns of %d: %q", verb, args, n, width, l)
 					}
 				}

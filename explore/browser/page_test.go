@@ -152,6 +152,7 @@ type result struct {
 			TTFT       *float64 `json:"mean_ttft_ms"`
 			TPOT       *float64 `json:"p99_tpot_ms"`
 			Users      *float64
+			USD        *float64 `json:"usd_per_million_output"`
 		}
 	}
 }
@@ -249,6 +250,9 @@ func (p *page) agrees() {
 	must(p.holds(line, served, "served tok/s", func(i int) *float64 { return &said.Rows[i].Served.Throughput }))
 	must(p.holds(line, served, "served TTFT", func(i int) *float64 { return ms(said.Rows[i].Served.TTFT) }))
 	must(p.holds(line, served, "served TPOT p99", func(i int) *float64 { return ms(said.Rows[i].Served.TPOT) }))
+	if strings.Contains(line, "--price") {
+		must(p.holds(line, served, "served USD/Mtok", func(i int) *float64 { return said.Rows[i].Served.USD }))
+	}
 	if strings.Contains(line, "--slo") {
 		must(p.holds(line, served, "users in SLO", func(i int) *float64 { return said.Rows[i].Served.Users }))
 	}

@@ -265,6 +265,26 @@ func numbers(c *study.Chart) (out []*reports.Table) {
 			}
 			return a.Label + ", " + a.Unit
 		}
+		show := func(q study.Point) reports.Cell {
+			text := reports.SI(q.Y, "")
+			if p.Y.Unit == "s" || p.Y.Unit == "B" {
+				text = reports.SI(q.Y, p.Y.Unit)
+			}
+			if !q.Fits {
+				text += " (does not fit)"
+			}
+			return reports.Shown(q.Y, text)
+		}
+		if apart(p.Series) {
+			t := &reports.Table{Title: c.Title + ": " + unit(p.Y), Columns: []reports.Column{{Name: "curve", Left: true}, {Name: "at", Left: true}, {Name: unit(p.X)}, {Name: unit(p.Y)}}}
+			for _, s := range p.Series {
+				for _, q := range s.Points {
+					t.Add(reports.Txt(s.Name), reports.Txt(q.Name), reports.Shown(q.X, reports.Digits(q.X)), show(q))
+				}
+			}
+			out = append(out, t)
+			continue
+		}
 		t := &reports.Table{Title: c.Title + ": " + unit(p.Y), Columns: []reports.Column{{Name: unit(p.X)}}}
 		cells := map[float64][]reports.Cell{}
 		var xs []float64
@@ -275,14 +295,7 @@ func numbers(c *study.Chart) (out []*reports.Table) {
 					cells[q.X] = make([]reports.Cell, len(p.Series))
 					xs = append(xs, q.X)
 				}
-				text := reports.SI(q.Y, "")
-				if p.Y.Unit == "s" || p.Y.Unit == "B" {
-					text = reports.SI(q.Y, p.Y.Unit)
-				}
-				if !q.Fits {
-					text += " (does not fit)"
-				}
-				cells[q.X][i] = reports.Shown(q.Y, text)
+				cells[q.X][i] = show(q)
 			}
 		}
 		sort.Float64s(xs)
@@ -299,6 +312,19 @@ func numbers(c *study.Chart) (out []*reports.Table) {
 		out = append(out, t)
 	}
 	return out
+}
+
+// apart reports whether most places along x belong to one of several curves alone: columns for the
+// curves would be mostly empty.
+func apart(all []study.Series) bool {
+	points, at := 0, map[float64]bool{}
+	for _, s := range all {
+		for _, q := range s.Points {
+			points++
+			at[q.X] = true
+		}
+	}
+	return len(all) > 1 && 3*len(at) > 2*points
 }
 
 // Markdown writes the report with tables in place of its figures.

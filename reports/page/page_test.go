@@ -13,6 +13,7 @@ import (
 	"github.com/OWNER/ridgeline/costmodel"
 	"github.com/OWNER/ridgeline/hardware"
 	"github.com/OWNER/ridgeline/models"
+	"github.com/OWNER/ridgeline/reports"
 	"github.com/OWNER/ridgeline/study"
 )
 
@@ -307,5 +308,27 @@ func TestNothingFits(t *testing.T) {
 	}
 	if doc := document(t, p); !strings.Contains(doc, "Not drawn, Decode throughput") || !strings.Contains(doc, "lacks") {
 		t.Error("a report of a model that does not fit does not say so")
+	}
+}
+
+// Curves that share no place along x are a list in Markdown, not columns of dashes; those that
+// share all of them are columns.
+func TestCurvesApartAreAList(t *testing.T) {
+	line := func(name string, xs ...float64) study.Series {
+		s := study.Series{Name: name}
+		for _, x := range xs {
+			s.Points = append(s.Points, study.Point{X: x, Y: 2 * x, Fits: true, Name: "2 clients"})
+		}
+		return s
+	}
+	table := func(s ...study.Series) *reports.Table {
+		return numbers(&study.Chart{Title: "x", Panels: []study.Panel{{Form: study.Curves, X: study.Axis{Label: "throughput"}, Y: study.Axis{Label: "time", Unit: "s"}, Series: s}}})[0]
+	}
+	_, rows := table(line("a", 1, 2, 3), line("b", 1.5, 2.5, 3.5)).Rendered()
+	if len(rows) != 6 || rows[4][0] != "b" || rows[4][1] != "2 clients" || rows[4][2] != "2.50" || rows[4][3] != "5.00 s" {
+		t.Errorf("curves apart: %q", rows)
+	}
+	if heads, rows := table(line("a", 1, 2, 3), line("b", 1, 2, 3)).Rendered(); len(rows) != 3 || len(heads) != 3 {
+		t.Errorf("curves at the same places: %q", rows)
 	}
 }
