@@ -37,7 +37,8 @@ func (a AltUp) check() error {
 	return nil
 }
 
-// maxStreams is far above what models have: the weights grow with its square.
+// maxStreams is the largest number of streams: far more than models have, since the weights grow
+// with its square.
 const maxStreams = 64
 
 func (a AltUp) outerWeights(width int) []Weight {
@@ -63,7 +64,7 @@ func (a AltUp) layerWeights(width int, scaled bool) []Weight {
 	return w
 }
 
-// laurelWeights are those of a low-rank branch beside each mixer (Model.LaurelRank).
+// laurelWeights lists the weights of a low-rank branch beside each mixer (Model.LaurelRank).
 func (m *Model) laurelWeights() []Weight {
 	r := m.LaurelRank
 	if r == 0 {
@@ -73,7 +74,7 @@ func (m *Model) laurelWeights() []Weight {
 	return append(w, m.normWeights("laurel.norm")...)
 }
 
-// normWeights are the vectors of a norm of the model's kind and width.
+// normWeights lists the vectors of a norm of the model's kind and width.
 func (m *Model) normWeights(name string) []Weight {
 	var w []Weight
 	if m.Norm.Vectors() > 0 {
@@ -85,8 +86,8 @@ func (m *Model) normWeights(name string) []Weight {
 	return w
 }
 
-// checkStreams reports what is wrong with what stands around the layers: several streams, a
-// branch beside the mixers.
+// checkStreams returns an error for what surrounds the layers: several streams, or a branch
+// beside the mixers.
 func (m *Model) checkStreams() error {
 	if err := m.AltUp.check(); err != nil {
 		return err

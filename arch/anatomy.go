@@ -6,15 +6,15 @@ import "iter"
 type CacheReader interface {
 	Mixer
 	readingCache(Ref) Mixer
-	// fitsCache reports why the mixer cannot read what another one stores.
+	// fitsCache returns an error that says why the mixer cannot read what another one stores.
 	fitsCache(owner Mixer) error
 }
 
 // MemoryReader is a mixer that gates the memory of another layer.
 type MemoryReader interface {
 	Mixer
-	// Chains reports whether mixers of this kind follow one another: each reads the one
-	// before it.
+	// Chains reports whether mixers of this kind form a chain, in which each reads the one before
+	// it.
 	Chains() bool
 	readingMemory(layer Ref, kind MemoryKind, width int) Mixer
 	fitsMemory(width int) error
@@ -26,7 +26,8 @@ type WeightUser interface {
 	usingWeights(Ref) Mixer
 }
 
-// UsingWeights is the mixer made to use the weights of a layer, and whether it can.
+// UsingWeights returns the mixer changed to use the weights of a layer, and whether it can use
+// them.
 func UsingWeights(m Mixer, layer Ref) (Mixer, bool) {
 	u, ok := m.(WeightUser)
 	if !ok {
@@ -35,8 +36,8 @@ func UsingWeights(m Mixer, layer Ref) (Mixer, bool) {
 	return u.usingWeights(layer), true
 }
 
-// WeightOwner is the part of a mixer whose weights other layers can use, and its number among
-// the parts; nil where none can.
+// WeightOwner returns the part of a mixer whose weights other layers can use, with its number
+// among the parts; nil where there is none.
 func WeightOwner(m Mixer) (owner Mixer, part int) {
 	for i, p := range Parts(m) {
 		if _, ok := p.(WeightUser); ok && p.Reads().Weights == 0 {
@@ -46,15 +47,17 @@ func WeightOwner(m Mixer) (owner Mixer, part int) {
 	return nil, 0
 }
 
-// PickReader is a mixer that can see the positions which the indexer of another layer picked.
+// PickReader is a mixer that can restrict itself to the positions that the indexer of another
+// layer picked.
 type PickReader interface {
 	Mixer
 	takingPicks(Ref) Mixer
-	// fitsPicks reports why the mixer cannot take what another one picks.
+	// fitsPicks returns an error that says why the mixer cannot use what another one picks.
 	fitsPicks(owner Mixer) error
 }
 
-// TakingPicks is the mixer made to take over the picks of a layer, and whether it can.
+// TakingPicks returns the mixer changed to use the positions that a layer picks, and whether it
+// can use them.
 func TakingPicks(m Mixer, layer Ref) (Mixer, bool) {
 	r, ok := m.(PickReader)
 	if !ok {
@@ -63,8 +66,8 @@ func TakingPicks(m Mixer, layer Ref) (Mixer, bool) {
 	return r.takingPicks(layer), true
 }
 
-// PickOwner is the first part of a mixer that picks positions by an indexer of its own, nil
-// where none does.
+// PickOwner returns the first part of a mixer with an indexer of its own, nil where there is
+// none.
 func PickOwner(m Mixer) Mixer {
 	for _, p := range Parts(m) {
 		if p.Stores().Picked > 0 && p.Reads().Picks == 0 {
@@ -77,9 +80,9 @@ func PickOwner(m Mixer) Mixer {
 // wholeLayer is a mixer that owns a cache and makes its queries where it makes its keys.
 type wholeLayer interface{ whole() }
 
-// LastQuery reports whether the mixer of a layer that owns its cache can make keys and
-// values for all positions and queries for the last alone. A Parallel runs as a whole, and
-// so does a layer whose FFN does not wait for the mixer.
+// LastQuery reports whether a layer whose mixer stores a cache can make keys and values for all
+// positions and queries for the last position only. A Parallel is computed as a whole, and so is
+// a layer whose FFN does not wait for the mixer.
 func (l Layer) LastQuery() bool {
 	if len(Parts(l.Mixer)) != 1 || l.Block.Parallel() {
 		return false
@@ -88,7 +91,8 @@ func (l Layer) LastQuery() bool {
 	return !whole && l.Mixer.Stores().CacheElements > 0
 }
 
-// ReadingCache is the mixer made to read the cache of a layer, and whether it can.
+// ReadingCache returns the mixer changed to read the cache of a layer, and whether it can read
+// it.
 func ReadingCache(m Mixer, layer Ref) (Mixer, bool) {
 	r, ok := m.(CacheReader)
 	if !ok {
@@ -97,13 +101,14 @@ func ReadingCache(m Mixer, layer Ref) (Mixer, bool) {
 	return r.readingCache(layer), true
 }
 
-// ReadingMemory is the mixer made to gate the memory of a kind and width of a layer.
+// ReadingMemory returns the mixer changed to gate the memory of a layer, of the given kind and
+// width.
 func ReadingMemory(m MemoryReader, layer Ref, kind MemoryKind, width int) Mixer {
 	return m.readingMemory(layer, kind, width)
 }
 
-// CacheOwner is the first part of a mixer that stores a cache of its own, nil where
-// none does.
+// CacheOwner returns the first part of a mixer that stores a cache of its own, nil where there is
+// none.
 func CacheOwner(m Mixer) Mixer {
 	for _, p := range Parts(m) {
 		if p.Stores().CacheElements > 0 {
@@ -113,7 +118,7 @@ func CacheOwner(m Mixer) Mixer {
 	return nil
 }
 
-// CacheOwners lists the layers that store a cache of their own, windowed ones too.
+// CacheOwners lists the layers that store a cache of their own, those with windows included.
 func (m *Model) CacheOwners() []int {
 	var out []int
 	for i, l := range m.Layers {
@@ -127,8 +132,8 @@ func (m *Model) CacheOwners() []int {
 // Recurrent reports whether a part of the mixer carries a state from position to position.
 func Recurrent(m Mixer) bool { return m != nil && m.Stores().Recurrent() }
 
-// Mixers goes through the mixers of all layers with the number of their layer; those of
-// a Parallel one by one.
+// Mixers iterates over the mixers of all layers with the number of their layer. The mixers of a
+// Parallel come one by one.
 func (m *Model) Mixers() iter.Seq2[int, Mixer] {
 	return func(yield func(int, Mixer) bool) {
 		for i, l := range m.Layers {
@@ -141,13 +146,13 @@ func (m *Model) Mixers() iter.Seq2[int, Mixer] {
 	}
 }
 
-// Attentions goes through the attention of all layers, with the number of its layer.
+// Attentions iterates over the attention of all layers, with the number of its layer.
 func (m *Model) Attentions() iter.Seq2[int, Attention] { return Each[Attention](m) }
 
-// GMUs goes through the Gated Memory Units of all layers, with the number of their layer.
+// GMUs iterates over the Gated Memory Units of all layers, with the number of their layer.
 func (m *Model) GMUs() iter.Seq2[int, GMU] { return Each[GMU](m) }
 
-// Each goes through the mixers of one kind in all layers, with the number of their layer.
+// Each iterates over the mixers of one kind in all layers, with the number of their layer.
 func Each[T Mixer](m *Model) iter.Seq2[int, T] {
 	return func(yield func(int, T) bool) {
 		for i, p := range m.Mixers() {
@@ -158,7 +163,7 @@ func Each[T Mixer](m *Model) iter.Seq2[int, T] {
 	}
 }
 
-// AttentionOf is the first attention among the parts of a mixer, and whether there is one.
+// AttentionOf returns the first attention among the parts of a mixer, and whether there is one.
 func AttentionOf(m Mixer) (Attention, bool) {
 	for _, p := range Parts(m) {
 		if a, ok := p.(Attention); ok {
@@ -168,13 +173,13 @@ func AttentionOf(m Mixer) (Attention, bool) {
 	return Attention{}, false
 }
 
-// AttentionAlone is a layer's mixer where that is attention and nothing beside it.
+// AttentionAlone returns a layer's mixer if it is attention and nothing else.
 func AttentionAlone(m Mixer) (Attention, bool) {
 	a, ok := m.(Attention)
 	return a, ok
 }
 
-// MapAttentions replaces the attention of all layers by what f makes of it.
+// MapAttentions replaces the attention of every layer by what f returns for it.
 func (m *Model) MapAttentions(f func(layer int, a Attention) Attention) {
 	m.MapMixers(func(layer int, p Mixer) Mixer {
 		if a, ok := p.(Attention); ok {
@@ -184,15 +189,16 @@ func (m *Model) MapAttentions(f func(layer int, a Attention) Attention) {
 	})
 }
 
-// MapMixers replaces every mixer, those of a Parallel one by one, by what f makes of it.
+// MapMixers replaces every mixer by what f returns for it; those of a Parallel are replaced one
+// by one.
 func (m *Model) MapMixers(f func(layer int, p Mixer) Mixer) {
 	for i := range m.Layers {
 		m.Layers[i].Mixer = MapParts(m.Layers[i].Mixer, func(p Mixer) Mixer { return f(i, p) })
 	}
 }
 
-// shared reports whether a mixer keeps nothing of its own: it reads another layer's
-// cache or memory, or is absent.
+// shared reports whether a mixer stores nothing of its own, because it reads another layer's
+// cache or memory or because there is no mixer.
 func shared(m Mixer) bool {
 	for _, p := range Parts(m) {
 		r := p.Reads()
@@ -203,11 +209,11 @@ func shared(m Mixer) bool {
 	return true
 }
 
-// CrossDecoder is the first layer of the cross-decoder, and whether there is one: from
-// it on every mixer reads another layer's cache or memory, or is absent, and at least
-// one is there. A prefill needs these layers for the last position only (paper §2).
-// Layers without a mixer in front of the first that reads count as part of it: running
-// them for the last position alone is right as well.
+// CrossDecoder returns the first layer of the cross-decoder, and whether there is one. From that
+// layer on, every mixer reads another layer's cache or memory or is absent, and at least one
+// mixer is there. A prefill needs these layers for the last position only (paper §2). Layers
+// without a mixer just before the first one that reads count as part of it, since it is right to
+// compute them for the last position only.
 func (m *Model) CrossDecoder() (layer int, ok bool) {
 	s := len(m.Layers)
 	for s > 0 && shared(m.Layers[s-1].Mixer) {
@@ -220,7 +226,7 @@ func (m *Model) CrossDecoder() (layer int, ok bool) {
 	return s, true
 }
 
-// MemoryWidth is the width of what layer i hands on as memory of a kind, 0 if it
+// MemoryWidth returns how wide the memory of a kind is that layer i gives to others, 0 where it
 // has none.
 func (m *Model) MemoryWidth(i int, kind MemoryKind) int {
 	l := m.Layers[i]
@@ -235,8 +241,9 @@ func (m *Model) MemoryWidth(i int, kind MemoryKind) int {
 	return 0
 }
 
-// DefaultMemory is what a GMU gates of layer i unless told otherwise: its scan, or the
-// inner output of its attention, or the linear branch of its MLP, or its mixer's output.
+// DefaultMemory returns which memory of layer i a GMU gates unless told otherwise: that of its
+// scan, or the inner output of its attention, or the linear branch of its MLP, or the output of
+// its mixer.
 func (m *Model) DefaultMemory(i int) MemoryKind {
 	for _, k := range MemoryKinds() {
 		if m.MemoryWidth(i, k) > 0 {

@@ -17,12 +17,13 @@ type Attention struct {
 
 	// Window is how many positions a query sees, itself included; 0 is all.
 	Window int
-	// Chunked: positions are cut into chunks of Window, and a query sees those of its own chunk
-	// up to itself (Llama 4): one more each, then one again.
+	// Chunked says that positions are cut into chunks of Window, and that a query sees those
+	// positions of its own chunk that are not after it (Llama 4): one more with each position,
+	// and then one again.
 	Chunked bool
-	// DeclaredWindow is a window in the config that has no effect: it is switched off, or
-	// at least as long as the longest context. Some attention kernels read the cache
-	// once per query head on layers for which a window is set at all, and so look at it.
+	// DeclaredWindow is a window that the configuration names but that has no effect, because it
+	// is switched off or no shorter than the longest context. It matters because some attention
+	// kernels read the cache once for each query head in layers for which any window is set.
 	DeclaredWindow int
 
 	Differential bool
@@ -38,15 +39,16 @@ type Attention struct {
 	KeysAsValues bool // values are the keys as they were before norm and rotation; needs ValueNorm (Gemma 4)
 	OutputGate   bool // sigmoid gate on the inner output (Qwen3-Next)
 	Sinks        bool // one learned logit per head (gpt-oss)
-	// Alibi: the scores of a head fall with the distance of query and key, by a slope that follows
-	// from the head's number (Press et al., arXiv:2108.12409).
+	// Alibi says that the scores of a head fall with the distance of query and key, by a slope
+	// that depends on the head's number (Press et al., arXiv:2108.12409).
 	Alibi bool
-	// DiffNormBare: the norm of differential attention has no weights (DiffLlama).
+	// DiffNormBare says that the norm of differential attention has no weights (DiffLlama).
 	DiffNormBare bool
-	// InnerNorm is an RMSNorm over the inner output, in front of the map out (BitNet).
+	// InnerNorm is an RMSNorm over the inner output, before the output map (BitNet).
 	InnerNorm bool
 
-	// LogitCap bounds the scores to ±LogitCap by a tanh before the softmax (Gemma 2); 0 is none.
+	// LogitCap limits the scores to ±LogitCap by a tanh before the softmax (Gemma 2); 0 stands
+	// for no limit.
 	LogitCap float64
 
 	RotaryDim  int // head dims that are rotated; 0 is no positional encoding
@@ -54,23 +56,25 @@ type Attention struct {
 
 	Numerics AttentionNumerics
 
-	// KVSource is the layer whose cache is read; unset means its own, stored here.
+	// KVSource is the layer whose cache is read; where it is not set, the layer stores and reads
+	// its own.
 	KVSource Ref
 }
 
-// AttentionNumerics change what attention computes and nothing of what it costs.
+// AttentionNumerics holds what changes the result of attention but nothing about its cost.
 type AttentionNumerics struct {
 	Scale      float64     // factor of the scores; 0 is 1/√head_dim
 	ValueScale float64     // factor of the values; 0 is 1
 	Rope       RopeScaling // how the rotary frequencies are stretched
-	// NormBehindRope: queries and keys are rotated before they are normed.
+	// NormBehindRope says that queries and keys are rotated before they are normed.
 	NormBehindRope bool
-	// The query at position p is scaled by 1 + Temperature·ln(1 + ⌊(p+1)/TemperatureFloor⌋) (Llama
-	// 4); 0 is no such scale.
+	// The query at position p is scaled by 1 + Temperature·ln(1 + ⌊(p+1)/TemperatureFloor⌋)
+	// (Llama 4); with 0 it is not scaled.
 	Temperature, TemperatureFloor float64
-	// TemperatureFromZero: ⌊p/TemperatureFloor⌋ instead (Ministral 3).
+	// TemperatureFromZero changes that to ⌊p/TemperatureFloor⌋ (Ministral 3).
 	TemperatureFromZero bool
-	// ALiBi's slopes are 2^(−AlibiMax·i/heads); 0 is 8. AlibiScale is a factor of theirs; 0 is 1.
+	// ALiBi's slopes are AlibiScale·2^(−AlibiMax·i/heads). An AlibiMax of 0 stands for 8, an
+	// AlibiScale of 0 for 1.
 	AlibiMax, AlibiScale float64
 }
 
@@ -113,10 +117,10 @@ func (a Attention) Shape() string {
 // Cross reports whether the layer reads another layer's cache.
 func (a Attention) Cross() bool { return a.KVSource > 0 }
 
-// KVElements is the cache elements of one position: K and V.
+// KVElements returns how many elements the cache stores for a position: K and V.
 func (a Attention) KVElements() int { return a.KVHeads * (a.HeadDim + a.Values()) }
 
-// Values is the elements of a value head.
+// Values returns the elements of a value head.
 func (a Attention) Values() int {
 	if a.ValueDim > 0 {
 		return a.ValueDim
@@ -124,10 +128,10 @@ func (a Attention) Values() int {
 	return a.HeadDim
 }
 
-// Queries is the elements of the queries of one position, heads·head_dim.
+// Queries returns the elements of the queries of one position, heads·head_dim.
 func (a Attention) Queries() int { return a.Heads * a.HeadDim }
 
-// KVRows is how many rows the map to keys and values has.
+// KVRows returns how many rows the map to keys and values has.
 func (a Attention) KVRows() int {
 	if a.KeysAsValues {
 		return a.KVHeads * a.HeadDim
@@ -135,7 +139,7 @@ func (a Attention) KVRows() int {
 	return a.KVElements()
 }
 
-// NormWidths is how many elements of a query and of a key are normed together.
+// NormWidths returns how many elements of a query and of a key are normed together.
 func (a Attention) NormWidths() (q, k int) {
 	if a.QKNormWide {
 		return a.Queries(), a.KVHeads * a.HeadDim
@@ -143,7 +147,7 @@ func (a Attention) NormWidths() (q, k int) {
 	return a.HeadDim, a.HeadDim
 }
 
-// NormVectors is how many vectors of parameters the norms of queries and keys have each.
+// NormVectors returns how many vectors of parameters each norm of queries or keys has.
 func (a Attention) NormVectors() int {
 	n := 1
 	if a.QKNormBare {
@@ -155,7 +159,7 @@ func (a Attention) NormVectors() int {
 	return n
 }
 
-// NormFLOPs is the arithmetic of the norms of queries and keys on one element.
+// NormFLOPs returns the FLOPs of the norms of queries and keys for one element.
 func (a Attention) NormFLOPs() int {
 	if a.QKLayerNorm {
 		return LayerNormBare.FLOPs() + a.NormVectors()
@@ -163,10 +167,10 @@ func (a Attention) NormFLOPs() int {
 	return 3 + a.NormVectors()
 }
 
-// Inner is the width of the attention's inner output, heads·value_dim.
+// Inner returns the width of the attention's inner output, heads·value_dim.
 func (a Attention) Inner() int { return a.Heads * a.Values() }
 
-// normWeight is a vector of the norm of queries, or of keys.
+// normWeight is a vector of the norm of queries, or of the norm of keys.
 type normWeight struct {
 	name string
 	keys bool
@@ -177,7 +181,7 @@ func (a Attention) norms() (all []normWeight) {
 		return nil
 	}
 	for _, n := range []normWeight{{"q_norm", false}, {"k_norm", true}} {
-		if n.keys && a.Cross() { // whose cache it reads normed them
+		if n.keys && a.Cross() { // the layer whose cache is read has normed the keys
 			continue
 		}
 		if !a.QKNormBare {
@@ -243,8 +247,8 @@ func (a Attention) Weights(width int) []Weight {
 	return w
 }
 
-// fields lists what a model file says of attention. Cross-attention takes what it does
-// not say from the layer whose cache it reads.
+// fields lists what a model file can say about attention. What it does not say about
+// cross-attention is the same as in the layer whose cache is read.
 func (a *Attention) fields() []Field {
 	window := Field{Key: "window", Value: &a.Window, Default: always(0), Zero: "sees nothing: leave it out for full attention",
 		Doc: "positions a query sees, itself included"}

@@ -1,7 +1,6 @@
 package arch
 
-// Block is how a layer puts its mixer f and its FFN g between norms and the residual
-// stream x.
+// Block says how a layer combines its mixer f, its FFN g, norms and the residual stream x.
 type Block uint8
 
 // The blocks. Each norm is of the model's kind and as wide as the model.
@@ -12,8 +11,8 @@ const (
 	ParallelNorm               // y = norm(x), x += f(y) + g(y): GPT-J, Falcon, Cohere
 	ParallelNorms              // x += f(norm(x)) + g(norm'(x)): GPT-NeoX
 	StreamNorm                 // x = norm(x), x += f(x), the same for g: MiniMax
-	// SideInput is of parallel mixers: the first, s, reads the stream as it is and feeds the
-	// others alone, x += f(norm(x + s(x))); g as in PreNorm (Zamba).
+	// SideInput is for parallel mixers. The first, s, reads the stream without a norm, and only
+	// the others read its output: x += f(norm(x + s(x))). The FFN is as in PreNorm (Zamba).
 	SideInput
 )
 
@@ -32,11 +31,11 @@ func (b Block) Parallel() bool { return b == ParallelNorm || b == ParallelNorms 
 // Before reports whether a norm stands before the mixer, and one before the FFN.
 func (b Block) Before() (mixer, ffn bool) { return b != PostNorm, b != PostNorm && b != ParallelNorm }
 
-// After reports whether norms stand behind the mixer and behind the FFN, before their
-// results are added to the stream.
+// After reports whether there are norms after the mixer and after the FFN, applied before their
+// outputs are added to the stream.
 func (b Block) After() bool { return b == PostNorm || b == SandwichNorm }
 
-// norms is how many norms of the model's width a layer has.
+// norms returns how many norms of the model's width a layer has.
 func (l Layer) norms() int {
 	mixer, ffn := l.Block.Before()
 	n := 0

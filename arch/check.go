@@ -7,8 +7,8 @@ import (
 	"github.com/OWNER/ridgeline/internal/plain"
 )
 
-// maxParams bounds a model: past it the count no longer fits 64 bits with room to price it,
-// and a size is a typing error.
+// maxParams is the largest number of parameters: with more, counts would no longer fit into 64
+// bits when the model is priced, and a size is a typing error.
 const maxParams = 1e15
 
 // positive checks name, value pairs: each value from 1 to MaxDimension.
@@ -25,8 +25,8 @@ func positive(pairs ...any) error {
 	return nil
 }
 
-// Check reports the first thing wrong with the model: sizes, and references to
-// layers that are later, missing or of the wrong kind. A model that passes can be
+// Check returns an error for the first thing that is wrong with the model: a size, or a reference
+// to a layer that is later, missing or of the wrong kind. A model without an error can be
 // counted, priced and executed.
 func (m *Model) Check() error {
 	if err := plain.Name("its name", m.Name); err != nil {

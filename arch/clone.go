@@ -2,8 +2,8 @@ package arch
 
 import "slices"
 
-// Clone returns a copy: changing its layers or notes leaves m as it was. Mixers and FFNs
-// are values, so the copy has its own.
+// Clone returns a copy, so that changing its layers or notes does not change m. Mixers and FFNs
+// are values, and therefore copied too.
 func (m *Model) Clone() *Model {
 	c := *m
 	c.Notes = slices.Clone(m.Notes)

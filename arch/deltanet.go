@@ -10,9 +10,9 @@ import "fmt"
 // [width, v_heads·v_dim].
 type GatedDeltaNet struct {
 	KHeads, VHeads, KDim, VDim, DConv int
-	NoNorm                            bool // as Mamba2.NoNorm
-	// DoubleBeta lets β reach 2, so that a state may be turned over (OLMo Hybrid; Grazzi et
-	// al., arXiv:2411.12537).
+	NoNorm                            bool // as in Mamba2
+	// DoubleBeta lets β reach 2, so that a state can change its sign (OLMo Hybrid; Grazzi et al.,
+	// arXiv:2411.12537).
 	DoubleBeta bool
 
 	Numerics GatedDeltaNetNumerics

@@ -19,7 +19,7 @@ func (l Layer) FFNName() string {
 	return l.FFN.Kind()
 }
 
-// LayerNames lists the mixer names of the layers.
+// LayerNames lists the names of the layers' mixers.
 func (m *Model) LayerNames() []string {
 	names := make([]string, len(m.Layers))
 	for i, l := range m.Layers {
@@ -28,8 +28,8 @@ func (m *Model) LayerNames() []string {
 	return names
 }
 
-// Summary writes the layer names as a layout: (mamba1 swa)*8 mamba1 full (gmu cross)*7.
-// A layer without a mixer goes by its FFN.
+// Summary writes the names of the layers as a layout: (mamba1 swa)*8 mamba1 full (gmu cross)*7. A
+// layer without a mixer has the name of its FFN.
 func (m *Model) Summary() string {
 	items := make([]LayoutItem, len(m.Layers))
 	for i, l := range m.Layers {

@@ -13,8 +13,9 @@ const (
 	GELU
 	GELUTanh      // GELU by its tanh approximation
 	ClampedSwiGLU // gpt-oss: (min(u,7)+1)·g·σ(1.702·g) with g ≤ 7, u from −7
-	// XIELU has two learned numbers, p and n (arXiv:2411.13010, Apertus), α = softplus(p) and
-	// β + softplus(n), β = ½: α·x² + β·x above 0, (exp(x)−1−x)·α + β·x below.
+	// XIELU has two learned numbers p and n (arXiv:2411.13010, Apertus). With α_p = softplus(p),
+	// β = ½ and α_n = β + softplus(n), it is α_p·x² + β·x above 0 and (exp(x)−1−x)·α_n + β·x
+	// below.
 	XIELU
 )
 
@@ -22,7 +23,7 @@ var activationNames = [...]string{"silu", "relu", "relu2", "gelu", "gelu_tanh", 
 
 func (a Activation) String() string { return activationNames[a] }
 
-// Weights is how many learned numbers the activation has.
+// Weights returns how many learned numbers the activation has.
 func (a Activation) Weights() int {
 	if a == XIELU {
 		return 2
@@ -44,11 +45,12 @@ type MLP struct {
 	Gated bool
 	Act   Activation
 	Bias  bool
-	// Sparsity is the share of a token's inner values that is switched off in front of the
-	// activation: those below mean + z·deviation of the token's own, z the quantile of the normal
-	// distribution (Gemma 3n); from what is left the threshold is taken off. 0 switches off none.
+	// Sparsity is the share of a token's inner values that are switched off before the
+	// activation: those below mean + z·deviation of that token's values, where z is the quantile
+	// of the normal distribution (Gemma 3n). The threshold is subtracted from the others. 0
+	// switches off none.
 	Sparsity float64
-	// InnerNorm is an RMSNorm over the inner values, in front of the map down (BitNet).
+	// InnerNorm is an RMSNorm over the inner values, before the map down (BitNet).
 	InnerNorm bool
 }
 
@@ -60,8 +62,8 @@ func (m MLP) Kind() string {
 	return "mlp"
 }
 
-// UpRows is how many rows the map up to an inner width has: a gated network computes the
-// gate beside the linear branch.
+// UpRows returns how many rows the map up to an inner width has: a gated network computes the
+// gate and the linear branch.
 func UpRows(inner int, gated bool) int {
 	if gated {
 		return 2 * inner
@@ -130,8 +132,8 @@ func (m MLP) Check(int) error {
 	return positive("inner", m.Inner)
 }
 
-// checkActivation refuses a gate without a branch to gate, and an activation with weights, which
-// only an MLP has.
+// checkActivation returns an error for a gate without a branch to gate, and for an activation
+// with weights anywhere but in an MLP.
 func checkActivation(a Activation, gated bool) error {
 	if a.Weights() > 0 {
 		return fmt.Errorf("activation %s is of an mlp alone", a)
@@ -152,37 +154,37 @@ func checkActivation(a Activation, gated bool) error {
 // shared_down, shared_gate [1, width] where SharedGate (Qwen), sum_bias [width] where SumBias.
 type MoE struct {
 	Experts, TopK, Inner int
-	Zero                 int // experts that pass their input on
-	SharedInner          int // 0: no shared expert
+	Zero                 int // experts whose output is their input
+	SharedInner          int // 0 for no shared expert
 	SharedGate           bool
-	Latent               int // width the experts work at, between two maps (Nemotron 3); 0 is the model's
+	Latent               int // width at which the experts work, between two maps (Nemotron 3); 0 stands for the model's
 	Gated                bool
 	Act                  Activation
 	Bias                 bool // biases on the experts (gpt-oss)
 	RouterBias           bool // bias in the router (gpt-oss), or score correction (DeepSeek, Nemotron-3)
 	SumBias              bool // bias on the sum of the experts (JetMoE)
 
-	Routing Routing // how shares come of scores; costs nothing
+	Routing Routing // how shares are computed from scores; costs nothing
 }
 
-// Routing is how a router makes choices and shares of its scores: it changes what is
-// computed and nothing of what it costs. The zero value is softmax over all experts, the
-// top k renormalised to sum to 1.
+// Routing says how a router chooses experts and computes their shares from its scores. It changes
+// the result and nothing about the cost. The zero value is the softmax over all experts, where
+// the shares of the top k are scaled to add up to 1.
 type Routing struct {
 	Sigmoid    bool    // shares are sigmoids of the scores, not their softmax
-	Correction bool    // the router's bias moves the choice, not the shares
-	Raw        bool    // the shares of the top k are left as they are
-	Scale      float64 // factor of the shares; 0 is 1
-	// Groups of experts of which TopGroups are open to a token: those whose two best
-	// scores have the largest sum, or, with GroupMax, whose best score is largest.
+	Correction bool    // whether the router's bias influences the choice only, not the shares
+	Raw        bool    // whether the shares of the top k are not scaled to add up to 1
+	Scale      float64 // factor of the shares; 0 stands for 1
+	// Experts can be divided into Groups, of which TopGroups are open to a token: those whose two
+	// best scores have the largest sum, or, with GroupMax, those whose best score is largest.
 	Groups, TopGroups int
 	GroupMax          bool
-	// Mixer picks experts one after the other, each with the share that a softmax gives it
-	// over those left whose score is within 2·Jitter of the best (SparseMixer,
+	// Mixer chooses experts one after the other. The share of each is that of a softmax over the
+	// experts not chosen before whose score is within 2·Jitter of the best (SparseMixer,
 	// arXiv:2409.12136).
 	Mixer  bool
 	Jitter float64
-	// ScaleInput: the share of an expert scales what goes into it, not what comes out (Llama 4).
+	// ScaleInput says that an expert's share scales its input, not its output (Llama 4).
 	ScaleInput bool
 }
 
@@ -197,7 +199,7 @@ func (m MoE) Shape() string {
 	return fmt.Sprintf("moe %d of %d × %d", m.TopK, m.Experts, m.Inner)
 }
 
-// Scores is how many experts the router scores, those that pass their input on included.
+// Scores returns how many experts the router scores, those included whose output is their input.
 func (m MoE) Scores() int { return m.Experts + m.Zero }
 
 func (m *MoE) fields() []Field {
@@ -236,7 +238,7 @@ func (m MoE) Weights(width int) []Weight {
 		w = append(w, Weight{Name: "router_bias", Shape: []int{m.Scores()}, Role: Vector})
 	}
 	full, active := width, m.TopK
-	if m.Zero > 0 { // in the mean, where all are picked as often
+	if m.Zero > 0 { // mean number, if all experts are chosen equally often
 		active = min(max(m.TopK*m.Experts/m.Scores(), 1), m.Experts)
 	}
 	if m.Latent > 0 {

@@ -1,29 +1,29 @@
 package arch
 
-// Field is one number, flag or choice of a mixer or FFN, under the name it has in model
-// files. Each mixer lists its fields once; reading and writing files, changing a field
-// by name and comparing follow from the list.
+// Field is one number, flag or choice of a mixer or FFN, with the name it has in model files.
+// Each mixer lists its fields once. Files are read and written, fields are changed by name, and
+// mixers are compared by means of that list.
 type Field struct {
 	Key string
 	Doc string // one line
-	// Value points into the mixer: *int (a size), *bool, *float64, *Activation or
+	// Value is a pointer into the mixer: *int (a size), *bool, *float64, *Activation or
 	// *MemoryKind.
 	Value any
-	// Default is the value where a file leaves the field out, of the type that Value
-	// points to, or an error that says why there is none; nil where the file must give
-	// it. It may look at the mixer's other fields: those a file gives are set before,
-	// and so are the defaults of those listed before it.
+	// Default returns the value of a field that a file does not give, in the type that Value
+	// points to, or an error that says why the file must give it; nil stands for a field without
+	// a default. It may depend on other fields of the mixer: those that the file gives have been
+	// set, and so have the defaults of fields listed before.
 	Default func(width int) any
 
-	Not       bool   // the file says the opposite of a *bool
-	AllowZero bool   // 0 may be written for a *int
+	Not       bool   // whether the file says the opposite of the *bool
+	AllowZero bool   // whether 0 may be written for an *int
 	Zero      string // why 0 may not be written, after "KEY 0"; "" for the usual reason
-	Shown     bool   // files name it even where it has its default
-	InputOnly bool   // a file may give it, to set another field's default or to be checked; it is never written
-	Instead   string // key of the field that may not be given beside this one
+	Shown     bool   // whether files have the field even where it has its default
+	InputOnly bool   // whether a file may have the field, to set another one's default or to be checked against it, though the field is never written
+	Instead   string // key of the field that may not be given together with this one
 
-	// Vary sets the value in all layers of a model at once, with what follows from it;
-	// nil where the mixer has no such number or does not use it.
+	// Vary sets the value in all layers of a model at the same time, with everything that depends
+	// on it; nil where the mixer has no such number or does not use it.
 	Vary func(n int)
 }
 
@@ -69,7 +69,7 @@ func Fields(m Mixer) []Field {
 	return fs
 }
 
-// EditFields returns the mixer as change leaves it.
+// EditFields returns the mixer after change has changed its fields.
 func EditFields(m Mixer, change func([]Field)) Mixer { return m.edit(change) }
 
 // FFNFields lists the fields of a copy of an FFN.
@@ -79,11 +79,11 @@ func FFNFields(f FFN) []Field {
 	return fs
 }
 
-// EditFFNFields returns the FFN as change leaves it.
+// EditFFNFields returns the FFN after change has changed its fields.
 func EditFFNFields(f FFN, change func([]Field)) FFN { return f.edit(change) }
 
-// Vary returns the mixer with the number of a name changed, in each part that has one,
-// and whether any has.
+// Vary changes the number with a given key in each part of a mixer that has one. It returns the
+// changed mixer, and whether any part has such a number.
 func Vary(m Mixer, key string, n int) (Mixer, bool) {
 	found := false
 	m = MapParts(m, func(p Mixer) Mixer {
@@ -101,12 +101,12 @@ func Vary(m Mixer, key string, n int) (Mixer, bool) {
 
 func always(v any) func(int) any { return func(int) any { return v } }
 
-// flag is a field that is off unless a file says otherwise.
+// flag makes a field that is off unless a file says otherwise.
 func flag(key string, p *bool, doc string) Field {
 	return Field{Key: key, Value: p, Default: always(false), Doc: doc}
 }
 
-// ownNormField is the field of the norm that OwnNorm tells of.
+// ownNormField makes the field of the norm that OwnNorm describes.
 func ownNormField(noNorm *bool) Field {
 	return Field{Key: "norm", Value: noNorm, Not: true, Default: always(false), Doc: "norm behind the scan's gate"}
 }

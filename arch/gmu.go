@@ -21,7 +21,7 @@ const (
 // MemoryKind says which intermediate of the memory layer a GMU gates.
 type MemoryKind uint8
 
-// What a layer can hand on as memory.
+// The kinds of memory that a layer can give to later ones.
 const (
 	NoMemory        MemoryKind = iota
 	ScanMemory                 // recurrent output before its gate (and norm): sambay, mambay, -2, gdny
@@ -32,20 +32,16 @@ const (
 
 var memoryNames = [...]string{NoMemory: "", ScanMemory: "scan", AttentionMemory: "attention", MLPMemory: "mlp", OutputMemory: "output"}
 
-// String is the name that model files use: "scan", "attention", "mlp" or "output".
+// String returns the name that model files use: "scan", "attention", "mlp" or "output".
 func (k MemoryKind) String() string { return memoryNames[k] }
 
-// MemoryKinds lists what a layer can hand on.
+// MemoryKinds lists the kinds of memory.
 func MemoryKinds() []MemoryKind {
 	return []MemoryKind{ScanMemory, AttentionMemory, MLPMemory, OutputMemory}
 }
 
-// GMU is a Gated Memory Unit (paper §2). It keeps nothing from step to step: the memory
-// that it gates is made by an earlier layer for the same token in the same step.
-//
-// Weights: in [d_mem, width], out [width, d_mem], norm [d_mem] where Normed. The
-// sigmoid variant: current, mixed, out [width, width] and gate [width, 2·width],
-// each with a bias.
+// GMU is a Gated Memory Unit (paper §2). It stores nothing between steps: an earlier layer makes
+// the memory that it gates, for the same token in the same step.
 type GMU struct {
 	Memory  Ref        // layer the memory is from
 	From    MemoryKind // which of its intermediates
@@ -106,8 +102,8 @@ func (g GMU) Name() string { return g.Kind() }
 // Shape implements Mixer.
 func (g GMU) Shape() string { return fmt.Sprintf("d_mem %d", g.DMem) }
 
-// fields leaves out the memory's layer: files name it by its label. NoMemory and a
-// width of 0 follow the memory layer.
+// fields leaves out the layer of the memory, which files name by its label. NoMemory and a width
+// of 0 stand for those of that layer.
 func (g *GMU) fields() []Field {
 	var fs []Field
 	from := always(NoMemory)

@@ -50,8 +50,8 @@ func SpreadGMUs(m *Model, r float64, memory MemoryKind) (*Model, error) {
 	return m, nil
 }
 
-// GMURatio is the share of the cross-decoder's mixers that are GMUs, and whether the
-// model has a cross-decoder.
+// GMURatio returns which share of the cross-decoder's mixers are GMUs, and whether the model has
+// a cross-decoder.
 func (m *Model) GMURatio() (float64, bool) {
 	c, ok := findCross(m)
 	if !ok {
@@ -66,8 +66,8 @@ func (m *Model) GMURatio() (float64, bool) {
 	return float64(n) / float64(len(c.layers)), true
 }
 
-// CrossMixers is the number of layers that GMURatio is a share of: those behind the last
-// cache owner with a GMU or cross-attention.
+// CrossMixers returns how many layers GMURatio is a share of: those with a GMU or cross-attention
+// after the last layer that stores a cache.
 func (m *Model) CrossMixers() int {
 	c, _ := findCross(m)
 	if c == nil {
@@ -76,10 +76,10 @@ func (m *Model) CrossMixers() int {
 	return len(c.layers)
 }
 
-// ErrNoCrossDecoder says that a model has no layers that could be GMUs.
+// ErrNoCrossDecoder says that a model has no layers that could become GMUs.
 var ErrNoCrossDecoder = errors.New("no cross-decoder: gmu_ratio has nothing to replace")
 
-// CheckGMURatio reports a share that is not from 0 to 1.
+// CheckGMURatio returns an error for a share that is not between 0 and 1.
 func CheckGMURatio(r float64) error {
 	if !(r >= 0 && r <= 1) {
 		return fmt.Errorf("gmu_ratio %v is not between 0 and 1", r)
@@ -87,14 +87,15 @@ func CheckGMURatio(r float64) error {
 	return nil
 }
 
-// cross is the layers that a GMU ratio is a share of: behind the last cache owner, those
-// that gate a memory or read its cache. It is wider than Model.CrossDecoder, the layers
-// that a prefill may skip: others may stand between them, recurrent ones for example.
+// cross holds the layers that a GMU ratio is a share of: those after the last layer with a cache
+// that gate a memory or read that cache. There can be more of them than in Model.CrossDecoder,
+// whose layers a prefill may skip, because other layers, for example recurrent ones, may stand
+// between them.
 type cross struct {
 	m      *Model
-	owner  int          // layer of the last cache owner
-	layers []int        // layers behind it with a GMU or cross-attention
-	gmu    MemoryReader // first of each, nil if none
+	owner  int          // the last layer that stores a cache
+	layers []int        // layers after that one with a GMU or cross-attention
+	gmu    MemoryReader // the first one, nil where there is none
 	attn   Mixer
 }
 
@@ -107,7 +108,7 @@ func findCross(m *Model) (*cross, bool) {
 	for i := c.owner + 1; i < len(m.Layers); i++ {
 		mx := m.Layers[i].Mixer
 		gmu, gates := mx.(MemoryReader)
-		_, reads := mx.(CacheReader) // of another layer's: no owner comes after the last
+		_, reads := mx.(CacheReader) // it reads another layer's cache, since no layer after the last owner stores one
 		switch {
 		case gates && c.gmu == nil:
 			c.gmu = gmu
@@ -122,7 +123,7 @@ func findCross(m *Model) (*cross, bool) {
 	return c, len(c.layers) > 0
 }
 
-// gmuTemplate makes the GMU for a kind of memory: NoMemory chooses.
+// gmuTemplate makes the GMU for a kind of memory; with NoMemory it chooses the kind.
 func (c *cross) gmuTemplate(kind MemoryKind) (MemoryReader, error) {
 	m := c.m
 	if kind == NoMemory || kind == ScanMemory {
@@ -141,14 +142,14 @@ func (c *cross) gmuTemplate(kind MemoryKind) (MemoryReader, error) {
 	return GMU{Memory: To(c.owner), From: kind, DMem: d}, nil
 }
 
-// spread lays out the cross-decoder at a share of GMUs.
+// spread changes the mixers of the cross-decoder to a given share of GMUs.
 func (c *cross) spread(ratio float64) {
 	n := len(c.layers)
 	k := int(math.Floor(ratio*float64(n) + 0.5))
 	if c.attn == nil {
 		c.attn, _ = ReadingCache(CacheOwner(c.m.Layers[c.owner].Mixer), To(c.owner))
 	}
-	var chain Ref // previous GMU of a chain
+	var chain Ref // the previous GMU of a chain
 	for i, at := range c.layers {
 		if ceil.Div((i+1)*k, n) == ceil.Div(i*k, n) {
 			c.m.Layers[at].Mixer = c.attn
@@ -167,7 +168,8 @@ func (c *cross) spread(ratio float64) {
 	c.moveNorm(k > 0)
 }
 
-// moveNorm gives the memory layer's norm to the normed GMUs, or back when none is left.
+// moveNorm gives the norm of the memory layer to the normed GMUs, or back to that layer when
+// there are none.
 func (c *cross) moveNorm(taken bool) {
 	g, ok := c.gmu.(GMU)
 	if !ok || !g.Normed || g.From != ScanMemory {

@@ -1,8 +1,8 @@
 package arch
 
-// A model has more parameters than 32 bits count, and sizes are multiplied as ints all over
-// the program: where an int has 32 bits they would overflow without a word. The build stops
-// here instead, on 386, arm, mips and wasm32-like machines.
+// A model has more parameters than 32 bits can count, and sizes are multiplied as ints in the
+// whole program, which would overflow without notice where an int has 32 bits. For such machines
+// (386, arm, mips, 32-bit WebAssembly), this line makes the build fail.
 const ridgelineNeedsA64BitMachine int = 1 << 62
 
 var _ = ridgelineNeedsA64BitMachine

@@ -23,7 +23,7 @@ func (k KDA) Name() string { return k.Kind() }
 // Shape implements Mixer.
 func (k KDA) Shape() string { return fmt.Sprintf("%d heads × %d", k.Heads, k.HeadDim) }
 
-// Inner is heads·head_dim, the elements of all queries, keys or values of a position.
+// Inner returns heads·head_dim, the elements of all queries, keys or values of a position.
 func (k KDA) Inner() int { return k.Heads * k.HeadDim }
 
 // Weights implements Mixer.

@@ -18,7 +18,7 @@ type LayerInput struct {
 	Act          Activation
 }
 
-// Check reports what is wrong with the numbers.
+// check returns an error where the numbers are wrong.
 func (l LayerInput) check() error {
 	if l == (LayerInput{}) {
 		return nil
@@ -32,14 +32,15 @@ func (l LayerInput) check() error {
 	return nil
 }
 
-// LayerEmbedding is the table of the layers' own embeddings; ok is false where there is none.
+// LayerEmbedding returns the table of the layers' own embeddings; ok is false where there is
+// none.
 func (m *Model) LayerEmbedding() (w Weight, ok bool) {
 	n := len(m.Layers) * m.LayerInput.Width
 	return Weight{Name: "layer_embed", Shape: []int{m.LayerInput.Vocab, n}}, n > 0
 }
 
-// OuterWeights lists the parameter tensors that stand outside the layers beside embeddings,
-// norms and head.
+// OuterWeights lists the parameter tensors outside the layers, apart from embeddings, norms and
+// head.
 func (m *Model) OuterWeights() []Weight {
 	w := m.AltUp.outerWeights(m.Width)
 	if p := m.LayerInput.Width; p > 0 {
@@ -49,8 +50,8 @@ func (m *Model) OuterWeights() []Weight {
 	return w
 }
 
-// LayerWeights lists the parameter tensors that every layer has beside its mixer, its FFN and
-// the norms around them.
+// LayerWeights lists the parameter tensors that every layer has in addition to those of its
+// mixer, its FFN and the norms before and after them.
 func (m *Model) LayerWeights() []Weight {
 	w := append(m.AltUp.layerWeights(m.Width, m.LayerInput.Width > 0), m.laurelWeights()...)
 	if p := m.LayerInput.Width; p > 0 {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// maxLayoutNesting bounds parentheses within parentheses.
+// maxLayoutNesting is how deeply parentheses may be nested.
 const maxLayoutNesting = 64
 
 // Layout is the order of layers, by the names of their mixers:
@@ -20,17 +20,17 @@ type Layout struct {
 	Items []LayoutItem
 }
 
-// LayoutItem is a name or a group, Repeat times.
+// LayoutItem is a name or a group, to be repeated Repeat times.
 type LayoutItem struct {
 	Name   string       // "" for a group
-	Label  string       // of a name
-	Group  []LayoutItem // without a name
-	Repeat int          // 1 or more
-	Column int          // where it was written, counting characters from 1; 0 if it was not
+	Label  string       // for a name
+	Group  []LayoutItem // for a group
+	Repeat int          // at least 1
+	Column int          // where it was written, in characters from 1; 0 if it was not read from a text
 }
 
-// ParseLayout reads a layout. Errors point at the column. A layout that is accepted has
-// at most MaxLayers layers and no label twice.
+// ParseLayout reads a layout. Errors give the column. A layout without an error has at most
+// MaxLayers layers, and no label occurs twice.
 func ParseLayout(text string) (*Layout, error) {
 	p := &layoutParser{text: []rune(text), labels: map[string]int{}}
 	items, err := p.items(0)
@@ -48,10 +48,10 @@ type LayoutError struct {
 
 func (e *LayoutError) Error() string { return fmt.Sprintf("layout column %d: %v", e.Column, e.Err) }
 
-// Unwrap returns what is wrong.
+// Unwrap returns the error without the column.
 func (e *LayoutError) Unwrap() error { return e.Err }
 
-// NewLayoutError makes an error about what is written at a column of a layout.
+// NewLayoutError makes an error about what is at a column of a layout.
 func NewLayoutError(column int, format string, a ...any) error {
 	return &LayoutError{column, fmt.Errorf(format, a...)}
 }
@@ -59,10 +59,10 @@ func NewLayoutError(column int, format string, a ...any) error {
 type layoutParser struct {
 	text   []rune
 	at     int
-	labels map[string]int // label: its column
+	labels map[string]int // column of each label
 }
 
-// items reads up to the end or the parenthesis that closes the group.
+// items reads items up to the end of the text, or up to the parenthesis that closes the group.
 func (p *layoutParser) items(depth int) ([]LayoutItem, error) {
 	var items []LayoutItem
 	total := 0
@@ -121,7 +121,7 @@ func (p *layoutParser) item(depth int) (LayoutItem, error) {
 	if item.Repeat > 1 && len(p.labels) > labelled {
 		return item, NewLayoutError(item.Column, "a label inside a repeat would name several layers")
 	}
-	// layers cannot overflow: a group has at most MaxLayers of them.
+	// The number of layers cannot overflow, because a group has at most MaxLayers of them.
 	if item.layers() > MaxLayers {
 		return item, NewLayoutError(item.Column, "more than %d layers", MaxLayers)
 	}
@@ -198,8 +198,8 @@ func (p *layoutParser) count() (int, error) {
 	return n, nil
 }
 
-// layers is the number of layers an item stands for. Groups were checked as they were
-// read, so the product is at most MaxLayers².
+// layers returns the number of layers that an item stands for. Groups were checked when they were
+// read, so that the product is at most MaxLayers².
 func (it LayoutItem) layers() int {
 	if it.Name != "" {
 		return it.Repeat
@@ -211,7 +211,7 @@ func (it LayoutItem) layers() int {
 	return n * it.Repeat
 }
 
-// Layers expands the layout: one item per layer, with Repeat 1.
+// Layers lists the layers: one item for each layer, with Repeat 1.
 func (l *Layout) Layers() []LayoutItem { return expand(nil, l.Items) }
 
 func expand(out, items []LayoutItem) []LayoutItem {
@@ -229,7 +229,7 @@ func expand(out, items []LayoutItem) []LayoutItem {
 	return out
 }
 
-// String writes the layout in its shortest spelling; ParseLayout reads it back.
+// String writes the layout in its shortest form; ParseLayout can read it.
 func (l *Layout) String() string {
 	var b strings.Builder
 	writeItems(&b, l.Items)

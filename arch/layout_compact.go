@@ -2,11 +2,12 @@ package arch
 
 import "slices"
 
-// CompactLayout finds the repeats in a run of layers: at each place the repeated group
-// that stands for the most layers, the shortest group among equals, and the same again
-// inside it.
+// CompactLayout writes a series of layers with repeats. At each place it chooses the repeated
+// group that stands for the most layers, and the shortest of equals; inside the group it does the
+// same.
 func CompactLayout(layers []LayoutItem) *Layout {
-	// Longer cycles than this are not looked for: the search is quadratic in it.
+	// Longer cycles are not looked for, because the time of the search grows with the square of
+	// this number.
 	const maxGroup = 32
 	var items []LayoutItem
 	for at := 0; at < len(layers); {
@@ -30,8 +31,8 @@ func CompactLayout(layers []LayoutItem) *Layout {
 	return &Layout{items}
 }
 
-// repeats counts how often the first n layers come one after the other. Labelled
-// layers do not repeat.
+// repeats counts how often the first n layers follow one another. A layer with a label does not
+// count as equal to another.
 func repeats(layers []LayoutItem, n int) int {
 	for _, l := range layers[:n] {
 		if l.Label != "" {

@@ -32,7 +32,7 @@ func (l Lightning) Name() string { return l.Kind() }
 // Shape implements Mixer.
 func (l Lightning) Shape() string { return fmt.Sprintf("%d heads × %d", l.Heads, l.HeadDim) }
 
-// Inner is heads·head_dim.
+// Inner returns heads·head_dim.
 func (l Lightning) Inner() int { return l.Heads * l.HeadDim }
 
 // Weights implements Mixer.

@@ -12,8 +12,9 @@ type Mamba1 struct {
 	ConvBias, ProjBias            bool
 	InnerNorms                    bool // RMSNorm on dt, B and C (Jamba)
 	BareNorms                     bool // the same without weights (Falcon Mamba)
-	// Heads is how many parts of the channels have a Δ, B and C of their own, each made of
-	// that part alone (Zamba); 0 is one. Their maps x and dt lie one behind the other.
+	// Heads is the number of parts of the channels that have a Δ, B and C of their own, each
+	// computed from that part alone (Zamba); 0 stands for one. The maps x and dt of the parts
+	// follow one another.
 	Heads int
 
 	Numerics Mamba1Numerics
@@ -52,7 +53,7 @@ func (m Mamba1) Weights(width int) []Weight {
 	return w
 }
 
-// Parts is how many parts of the channels have a Δ, B and C of their own.
+// Parts returns how many parts of the channels have a Δ, B and C of their own.
 func (m Mamba1) Parts() int { return max(m.Heads, 1) }
 
 // Check implements Mixer.
@@ -118,12 +119,12 @@ func (m Mamba1) HandsOn(kind MemoryKind) int {
 	return 0
 }
 
-// DtRank is Mamba's own choice for the rank of the time step's map: a sixteenth of the
-// width, rounded up.
+// DtRank returns the rank that Mamba itself chooses for the map to the time step: a sixteenth of
+// the width, rounded up.
 func DtRank(width int) int { return (width + 15) / 16 }
 
-// product multiplies sizes of at most 2³¹ on a 64-bit machine without overflow; past
-// MaxDimension it says so by being larger.
+// product multiplies two sizes. A result above MaxDimension means that the product is too large;
+// with sizes of at most 2³¹ on a 64-bit machine, nothing overflows.
 func product(a, b int) int {
 	if a > MaxDimension || b > MaxDimension {
 		return MaxDimension + 1

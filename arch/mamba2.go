@@ -10,8 +10,8 @@ import "fmt"
 type Mamba2 struct {
 	Heads, HeadDim, DState, Groups, DConv int
 	ConvBias, ProjBias                    bool
-	// NoNorm leaves out the gated norm: the layers that feed an nGMU have it moved
-	// behind the memory's gate (paper §2), and Falcon-H1 makes it optional.
+	// NoNorm leaves out the gated norm: for layers that feed an nGMU, the norm is after the gate
+	// of that memory instead (paper §2), and in Falcon-H1 it is optional.
 	NoNorm bool
 
 	Numerics Mamba2Numerics
@@ -19,18 +19,18 @@ type Mamba2 struct {
 
 // Mamba2Numerics change what the mixer computes and nothing of what it costs.
 type Mamba2Numerics struct {
-	NormGroups int     // the norm runs over as many equal parts; 0 is one
-	NormFirst  bool    // the norm stands before the gate, not behind it
+	NormGroups int     // into how many equal parts the norm divides its input; 0 stands for one
+	NormFirst  bool    // whether the norm is before the gate, not after it
 	NormEps    float64 // ε of its norm; 0 is the model's
 }
 
 // Kind returns "mamba2".
 func (m Mamba2) Kind() string { return "mamba2" }
 
-// DInner is heads·head_dim.
+// DInner returns heads·head_dim.
 func (m Mamba2) DInner() int { return m.Heads * m.HeadDim }
 
-// ConvChannels is the width of the convolution: x, B and C.
+// ConvChannels returns the width of the convolution: x, B and C.
 func (m Mamba2) ConvChannels() int { return m.DInner() + 2*m.Groups*m.DState }
 
 // Weights implements Mixer.

@@ -6,92 +6,93 @@ import (
 	"slices"
 )
 
-// Mixer moves information between positions, or (GMU) between layers. Mixers are plain
-// values: copying one copies all of it, and two are the same if they are equal. The
-// interface is sealed: MixerKinds lists every one there is, and each is one file of
-// this package, which answers here all that other packages ask of it.
+// Mixer moves information between positions or, in a GMU, between layers. Mixers are plain
+// values: copying one copies all of it, and two mixers are the same if they are equal. No other
+// package can add a mixer: MixerKinds lists all of them, and each is one file of this package,
+// which has all the methods that other packages need.
 type Mixer interface {
-	// Kind is the name that parameter counts and model files use: "attention", "mamba1", …
+	// Kind returns the name that parameter counts and model files use: "attention", "mamba1", ….
 	Kind() string
-	// Name is the name in layouts and reports, which tells apart how a kind is used:
-	// attention is "full", "swa", "chunked" or "cross".
+	// Name returns the name in layouts and reports, which says how a kind is used: attention is
+	// "full", "swa", "chunked" or "cross".
 	Name() string
-	// Shape says how large the mixer is, in a few words for people.
+	// Shape describes the sizes of the mixer in a few words.
 	Shape() string
 	// Weights lists the parameter tensors of the mixer in a model of the given width.
 	Weights(width int) []Weight
-	// Check reports what is wrong with the mixer's own numbers.
+	// Check returns an error where the mixer's own numbers are wrong.
 	Check(width int) error
-	// Stores says what the mixer keeps of a sequence from one step to the next.
+	// Stores says what the mixer stores of a sequence from one step to the next.
 	Stores() Storage
-	// Reads says whose cache or memory the mixer reads.
+	// Reads says from which layers the mixer reads a cache or memory.
 	Reads() Reads
-	// HandsOn is how many elements of a kind of memory the mixer can hand on to a GMU for
-	// each position, 0 where it makes none. OutputMemory is a matter of the layer: see
-	// Model.MemoryWidth.
+	// HandsOn returns how many elements of a kind of memory the mixer can give to a GMU for each
+	// position, 0 where it makes none. OutputMemory is made by the layer: see Model.MemoryWidth.
 	HandsOn(MemoryKind) int
 
-	// edit calls change with the mixer's fields and returns the mixer as it then is.
+	// edit calls change with the mixer's fields and returns the changed mixer.
 	edit(change func([]Field)) Mixer
-	// detached is the mixer without its references to other layers.
+	// detached returns the mixer without references to other layers.
 	detached() Mixer
 }
 
-// FFN is the position-wise part of a layer. FFNs are plain values, as mixers are, and
-// FFNKinds lists them.
+// FFN is the part of a layer that works on each position alone. FFNs are plain values, as mixers
+// are, and FFNKinds lists all of them.
 type FFN interface {
 	Kind() string
-	// Shape says how large the network is, in a few words for people.
+	// Shape describes the sizes of the network in a few words.
 	Shape() string
 	Weights(width int) []Weight
 	Check(width int) error
-	// HandsOn is the width of the memory of a kind that the network can hand on to a GMU,
-	// 0 where it makes none.
+	// HandsOn returns the width of the memory of a kind that the network can give to a GMU, 0
+	// where it makes none.
 	HandsOn(MemoryKind) int
-	// Routed is the number of experts of which a router picks some for each position, 0 where all of
-	// the network runs for every position.
+	// Routed returns the number of experts of which a router chooses some for each position, 0
+	// where the whole network works on every position.
 	Routed() int
 
 	edit(change func([]Field)) FFN
 }
 
-// Storage is what a mixer keeps of one sequence. The zero value keeps nothing.
+// Storage says what a mixer stores of one sequence. The zero value stands for nothing.
 type Storage struct {
-	CacheElements int // added to the cache by each position; 0 where the mixer owns no cache
-	Window        int // positions the cache keeps; 0 is all
-	StateElements int // of the recurrent state
-	ConvElements  int // of the inputs that the convolution looks back on
+	CacheElements int // elements added to the cache by each position; 0 where the mixer has no cache of its own
+	Window        int // number of positions that the cache keeps; 0 for all
+	StateElements int // elements of the recurrent state
+	ConvElements  int // elements of the past inputs that the convolution needs
 
-	// Where an indexer picks positions, the elements of the cache that only those are read
-	// of, and how many a query picks; the others are read of all positions.
+	// PickedElements are, where an indexer picks positions, the elements of a position that are
+	// read for picked positions only, and Picked is how many positions a query picks. The other
+	// elements are read for all positions.
 	PickedElements, Picked int
 }
 
 // Recurrent reports whether the mixer carries a state from position to position.
 func (s Storage) Recurrent() bool { return s.StateElements > 0 || s.ConvElements > 0 }
 
-// Reads says which layers a mixer takes something from.
+// Reads says from which layers a mixer reads something.
 type Reads struct {
-	Cache  Ref // layer whose cache is read instead of one of the mixer's own
+	Cache  Ref // layer whose cache is read in place of one of the mixer's own
 	Memory Ref // layer whose memory is gated
 	Kind   MemoryKind
-	// Weights is the layer that stores the weights the mixer shares with it.
+	// Weights is the layer that stores the weights that the mixer uses.
 	Weights Ref
-	Picks   Ref // layer whose indexer picked the positions that the mixer sees
-	// Embedding says that the mixer reads the token's embedding beside the residual stream.
+	Picks   Ref // layer whose indexer picked the positions that the mixer reads
+	// Embedding says that the mixer reads the token's embedding in addition to the residual
+	// stream.
 	Embedding bool
 }
 
-// MixerKind is a kind of mixer as model files name it.
+// MixerKind is a kind of mixer with its name in model files.
 type MixerKind struct {
 	Name  string
 	Doc   string // one line
-	Blank Mixer  // with nothing set but what the name says
+	Blank Mixer  // with nothing set except what the name means
 }
 
-// MixerKinds lists every kind of mixer that a layer can have on its own. A new mixer is
-// a file of its own here and in each package that prices or runs it, and a line in the
-// list of each.
+// MixerKinds lists every kind of mixer that a layer can have alone. A new mixer is a file of its
+// own in this package and in each package that prices or executes it, and a line in the list of
+// each.
 func MixerKinds() []MixerKind {
 	return []MixerKind{
 		{"attention", "softmax attention with grouped queries, full or windowed", Attention{}},
@@ -115,11 +116,11 @@ func MixerKinds() []MixerKind {
 	}
 }
 
-// FFNKind is a kind of feed-forward network as model files name it.
+// FFNKind is a kind of feed-forward network with its name in model files.
 type FFNKind struct {
 	Name  string
 	Doc   string // one line
-	Blank FFN    // with nothing set but what the name says
+	Blank FFN    // with nothing set except what the name means
 }
 
 // FFNKinds lists every kind of feed-forward network.
@@ -133,8 +134,8 @@ func FFNKinds() []FFNKind {
 	}
 }
 
-// listed reports what is wrong with a mixer or FFN that is none of the listed types: a
-// pointer to one (they are values), or a type that its list leaves out.
+// listed returns an error for a mixer or FFN that is none of the listed types: a pointer to one,
+// since they are values, or a type that the list lacks.
 func listed(part any) error {
 	t := reflect.TypeOf(part)
 	if t == reflect.TypeFor[Parallel]() {
@@ -157,8 +158,8 @@ var partTypes = func() []reflect.Type {
 	return all
 }()
 
-// Detached is the mixer without its references to other layers: two layers whose
-// detached mixers are equal have the same shapes and do the same work on what they read.
+// Detached returns the mixer without references to other layers. Two layers whose detached mixers
+// are equal have the same shapes and do the same work on what they read.
 func Detached(m Mixer) Mixer {
 	if m == nil {
 		return nil
@@ -178,7 +179,7 @@ func Parts(m Mixer) []Mixer {
 	return []Mixer{m}
 }
 
-// MapParts returns the mixer with each of its parts replaced by what f makes of it.
+// MapParts returns the mixer with each of its parts replaced by what f returns for it.
 func MapParts(m Mixer, f func(Mixer) Mixer) Mixer {
 	switch m := m.(type) {
 	case nil:
@@ -193,16 +194,16 @@ func MapParts(m Mixer, f func(Mixer) Mixer) Mixer {
 	return f(m)
 }
 
-// The mixers that can do without a norm of their own say so.
+// normed is a mixer that can do without a norm of its own.
 type normed interface {
 	Mixer
 	ownNorm() bool
 	withOwnNorm(bool) Mixer
 }
 
-// OwnNorm reports whether a mixer has a norm behind its scan that can be left out, and
-// whether it is there. Behind a normed GMU it is left out: the GMU's norm takes its
-// place (paper §2).
+// OwnNorm reports whether a mixer has a norm after its scan that can be left out, and whether the
+// norm is there. It is left out where a normed GMU gates the memory, because the norm of the GMU
+// takes its place (paper §2).
 func OwnNorm(m Mixer) (optional, present bool) {
 	for _, p := range Parts(m) {
 		if n, ok := p.(normed); ok {
@@ -212,8 +213,8 @@ func OwnNorm(m Mixer) (optional, present bool) {
 	return false, false
 }
 
-// WithOwnNorm puts in or leaves out the norm that OwnNorm tells of; a mixer without one
-// stays as it is.
+// WithOwnNorm adds or leaves out the norm that OwnNorm describes. A mixer without such a norm is
+// not changed.
 func WithOwnNorm(m Mixer, present bool) Mixer {
 	done := false
 	return MapParts(m, func(p Mixer) Mixer {

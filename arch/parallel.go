@@ -66,8 +66,8 @@ func (p Parallel) edit(change func([]Field)) Mixer {
 
 func (p Parallel) detached() Mixer { return MapParts(p, Mixer.detached) }
 
-// Stores implements Mixer: the sum of the parts. Ask the parts themselves (see Parts)
-// for what each keeps.
+// Stores implements Mixer: the sum over the parts. What each part stores, the parts themselves
+// say (see Parts).
 func (p Parallel) Stores() Storage {
 	var all Storage
 	for _, m := range p.Mixers {
@@ -80,7 +80,7 @@ func (p Parallel) Stores() Storage {
 	return all
 }
 
-// Reads implements Mixer: the last of each that a part reads.
+// Reads implements Mixer: of each kind, the last that a part reads.
 func (p Parallel) Reads() Reads {
 	var all Reads
 	for _, m := range p.Mixers {

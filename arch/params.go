@@ -13,11 +13,11 @@ type ParamCount struct {
 	Total, Embedding, NonEmbedding int64
 
 	InputEmbedding int64
-	LayerEmbedding int64 // of the layers' own embeddings, where they have any
-	Head           int64 // LM head: 0 if tied (its bias is never shared)
-	Positions      int64 // learned position embeddings, part of NonEmbedding
-	Other          int64 // around the layers' own embeddings, and what scales the layers
-	Norms          int64 // of the layers, before the LM head, behind the embedding
+	LayerEmbedding int64 // of embeddings that layers have of their own
+	Head           int64 // of the LM head: 0 if tied, apart from its bias
+	Positions      int64 // of learned embeddings of positions, part of NonEmbedding
+	Other          int64 // of what belongs to the layers' own embeddings, and of scales of the layers
+	Norms          int64 // of the layers' norms, and of those before the LM head and after the embedding
 	Mixers, FFNs   []PartCount
 }
 
@@ -37,9 +37,9 @@ func (m *Model) Params() ParamCount {
 	return m.count(Weight.Elements)
 }
 
-// ActiveParams counts the parameters one token uses: as Params, with top-k of the
-// experts in each MoE beside its shared expert. The whole input embedding is counted,
-// as the makers of MoE models do.
+// ActiveParams counts the parameters that one token uses. It counts as Params does, but in each
+// MoE only the top k experts and the shared one. The whole input embedding is counted, as the
+// makers of MoE models do.
 func (m *Model) ActiveParams() ParamCount {
 	return m.count(func(w Weight) int64 {
 		w.Copies = w.Active
@@ -111,8 +111,8 @@ func addPart(parts []PartCount, kind string, n int64) []PartCount {
 	return append(parts, PartCount{Kind: kind, Layers: 1, Params: n})
 }
 
-// approximateParams is the parameter count in floating point: it cannot overflow,
-// whatever the sizes.
+// approximateParams counts the parameters in floating point, which cannot overflow whatever the
+// sizes are.
 func (m *Model) approximateParams() float64 {
 	n := 2 * float64(m.Vocab) * float64(m.Width)
 	add := func(ws []Weight) {

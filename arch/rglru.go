@@ -31,7 +31,7 @@ func (g RGLRU) Name() string { return g.Kind() }
 // Shape implements Mixer.
 func (g RGLRU) Shape() string { return fmt.Sprintf("%d channels, %d heads", g.Inner(), g.Heads) }
 
-// Inner is the channels of the recurrence, heads·head_dim.
+// Inner returns the number of channels of the recurrence, heads·head_dim.
 func (g RGLRU) Inner() int { return g.Heads * g.HeadDim }
 
 // Weights implements Mixer.

@@ -1,6 +1,7 @@
 package arch
 
-// RopeKind is how rotary frequencies are stretched for contexts longer than trained on.
+// RopeKind says how rotary frequencies are changed for contexts longer than those of the
+// training.
 type RopeKind uint8
 
 // The kinds.
@@ -8,22 +9,24 @@ const (
 	RopePlain  RopeKind = iota
 	RopeLinear          // every frequency divided by Factor
 	RopeYarn            // Peng et al., arXiv:2309.00071
-	RopeLlama3          // long wavelengths divided by Factor, a smooth passage between
+	RopeLlama3          // frequencies with long wavelengths divided by Factor, with a smooth transition
 )
 
-// RopeScaling is the stretching of a rotary embedding. It costs nothing: the tables of
-// sines and cosines have the same size.
+// RopeScaling says how the frequencies of a rotary embedding are changed. That costs nothing: the
+// tables of sines and cosines have the same size.
 type RopeScaling struct {
 	Kind     RopeKind
 	Factor   float64
-	Original float64 // context trained on
-	// Yarn: rotations at Original from which frequencies stay (Fast) and below which they
-	// are divided (Slow). Llama 3: its high and low frequency factors.
+	Original float64 // longest context of the training, in tokens
+	// For Yarn, Fast is the number of rotations within Original from which on frequencies are not
+	// changed, and Slow the number below which they are divided. For Llama 3, they are its
+	// factors of high and low frequencies.
 	Fast, Slow float64
-	Truncate   bool    // Yarn rounds the bounds to whole dimensions
-	Magnitude  float64 // Yarn: factor of sines and cosines; 0 follows from Factor
-	// Spread is how many elements the pairs are spread over: pair i is elements i and
-	// i + Spread/2, and frequencies are those of as many (Gemma 4); 0 is the rotated ones alone.
+	Truncate   bool    // for Yarn: whether the bounds are rounded to whole dimensions
+	Magnitude  float64 // for Yarn: factor of sines and cosines; with 0 it follows from Factor
+	// Spread is over how many elements the pairs are spread: pair i consists of the elements i
+	// and i + Spread/2, and frequencies are computed for that many elements (Gemma 4). 0 stands
+	// for the rotated elements only.
 	Spread   int
 	Adjacent bool // pairs are neighbouring elements (GPT-J), not halves (NeoX)
 }

@@ -9,23 +9,23 @@ import (
 	"github.com/OWNER/ridgeline/precision"
 )
 
-// Stored is how a checkpoint stores one weight. The zero value is "in the model's
-// WeightDType".
+// Stored says how a checkpoint stores one weight. The zero value stands for the model's
+// WeightDType.
 type Stored struct {
-	Format formats.Format // of most of it
-	Bytes  int64          // all of it, every copy, with scales and zero points
+	Format formats.Format // format of most of the weight
+	Bytes  int64          // all bytes: every copy, with scales and zero points
 }
 
-// StoredWeights is how the weights of a layer are stored, where a checkpoint says so. It
-// is never changed once made; layers that are stored alike share one. nil says nothing.
+// StoredWeights says how a checkpoint stores the weights of a layer. It is never changed after it
+// was made; layers that are stored in the same way share one. nil says nothing.
 //
-// Weights go by the names of Mixer.Weights and FFN.Weights behind "mixer." and "ffn.";
-// the norms around them by LayerNorms.
+// Weights have the names of Mixer.Weights and FFN.Weights with "mixer." and "ffn." before them;
+// the norms outside those have the names of LayerNorms.
 type StoredWeights struct {
 	of map[string]Stored
 }
 
-// LayerNorms are the names of the norms a layer may have outside its mixer and FFN.
+// LayerNorms lists the names of the norms that a layer may have outside its mixer and FFN.
 func LayerNorms() []string {
 	return []string{"mixer_norm", "ffn_norm", "mixer_post_norm", "ffn_post_norm"}
 }
@@ -33,7 +33,7 @@ func LayerNorms() []string {
 // StoreWeights makes a table.
 func StoreWeights(of map[string]Stored) *StoredWeights { return &StoredWeights{maps.Clone(of)} }
 
-// Of is how a weight is stored, and whether the table says.
+// Of says how a weight is stored; the second value is false where the table does not say it.
 func (s *StoredWeights) Of(name string) (Stored, bool) {
 	if s == nil {
 		return Stored{}, false
@@ -58,7 +58,7 @@ func (s *StoredWeights) Equal(o *StoredWeights) bool {
 	return maps.Equal(s.of, o.of)
 }
 
-// Quantised reports whether the checkpoint says of any weight how it is stored.
+// Quantised reports whether the checkpoint says how any of its weights is stored.
 func (m *Model) Quantised() bool {
 	if m.EmbeddingStored != (Stored{}) || m.HeadStored != (Stored{}) {
 		return true
@@ -78,8 +78,8 @@ type Share struct {
 	Bytes  int64  `json:"bytes"`
 }
 
-// StoredShares is what the checkpoint's weights take by format, largest first: the
-// quantised ones and those left as they were. Their sum is the size of the weights.
+// StoredShares lists what the checkpoint's weights take in each format, the largest share first:
+// quantised weights and those that were left as they were. The sum is the size of all weights.
 func (m *Model) StoredShares() []Share {
 	base := m.WeightDType
 	if base == precision.Unset {
@@ -136,15 +136,15 @@ func (m *Model) StoredShares() []Share {
 		add(m.FinalNormStored, true, m.normParams())
 		listed += m.normParams()
 	}
-	if rest := m.Params().Total - listed; rest > 0 { // norms, biases of the head
+	if rest := m.Params().Total - listed; rest > 0 { // norms, and the bias of the head
 		add(Stored{}, false, rest)
 	}
 	slices.SortStableFunc(out, func(a, b Share) int { return int(min(max(b.Bytes-a.Bytes, -1), 1)) })
 	return out
 }
 
-// StoredSummary names the formats of the checkpoint's weights for people, each with its
-// part of the bytes: "awq4 61%, bf16 39%".
+// StoredSummary names the formats of the checkpoint's weights, each with its share of the bytes:
+// "awq4 61%, bf16 39%".
 func (m *Model) StoredSummary() string {
 	shares := m.StoredShares()
 	total := int64(0)

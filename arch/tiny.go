@@ -5,21 +5,22 @@ import "fmt"
 // tinyWidth is the width of a tiny twin.
 const tinyWidth = 64
 
-// tinySizes is the largest that a field of a mixer or FFN is in a tiny twin; fields that
-// are not here keep at most 16. Only divisors of the real size are taken, so that what
-// divided evenly still does.
+// tinySizes is the largest value of some fields of mixers and FFNs in a tiny model; other fields
+// are at most 16. Only divisors of the real size are used, so that what could be divided evenly
+// still can.
 var tinySizes = map[string]int{
 	"kv_heads": 2, "k_heads": 2, "groups": 2, "head_dim": 16, "k_dim": 16, "v_dim": 16, "d_state": 16, "d_conv": 8, "dt_rank": 4,
 	"d_inner": 96, "inner": 96, "shared_inner": 64, "experts": 8, "top_k": 4, "window": 8, "declared_window": 1 << 30,
 	"stream": tinyWidth,
 }
 
-// tinyRatios are fields that stay a whole multiple of another: heads of their groups.
+// tinyRatios lists fields that must remain whole multiples of others, such as the heads of their
+// groups.
 var tinyRatios = map[string][]string{"heads": {"kv_heads", "groups"}, "v_heads": {"k_heads"}}
 
-// Tiny is a twin of the model small enough to execute anywhere: the same layers in the same
-// order, reading the same caches and memories, each part with the same options at a small
-// size. It is an error for a part whose sizes cannot shrink together.
+// Tiny returns a model with the same layers in the same order that is small enough to execute
+// anywhere. It reads the same caches and memories, and each part has the same options. A part
+// whose sizes cannot shrink together is an error.
 func Tiny(m *Model) (*Model, error) {
 	t := m.Clone()
 	t.Name = m.Name + " (tiny)"
@@ -93,7 +94,7 @@ func shrink(fields []Field) {
 	}
 }
 
-// divisor is the largest divisor of n that is no larger than most; 0 stays.
+// divisor returns the largest divisor of n that is at most most; 0 is returned as it is.
 func divisor(n, most int) int {
 	for d := min(n, most); d > 1; d-- {
 		if n%d == 0 {

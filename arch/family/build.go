@@ -14,11 +14,11 @@ const (
 	deltaNetKind = "gated_deltanet"
 )
 
-// builder is a recipe with every option settled.
+// builder is a recipe with a value for every option.
 type builder struct {
 	recipe
 	Options
-	standard bool // the paper's proportions, for which its counting form holds
+	standard bool // whether the proportions are the paper's, for which its counting form holds
 }
 
 func newBuilder(r recipe, o Options) (*builder, error) {
@@ -116,7 +116,7 @@ func (b *builder) checkDepth() error {
 	return nil
 }
 
-// checkMixers settles which mixers the layers have.
+// checkMixers decides which mixers the layers have.
 func (b *builder) checkMixers() error {
 	if b.Options.SSM == "" {
 		b.Options.SSM = b.recipe.ssm
@@ -191,7 +191,7 @@ func (b *builder) build() (*arch.Model, error) {
 	return m, nil
 }
 
-// countingForm is the paper's approximation for the model just built, 0 where the
+// countingForm returns the paper's approximation for the model that was just built, 0 where its
 // proportions are not the paper's.
 func (b *builder) countingForm(m *arch.Model) int64 {
 	if !b.standard {
@@ -208,7 +208,7 @@ func (b *builder) countingForm(m *arch.Model) int64 {
 	return int64(math.Round(n))
 }
 
-// selfMixer is the mixer of layer i of the self-decoder.
+// selfMixer makes the mixer of layer i of the self-decoder.
 func (b *builder) selfMixer(i int) (arch.Mixer, error) {
 	window := b.Options.Window
 	switch b.form {
@@ -261,7 +261,7 @@ func (b *builder) recurrent() (arch.Mixer, error) {
 	}, nil
 }
 
-// mamba2HeadDim is the largest head dim up to 64, Mamba-2's own, that divides d_inner.
+// mamba2HeadDim returns the largest head dimension up to 64, Mamba-2's own, that divides d_inner.
 func mamba2HeadDim(inner int) int {
 	for h := 64; h > 1; h-- {
 		if inner%h == 0 {
@@ -271,9 +271,9 @@ func mamba2HeadDim(inner int) int {
 	return 1
 }
 
-// deltaNetHeads is the fewest heads of at most 256, the paper's k_dim, that divide a
-// key width exactly: 0.75·w is seldom a multiple of 256 at the paper's widths, and
-// this keeps the widths, on which cost and count depend, rather than the head dim.
+// deltaNetHeads returns the smallest number of heads, each of at most 256 (the paper's k_dim),
+// that divides a key width exactly. At the paper's widths, 0.75·w is seldom a multiple of 256.
+// This keeps the widths, on which cost and parameters depend, and changes the head dimension.
 func deltaNetHeads(key int) int {
 	for n := (key + 255) / 256; n < key; n++ {
 		if key%n == 0 {

@@ -16,8 +16,8 @@ type Family struct {
 	Doc   string // one line
 }
 
-// Options are the choices a family leaves open; zero means the family's own
-// value, given in the comments for depth d and width w.
+// Options are the choices that a family leaves open. Zero stands for the family's own value,
+// which the comments give for depth d and width w.
 type Options struct {
 	Depth int // number of layers; required
 	Width int // Alpha·d
@@ -42,7 +42,7 @@ type Options struct {
 	Differential bool // every attention differential
 }
 
-// form is a recipe for the layers of a family.
+// form says how the layers of a family are arranged.
 type form uint8
 
 const (
@@ -54,13 +54,13 @@ const (
 	purelyYOCO             // ssm…, full, then the cross-decoder
 )
 
-// recipe is how a family is built.
+// recipe says how to build a family.
 type recipe struct {
 	Family
 	form   form
 	ssm    string
 	window int
-	ratio  float64         // of GMUs in the cross-decoder
+	ratio  float64         // share of GMUs in the cross-decoder
 	memory arch.MemoryKind // what the GMUs gate
 	diff   bool
 	rotary bool
@@ -87,7 +87,7 @@ func recipes() []recipe {
 	}
 }
 
-// crossDecoder reports whether the family has layers behind a shared cache.
+// crossDecoder reports whether the family has layers that read a shared cache.
 func (r recipe) crossDecoder() bool { return r.form >= windowYOCO }
 
 // Families lists the families with their aspect ratios.
@@ -100,7 +100,7 @@ func Families() []Family {
 	return fs
 }
 
-// ErrUnknown is matched by the error for a name that is no family's.
+// ErrUnknown is the error for a name that no family has.
 var ErrUnknown = errors.New("unknown family")
 
 func findRecipe(name string) (recipe, error) {

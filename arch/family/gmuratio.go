@@ -7,8 +7,8 @@ import (
 	"github.com/OWNER/ridgeline/arch"
 )
 
-// WithGMURatio returns a copy of m in which a share r of the cross-decoder's mixers are
-// GMUs: see arch.SpreadGMUs. Where m has its family's counting form, so has the copy.
+// WithGMURatio returns a copy of m in which the share r of the cross-decoder's mixers are GMUs:
+// see arch.SpreadGMUs. Where m has the counting form of its family, the copy has it too.
 func WithGMURatio(m *arch.Model, r float64) (*arch.Model, error) {
 	out, err := arch.SpreadGMUs(m, r, arch.NoMemory)
 	if err == arch.ErrNoCrossDecoder {
@@ -27,8 +27,8 @@ func WithGMURatio(m *arch.Model, r float64) (*arch.Model, error) {
 	return out, nil
 }
 
-// recount is the counting form at another share of GMUs: known where the form given
-// was the family's own, else 0.
+// recount returns the counting form for another share of GMUs. It is known where m has the
+// family's own counting form, and 0 elsewhere.
 func recount(m *arch.Model, ratio float64) int64 {
 	r, err := findRecipe(m.Family)
 	if err != nil || m.CountingForm == 0 {

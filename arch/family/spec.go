@@ -32,7 +32,7 @@ func ParseSpec(spec string) (*arch.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.Name = plain.Line(spec) // a tab may stand between options, not in a name
+	m.Name = plain.Line(spec) // a tab may stand between options, but not in a name
 	return m, nil
 }
 
@@ -50,7 +50,7 @@ type SpecError struct {
 
 func (e *SpecError) Error() string { return fmt.Sprintf("spec column %d: %v", e.Column, e.Err) }
 
-// Unwrap returns what is wrong.
+// Unwrap returns the error without the column.
 func (e *SpecError) Unwrap() error { return e.Err }
 
 func specError(column int, format string, a ...any) error {
@@ -67,7 +67,7 @@ func splitSpec(spec string) (string, []specArg, error) {
 	if !found {
 		return strings.TrimSpace(name), nil, nil
 	}
-	// column counts characters, not bytes.
+	// column returns a place in characters, not in bytes.
 	column := func(offset int) int { return len([]rune(spec[:offset])) + 1 }
 	at := len(name) + 1
 	body, ok := strings.CutSuffix(rest, ")")
@@ -107,7 +107,7 @@ func parseOptions(args []specArg) (Options, error) {
 	return o, nil
 }
 
-// canonicalOption is the name of an option under all its spellings.
+// canonicalOption returns the name of an option from any of its spellings.
 func canonicalOption(key string) string {
 	if key == "depth" {
 		return "d"
@@ -161,7 +161,7 @@ func (o *Options) Set(key, value string) error {
 	return fmt.Errorf("unknown option %q (know %s)", key, strings.Join(OptionNames(), ", "))
 }
 
-// OptionNames lists the options of a family that Set knows.
+// OptionNames lists the options that Set knows.
 func OptionNames() []string {
 	var o Options
 	var keys []string
@@ -171,8 +171,8 @@ func OptionNames() []string {
 	return append(keys, "gmu_ratio", "ssm", "tied", "differential")
 }
 
-// ReadSpec reads a family and its options without making the model: the depth may be
-// missing. A name that is no family's is an ErrUnknown.
+// ReadSpec reads a family and its options without making the model; the depth may be missing. A
+// name that no family has gives an ErrUnknown.
 func ReadSpec(spec string) (family string, o Options, err error) {
 	name, args, err := splitSpec(spec)
 	r, unknown := findRecipe(name)
@@ -188,7 +188,7 @@ func ReadSpec(spec string) (family string, o Options, err error) {
 	return r.Name, o, nil
 }
 
-// Known reports whether a name is a family's, in either case.
+// Known reports whether a family has a name, in upper or lower case.
 func Known(name string) bool {
 	_, err := findRecipe(strings.TrimSpace(name))
 	return err == nil

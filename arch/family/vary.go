@@ -9,16 +9,16 @@ import (
 	"github.com/OWNER/ridgeline/units"
 )
 
-// Adjustable names what Adjust can change in a model that no family made: the share of
-// GMUs in its cross-decoder, and sizes that all layers which have one take at once.
+// Adjustable lists what Adjust can change in a model that no family built: the share of GMUs in
+// its cross-decoder, and sizes, which change in all layers that have them.
 func Adjustable() []string {
 	return append([]string{"gmu_ratio"}, sizesOfLayers...)
 }
 
 var sizesOfLayers = []string{"window", "kv_heads", "head_dim", "d_state"}
 
-// Adjust returns a copy of m with one thing changed in every layer that has it, by its
-// name in a family spec.
+// Adjust returns a copy of m in which one option of family specs is changed in every layer that
+// has it.
 func Adjust(m *arch.Model, name, value string) (*arch.Model, error) {
 	if name == "gmu_ratio" {
 		r, err := units.ParseNumber(value)

@@ -45,7 +45,8 @@ func (r *yamlModel) readMixer(name string, m *yamlMap) *yamlMixer {
 	case kind == "cross":
 		m.source("of", d)
 		d.cross = m
-		// Which fields it has is known when the owner is: they are read over the owner's.
+		// Which fields there are is known when the owner is: they are read over the owner's
+		// values.
 		for _, k := range arch.MixerKinds() {
 			if _, ok := k.Blank.(arch.CacheReader); ok {
 				arch.EditFields(k.Blank, func(fields []arch.Field) { m.readFields(fields, width, true) })
@@ -91,8 +92,8 @@ func (m *yamlMap) source(key string, d *yamlMixer) {
 	}
 }
 
-// readFields reads those fields of a mixer or FFN that the file gives, and fills in the
-// defaults of the others. over leaves what the file does not give as it is.
+// readFields reads the fields of a mixer or FFN that the file gives, and sets the others to their
+// defaults. With over, those that the file does not give are left as they are.
 func (m *yamlMap) readFields(fields []arch.Field, width int, over bool) {
 	given := map[string]bool{}
 	for _, f := range fields {
@@ -118,7 +119,7 @@ func (m *yamlMap) readFields(fields []arch.Field, width int, over bool) {
 	}
 }
 
-// readField reads one field and reports whether the file gives it.
+// readField reads one field and returns whether the file gives it.
 func (m *yamlMap) readField(f arch.Field) bool {
 	at, ok := m.get(f.Key)
 	if !ok {

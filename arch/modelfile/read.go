@@ -68,7 +68,7 @@ func Parse(filename string, data []byte) (*arch.Model, error) {
 	return m, nil
 }
 
-// readHeader reads what is not about layers.
+// readHeader reads everything that is not about layers.
 func readHeader(top *yamlMap, m *arch.Model) {
 	top.str("name", &m.Name)
 	top.str("family", &m.Family)
@@ -107,7 +107,7 @@ func readHeader(top *yamlMap, m *arch.Model) {
 	m.Notes = top.list("notes")
 }
 
-// optional reads a choice by its name where the file makes it.
+// optional reads a choice by its name, if the file has it.
 func optional[T fmt.Stringer](m *yamlMap, key string, all []T, p *T) {
 	if f, ok := m.get(key); ok {
 		choose(m, f, key, p, all)
@@ -126,29 +126,29 @@ func dtypes(m *arch.Model) []dtypeField {
 	}
 }
 
-// yamlModel is a model being put together.
+// yamlModel is a model that is being put together.
 type yamlModel struct {
 	*yamlFile
 	model  *arch.Model
 	ffn    arch.FFN
 	block  arch.Block
 	defs   map[string]*yamlMixer
-	names  []string // of defs, in the order of the file
+	names  []string // names of defs, in the order of the file
 	labels map[string]int
-	later  map[string]bool  // every label of the layout
-	chains map[int]arch.Ref // by labelled layer: the last sigmoid GMU that follows it
+	later  map[string]bool  // all labels of the layout
+	chains map[int]arch.Ref // for each labelled layer, the last sigmoid GMU that follows it
 }
 
-// yamlMixer is a mixer as defined, before it has a place.
+// yamlMixer is a mixer as the file defines it, not yet in a layer.
 type yamlMixer struct {
 	name   string
 	mixer  arch.Mixer
-	source string   // label a cross-attention or GMU reads
-	cross  *yamlMap // cross-attention: its own fields over the owner's
+	source string   // label of the layer that a cross-attention or GMU reads
+	cross  *yamlMap // for cross-attention: its own fields, read over the owner's
 	parts  []string
-	chain  bool // sigmoid GMUs follow one another
-	reuses bool // it uses the weights of the labelled layer, whose sizes it has
-	takes  bool // it sees the positions that the labelled layer picks
+	chain  bool // whether sigmoid GMUs form a chain
+	reuses bool // whether it uses the weights of the labelled layer and has that layer's sizes
+	takes  bool // whether it uses the positions that the labelled layer picks
 	ffn    arch.FFN
 	ownFFN bool
 	block  arch.Block
@@ -290,7 +290,7 @@ func (r *yamlModel) build(d *yamlMixer, i int) (arch.Mixer, error) {
 	return mx, nil
 }
 
-// remember points a GMU at layer i to the memory of layer at.
+// remember lets a GMU in layer i read the memory of layer at.
 func (r *yamlModel) remember(d *yamlMixer, g arch.MemoryReader, i, at int) (arch.Mixer, error) {
 	kind, layer := g.Reads().Kind, arch.To(at)
 	if kind == arch.NoMemory {
@@ -313,7 +313,7 @@ func (r *yamlModel) remember(d *yamlMixer, g arch.MemoryReader, i, at int) (arch
 	return arch.ReadingMemory(g, layer, kind, width), nil
 }
 
-// writtenWidth is the d_mem that a file gave a GMU, 0 if it left it to follow.
+// writtenWidth returns the d_mem that a file gives for a GMU, 0 where it gives none.
 func writtenWidth(m arch.Mixer) int {
 	for _, f := range arch.Fields(m) {
 		if f.Key == "d_mem" {
@@ -323,7 +323,7 @@ func writtenWidth(m arch.Mixer) int {
 	return 0
 }
 
-// widthBefore is MemoryWidth for a layer before layer i, 0 for one that is not.
+// widthBefore returns MemoryWidth of a layer before layer i, 0 for any other layer.
 func widthBefore(m *arch.Model, from, i int, kind arch.MemoryKind) int {
 	if from >= i || from >= len(m.Layers) {
 		return 0

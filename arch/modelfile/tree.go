@@ -17,8 +17,8 @@ import (
 	"github.com/OWNER/ridgeline/internal/input"
 )
 
-// yamlFile remembers the first thing wrong with a file, so that reading it needs no
-// check after every field.
+// yamlFile remembers the first error in a file, so that a reader needs no check after every
+// field.
 type yamlFile struct {
 	name string
 	err  error
@@ -30,7 +30,7 @@ func (f *yamlFile) fail(line int, format string, a ...any) {
 	}
 }
 
-// Error is a mistake in a model file. A mistake in its layout unwraps to an
+// Error is a mistake in a model file. For a mistake in the layout it unwraps to an
 // arch.LayoutError, which has the column.
 type Error struct {
 	File string
@@ -40,11 +40,11 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err) }
 
-// Unwrap returns what is wrong.
+// Unwrap returns the error without the file and line.
 func (e *Error) Unwrap() error { return e.Err }
 
-// parseYAMLTree reads the one mapping of a YAML file. Only plain YAML is accepted: no
-// anchors, tags or several documents.
+// parseTree reads the one mapping of a YAML file. Only plain YAML is accepted, without anchors,
+// tags or several documents.
 func (f *yamlFile) parseTree(data []byte) (m *yamlMap, err error) {
 	if err := input.CheckYAML(f.name, data); err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func lineOf(t *token.Token) int {
 	return t.Position.Line
 }
 
-// yamlMap is a mapping and what has been read of it.
+// yamlMap is a mapping, with a record of what has been read of it.
 type yamlMap struct {
 	file   *yamlFile
 	what   string // for messages: "mixer swa"
@@ -156,7 +156,7 @@ func (m *yamlMap) find(key string) (yamlField, bool) {
 	return yamlField{}, false
 }
 
-// get returns a field and marks it as known.
+// get returns a field and notes that it was read.
 func (m *yamlMap) get(key string) (yamlField, bool) {
 	if !slices.Contains(m.known, key) {
 		m.known = append(m.known, key)
@@ -168,7 +168,7 @@ func (m *yamlMap) fail(line int, format string, a ...any) {
 	m.file.fail(line, "%s: %w", m.what, fmt.Errorf(format, a...))
 }
 
-// finish reports a field nobody asked for.
+// finish reports a field that nothing has read.
 func (m *yamlMap) finish() {
 	for _, f := range m.fields {
 		if !slices.Contains(m.known, f.key) {
@@ -177,7 +177,7 @@ func (m *yamlMap) finish() {
 	}
 }
 
-// text returns the scalar of a field as written.
+// text returns the text of a single value as it is written.
 func (m *yamlMap) text(f yamlField) string {
 	switch n := f.value.(type) {
 	case *ast.StringNode:
@@ -202,7 +202,7 @@ func (m *yamlMap) str(key string, p *string) bool {
 	return ok
 }
 
-// size reads a whole number of at least least, if there is one.
+// size reads a whole number of at least least, if the field is there.
 func (m *yamlMap) size(key string, p *int, least int) bool {
 	f, ok := m.get(key)
 	if !ok {
@@ -219,7 +219,7 @@ func (m *yamlMap) size(key string, p *int, least int) bool {
 	return true
 }
 
-// required is a size that has no default.
+// required reads a size that has no default.
 func (m *yamlMap) required(key string, p *int) {
 	if !m.size(key, p, 1) {
 		m.fail(m.line, "%s is missing", key)

@@ -38,20 +38,20 @@ func Write(w io.Writer, m *arch.Model) error {
 	return b.Flush()
 }
 
-// yamlWriter collects the definitions of a model as it meets them.
+// yamlWriter collects the definitions of a model's parts in the order of its layers.
 type yamlWriter struct {
 	model  *arch.Model
-	labels []string          // of the layers that others read
-	follow map[int]int       // sigmoid GMUs in a chain: the layer it begins at
+	labels []string          // labels of the layers that others read
+	follow map[int]int       // for each sigmoid GMU in a chain: the layer at which the chain begins
 	ffn    string            // the FFN of most layers
 	block  arch.Block        // the block of most layers
 	defs   []yamlDef         // in the order of the layers
-	names  map[string]string // by body
+	names  map[string]string // names of the definitions, by their text
 }
 
 type yamlDef struct{ name, body string }
 
-// fields writes a flow mapping.
+// fields writes a mapping on one line.
 type fields struct{ b strings.Builder }
 
 func newFields(kind string) *fields {
@@ -124,7 +124,7 @@ func (y *yamlWriter) header(b *bufio.Writer) {
 	}
 }
 
-// yamlString quotes a string unless it is a plain word.
+// yamlString puts a string in quotation marks unless it is a plain word.
 func yamlString(s string) string {
 	if arch.IsName(s) && !slices.Contains([]string{"true", "false", "null", "none", "yes", "no", "on", "off", "y", "n", "nan", "inf"}, strings.ToLower(s)) {
 		return s
@@ -148,13 +148,13 @@ func yamlString(s string) string {
 	return b.String()
 }
 
-// label names the layers whose cache or memory is read: cache, memory, or with the
-// layer's number where there are several.
+// label names the layers whose cache or memory others read: cache, memory, or with the number of
+// the layer where there are several.
 func (y *yamlWriter) label() {
 	m := y.model
 	y.labels = make([]string, len(m.Layers))
 	y.follow = map[int]int{}
-	last := map[int]int{} // last link of the chain that begins at a layer
+	last := map[int]int{} // the last member of the chain that begins at each layer
 	base := make([]string, len(m.Layers))
 	for i, l := range m.Layers {
 		for _, p := range arch.Parts(l.Mixer) {
@@ -245,7 +245,7 @@ func (y *yamlWriter) define(i int, l arch.Layer) string {
 	return y.name(name, body)
 }
 
-// name returns the name of a definition, made from a stem when it is new.
+// name returns the name of a definition; a new one is made from a stem.
 func (y *yamlWriter) name(stem, body string) string {
 	if n, ok := y.names[body]; ok {
 		return n
@@ -259,7 +259,7 @@ func (y *yamlWriter) name(stem, body string) string {
 	return name
 }
 
-// mixerBody writes one mixer of layer i.
+// mixerBody writes the definition of one mixer of layer i.
 func (y *yamlWriter) mixerBody(i int, m arch.Mixer) string {
 	f := newFields(m.Kind())
 	r := m.Reads()
@@ -270,7 +270,7 @@ func (y *yamlWriter) mixerBody(i int, m arch.Mixer) string {
 		like = arch.Fields(arch.CacheOwner(y.model.Layers[s].Mixer))
 	}
 	own := arch.Fields(m)
-	if s, ok := r.Weights.Layer(); ok { // all its sizes are those of the layer whose weights it uses
+	if s, ok := r.Weights.Layer(); ok { // all of its sizes are those of the layer whose weights it uses
 		f.put("weights", y.labels[s])
 		return f.String()
 	}
@@ -290,7 +290,7 @@ func (y *yamlWriter) mixerBody(i int, m arch.Mixer) string {
 			}
 		} else {
 			f.put("memory", y.labels[s])
-			// What it gates may be left to follow the memory's layer.
+			// What the GMU gates may be left out where it follows from the memory's layer.
 			for k := range own {
 				if _, ok := own[k].Value.(*arch.MemoryKind); ok {
 					own[k].Default = func(int) any { return y.model.DefaultMemory(s) }
@@ -302,8 +302,8 @@ func (y *yamlWriter) mixerBody(i int, m arch.Mixer) string {
 	return f.String()
 }
 
-// list writes the fields that do not have their default, or with like, that differ from
-// its.
+// list writes the fields that do not have their default or, with like, those that differ from its
+// fields.
 func (f *fields) list(own, like []arch.Field, width int) {
 	for i, o := range own {
 		v := o.Get()

@@ -1,7 +1,6 @@
-// Package solve finds the width or depth at which a family's model costs a given amount:
-// parameters, FLOPs, bytes, seconds or anything else that grows with the model. It is the
-// one place that knows which sizes a family can have, so that every verb finds the same
-// model for the same question.
+// Package solve finds the width or depth at which a family's model costs a given amount: of
+// parameters, FLOPs, bytes, seconds or anything else that grows with the model. It alone knows
+// which sizes a family can have, so that every verb finds the same model for the same question.
 package solve
 
 import (
@@ -13,34 +12,34 @@ import (
 	"github.com/OWNER/ridgeline/arch/family"
 )
 
-// Dimension is what is solved for.
+// Dimension says what is solved for.
 type Dimension uint8
 
-// The dimensions.
+// The dimensions that can be solved for.
 const (
 	Width Dimension = iota // d_model
-	Depth                  // layers; the width follows unless the options fix it
+	Depth                  // number of layers; the width follows from it unless the options fix the width
 )
 
 func (d Dimension) String() string { return [...]string{"width", "depth"}[d] }
 
-// MaxWidth is the widest model that is tried.
+// MaxWidth is the largest width that is tried.
 const MaxWidth = 1 << 20
 
-// Gap is how many sizes in a row may be impossible before a search gives up.
+// Gap is after how many impossible sizes in a row a search gives up.
 const Gap = 64
 
-// Search says among which models of a family to look.
+// Search says in which models of a family to search.
 type Search struct {
 	Family    string
-	Options   family.Options // all but the dimension that is solved for
+	Options   family.Options // everything except the dimension that is solved for
 	Dimension Dimension
-	Step      int // only multiples of this size are tried; 0 is 1
-	// Cost is what the model is measured by. It must not fall as the dimension grows.
+	Step      int // only multiples of this size are tried; 0 stands for 1
+	// Cost measures a model. It must not fall when the dimension grows.
 	Cost func(*arch.Model) (float64, error)
 }
 
-// The errors of Least: no size of the family costs as little, or as much.
+// The errors of Least.
 type (
 	// TooSmall says that even the smallest model costs more than the target.
 	TooSmall struct {
@@ -99,10 +98,11 @@ func (x *search) build(n int) (*arch.Model, error) {
 	return m, err
 }
 
-// errNone says that there is no multiple left below the limit.
+// errNone says that no multiple is left below the limit.
 var errNone = errors.New("no size is left")
 
-// from returns the first model at or after multiple k of step, its multiple and its cost.
+// from returns the first model whose size is multiple k of step or a later one, with its multiple
+// and its cost.
 func (x *search) from(k, step int) (int, *arch.Model, float64, error) {
 	var first error
 	for j := k; j < k+Gap && j*step <= x.limit; j++ {
@@ -132,7 +132,7 @@ func (x *search) from(k, step int) (int, *arch.Model, float64, error) {
 
 func (x *search) least(target float64, step int) (*arch.Model, error) {
 	reached := func(c float64) bool { return c >= target*(1-1e-12) }
-	// The smallest model there is, whatever the step: if it costs more, nothing matches.
+	// This is the smallest model whatever the step: if even it costs more, nothing matches.
 	_, m, c, err := x.from(1, 1)
 	if err != nil {
 		return nil, err
@@ -140,7 +140,7 @@ func (x *search) least(target float64, step int) (*arch.Model, error) {
 	if c > target*(1+1e-12) {
 		return nil, &TooSmall{x.Dimension, x.size(m), c}
 	}
-	lo, hi := 0, 1 // multiple lo does not reach the target, hi does
+	lo, hi := 0, 1 // multiple lo does not reach the target, and hi does
 	var best *arch.Model
 	for {
 		k, m, c, err := x.from(hi, step)
