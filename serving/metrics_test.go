@@ -171,3 +171,24 @@ func TestWaitingIsOfEveryRequest(t *testing.T) {
 		t.Errorf("waited %v, want %g in all, for seats", r.Stats.waited, want)
 	}
 }
+
+// Student's t for three runs is 2.91999 at 95 %: 1, 2 and 3 have the mean 2 and the deviation 1.
+func TestIntervalsOverSeeds(t *testing.T) {
+	mean, half := MeanOver([]float64{1, 2, 3})
+	near(t, "mean", mean, 2, 1e-12)
+	near(t, "half an interval", half, 2.919986/math.Sqrt(3), 1e-5)
+	if _, half := MeanOver([]float64{5}); !math.IsNaN(half) {
+		t.Errorf("one run has an interval of %g", half)
+	}
+}
+
+// Times between tokens of two replicas are those of both together.
+func TestHistogramsTogether(t *testing.T) {
+	a, b := newHistogram(), newHistogram()
+	a.add(0.01, 3)
+	b.add(0.03, 3)
+	a.merge(b)
+	near(t, "mean", a.Mean(), 0.02, 1e-12)
+	near(t, "standard deviation", a.Std(), 0.01, 1e-9)
+	near(t, "99th", a.Quantile(0.99), 0.03, 4e-4)
+}
