@@ -12,6 +12,7 @@ import (
 func samples() (mixers []Mixer, networks []FFN) {
 	return []Mixer{
 			Attention{Heads: 6, KVHeads: 2, HeadDim: 8},
+			BlockSparse{Heads: 6, KVHeads: 2, HeadDim: 8, Block: 3, TopBlocks: 4, LocalBlocks: 2, IndexDim: 10},
 			MoA{Experts: 5, TopK: 2, KVHeads: 3, HeadDim: 8, Bias: true},
 			MLA{Heads: 3, QRank: 5, KVRank: 7, NopeDim: 6, RopeDim: 4, ValueDim: 9, IndexTopK: 11, IndexHeads: 2, IndexDim: 10},
 			Mamba1{DInner: 24, DState: 3, DConv: 4, DtRank: 2},

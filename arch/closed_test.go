@@ -63,6 +63,14 @@ var closedForms = map[string]func(s sizes, w int) (Mixer, count){
 		}
 		return a, count{n, n, keeps, AttentionMemory, h * v}
 	},
+	"block_sparse": func(s sizes, w int) (Mixer, count) {
+		kv := s.n("kv")
+		m := BlockSparse{Heads: kv * s.n("group"), KVHeads: kv, HeadDim: s.n("dim"), QKNorm: s.yes("norm"), Block: s.n("block"), TopBlocks: s.n("top"), LocalBlocks: 1, IndexDim: s.n("index dim")}
+		q := m.Heads * m.HeadDim
+		n := (q+2*kv*m.HeadDim)*w + w*q + s.if1(m.QKNorm, 2*m.HeadDim) + (kv+1)*m.IndexDim*w + 2*m.IndexDim
+		keeps := 2 * kv * m.HeadDim
+		return m, count{n, n, Storage{CacheElements: keeps + m.IndexDim, PickedElements: keeps, Picked: m.TopBlocks * m.Block}, AttentionMemory, q}
+	},
 	"moa": func(s sizes, w int) (Mixer, count) {
 		k := s.n("k")
 		m := MoA{Experts: k + s.zero("more"), TopK: k, KVHeads: s.n("kv"), HeadDim: s.n("dim"), Bias: s.yes("bias")}

@@ -96,6 +96,7 @@ type MixerKind struct {
 func MixerKinds() []MixerKind {
 	return []MixerKind{
 		{"attention", "softmax attention with grouped queries, full or windowed", Attention{}},
+		{"block_sparse", "attention to the blocks of positions that an indexer picks for each kv head (MiniMax-M3)", BlockSparse{}},
 		{"moa", "mixture of attention heads that a router picks, with shared keys and values (arXiv:2210.05144)", MoA{}},
 		{"mla", "multi-head latent attention (DeepSeek-V2, arXiv:2405.04434), all positions or those an indexer picks", MLA{}},
 		{"mamba1", "selective state space (Gu & Dao, arXiv:2312.00752)", Mamba1{}},

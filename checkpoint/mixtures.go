@@ -25,6 +25,27 @@ func deepSeek() scheme {
 	})
 }
 
+// minimaxM3 norms with 1 + weight, and joins gate and up. The published files name the indexer and the
+// mixture otherwise, and store experts one by one.
+func minimaxM3() scheme {
+	s := deepSeek().with(map[string]entry{
+		"swiglu.up":     one("gate_up_proj.weight"),
+		"moe.up":        one("experts.gate_up_proj"),
+		"moe.shared_up": one("shared_experts.gate_up_proj.weight"),
+	})
+	s = onePlusNorms(s, "mixer_norm", "ffn_norm", "final_norm", "attention.q_norm", "attention.k_norm")
+	change := map[string]entry{
+		"block_sparse.index_q":      one("indexer.q_proj.weight").orIn(one("index_q_proj.weight")),
+		"block_sparse.index_k":      one("indexer.k_proj.weight").orIn(one("index_k_proj.weight")),
+		"block_sparse.index_q_norm": joined(plain(onePlus), "indexer.q_norm.weight").orIn(joined(plain(onePlus), "index_q_norm.weight")),
+		"block_sparse.index_k_norm": joined(plain(onePlus), "indexer.k_norm.weight").orIn(joined(plain(onePlus), "index_k_norm.weight")),
+	}
+	for _, name := range []string{"qkv", "out", "q_norm", "k_norm"} {
+		change["block_sparse."+name] = s.names["attention."+name]
+	}
+	return s.with(change).inside(map[string]string{"block_sparse": "self_attn."})
+}
+
 // jetMoE keeps the experts of attention and of the network in stacks of their own.
 func jetMoE() scheme {
 	return llama().inside(map[string]string{"moa": "self_attention."}).with(map[string]entry{

@@ -14,7 +14,7 @@ func Verified() []string {
 		gemma3_text gemma3n_text gemma4_text glm glm4 glm4_moe glm4_moe_lite glm_moe_dsa gpt2 gpt_bigcode
 		gpt_neox gpt_oss gptj granite granitemoe granitemoehybrid granitemoeshared helium hunyuan_v1_dense
 		hunyuan_v1_moe jamba jetmoe lfm2 lfm2_moe llama llama4_text longcat_flash mamba mamba2 mimo_v2_flash minicpm3 minimax
-		minimax_m2 ministral3 mistral mixtral mpt nemotron_h olmo olmo2 olmo3 olmo_hybrid olmoe opt
+		minimax_m2 minimax_m3 ministral3 mistral mixtral mpt nemotron_h olmo olmo2 olmo3 olmo_hybrid olmoe opt
 		persimmon phi phi3 phimoe qwen2 qwen2_moe qwen3 qwen3_5_moe_text qwen3_5_text qwen3_moe qwen3_next
 		recurrent_gemma rwkv seed_oss smollm3 solar_open stablelm starcoder2 vaultgemma xlstm youtu zamba
 		zamba2`)
@@ -87,6 +87,7 @@ func schemes() map[string]scheme {
 		"ministral3":       llama(),
 		"minimax":          minimax(),
 		"minimax_m1":       minimaxM1(),
+		"minimax_m3":       minimaxM3(),
 		"mimo":             llama(),
 		"minicpm":          llama(),
 		"olmo":             llama(),

@@ -43,7 +43,29 @@ func (b *builder) attention(a arch.Attention) {
 // h query heads and k key heads: r is the basis of the query rows, kv that of the key rows.
 func (b *builder) heads(a arch.Attention, h, k, r, kv int) {
 	hd := a.HeadDim
-	q, inner, kvElems := h*hd, h*a.Values(), k*(hd+a.Values())
+	q, inner := h*hd, h*a.Values()
+	b.beforeCore(a, h, k, r, kv)
+	b.core(a, h, k)
+	if a.Differential {
+		weights, flops := 2*float64(hd), 7.0
+		if a.DiffNormBare {
+			weights, flops = 0, 6
+		}
+		b.elementwise("attn.combine", Combine, weights, 2*float64(q), float64(q), flops*float64(q), r, "diff_norm")
+	}
+	if a.OutputGate {
+		b.elementwise("attn.gate", Gate, 0, 2*float64(inner), float64(inner), 2*float64(inner), r)
+	}
+	if a.InnerNorm {
+		b.rmsNorm("attn.inner_norm", "inner_norm", inner, inner, r)
+	}
+}
+
+// beforeCore prices what stands between the map to queries, keys and values and the attention itself:
+// norms, rotation, and the keys and values into the cache.
+func (b *builder) beforeCore(a arch.Attention, h, k, r, kv int) {
+	hd := a.HeadDim
+	q, kvElems := h*hd, k*(hd+a.Values())
 	ownK := 0.0 // elements of a row's keys that this layer makes itself
 	if !a.Cross() {
 		ownK = float64(k * hd)
@@ -78,20 +100,6 @@ func (b *builder) heads(a arch.Attention, h, k, r, kv int) {
 		o.Shape.Window, o.Shape.Chunked = a.Window, a.Chunked
 		o.Shape.Out = kvElems
 		o.Bytes[CacheWrite][ring] = float64(kvElems) * b.f.kv.Bytes()
-	}
-	b.core(a, h, k)
-	if a.Differential {
-		weights, flops := 2*float64(hd), 7.0
-		if a.DiffNormBare {
-			weights, flops = 0, 6
-		}
-		b.elementwise("attn.combine", Combine, weights, 2*float64(q), float64(q), flops*float64(q), r, "diff_norm")
-	}
-	if a.OutputGate {
-		b.elementwise("attn.gate", Gate, 0, 2*float64(inner), float64(inner), 2*float64(inner), r)
-	}
-	if a.InnerNorm {
-		b.rmsNorm("attn.inner_norm", "inner_norm", inner, inner, r)
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 func bookMixers() []arch.Mixer {
 	return []arch.Mixer{
 		arch.Attention{Heads: 12, KVHeads: 4, HeadDim: 10, RotaryDim: 6},
+		arch.BlockSparse{Heads: 12, KVHeads: 4, HeadDim: 10, QKNorm: true, RotaryDim: 6, Block: 3, TopBlocks: 4, LocalBlocks: 1, IndexDim: 8},
 		arch.MoA{Experts: 6, TopK: 2, KVHeads: 4, HeadDim: 10, RotaryDim: 6, Bias: true},
 		arch.MLA{Heads: 4, QRank: 14, KVRank: 18, NopeDim: 6, RopeDim: 4, ValueDim: 9},
 		arch.MLA{Heads: 4, QRank: 14, KVRank: 18, NopeDim: 6, RopeDim: 4, ValueDim: 9, IndexTopK: 11, IndexHeads: 2, IndexDim: 8},

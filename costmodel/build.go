@@ -461,6 +461,7 @@ var partCosts = costsByType(
 	priced((*builder).rglru),
 	priced((*builder).sharedBlock),
 	priced((*builder).mixtureOfHeads),
+	priced((*builder).blockSparse),
 	priced((*builder).mlstm),
 	priced((*builder).rwkv4),
 	priced((*builder).rwkv5),

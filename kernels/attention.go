@@ -211,7 +211,25 @@ func (m *attention) run(c *call, x mat) {
 
 // heads computes what is between the map to queries, keys and values and the output map.
 func (m *attention) heads(c *call, q, k, v, gate mat) mat {
-	r, s, inner := c.r, c.s, m.Inner()
+	r, inner := c.r, m.Inner()
+	m.beforeCore(c, q, k, v)
+	o := m.core(c, q, c.s.layers[c.layer].mixers[c.mixer].cache, c.n0+c.T, q.rows/c.s.batch)
+	if m.OutputGate {
+		gated := c.mat(q.rows, inner)
+		c.op("attn.gate", func(t *tally) { r.outputGate(t, gate, o, gated) })
+		o = gated
+	}
+	if m.InnerNorm {
+		normed := c.mat(o.rows, inner)
+		c.op("attn.inner_norm", func(t *tally) { m.innerNorm.rows(r, t, o, normed) })
+		o = normed
+	}
+	return o
+}
+
+// beforeCore runs norms and rotation of queries and keys, and puts keys and values into the cache.
+func (m *attention) beforeCore(c *call, q, k, v mat) {
+	r, s := c.r, c.s
 	if m.ValueNorm && !m.Cross() {
 		from := v
 		if m.KeysAsValues {
@@ -252,18 +270,6 @@ func (m *attention) heads(c *call, q, k, v, gate mat) mat {
 	if !m.Cross() {
 		c.op("attn.kv_write", func(t *tally) { cache.append(t, k, v, c.n0, c.T) })
 	}
-	o := m.core(c, q, cache, c.n0+c.T, nq)
-	if m.OutputGate {
-		gated := c.mat(q.rows, inner)
-		c.op("attn.gate", func(t *tally) { r.outputGate(t, gate, o, gated) })
-		o = gated
-	}
-	if m.InnerNorm {
-		normed := c.mat(o.rows, inner)
-		c.op("attn.inner_norm", func(t *tally) { m.innerNorm.rows(r, t, o, normed) })
-		o = normed
-	}
-	return o
 }
 
 // temper scales the queries of each position (arch.AttentionNumerics.Temperature). The factor is

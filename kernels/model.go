@@ -93,6 +93,7 @@ var partKernels = kernelsByType(
 	kernel((*Model).newRGLRU),
 	kernel((*Model).newSharedBlock),
 	kernel((*Model).newMoA),
+	kernel((*Model).newBlockSparse),
 	kernel((*Model).newMLSTM),
 	kernel((*Model).newRWKV4),
 	kernel((*Model).newRWKV5),

@@ -111,6 +111,7 @@ func importers() map[string]func(*config) *arch.Model {
 		"internlm2":        importInternLM2,
 		"minimax":          importMiniMax,
 		"minimax_m1":       importMiniMaxM1,
+		"minimax_m3":       importMiniMaxM3,
 		"mimo":             importMiMo,
 		"minicpm":          importMiniCPM,
 		"olmo":             importOLMo,

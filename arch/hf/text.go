@@ -35,6 +35,7 @@ func wrappers() map[string]wrapper {
 		"gemma4":         {text, "gemma4_text", "the encoders of pictures and sound are left out: text only"},
 		"llama4":         {text, "llama4_text", vision},
 		"kimi_k25":       {text, "kimi_k2", vision},
+		"minimax_m3_vl":  {text, "minimax_m3", vision},
 		"phi3_v":         {nil, "phi3", "img_processor: the vision encoder is left out: text only"},
 	}
 }
@@ -43,7 +44,7 @@ func wrappers() map[string]wrapper {
 func textTypes() map[string]string {
 	return map[string]string{
 		"qwen3_vl_text": "qwen3", "qwen3_vl_moe_text": "qwen3_moe", "qwen3_omni_moe_text": "qwen3_moe",
-		"qwen2_5_vl_text": "qwen2", "qwen2_vl_text": "qwen2",
+		"minimax_m3_vl_text": "minimax_m3", "qwen2_5_vl_text": "qwen2", "qwen2_vl_text": "qwen2",
 	}
 }
 

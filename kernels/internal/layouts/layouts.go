@@ -119,7 +119,7 @@ func Random(n Draw) *arch.Model {
 		if yes("q_lora") {
 			a.QRank = n("q_rank", 1, 9)
 			for s := range i {
-				if owner := arch.PickOwner(m.Layers[s].Mixer); owner != nil && yes("picks taken over") {
+				if owner, ok := arch.PickOwner(m.Layers[s].Mixer).(arch.MLA); ok && yes("picks taken over") {
 					a.IndexTopK = owner.Stores().Picked
 					taking, _ := arch.TakingPicks(a, arch.To(s))
 					return taking
@@ -132,6 +132,15 @@ func Random(n Draw) *arch.Model {
 		return a
 	}
 	heads := func() arch.Mixer {
+		if yes("blocks") {
+			kv := n("kv", 1, 3)
+			a := arch.BlockSparse{Heads: kv * n("group", 1, 3), KVHeads: kv, HeadDim: 2 * n("hd/2", 1, 5), QKNorm: yes("qk_norm"), Block: n("block", 1, 4), TopBlocks: n("top_blocks", 1, 4)}
+			a.LocalBlocks, a.IndexDim = n("local_blocks", 1, a.TopBlocks), a.HeadDim+n("index_dim", 0, 3)
+			if yes("rope") {
+				a.RotaryDim, a.RotaryBase = a.HeadDim, 10000
+			}
+			return a
+		}
 		e := n("experts", 1, 5)
 		a := arch.MoA{Experts: e, TopK: n("top_k", 1, e), KVHeads: n("kv", 1, 3), HeadDim: 2 * n("hd/2", 1, 5), Bias: yes("bias")}
 		if yes("rope") {
