@@ -66,11 +66,11 @@ func TakingPicks(m Mixer, layer Ref) (Mixer, bool) {
 	return r.takingPicks(layer), true
 }
 
-// PickOwner returns the first part of a mixer with an indexer of its own, nil where there is
-// none.
+// PickOwner is the first part of a mixer that picks positions by an indexer of its own, which others
+// like it can take over; nil where none does.
 func PickOwner(m Mixer) Mixer {
 	for _, p := range Parts(m) {
-		if p.Stores().Picked > 0 && p.Reads().Picks == 0 {
+		if _, ok := p.(PickReader); ok && p.Stores().Picked > 0 && p.Reads().Picks == 0 {
 			return p
 		}
 	}

@@ -170,9 +170,6 @@ func (a MLA) takingPicks(layer Ref) Mixer {
 
 // fitsPicks implements PickReader.
 func (a MLA) fitsPicks(owner Mixer) error {
-	if _, ok := owner.(MLA); !ok {
-		return fmt.Errorf("takes over single positions, not what a %s picks", owner.Kind())
-	}
 	if n := owner.Stores().Picked; n != a.IndexTopK {
 		return fmt.Errorf("sees %d positions, but %d were picked", a.IndexTopK, n)
 	}

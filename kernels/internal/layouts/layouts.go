@@ -119,7 +119,7 @@ func Random(n Draw) *arch.Model {
 		if yes("q_lora") {
 			a.QRank = n("q_rank", 1, 9)
 			for s := range i {
-				if owner, ok := arch.PickOwner(m.Layers[s].Mixer).(arch.MLA); ok && yes("picks taken over") {
+				if owner := arch.PickOwner(m.Layers[s].Mixer); owner != nil && yes("picks taken over") {
 					a.IndexTopK = owner.Stores().Picked
 					taking, _ := arch.TakingPicks(a, arch.To(s))
 					return taking
