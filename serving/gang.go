@@ -274,11 +274,13 @@ func (r *Replica) cut(t float64, always bool) {
 	g := r.gang
 	if g.pipe != nil {
 		for slot := range g.slots {
-			if g.active(slot) && always {
+			// With slots to spare others yield when there is something to schedule. An engine that
+			// computes one step at a time looks at its queue when that step is over.
+			if g.active(slot) && (always || g.slots == 1 && !r.plans[slot].blocked) {
 				g.stop(slot, t)
 			}
 		}
-		return // the others yield when there is something to schedule
+		return
 	}
 	if !g.active(0) {
 		return

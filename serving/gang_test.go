@@ -259,3 +259,26 @@ func TestEnginesOverDevices(t *testing.T) {
 		}
 	}
 }
+
+// One of two virtual engines that decodes alone looks at its queue when a step is over, not when
+// its plan is: a request that comes meanwhile is scheduled at the same time as in the loop over
+// single steps.
+func TestVirtualEnginesLookAtTheirQueues(t *testing.T) {
+	l := dense(100)
+	l.Policy, l.Chunked, l.Seqs = "prefill-first-whole", false, 4
+	l.Virtual, l.Groups, l.Together, l.Stages, l.InTurn = true, 1, 1, 2, true
+	src := func() *Replay {
+		return &Replay{Requests: []Request{{ID: 0, Prompt: 10, Generate: 60}, {ID: 1, Arrive: 0.0001, Prompt: 10, Generate: 1}, {ID: 2, Arrive: 0.1003, Prompt: 10, Generate: 3}}}
+	}
+	jumps := audited(t, l, plain, src(), Options{})
+	single := audited(t, l, plain, src(), Options{Single: true})
+	for i := range jumps.Requests {
+		a, b := &jumps.Requests[i], &single.Requests[i]
+		if math.Abs(a.Scheduled-b.Scheduled) > 1e-9 || math.Abs(a.End-b.End) > 1e-9 {
+			t.Errorf("request %d: scheduled at %g and ended at %g in jumps, %g and %g one by one", i, a.Scheduled, a.End, b.Scheduled, b.End)
+		}
+	}
+	if q := &jumps.Requests[2]; q.Replica != jumps.Requests[0].Replica || q.Scheduled > q.Arrive+2*plain.step {
+		t.Errorf("request 2 came at %g to engine %d and was scheduled at %g", q.Arrive, q.Replica, q.Scheduled)
+	}
+}
