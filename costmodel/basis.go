@@ -66,6 +66,8 @@ func className(c kerneltime.Class) string {
 		return "Gated DeltaNet"
 	case kerneltime.ClassAllReduce:
 		return "all-reduces"
+	case kerneltime.ClassCollective:
+		return "exchanges"
 	}
 	return c.String()
 }
@@ -119,7 +121,7 @@ func (c *calibrated) measured(o *Op) (kerneltime.Class, bool) {
 	case asReduce:
 		return kerneltime.ClassAllReduce, true
 	case asMessage:
-		return kerneltime.ClassAllReduce, false
+		return kerneltime.ClassCollective, c.of.exchange(o).GPUs <= kerneltime.CollectiveTimed
 	}
 	return kerneltime.ClassStream, kernelTable[o.Kernel].class != Scan
 }

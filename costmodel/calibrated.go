@@ -18,14 +18,16 @@ type kernel struct {
 	floor    varyingOp
 	perHit   float64 // seconds to read the weights of one expert
 
-	gemm      kerneltime.GEMM
-	attention kerneltime.DecodeAttention
-	recurrent kerneltime.Recurrent
-	scan      kerneltime.Scan
-	stream    kerneltime.Stream
-	perRow    float64 // per row: elements to reduce or gather, or bytes to send or stream
-	fixed     float64 // bytes to stream that do not depend on the rows
-	also      float64 // bytes per row that the kernel moves and the operation does not count
+	gemm       kerneltime.GEMM
+	attention  kerneltime.DecodeAttention
+	recurrent  kerneltime.Recurrent
+	scan       kerneltime.Scan
+	stream     kerneltime.Stream
+	collective kerneltime.Collective
+	way        float64 // seconds from node to node, of an exchange that leaves one
+	perRow     float64 // per row: elements to reduce or gather, or bytes to send or stream
+	fixed      float64 // bytes to stream that do not depend on the rows
+	also       float64 // bytes per row that the kernel moves and the operation does not count
 }
 
 // kernelOf maps an operation to the measured kernel that runs it, or to the one that
@@ -80,10 +82,11 @@ func (c *Compiled) kernelOf(g *OpGroup) kernel {
 		k.recurrent.ValueHeads, k.recurrent.ValueDim, k.recurrent.Conv = float64(s.Out), 1, float64(s.In)
 	case AllReduce:
 		k.perRow = float64(s.Out) * c.f.act.Bytes()
-	case AllGather: // a gather sends half the bytes of an all-reduce of the same rows
-		k.perRow = float64(s.Out) * c.f.act.Bytes() / 2
-	case AllToAll, SendRecv:
-		k.perRow = c.messageBytes(o)
+	case AllGather, AllToAll, SendRecv:
+		k.perRow, k.collective = c.messageBytes(o), c.exchange(o)
+		if o.Net != (Coef{}) {
+			k.way = c.Hardware.NetworkLatency.Value
+		}
 	default:
 		k.stream = kerneltime.Stream{Kernel: facts.stream, Width: float64(s.Out)}
 		for i := range o.Bytes {

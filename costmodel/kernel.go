@@ -56,7 +56,7 @@ const (
 	asRecurrent                // a recurrent kernel of a step, or of a prompt
 	asScan                     // a scan of Mamba's, or the convolution in front of one
 	asReduce                   // an all-reduce
-	asMessage                  // an all-to-all, or a message to one device
+	asMessage                  // an all-gather, an all-to-all, or a message to one device
 )
 
 type kernelFacts struct {
@@ -107,7 +107,7 @@ var kernelTable = [numKernels]kernelFacts{
 	Unit:          {class: Elementwise, stream: kerneltime.StreamNorm},
 	Routing:       {class: Elementwise, stream: kerneltime.StreamNorm}, // a reduction of short rows
 	AllReduce:     {class: Collective, price: asReduce},
-	AllGather:     {class: Collective, price: asReduce},
+	AllGather:     {class: Collective, price: asMessage},
 	AllToAll:      {class: Collective, price: asMessage},
 	SendRecv:      {class: Collective, price: asMessage},
 }

@@ -2,8 +2,8 @@ package costmodel
 
 import "github.com/OWNER/ridgeline/costmodel/kerneltime"
 
-// messageBytes is what a device sends for a row. Bytes to other nodes are counted as the number of
-// bytes that would take as long inside the node.
+// messageBytes returns what a device sends for a row, in bytes. Bytes to other nodes are counted as
+// the number of bytes that would take as long inside the node.
 func (c *Compiled) messageBytes(o *Op) float64 {
 	_, near, _, _ := decodeCoef(&o.Link)
 	_, far, _, _ := decodeCoef(&o.Net)
@@ -13,8 +13,27 @@ func (c *Compiled) messageBytes(o *Op) float64 {
 	return near
 }
 
-// message is the time in seconds of an all-to-all or of a message to one device, taken from an
-// all-reduce of two devices in which each sends as many bytes.
+// exchange returns the exchange that an operation is, without its message. Experts are spread over the
+// ranks of the operation; all others are between the devices of a tensor-parallel group, or two.
+func (c *Compiled) exchange(o *Op) kerneltime.Collective {
+	s := kerneltime.Collective{Kernel: kerneltime.CollectiveSend, GPUs: 2}
+	switch o.Kernel {
+	case AllGather:
+		s.Kernel, s.GPUs = kerneltime.CollectiveAllGather, float64(c.tp)
+	case AllToAll:
+		s.Kernel, s.GPUs = kerneltime.CollectiveAllToAll, float64(o.Shape.Ranks)
+	}
+	return s
+}
+
+// message returns the estimated time in seconds of an exchange of the given number of rows: that of one inside
+// a node in which each device sends for as long, and the way to another node where one is sent to.
 func (k *kernel) message(p *kerneltime.Profile, rows float64) kerneltime.Estimate {
-	return p.AllReduce(kerneltime.AllReduce{GPUs: 2, Bytes: k.perRow * rows})
+	s := k.collective
+	s.Bytes = s.Kernel.Message(k.perRow*rows, s.GPUs)
+	e := p.Collective(s)
+	if k.way > 0 && e.Seconds > 0 {
+		e.Seconds, e.Low, e.High = e.Seconds+k.way, e.Low+k.way, e.High+k.way
+	}
+	return e
 }

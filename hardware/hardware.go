@@ -44,7 +44,10 @@ type Profile struct {
 	// NetworkBandwidth is the rate at which each device sends to devices of other machines while
 	// all devices do so, in bytes/s and one direction.
 	NetworkBandwidth Figure `yaml:"network_bandwidth,omitempty" json:"network_bandwidth,omitzero"`
-	TDP              Figure `yaml:"tdp" json:"tdp"` // watts
+	// NetworkLatency is the time that a message is on its way to a device of another machine, beside that of its
+	// bytes, in seconds; 0 where no source gives one.
+	NetworkLatency Figure `yaml:"network_latency,omitempty" json:"network_latency,omitzero"`
+	TDP            Figure `yaml:"tdp" json:"tdp"` // watts
 
 	// Sources names every datasheet that the figures cite.
 	Sources map[string]string `yaml:"sources,omitempty" json:"sources,omitempty"`

@@ -213,6 +213,7 @@ func (p *Profile) figures() []named {
 		{"memory_bandwidth", &p.MemoryBandwidth, true}, {"memory_capacity", &p.MemoryCapacity, true},
 		{"cache", &p.Cache, false}, {"cache_bandwidth", &p.CacheBandwidth, false}, {"units", &p.Units, false}, {"link_bandwidth", &p.LinkBandwidth, false},
 		{"max_linked", &p.MaxLinked, false}, {"node_size", &p.NodeSize, false}, {"network_bandwidth", &p.NetworkBandwidth, false},
+		{"network_latency", &p.NetworkLatency, false},
 		{"tdp", &p.TDP, false}, {"call_seconds", &p.CallSeconds, false},
 	}
 }

@@ -190,6 +190,9 @@ func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings)
 		return nil, fmt.Errorf("block size %d: must be 1 or more", block)
 	}
 	d.share(c)
+	if err := d.together(c, s.Speculation); err != nil {
+		return nil, err
+	}
 	states := false
 	for _, x := range CacheOf(c) {
 		states = states || x.Kind == StateCache

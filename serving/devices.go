@@ -70,3 +70,20 @@ func (d *Deployment) share(c *costmodel.Compiled) {
 		}
 	}
 }
+
+// together refuses settings that engines do not have over several groups or stages, or that are not
+// simulated there. SGLang refuses drafts and mixed chunks in a pipeline (srt/server_args.py,
+// check_server_args).
+func (d *Deployment) together(c *costmodel.Compiled, s *costmodel.Speculation) error {
+	l := d.Limits
+	if c.Devices() == c.TP() {
+		return nil
+	}
+	if s != nil && s.Tokens > 0 {
+		return fmt.Errorf("%s: drafts are simulated on one group of devices without pipeline stages alone (SGLang refuses them in a pipeline): give tp, and replicas", c.Ranks())
+	}
+	if l.MixedChunk && l.Stages > 1 {
+		return fmt.Errorf("%s: SGLang refuses mixed chunks in a pipeline", c.Ranks())
+	}
+	return nil
+}

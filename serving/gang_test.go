@@ -234,6 +234,15 @@ func TestEnginesOverDevices(t *testing.T) {
 			t.Errorf("%s of %s, %+v: %d sequences, %d tokens, %d a microbatch, %d schedulers, %d stages, ahead %v", x.engine, x.model, x.o, l.Seqs, l.Budget, l.Micro, l.Schedulers(), l.Stages, l.Lookahead)
 		}
 	}
+	p, err := EngineNamed("sglang")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, s := range map[string]Settings{"mixed chunks": {MixedChunk: ptr(true)}, "drafts": {Speculation: &costmodel.Speculation{Draft: costmodel.NGram(), Tokens: 2}}} {
+		if _, err := Deploy(p, compiled(t, "llama-3.1-8b", "h200", costmodel.Options{PP: 2}), costmodel.Roofline, s); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("in a pipeline: %v, want an error with %q", err, want)
+		}
+	}
 	one := deploy(t, "vllm-0.7", "llama-3.1-8b", "h200", costmodel.Roofline, costmodel.Options{}, Settings{KVBlocks: ptr(1000)}).Limits.Blocks
 	if four := deploy(t, "vllm-0.7", "llama-3.1-8b", "h200", costmodel.Roofline, costmodel.Options{PP: 4}, Settings{KVBlocks: ptr(1000)}).Limits.Blocks; four != one/4 {
 		t.Errorf("a virtual engine has %d blocks of %d", four, one)

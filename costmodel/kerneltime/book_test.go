@@ -132,6 +132,7 @@ func TestBookOfColumns(t *testing.T) {
 		{ClassUnpacked, "kv_dtype,batch,heads,kv_heads,head_dim,window,context,layout", "bfloat16,3,8,4,64,0,100,paged16", map[string]string{"layout": "contiguous nope", "kv_heads": "2 16", "context": "200"}},
 		{ClassMLA, "kv_dtype,batch,heads,kv_lora_rank,rope_dim,context", "bfloat16,3,16,512,64,100",
 			map[string]string{"kv_dtype": "fp8 x", "batch": "4 0", "heads": "17 0", "kv_lora_rank": "256 0", "rope_dim": "0 -1", "context": "200 0 1.5"}},
+		{ClassCollective, "op,mode,gpus,message_bytes", "all_gather,graph,2,1024", map[string]string{"op": "p2p nope", "mode": "eager nope", "gpus": "4 1 0", "message_bytes": "2048 0"}},
 		{ClassStream, "kernel,width,bytes", "norm,1024,4096", map[string]string{"kernel": "norm_add gate nope", "bytes": "40 0", "width": "512 0"}},
 	} {
 		fmt.Fprintf(&b, "%s\n", tt.class)

@@ -18,33 +18,36 @@ const (
 	ClassPrefill
 	ClassDeltaNet
 	ClassAllReduce
-	ClassMamba1   // Mamba-1's scan and step
-	ClassSSD      // Mamba-2's scan and step, as its authors' kernels run them
-	ClassConv     // causal convolutions
-	ClassUnpacked // decode attention that reads its cache once for each query head
-	ClassStream   // norms, gates, rotary embedding and other kernels that only read and write
-	ClassMLA      // decode steps of latent attention in its absorbed form
+	ClassMamba1     // Mamba-1's scan and step
+	ClassSSD        // Mamba-2's scan and step, as its authors' kernels run them
+	ClassConv       // causal convolutions
+	ClassUnpacked   // decode attention that reads its cache once for each query head
+	ClassStream     // norms, gates, rotary embedding and other kernels that only read and write
+	ClassMLA        // decode steps of latent attention in its absorbed form
+	ClassCollective // exchanges between GPUs, except the all-reduces of ClassAllReduce
 	classes
 )
 
 // registry holds the facts of each class. A new class is a file with its facts and a line here.
 var registry = [classes]Facts{
-	ClassGEMM:      gemmFacts,
-	ClassDecode:    decodeFacts,
-	ClassPrefill:   prefillFacts,
-	ClassDeltaNet:  deltaNetFacts,
-	ClassAllReduce: allReduceFacts,
-	ClassMamba1:    mamba1Facts,
-	ClassSSD:       ssdFacts,
-	ClassConv:      convFacts,
-	ClassUnpacked:  unpackedFacts,
-	ClassStream:    streamFacts,
-	ClassMLA:       mlaFacts,
+	ClassGEMM:       gemmFacts,
+	ClassDecode:     decodeFacts,
+	ClassPrefill:    prefillFacts,
+	ClassDeltaNet:   deltaNetFacts,
+	ClassAllReduce:  allReduceFacts,
+	ClassMamba1:     mamba1Facts,
+	ClassSSD:        ssdFacts,
+	ClassConv:       convFacts,
+	ClassUnpacked:   unpackedFacts,
+	ClassStream:     streamFacts,
+	ClassMLA:        mlaFacts,
+	ClassCollective: collectiveFacts,
 }
 
 // Facts holds everything that differs from class to class. A shape is a pointer to the shape type
 // of the class: *GEMM, *DecodeAttention, *PrefillAttention, *Recurrent, *Scan,
-// *UnpackedAttention, *MLADecode, *Stream or *AllReduce.
+// *UnpackedAttention, *MLADecode, *Stream, *AllReduce or
+// *Collective.
 type Facts interface {
 	// Read reads a shape from a line of the class's CSV tables.
 	Read(r *records.Record) (shape any)
@@ -119,7 +122,7 @@ func (c Class) Facts() Facts { return registry[c] }
 
 var classNames = [classes]string{
 	"gemm", "decode_attention", "prefill_attention", "gated_deltanet", "allreduce",
-	"mamba1", "ssd", "conv", "unpacked_attention", "stream", "mla_decode",
+	"mamba1", "ssd", "conv", "unpacked_attention", "stream", "mla_decode", "collectives",
 }
 
 // String returns the class's name, with which the names of its files begin.

@@ -124,7 +124,7 @@ func TestDrawersOpenWhenAsked(t *testing.T) {
 
 // The figures that issue from left-out cells, or sizes and lengths, as the profiles themselves record them.
 func TestEmbeddedErrors(t *testing.T) {
-	most := map[Class]float64{ClassGEMM: .08, ClassDecode: .08, ClassPrefill: .08, ClassDeltaNet: .12, ClassMamba1: .06, ClassSSD: .07, ClassConv: .04, ClassUnpacked: .08, ClassStream: .06, ClassMLA: .03}
+	most := map[Class]float64{ClassGEMM: .08, ClassDecode: .08, ClassPrefill: .08, ClassDeltaNet: .12, ClassMamba1: .06, ClassSSD: .07, ClassConv: .04, ClassUnpacked: .08, ClassStream: .06, ClassMLA: .03, ClassCollective: .07}
 	for _, p := range Embedded() {
 		for c, limit := range most {
 			if p.hardware == "l40s" {
@@ -139,7 +139,7 @@ func TestEmbeddedErrors(t *testing.T) {
 
 func TestMoreWorkTakesNoLessTime(t *testing.T) {
 	for _, p := range Embedded() {
-		for c, most := range map[Class]float64{ClassGEMM: .06, ClassDecode: .06, ClassPrefill: .06, ClassMamba1: .001, ClassSSD: .025, ClassConv: .03, ClassUnpacked: .005, ClassMLA: .01} {
+		for c, most := range map[Class]float64{ClassGEMM: .06, ClassDecode: .06, ClassPrefill: .06, ClassMamba1: .001, ClassSSD: .025, ClassConv: .03, ClassUnpacked: .005, ClassMLA: .01, ClassCollective: .03} {
 			if p.Basis(c).Kind != Fitted {
 				continue
 			}

@@ -34,17 +34,18 @@ type Profile struct {
 	basis    [classes]Basis
 	from     [classes]Provenance
 
-	gemm      *drawer[gemmModel]
-	decode    *drawer[decodeModel]
-	prefill   *drawer[prefillModel]
-	recurrent *drawer[recurrentModel]
-	allReduce *drawer[allReduceModel]
-	mamba1    *drawer[scanModel]
-	ssd       *drawer[scanModel]
-	conv      *drawer[scanModel]
-	unpacked  *drawer[unpackedModel]
-	stream    *drawer[streamModel]
-	mla       *drawer[mlaModel]
+	gemm       *drawer[gemmModel]
+	decode     *drawer[decodeModel]
+	prefill    *drawer[prefillModel]
+	recurrent  *drawer[recurrentModel]
+	allReduce  *drawer[allReduceModel]
+	mamba1     *drawer[scanModel]
+	ssd        *drawer[scanModel]
+	conv       *drawer[scanModel]
+	unpacked   *drawer[unpackedModel]
+	stream     *drawer[streamModel]
+	mla        *drawer[mlaModel]
+	collective *drawer[collectiveModel]
 }
 
 // Provenance says what a class of a profile was fitted to and how well it predicts.
@@ -79,6 +80,7 @@ type document struct {
 	Unpacked   *unpackedModel        `yaml:"unpacked_attention,omitempty"`
 	Stream     *streamModel          `yaml:"stream,omitempty"`
 	MLA        *mlaModel             `yaml:"mla_decode,omitempty"`
+	Collective *collectiveModel      `yaml:"collectives,omitempty"`
 }
 
 // newProfile returns a profile of a device without fitted curves.
@@ -88,7 +90,7 @@ func newProfile(name string, d Device) *Profile {
 		gemm: filled(newGEMMModel()), decode: filled(newDecodeModel()), prefill: filled(newPrefillModel()),
 		recurrent: filled(newRecurrentModel()), allReduce: filled(newAllReduceModel()),
 		mamba1: filled(newScanModel(ClassMamba1)), ssd: filled(newScanModel(ClassSSD)), conv: filled(newScanModel(ClassConv)), unpacked: filled(newUnpackedModel()),
-		stream: filled(newStreamModel()), mla: filled(newMLAModel()),
+		stream: filled(newStreamModel()), mla: filled(newMLAModel()), collective: filled(newCollectiveModel()),
 	}
 }
 
@@ -233,6 +235,8 @@ func (p *Profile) document() document {
 			d.Stream = p.stream.get()
 		case ClassMLA:
 			d.MLA = p.mla.get()
+		case ClassCollective:
+			d.Collective = p.collective.get()
 		}
 	}
 	return d
@@ -270,6 +274,7 @@ func Parse(name string, data []byte) (*Profile, error) {
 	set(p.unpacked.get(), d.Unpacked)
 	set(p.stream.get(), d.Stream)
 	set(p.mla.get(), d.MLA)
+	set(p.collective.get(), d.Collective)
 	if err := p.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -306,6 +311,7 @@ func (p *Profile) check() error {
 		checkModel("unpacked_attention", p.unpackedOn(), fresh.unpackedOn()),
 		checkModel("stream", p.stream.get(), fresh.stream.get()),
 		checkModel("mla_decode", p.mla.get(), fresh.mla.get()),
+		checkModel("collectives", p.collective.get(), fresh.collective.get()),
 	}
 	for _, err := range check {
 		if err != nil {

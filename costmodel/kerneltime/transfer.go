@@ -146,6 +146,14 @@ func (p *Profile) take(donors *[classes]*Profile) {
 			return m
 		})
 	}
+	if q := donors[ClassCollective]; q != nil {
+		p.collective = closed(func() collectiveModel {
+			m := *q.collective.get()
+			forget(m.Corrections[:], p.related(q))
+			m.Spread = m.Spread.widen(p.drift(q))
+			return m
+		})
+	}
 	if q := donors[ClassAllReduce]; q != nil {
 		p.allReduce = closed(func() allReduceModel {
 			m := *q.allReduce.get()

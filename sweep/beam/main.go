@@ -1,9 +1,10 @@
-// Command beam prices a grid on Apache Beam: locally on the prism runner that comes with
+// Command beam prices a grid, or simulates the deployments of a plan, on Apache Beam: locally on the prism runner that comes with
 // Beam's Go SDK, or on a cluster through a runner such as Flink's or Dataflow's. What it
-// writes is to the byte what one run of ridgeline sweep writes. It is a module of its own so
+// writes is to the byte what one run of ridgeline sweep, or of ridgeline plan --rows, writes. It is a module of its own so
 // that ridgeline itself stays light:
 //
 //	cd sweep/beam && go run . --grid GRID.yaml --output ROWS.csv
+//	cd sweep/beam && go run . --output ROWS.csv -- plan MODEL… --on DEVICE:COUNT …
 package main
 
 import (
@@ -109,27 +110,34 @@ func (w *writeRows) ProcessElement(ctx context.Context, _ int, next func(*piece)
 	if rows == 0 {
 		return sweep.ErrNoRows
 	}
-	fs, err := filesystem.New(ctx, w.Output)
+	parts := [][]byte{[]byte(w.Header)}
+	for _, p := range all {
+		parts = append(parts, p.Rows)
+	}
+	return write(ctx, w.Output, parts)
+}
+
+// write writes a file under another name first, so that it is whole or absent.
+func write(ctx context.Context, path string, parts [][]byte) error {
+	fs, err := filesystem.New(ctx, path)
 	if err != nil {
 		return err
 	}
 	defer fs.Close()
-	// The whole file under another name first: the output is whole or absent.
-	partial := w.Output + ".partial"
+	partial := path + ".partial"
 	out, err := fs.OpenWrite(ctx, partial)
 	if err != nil {
 		return err
 	}
-	_, err = out.Write([]byte(w.Header))
-	for _, p := range all {
+	for _, p := range parts {
 		if err == nil {
-			_, err = out.Write(p.Rows)
+			_, err = out.Write(p)
 		}
 	}
 	if err = errors.Join(err, out.Close()); err != nil {
 		return err
 	}
-	return filesystem.Rename(ctx, fs, partial, w.Output)
+	return filesystem.Rename(ctx, fs, partial, path)
 }
 
 func readGrid(name string, yaml []byte) (*sweep.Grid, error) {
@@ -176,12 +184,27 @@ func main() {
 	grid := flag.String("grid", "", "the grid, a YAML file as ridgeline sweep takes it")
 	output := flag.String("output", "", "the file to write, .csv or .jsonl")
 	rows := flag.Int("part-rows", 4096, "rows of a unit of work")
+	parts := flag.Int("parts", 16, "of a plan: parts that are worked by themselves")
+	program := flag.String("program", "ridgeline", "of a plan: ridgeline on every worker")
 	runner := flag.String("runner", "prism", "prism, in this process; universal: any Beam job service, named by --endpoint (Flink, Spark)")
 	flag.Parse()
 	beam.Init() // a worker of a cluster stays in here
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *grid, *output, *rows, *runner); err != nil {
+	var p *beam.Pipeline
+	var err error
+	switch {
+	case *output == "" || (*grid == "") == (flag.NArg() == 0):
+		err = errors.New("give --output ROWS.csv, and --grid GRID.yaml or, behind --, a plan")
+	case *grid == "":
+		p, err = planPipeline(*program, flag.Args(), *output, *parts)
+	default:
+		p, err = gridPipeline(ctx, *grid, *output, *rows)
+	}
+	if err == nil {
+		err = run(ctx, p, *runner)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "beam:", strings.Join(strings.Fields(err.Error()), " "))
 		if ctx.Err() != nil {
 			os.Exit(130)
@@ -190,18 +213,15 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, grid, output string, rows int, runner string) error {
-	if grid == "" || output == "" {
-		return errors.New("give --grid GRID.yaml and --output ROWS.csv")
-	}
+func gridPipeline(ctx context.Context, grid, output string, rows int) (*beam.Pipeline, error) {
 	yaml, err := os.ReadFile(grid)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p, err := pipeline(ctx, grid, yaml, output, rows)
-	if err != nil {
-		return err
-	}
+	return pipeline(ctx, grid, yaml, output, rows)
+}
+
+func run(ctx context.Context, p *beam.Pipeline, runner string) (err error) {
 	switch runner {
 	case "prism":
 		_, err = prism.Execute(ctx, p)
