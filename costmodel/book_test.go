@@ -69,7 +69,7 @@ func form(c *Coef) string {
 }
 
 var bookPrices = map[pricing]string{asStream: "streams", asProduct: "a product", asExperts: "a product of experts", asAttention: "attention",
-	asRecurrent: "a recurrent kernel", asScan: "a scan", asReduce: "an all-reduce", asMessage: "an exchange"}
+	asRecurrent: "a recurrent kernel", asScan: "a scan", asReduce: "a collective", asMessage: "an exchange"}
 
 // opLine writes all of an operation but its layer.
 func opLine(o *Op) string {
