@@ -102,7 +102,7 @@ func harmlessFields(modelType string) map[string]bool {
 		"chatglm": `
 			apply_query_key_layer_scaling apply_residual_connection_post_layernorm attention_softmax_in_fp32
 			bias_dropout_fusion fp32_residual_connection original_rope layernorm_epsilon`,
-		"nemotron_h": `mtp_layers_block_type mtp_hybrid_override_pattern
+		"nemotron_h": `mtp_layers_block_type mtp_hybrid_override_pattern rope_parameters
 			chunk_size expand mamba_hidden_act rescale_prenorm_residual residual_in_fp32
 			time_step_floor time_step_limit time_step_max time_step_min time_step_rank
 			use_mamba_kernels rope_theta partial_rotary_factor n_group topk_group

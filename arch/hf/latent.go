@@ -195,7 +195,10 @@ func importDeepSeekV32(c *config) *arch.Model {
 // importGLMDSA: GlmMoeDsaConfig (GLM-5). As DeepSeek-V3.2; the indexer's rotated pairs are
 // neighbours.
 func importGLMDSA(c *config) *arch.Model {
-	if n, given := c.get("num_experts"); given { // counts before n_routed_experts, as in the class
+	if n, given := c.get("num_experts"); given { // the same under the name of Transformers
+		if r, both := c.get("n_routed_experts"); both && r != n {
+			c.fail("%sn_routed_experts %s and num_experts %s differ", c.prefix, show(r), show(n))
+		}
 		c.fields["n_routed_experts"] = n
 	}
 	taken := c.takenPicks(c.layers())

@@ -197,7 +197,7 @@ func importMiniMaxM2(c *config) *arch.Model {
 	if s := c.countOr("shared_intermediate_size", 0); s > 0 {
 		c.fail("%sshared_intermediate_size %d is not modelled for this type", c.prefix, s)
 	}
-	c.boolOr("use_routing_bias", true)
+	c.only(map[string]any{"use_routing_bias": true})
 	if mtp := c.countOr("mtp_transformer_layers", 0); c.boolOr("use_mtp", false) && mtp > 0 {
 		c.note("use_mtp: the multi-token prediction head is left out")
 		c.st.mtp = mtp

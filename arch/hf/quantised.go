@@ -92,7 +92,7 @@ func (s *storing) part(table map[string]arch.Stored, scope, container string, ws
 		switch {
 		case w.Role == arch.Expert:
 			class = quant.Expert
-		case w.Name == "router":
+		case strings.TrimPrefix(w.Name, besideDense) == "router":
 			class = quant.Router
 		}
 		copies := max(w.Copies, 1)
@@ -211,7 +211,7 @@ var latentModules = map[string]string{"q": "q_proj", "q_down": "q_a_proj", "q_up
 // type names those of attention, and ownOut those whose projection back is named as attention's.
 var (
 	threeMaps = map[string]bool{"kda": true}
-	ownOut    = map[string]bool{"attention": true, "mla": true}
+	ownOut    = map[string]bool{"attention": true, "mla": true, "block_sparse": true}
 )
 
 // piece is one module of a weight and how many of its rows it holds.
@@ -220,10 +220,14 @@ type piece struct {
 	rows int
 }
 
+// besideDense begins the names of a mixture's weights where a dense network stands beside it.
+const besideDense = "experts."
+
 // pieces are the modules that a weight is made of. A weight that is not known by name is
 // one module of its own name: what contains it still decides.
 func (n *names) pieces(container string, w arch.Weight, mixer arch.Mixer) []piece {
 	rows := w.Shape[0]
+	w.Name = strings.TrimPrefix(w.Name, besideDense)
 	split := func(prefix string, modules ...string) []piece {
 		out := make([]piece, len(modules))
 		for i, m := range modules {
@@ -244,7 +248,14 @@ func (n *names) pieces(container string, w arch.Weight, mixer arch.Mixer) []piec
 	if mixer != nil {
 		kind = mixer.Kind()
 	}
-	switch a, attention := arch.AttentionAlone(mixer); {
+	a, attention := arch.AttentionAlone(mixer)
+	if b, ok := mixer.(arch.BlockSparse); ok {
+		a, attention = b.Attention(), true
+		if strings.HasPrefix(w.Name, "index_") {
+			return split("", w.Name+"_proj")
+		}
+	}
+	switch {
 	case w.Name == "qkv" && attention && !n.fusedQKV:
 		kv := 0
 		if !a.Cross() {
