@@ -35,3 +35,33 @@ func TestLayersThatShareAnIndexer(t *testing.T) {
 		}
 	}
 }
+
+// What a configuration says twice must agree, and what its class does whatever it says is refused
+// where it says otherwise.
+func TestContradictionsAreRefused(t *testing.T) {
+	for _, tt := range []struct{ config, refused string }{
+		{`{"model_type": "glm_moe_dsa", "n_routed_experts": 8, "num_experts": 16, "hidden_size": 64, "intermediate_size": 96, "moe_intermediate_size": 32,
+			"num_hidden_layers": 2, "num_attention_heads": 4, "num_experts_per_tok": 2, "vocab_size": 99}`, "num_experts 16"},
+		{`{"model_type": "minimax_m2", "use_routing_bias": false, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 8,
+			"vocab_size": 99}`, "use_routing_bias false"},
+	} {
+		if _, err := Import("x", []byte(tt.config)); err == nil || !strings.Contains(err.Error(), tt.refused) {
+			t.Errorf("%s: error %v does not name %s", tt.config, err, tt.refused)
+		}
+	}
+}
+
+// Nemotron-H rotates nothing, and Transformers 5 writes rope_parameters all the same.
+func TestNemotronHWithRopeParameters(t *testing.T) {
+	m, err := Import("x", []byte(`{"model_type": "nemotron_h", "hidden_size": 64, "intermediate_size": 96, "layers_block_type": ["mamba", "mlp", "attention"],
+		"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "mamba_num_heads": 4, "mamba_head_dim": 16, "n_groups": 2, "ssm_state_size": 8, "vocab_size": 99,
+		"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range m.Attentions() {
+		if a.RotaryDim != 0 {
+			t.Errorf("attention rotates %d elements", a.RotaryDim)
+		}
+	}
+}
