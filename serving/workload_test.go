@@ -17,3 +17,37 @@ func TestGapsSpanStages(t *testing.T) {
 		}
 	}
 }
+
+// Arrivals of a trace played at twice the speed come in half the time.
+func TestReplayAtASpeed(t *testing.T) {
+	r := &Replay{Speed: 2, Requests: []Request{{ID: 0, Arrive: 3}, {ID: 1, Arrive: 10}}}
+	for _, want := range []float64{1.5, 5} {
+		if at, _ := r.Peek(); at != want {
+			t.Errorf("a request comes at %g, want %g", at, want)
+		}
+		if q := r.Take(); q.Arrive != want {
+			t.Errorf("a request arrived at %g, want %g", q.Arrive, want)
+		}
+	}
+}
+
+// Cached blocks that nobody holds are free and are not free twice: of ten blocks one request runs
+// in four, five hold the beginning of the next prompt, and that prompt needs three more where one
+// is left. It is scheduled when the other ends, and not before.
+func TestCachedBlocksAreFreeOnce(t *testing.T) {
+	beginning := []Segment{{ID: 7, Tokens: 80}}
+	for _, policy := range []string{"budget", "prefill-first-whole", "prefill-first-chunked", "max-utilization"} {
+		l := dense(10)
+		l.Policy, l.Chunked = policy, policy == "budget" || policy == "prefill-first-chunked"
+		src := &Replay{Requests: []Request{
+			{ID: 0, Prompt: 81, Generate: 1, Shared: beginning},
+			{ID: 1, Arrive: 1, Prompt: 60, Generate: 5},
+			{ID: 2, Arrive: 1.001, Prompt: 128, Generate: 1, Shared: beginning},
+		}}
+		r := audited(t, l, plain, src, Options{})
+		other, q := &r.Requests[1], &r.Requests[2]
+		if q.Cached != 80 || q.Scheduled < other.End-1e-9 || q.Status != Done {
+			t.Errorf("%s: %d tokens found, scheduled at %g where the other ended at %g", policy, q.Cached, q.Scheduled, other.End)
+		}
+	}
+}
