@@ -3,6 +3,7 @@ package costmodel
 import (
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -269,6 +270,20 @@ func TestTogetherIsItsStages(t *testing.T) {
 			without := p.Mixed(mixOf(c, contexts))
 			if got := p.Mixed(mix); got < without*(1-1e-9) {
 				t.Fatalf("%v: with pieces of prompts %g, without %g", f, got, without)
+			}
+			// Prompts alone fill a pipeline too: each microbatch takes one of as many as there are.
+			if together, ok := p.(*together); ok {
+				n := c.microbatches(c.pp)
+				prompt := Call{Batch: 1, New: 20}
+				one, all := mixOf(c, nil, prompt), mixOf(c, nil, slices.Repeat([]Call{prompt}, n*c.dp)...)
+				through, slowest := 0.0, 0.0
+				for _, s := range together.stages {
+					x := s.Mixed(one)
+					through, slowest = through+x, max(slowest, x)
+				}
+				if got, want := p.Mixed(all), max(through, float64(n)*slowest); !close9(got, want) {
+					t.Fatalf("%v: %d prompts take %g, their microbatches %g", f, n, got, want)
+				}
 			}
 			if k := unfilled(c, contexts, 9); c.stages == nil || w.Batch%(m*c.dp) == 0 {
 				run := 0.0

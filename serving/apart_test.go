@@ -27,6 +27,7 @@ func TestOneClientApart(t *testing.T) {
 				near(t, policy+": time to first token", q.TTFT(), ttft, 1e-9)
 				near(t, policy+": end to end", q.E2E(), ttft+steps, 1e-9)
 			}
+			near(t, policy+": mean time between tokens", r.Stats.ITL.Mean(), steps/(generate-1), 1e-9)
 			if r.Stats.Transfers != 3 || math.Abs(r.Stats.TransferTime-3*way*prompt) > 1e-12 {
 				t.Errorf("%s: %d handed over in %g s, want 3 in %g", policy, r.Stats.Transfers, r.Stats.TransferTime, 3*way*prompt)
 			}
@@ -50,6 +51,17 @@ func TestLinksAreShared(t *testing.T) {
 	last := 0.0
 	for _, q := range r.Requests {
 		last = max(last, q.Landed)
+	}
+	// Nobody waits for a seat, so all waiting is for the link and on it: 10 s for the first of
+	// five, 10 s more for each that follows, less the time by which its prompt was done later.
+	waited, inSystem := 0.0, 0.0
+	for i := range r.Requests {
+		q := &r.Requests[i]
+		waited += q.Scheduled - q.Arrive + q.Landed - q.Handed
+		inSystem += q.E2E()
+	}
+	if got := r.Metrics(SLO{}, 0).Waiting; waited < 140 || math.Abs(got-waited/inSystem) > 1e-12 {
+		t.Errorf("%.4g of the time is waiting, want %.4g of %.4g s", got, waited, inSystem)
 	}
 	if got := last - first; math.Abs(got-40) > 1e-9 {
 		t.Errorf("the last of five is there %g s after the first, want 40", got)

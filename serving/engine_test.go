@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/OWNER/ridgeline/costmodel"
+	"github.com/OWNER/ridgeline/execution"
 	"github.com/OWNER/ridgeline/hardware"
 	"github.com/OWNER/ridgeline/models"
 )
@@ -237,5 +238,15 @@ func TestNamedEnginesAreCopies(t *testing.T) {
 		if q, err := EngineNamed(name); err != nil || q.Name != was {
 			t.Errorf("%s is called %v now: %v", name, q, err)
 		}
+	}
+}
+
+// Differential attention as four plain passes launches its kernels four times.
+func TestLaunchesOfPasses(t *testing.T) {
+	fused := launchesOf(compiled(t, "phi4-mini-flash", "h100-sxm", costmodel.Options{Diff: execution.Fused}))
+	four := launchesOf(compiled(t, "phi4-mini-flash", "h100-sxm", costmodel.Options{Diff: execution.FourPass}))
+	const differential = 16 // 8 with a window, 1 full and 7 that read its cache
+	if got := four - fused; got != 3*differential {
+		t.Errorf("four passes launch %g kernels more, want 3 for each of %d layers", got, differential)
 	}
 }

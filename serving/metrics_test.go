@@ -192,3 +192,18 @@ func TestHistogramsTogether(t *testing.T) {
 	near(t, "standard deviation", a.Std(), 0.01, 1e-9)
 	near(t, "99th", a.Quantile(0.99), 0.03, 4e-4)
 }
+
+// Steps that grow with the context spread the times between tokens around their mean, which stays
+// that of the steps.
+func TestTimesBetweenTokensGrow(t *testing.T) {
+	l := dense(1000)
+	l.PrefixCache = false
+	const generate = 4000
+	src := &Replay{Requests: []Request{{Prompt: 16, Generate: generate}}}
+	r := simulate(t, l, linear{step: 1e-3, context: 1e-6}, src, Options{})
+	q := r.Requests[0]
+	near(t, "mean time between tokens", r.Stats.ITL.Mean(), (q.End-q.First)/(generate-1), 1e-9)
+	if low, high := r.Stats.ITL.Quantile(0.05), r.Stats.ITL.Quantile(0.95); high < 2*low {
+		t.Errorf("times between tokens from %g to %g s, want them to grow fivefold", low, high)
+	}
+}
