@@ -111,6 +111,16 @@ func TestBookOfParts(t *testing.T) {
 	}
 	mixers, networks := samples()
 	kinds := MixerKinds()
+	for i, k := range kinds {
+		if i >= len(mixers) || mixers[i].Kind() != k.Name {
+			t.Fatalf("samples lacks %q at its place in MixerKinds: a mixer of small sizes of which none divides another", k.Name)
+		}
+	}
+	for i, k := range FFNKinds() {
+		if i >= len(networks) || networks[i].Kind() != k.Name {
+			t.Fatalf("samples lacks %q at its place in FFNKinds", k.Name)
+		}
+	}
 	for i, m := range mixers {
 		fmt.Fprintf(&b, "%s: %s, %s, alone %v\n", m.Kind(), m.Name(), m.Shape(), verdict(m.Check(width)))
 		weights(m.Weights(width))

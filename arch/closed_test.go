@@ -273,8 +273,12 @@ func TestClosedForms(t *testing.T) {
 	}
 	for _, k := range MixerKinds() {
 		t.Run(k.Name, rapid.MakeCheck(func(t *rapid.T) {
+			form := closedForms[k.Name]
+			if form == nil {
+				t.Fatalf("closedForms lacks %q: parameters and storage of a new mixer are written there in closed form, from its paper", k.Name)
+			}
 			width := rapid.IntRange(1, 9).Draw(t, "width")
-			m, want := closedForms[k.Name](sizes{t}, width)
+			m, want := form(sizes{t}, width)
 			if m.Kind() != k.Name {
 				t.Fatalf("a %s is of kind %s", k.Name, m.Kind())
 			}
@@ -295,8 +299,12 @@ func TestClosedForms(t *testing.T) {
 	}
 	for _, k := range FFNKinds() {
 		t.Run(k.Name, rapid.MakeCheck(func(t *rapid.T) {
+			form := closedNetworks[k.Name]
+			if form == nil {
+				t.Fatalf("closedNetworks lacks %q: parameters of a new network are written there in closed form, from its paper", k.Name)
+			}
 			width := rapid.IntRange(1, 9).Draw(t, "width")
-			f, want := closedNetworks[k.Name](sizes{t}, width)
+			f, want := form(sizes{t}, width)
 			if f.Kind() != k.Name {
 				t.Fatalf("a %s is of kind %s", k.Name, f.Kind())
 			}
@@ -346,6 +354,9 @@ func TestParamsOfRandomModels(t *testing.T) {
 			if i == 0 || s.yes("mixer") {
 				k := rapid.SampledFrom(MixerKinds()).Draw(t, "kind").Name
 				var c count
+				if closedForms[k] == nil {
+					t.Fatalf("closedForms lacks %q", k)
+				}
 				l.Mixer, c = closedForms[k](s, w)
 				mixers += c.params
 				active += c.active

@@ -49,7 +49,26 @@ func drawAttention(t *rapid.T) arch.Attention {
 }
 
 func drawMixer(t *rapid.T, m *arch.Model, i int) arch.Mixer {
-	switch rapid.IntRange(0, 14).Draw(t, "mixer") {
+	switch rapid.IntRange(0, 15).Draw(t, "mixer") {
+	case 15: // of any kind, which this list need not know: a new one is drawn as it is
+		kinds := arch.MixerKinds()
+		blank := kinds[rapid.IntRange(0, len(kinds)-1).Draw(t, "kind")].Blank
+		if _, reads := blank.(arch.MemoryReader); reads {
+			break
+		}
+		x := arch.EditFields(blank, func(fields []arch.Field) {
+			for _, f := range fields {
+				switch p := f.Value.(type) {
+				case *int:
+					*p = 4 * rapid.IntRange(1, 3).Draw(t, f.Key)
+				case *bool:
+					*p = rapid.Bool().Draw(t, f.Key)
+				}
+			}
+		})
+		if x.Check(m.Width) == nil {
+			return x
+		}
 	case 14:
 		return arch.RWKV5{Heads: 4, HeadDim: rapid.IntRange(1, 8).Draw(t, "hd"), Stream: m.Width}
 	case 13:

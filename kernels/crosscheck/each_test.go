@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"math/rand/v2"
+	"os"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/OWNER/ridgeline/arch"
 	"github.com/OWNER/ridgeline/arch/modelfile"
+	"github.com/OWNER/ridgeline/costmodel"
 	"github.com/OWNER/ridgeline/execution"
 	"github.com/OWNER/ridgeline/kernels"
 	"github.com/OWNER/ridgeline/kernels/internal/layouts"
@@ -85,6 +88,49 @@ func TestEveryKindIsAmongTheLayouts(t *testing.T) {
 	for _, k := range arch.FFNKinds() {
 		if !seen[k.Name] {
 			t.Errorf("no layout has a %s", k.Name)
+		}
+	}
+}
+
+// docs/accounting.md names every operation that is priced, under "Names": a full name, or the part
+// from the point on behind another of the same mixer or network.
+func TestAccountingNamesEveryOperation(t *testing.T) {
+	b, err := os.ReadFile("../../docs/accounting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, names, ok := strings.Cut(string(b), "**Names.**")
+	names, _, end := strings.Cut(names, "**Details.**")
+	if !ok || !end {
+		t.Fatal("docs/accounting.md has no list of names before its details")
+	}
+	listed, prefix := map[string]bool{}, ""
+	for _, code := range regexp.MustCompile("`[a-z0-9_./]+`").FindAllString(names, -1) {
+		for _, name := range strings.Split(strings.Trim(code, "`"), "/") {
+			if rest, short := strings.CutPrefix(name, "."); short {
+				name = prefix + "." + rest
+			} else {
+				prefix, _, _ = strings.Cut(name, ".")
+			}
+			listed[name] = true
+		}
+	}
+	models, err := layouts.Each()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range models {
+		for _, prefill := range []bool{false, true} {
+			ops, err := costmodel.Ops(m, costmodel.Options{}, prefill)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range ops {
+				if name := ops[i].Name; !listed[name] {
+					listed[name] = true // say it once
+					t.Errorf("docs/accounting.md does not name %s, an operation of %s: what it moves and computes is written there", name, m.Name)
+				}
+			}
 		}
 	}
 }
