@@ -50,7 +50,7 @@ func drawAttention(t *rapid.T) arch.Attention {
 
 func drawMixer(t *rapid.T, m *arch.Model, i int) arch.Mixer {
 	switch rapid.IntRange(0, 15).Draw(t, "mixer") {
-	case 15: // of any kind, which this list need not know: a new one is drawn as it is
+	case 15: // of any kind without a cache, which this list need not know: a new one is drawn as it is
 		kinds := arch.MixerKinds()
 		blank := kinds[rapid.IntRange(0, len(kinds)-1).Draw(t, "kind")].Blank
 		if _, reads := blank.(arch.MemoryReader); reads {
@@ -60,13 +60,13 @@ func drawMixer(t *rapid.T, m *arch.Model, i int) arch.Mixer {
 			for _, f := range fields {
 				switch p := f.Value.(type) {
 				case *int:
-					*p = 4 * rapid.IntRange(1, 3).Draw(t, f.Key)
+					*p = 8 * rapid.IntRange(1, 2).Draw(t, f.Key) // eight ranks divide heads and pairs of them
 				case *bool:
 					*p = rapid.Bool().Draw(t, f.Key)
 				}
 			}
 		})
-		if x.Check(m.Width) == nil {
+		if x.Check(m.Width) == nil && x.Stores().CacheElements == 0 {
 			return x
 		}
 	case 14:
