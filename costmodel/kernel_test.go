@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/OWNER/ridgeline/arch"
 )
 
 // Names are for people: operations renamed cost what they did.
@@ -48,6 +50,25 @@ func TestEveryKernelIsBuilt(t *testing.T) {
 			built[g.Kernel] = true
 		}
 	})
+	for _, k := range arch.MixerKinds() { // one of each besides, for a kind is drawn seldom
+		if _, reads := k.Blank.(arch.MemoryReader); reads {
+			continue
+		}
+		x := arch.EditFields(k.Blank, func(fields []arch.Field) {
+			for _, f := range fields {
+				if p, ok := f.Value.(*int); ok {
+					*p = 8
+				}
+			}
+		})
+		ops, err := Ops(&arch.Model{Name: k.Name, Width: 8, Vocab: 8, Layers: []arch.Layer{{Mixer: x}}}, Options{}, false)
+		if err != nil {
+			t.Fatalf("%s: %v", k.Name, err)
+		}
+		for i := range ops {
+			built[ops[i].Kernel] = true
+		}
+	}
 	for k := range numKernels {
 		if kernelTable[k] == (kernelFacts{}) {
 			t.Errorf("kernel %d of the list in kernel.go has no line in kernelTable", k)
