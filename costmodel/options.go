@@ -114,9 +114,9 @@ func (o Options) resolve(m *arch.Model, hw *hardware.Profile) (inForce, error) {
 	for _, s := range []struct {
 		what string
 		d    precision.DType
-	}{{"weights", f.base}, {"kv", f.kv}, {"state", f.state}, {"conv-state", f.conv}, {"activations", f.act}} {
+	}{{"weights", f.base}, {"kv", f.kv}, {"state", f.state}, {"convolution state", f.conv}, {"activations", f.act}} {
 		if s.d == precision.TF32 || s.d == precision.FP4 {
-			return f, fmt.Errorf("--%s %s: %s is a compute format, nothing is stored in it (store in fp32 or mxfp4)", s.what, s.d, s.d)
+			return f, fmt.Errorf("%s %s: %s is a compute format, nothing is stored in it (store in fp32 or mxfp4)", s.what, s.d, s.d)
 		}
 	}
 	if f.compute == precision.Unset {

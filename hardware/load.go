@@ -127,7 +127,7 @@ func (f *Figure) UnmarshalYAML(unmarshal func(any) error) error {
 func Parse(file string, data []byte) (*Profile, error) {
 	p := &Profile{}
 	if len(strings.TrimSpace(string(data))) == 0 {
-		return nil, fmt.Errorf("%s: empty: a hardware profile is needed (see ridgeline hardware a100-80gb --format yaml)", file)
+		return nil, fmt.Errorf("%s: empty: a hardware profile is needed: name, memory, bandwidth and peaks, as a built-in one has them", file)
 	}
 	if err := input.Decode(file, data, p); err != nil {
 		return nil, err

@@ -215,7 +215,7 @@ func (p *Problem) Check() error {
 	case kinds != 1:
 		return errors.New("give one load: a rate, a number of users, or a trace")
 	case len(p.Objective.Limits) == 0:
-		return errors.New("no objective: give a limit, as in --ttft 'p95<500ms' or --tpot 'p95<20ms'")
+		return errors.New("no objective: give a limit, as in ttft p95<500ms or tpot p95<20ms")
 	case p.Objective.Goodput < 0 || p.Objective.Goodput > 1:
 		return fmt.Errorf("goodput %g: must be a share from 0 to 1", p.Objective.Goodput)
 	case p.Finalists < 0 || p.Requests < 0 || p.Seeds < 0:
@@ -359,7 +359,7 @@ func (p *Problem) bases(ctx context.Context) ([]*base, error) {
 	for _, a := range axes {
 		for _, g := range a.given {
 			if v := (value{a.name, g}); !possible[v] {
-				return nil, fmt.Errorf("--vary %s=%s: %w", a.name, g, reason[v])
+				return nil, fmt.Errorf("%s=%s: %w", a.name, g, reason[v])
 			}
 		}
 	}
@@ -413,7 +413,7 @@ func (p *Problem) Estimates(ctx context.Context) ([]*Candidate, error) {
 	for _, e := range s.Engines {
 		x, err := serving.EngineNamed(e)
 		if err != nil {
-			return nil, fmt.Errorf("--vary engine: %w", err)
+			return nil, fmt.Errorf("engine: %w", err)
 		}
 		profiles = append(profiles, x)
 	}

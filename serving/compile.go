@@ -208,7 +208,7 @@ func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings)
 		d.Notes = append(d.Notes, "No prefix cache is kept for models with recurrent states; vLLM keeps one when asked for it (--mamba-cache-mode all).")
 	}
 	if d.ownCache(c) {
-		d.Notes = append(d.Notes, "TensorRT-LLM usually keeps the cache of fp8 checkpoints in fp8 (kv_cache_quant_algo of hf_quant_config.json); the cache simulated is of 16 bits: --kv fp8 asks for the other.")
+		d.Notes = append(d.Notes, "TensorRT-LLM usually keeps the cache of fp8 checkpoints in fp8 (kv_cache_quant_algo of hf_quant_config.json); the cache simulated is of 16 bits: ask for an fp8 cache to have the other.")
 	}
 	w := l.Layout
 	if states && w.StateBytes == 0 && l.Blocks > 0 { // each sequence needs pages of its own for its states
@@ -220,7 +220,7 @@ func Deploy(p *Profile, c *costmodel.Compiled, f costmodel.Fidelity, s Settings)
 		}
 		if rows := l.Blocks / max(perSeq, 1); l.Seqs > rows {
 			if s.MaxNumSeqs != nil {
-				return nil, fmt.Errorf("max_num_seqs %d exceeds the %d sequences whose states fit in the cache: the engine refuses to start; lower --max-num-seqs", l.Seqs, rows)
+				return nil, fmt.Errorf("max_num_seqs %d exceeds the %d sequences whose states fit in the cache: the engine refuses to start; lower max_num_seqs", l.Seqs, rows)
 			}
 			d.Notes = append(d.Notes, fmt.Sprintf("The engine's default of %d sequences exceeds the %d whose states fit, and it would refuse to start: simulated with %d.", l.Seqs, rows, rows))
 			l.Seqs = rows
@@ -385,9 +385,9 @@ func (d *Deployment) memory(c *costmodel.Compiled, s Settings) error {
 	if l.Blocks < 1 && len(l.Layout.Groups) > 0 {
 		fewer := ""
 		if d.StateBytes > 0 {
-			fewer = fmt.Sprintf(", fewer sequences at once than %d (--max-num-seqs)", l.Seqs)
+			fewer = fmt.Sprintf(", fewer sequences at once than %d (max_num_seqs)", l.Seqs)
 		}
-		return fmt.Errorf("%s on %s: no room for a cache: %.4g GB of %.4g GB go to weights (%.4g), activations of the profile run (%.4g), states (%.4g) and overheads; more devices (--tp), smaller weights%s or a smaller --max-num-batched-tokens leave some",
+		return fmt.Errorf("%s on %s: no room for a cache: %.4g GB of %.4g GB go to weights (%.4g), activations of the profile run (%.4g), states (%.4g) and overheads; more devices, smaller weights%s or a smaller max_num_batched_tokens leave some",
 			c.Model.Name, c.Hardware.Name, rest/1e9, u*d.DeviceBytes/1e9, d.WeightBytes/1e9, d.PeakBytes/1e9, d.StateBytes/1e9, fewer)
 	}
 	if len(l.Layout.Groups) == 0 {

@@ -22,7 +22,7 @@ func (p *Profile) splits(c *costmodel.Compiled) error {
 		return fmt.Errorf("%s: %s "+why, append([]any{c.Ranks(), p.Name}, values...)...)
 	}
 	if dp > 1 && p.Groups.Value == "none" {
-		return refuse("has no data-parallel groups: replicas are as many engines of their own (simulate --replicas)")
+		return refuse("has no data-parallel groups: replicas are as many engines of their own")
 	}
 	all := tp * dp
 	switch {

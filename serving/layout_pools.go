@@ -91,7 +91,7 @@ func (d *Deployment) statePool(bytes float64, s Settings) error {
 	}
 	seats := rows / each
 	if seats < 1 {
-		return fmt.Errorf("%s: the pool of states has room for %d, and a sequence needs %d: more devices (--tp), smaller weights or a smaller --max-num-batched-tokens leave more", p.Name, rows, each)
+		return fmt.Errorf("%s: the pool of states has room for %d, and a sequence needs %d: more devices, smaller weights or a smaller max_num_batched_tokens leave more", p.Name, rows, each)
 	}
 	if seats < l.Seqs {
 		d.Notes = append(d.Notes, fmt.Sprintf("The engine lowers %d sequences at once to %d: its pool of states has %d, %d for each.", l.Seqs, seats, rows, each))

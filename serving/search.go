@@ -50,7 +50,7 @@ func (s *Search) Do(ctx context.Context) (*Capacity, error) {
 		share = 0.99
 	}
 	if !s.SLO.Set() {
-		return nil, fmt.Errorf("the search needs an SLO: --slo ttft=500ms,tpot=50ms")
+		return nil, fmt.Errorf("the search needs an SLO, as ttft=500ms,tpot=50ms is")
 	}
 	c := &Capacity{}
 	type probe struct {

@@ -196,7 +196,7 @@ func (t *Trace) mooncake(in *bufio.Reader, name string, block int) error {
 			ids, covers = append(ids, m.Answer...), q.Prompt+q.Generate
 		}
 		if most := ceil.Div(covers, block); len(ids) > most {
-			return at("%d hash ids for %d tokens: blocks of %d tokens allow %d (--trace-block-size sets their size)", len(ids), covers, block, most)
+			return at("%d hash ids for %d tokens: blocks of %d tokens allow %d: give the size of block that the trace was hashed with", len(ids), covers, block, most)
 		}
 		q.Shared = make([]Segment, len(ids))
 		for i, id := range ids {

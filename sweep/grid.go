@@ -124,7 +124,7 @@ func (g *Grid) Normalise() error {
 		}
 	}
 	if _, ok := fixed["model"]; !ok && !g.varies("model") {
-		return fmt.Errorf("no model: give --model, a model in the grid file, or --vary model=…")
+		return fmt.Errorf("no model: give one, for all rows or as values that vary (model=…)")
 	}
 	if g.IsoParams < 0 {
 		return fmt.Errorf("iso-params %g is negative", g.IsoParams)
