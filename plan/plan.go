@@ -285,6 +285,17 @@ func upTo(n int) []int {
 	return out
 }
 
+// ValueError is a value of a space that no deployment can have, of the parameter that it is of.
+type ValueError struct {
+	Parameter, Value string
+	Err              error
+}
+
+func (e *ValueError) Error() string { return fmt.Sprintf("%s=%s: %v", e.Parameter, e.Value, e.Err) }
+
+// Unwrap returns why no deployment can.
+func (e *ValueError) Unwrap() error { return e.Err }
+
 // axis is something in which bases differ: how to read its value from a base, and the values that
 // were asked for.
 type axis struct {
@@ -359,7 +370,7 @@ func (p *Problem) bases(ctx context.Context) ([]*base, error) {
 	for _, a := range axes {
 		for _, g := range a.given {
 			if v := (value{a.name, g}); !possible[v] {
-				return nil, fmt.Errorf("%s=%s: %w", a.name, g, reason[v])
+				return nil, &ValueError{a.name, g, reason[v]}
 			}
 		}
 	}
@@ -413,7 +424,7 @@ func (p *Problem) Estimates(ctx context.Context) ([]*Candidate, error) {
 	for _, e := range s.Engines {
 		x, err := serving.EngineNamed(e)
 		if err != nil {
-			return nil, fmt.Errorf("engine: %w", err)
+			return nil, &ValueError{"engine", e, err}
 		}
 		profiles = append(profiles, x)
 	}

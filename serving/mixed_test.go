@@ -126,7 +126,7 @@ func TestCacheBesideFP8WeightsIsTold(t *testing.T) {
 		{"vllm-0.14", costmodel.Options{Weights: fp8}, false},
 	} {
 		notes := deploy(t, x.engine, "llama-3.1-8b", "h200", costmodel.Roofline, x.o, Settings{}).Notes
-		if told := len(notes) == 1 && strings.Contains(notes[0], "--kv fp8"); told != x.told || !told && len(notes) > 0 {
+		if told := len(notes) == 1 && strings.Contains(notes[0], "ask for an fp8 cache"); told != x.told || !told && len(notes) > 0 {
 			t.Errorf("%s, weights %s, cache %s: told %q, want it said: %v", x.engine, x.o.Weights, x.o.KV, notes, x.told)
 		}
 	}

@@ -62,7 +62,14 @@ as simulate has them.`,
   ridgeline plan qwen3-32b --on h200:16 --trace trace.jsonl --ttft 2s --price examples`,
 		Args:              needArgs(1, -1, "at least one model"),
 		ValidArgsFunction: modelNames,
-		RunE:              func(c *cobra.Command, args []string) error { return p.run(c, args) },
+		RunE: func(c *cobra.Command, args []string) error {
+			err := p.run(c, args)
+			var v *plan.ValueError
+			if errors.As(err, &v) {
+				return fmt.Errorf("--vary %w", err)
+			}
+			return err
+		},
 	}
 	all := &cobra.Command{}
 	p.s.register(all)
