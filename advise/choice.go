@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -228,10 +229,19 @@ func Choose(ctx context.Context, o Options, name string) (*Choice, error) {
 	return c, nil
 }
 
-// judge finds the knee and the value to take, and puts both into words.
+// judge finds the knee and the value to take among the values that fit, and puts both into words.
+// Where none fits it weighs all of them, and says so.
 func (c *Choice) judge(k knob) {
-	last := c.Rows[len(c.Rows)-1]
-	for _, r := range c.Rows[:len(c.Rows)-1] {
+	rows := slices.DeleteFunc(slices.Clone(c.Rows), func(r Chosen) bool { return !r.Fits })
+	var misfits string
+	switch {
+	case len(rows) == 0:
+		rows, misfits = c.Rows, "None of these fits the device at this batch: times are as if it did"
+	case len(rows) < len(c.Rows):
+		misfits = fmt.Sprintf("%d of the %d values do not fit the device at this batch and are left out of what follows", len(c.Rows)-len(rows), len(c.Rows))
+	}
+	last := rows[len(rows)-1]
+	for _, r := range rows[:len(rows)-1] {
 		if last.TokensPerSecond/r.TokensPerSecond < enough {
 			c.Knee = &r.Value
 			break
@@ -243,16 +253,24 @@ func (c *Choice) judge(k knob) {
 			best = &c.Rows[i]
 		}
 	}
-	first := c.Rows[0]
-	say := []string{fmt.Sprintf("With %s it makes %s tokens a second, with %s %s (%s as many)", k.text(first.Value), units.Int(first.TokensPerSecond),
-		k.text(last.Value), units.Int(last.TokensPerSecond), units.Ratio(last.TokensPerSecond/first.TokensPerSecond))}
+	first := rows[0]
+	var say []string
+	if misfits != "" {
+		say = append(say, misfits)
+	}
+	if len(rows) > 1 {
+		say = append(say, fmt.Sprintf("From %s to %s, tokens a second go from %s to %s (%s as many)", k.text(first.Value), k.text(last.Value),
+			units.Int(first.TokensPerSecond), units.Int(last.TokensPerSecond), units.Ratio(last.TokensPerSecond/first.TokensPerSecond)))
+	} else {
+		say = append(say, fmt.Sprintf("With %s it makes %s tokens a second", k.text(first.Value), units.Int(first.TokensPerSecond)))
+	}
 	switch {
 	case c.Knee != nil && *c.Knee == first.Value:
 		say = append(say, "Nowhere on the way is there as much as 5 % to gain: choose by quality, and by how many sequences fit")
 	case c.Knee != nil:
-		say = append(say, fmt.Sprintf("Past %s, the rest of the way gains less than 5 %%", k.text(*c.Knee)))
-	case len(c.Rows) > 1:
-		before := c.Rows[len(c.Rows)-2]
+		say = append(say, fmt.Sprintf("The knee is at %s: all that follows gains less than 5 %%", k.text(*c.Knee)))
+	case len(rows) > 1:
+		before := rows[len(rows)-2]
 		say = append(say, fmt.Sprintf("There is no knee: the last step, from %s to %s, still gains %.0f %%", k.text(before.Value), k.text(last.Value), 100*(last.TokensPerSecond/before.TokensPerSecond-1)))
 	}
 	say = append(say, k.sources)
@@ -263,7 +281,7 @@ func (c *Choice) judge(k knob) {
 			if r.Current && r.Value == best.Value {
 				s += ", and is what the design has"
 			} else if r.Current {
-				s += fmt.Sprintf(": %s of what the design makes as it is, with %s", units.Ratio(best.TokensPerSecond/r.TokensPerSecond), k.text(r.Value))
+				s += fmt.Sprintf(": %s as many as the design makes as it is, with %s", units.Ratio(best.TokensPerSecond/r.TokensPerSecond), k.text(r.Value))
 			}
 		}
 		say = append(say, s)

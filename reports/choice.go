@@ -1,7 +1,9 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/OWNER/ridgeline/advise"
 )
@@ -17,21 +19,20 @@ func ChoiceTable(c *advise.Choice) *Table {
 		{Name: "tok/s", CSV: "tokens_per_second"}, {Name: "tok/s\nlargest", CSV: "tokens_per_second_at_max_batch"},
 		{Name: "", CSV: "note", Left: true}}}
 	for _, r := range c.Rows {
-		note := " "
-		switch {
-		case c.Advised != nil && r.Value == *c.Advised && r.Current:
-			note = "as it is, advised"
-		case c.Advised != nil && r.Value == *c.Advised:
-			note = "advised"
-		case r.Current:
-			note = "as it is"
-		case !r.Fits:
-			note = "does not fit"
-		case c.Knee != nil && r.Value == *c.Knee:
-			note = "knee"
-		case r.Recommended:
-			note = "recommended"
+		var notes []string
+		for _, n := range []struct {
+			holds bool
+			text  string
+		}{
+			{!r.Fits, "does not fit"}, {r.Current, "as it is"}, {c.Knee != nil && r.Value == *c.Knee, "knee"},
+			{c.Advised != nil && r.Value == *c.Advised, "fastest recommended"},
+			{r.Recommended && (c.Advised == nil || r.Value != *c.Advised), "recommended"},
+		} {
+			if n.holds {
+				notes = append(notes, n.text)
+			}
 		}
+		note := cmp.Or(strings.Join(notes, ", "), " ")
 		value := Num(r.Value)
 		if c.Knob == "gmu_ratio" {
 			value = Shown(r.Value, fmt.Sprintf("%.3g", r.Value))

@@ -3,10 +3,12 @@ package browser
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/performance"
@@ -290,6 +292,35 @@ func TestExplorer(t *testing.T) {
 			!(e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') || (e.labels && e.labels.length) || e.textContent.trim())).map(e => e.outerHTML.slice(0, 120))`, &unnamed))
 		if len(unnamed) > 0 {
 			t.Errorf("without a name: %q", unnamed)
+		}
+		// What a screen reader is given: every control, region and picture has a name.
+		type text struct {
+			Value any `json:"value"`
+		}
+		var tree struct {
+			Nodes []struct {
+				Ignored bool `json:"ignored"`
+				Role    text `json:"role"`
+				Name    text `json:"name"`
+			} `json:"nodes"`
+		}
+		p.do(chromedp.ActionFunc(func(ctx context.Context) error {
+			return cdp.Execute(ctx, "Accessibility.getFullAXTree", nil, &tree)
+		}))
+		named := map[string]int{}
+		for _, n := range tree.Nodes {
+			role, _ := n.Role.Value.(string)
+			name, _ := n.Name.Value.(string)
+			if n.Ignored || !slices.Contains([]string{"slider", "textbox", "combobox", "button", "checkbox", "link", "region", "img", "image", "heading", "DisclosureTriangle"}, role) {
+				continue
+			}
+			if strings.TrimSpace(name) == "" {
+				t.Errorf("a %s has no name", role)
+			}
+			named[role]++
+		}
+		if named["slider"] < 3 || named["combobox"] < 2 || named["button"] < 10 || named["region"] < 5 || named["heading"] < 6 {
+			t.Errorf("the tree holds %v", named)
 		}
 		if n := p.number(`document.querySelectorAll('figure svg[role=img][aria-label]').length`); n < 2 {
 			t.Errorf("%v figures say what they show", n)
