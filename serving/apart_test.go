@@ -149,3 +149,18 @@ func TestWhatIsHandedOver(t *testing.T) {
 		t.Error("no replica for prompts, and no error")
 	}
 }
+
+// Blocks kept free on admission are kept free of handed requests too: of twenty blocks nine are
+// taken, and with five kept free another eight are not given before the first request has ended.
+func TestBlocksKeptFreeOfHandedRequests(t *testing.T) {
+	for _, kept := range []int{0, 5} {
+		l := dense(20)
+		l.Watermark = kept
+		src := &Replay{Requests: []Request{{ID: 0, Prompt: 120, Generate: 20}, {ID: 1, Prompt: 120, Generate: 20}}}
+		r := audited(t, l, plain, src, Options{Apart: moving(1e-6)})
+		a, b := &r.Requests[0], &r.Requests[1]
+		if waits := b.Landed >= a.End-1e-9; waits != (kept > 0) {
+			t.Errorf("%d blocks kept free: the second landed at %g, the first ended at %g", kept, b.Landed, a.End)
+		}
+	}
+}

@@ -51,3 +51,30 @@ func TestCachedBlocksAreFreeOnce(t *testing.T) {
 		}
 	}
 }
+
+// Blocks of a prompt's segments add up to its whole blocks: the block that a boundary cuts belongs
+// to the segment it ends in. Two of 24 tokens have one and two blocks of 16.
+func TestBlocksOfSegments(t *testing.T) {
+	p := newPool(dense(10).Layout, 10, true)
+	if a, b := p.span(0, 24), p.span(24, 48); a != 1 || b != 2 {
+		t.Errorf("two segments of 24 tokens have %d and %d blocks, want 1 and 2", a, b)
+	}
+	l := dense(20)
+	src := &Replay{Requests: []Request{
+		{ID: 0, Prompt: 60, Generate: 1, Shared: []Segment{{ID: 1, Tokens: 24}, {ID: 2, Tokens: 24}}},
+		{ID: 1, Arrive: 1, Prompt: 60, Generate: 1, Shared: []Segment{{ID: 1, Tokens: 24}, {ID: 2, Tokens: 24}}},
+	}}
+	if r := audited(t, l, plain, src, Options{}); r.Requests[1].Cached != 48 {
+		t.Errorf("%d tokens of 48 found", r.Requests[1].Cached)
+	}
+}
+
+// Lognormal lengths have the mean they are given.
+func TestLognormalMean(t *testing.T) {
+	l := Lengths{Mean: 1000, Shape: Lognormal, Spread: 0.8}
+	sum, n := 0.0, 20_000
+	for i := range n {
+		sum += float64(l.draw((float64(i) + 0.5) / float64(n)))
+	}
+	near(t, "mean", sum/float64(n), 1000, 5e-3)
+}
