@@ -224,3 +224,34 @@ func internLM2() scheme {
 	})
 	return s
 }
+
+// baichuan stores queries, keys and values in one matrix.
+func baichuan() scheme {
+	return llama().with(map[string]entry{"attention.qkv": one("W_pack.weight")})
+}
+
+// qwen1 is the first Qwen: w2 is the gate and w1 the branch beside it.
+func qwen1() scheme {
+	s := llama().inside(map[string]string{"attention": "attn."}).with(map[string]entry{
+		"embed": one("/transformer.wte.weight"), "final_norm": one("/transformer.ln_f.weight"),
+		"mixer_norm": one("ln_1.weight"), "ffn_norm": one("ln_2.weight"),
+		"attention.qkv": one("c_attn.weight"), "attention.qkv_bias": one("c_attn.bias"), "attention.out": one("c_proj.weight"),
+		"swiglu.up": one("w2.weight", "w1.weight"), "swiglu.down": one("c_proj.weight"),
+	})
+	s.layers = "transformer.h.%d."
+	return s
+}
+
+// chatGLM stores queries, keys and values in one matrix, and gate and up in another.
+func chatGLM() scheme {
+	s := llama().inside(map[string]string{"attention": "self_attention."}).with(map[string]entry{
+		"embed": one("/transformer.embedding.word_embeddings.weight"), "lm_head": one("/transformer.output_layer.weight"),
+		"final_norm": one("/transformer.encoder.final_layernorm.weight"), "final_norm_bias": one("/transformer.encoder.final_layernorm.bias"),
+		"attention.qkv": one("query_key_value.weight"), "attention.qkv_bias": one("query_key_value.bias"),
+		"attention.out": one("dense.weight"), "attention.out_bias": one("dense.bias"),
+		"swiglu.up": one("dense_h_to_4h.weight"), "swiglu.up_bias": one("dense_h_to_4h.bias"),
+		"swiglu.down": one("dense_4h_to_h.weight"), "swiglu.down_bias": one("dense_4h_to_h.bias"),
+	})
+	s.layers, s.buffers = "transformer.encoder.layers.%d.", []string{"rotary_pos_emb.inv_freq"}
+	return s
+}

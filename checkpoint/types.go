@@ -9,15 +9,16 @@ import (
 // never compared with a checkpoint.
 func Verified() []string {
 	return strings.Fields(`
-		afmoe apertus arcee bamba bitnet bloom cohere cohere2 cwm deepseek_v2 deepseek_v3 deepseek_v32 diffllama dots1
-		ernie4_5 ernie4_5_moe exaone4 exaone_moe falcon falcon_h1 falcon_mamba flex_olmo gemma gemma2
-		gemma3_text gemma3n_text gemma4_text glm glm4 glm4_moe glm4_moe_lite glm_moe_dsa gpt2 gpt_bigcode
-		gpt_neox gpt_oss gptj granite granitemoe granitemoehybrid granitemoeshared helium hunyuan_v1_dense
-		hunyuan_v1_moe jamba jetmoe lfm2 lfm2_moe llama llama4_text longcat_flash mamba mamba2 mimo_v2_flash minicpm3 minimax
-		minimax_m2 minimax_m3 ministral3 mistral mixtral mpt nemotron_h olmo olmo2 olmo3 olmo_hybrid olmoe opt
-		persimmon phi phi3 phimoe qwen2 qwen2_moe qwen3 qwen3_5_moe_text qwen3_5_text qwen3_moe qwen3_next
-		recurrent_gemma rwkv seed_oss smollm3 solar_open stablelm starcoder2 vaultgemma xlstm youtu zamba
-		zamba2`)
+		afmoe apertus arcee baichuan bamba bitnet bloom chatglm cohere cohere2 cwm deepseek_v2 deepseek_v3
+		deepseek_v32 diffllama dots1 ernie4_5 ernie4_5_moe exaone4 exaone_moe falcon falcon_h1 falcon_mamba
+		flex_olmo gemma gemma2 gemma3_text gemma3n_text gemma4_text glm glm4 glm4_moe glm4_moe_lite
+		glm_moe_dsa gpt2 gpt_bigcode gpt_neox gpt_oss gptj granite granitemoe granitemoehybrid
+		granitemoeshared helium hunyuan_v1_dense hunyuan_v1_moe internlm internlm2 jamba jetmoe kimi_k2 lfm2
+		lfm2_moe llama llama4_text longcat_flash mamba mamba2 mimo mimo_v2_flash minicpm minicpm3 minimax
+		minimax_m2 minimax_m3 ministral3 mistral mixtral mpt nemotron_h olmo olmo2 olmo3 olmo_hybrid olmoe
+		opt orion persimmon phi phi3 phimoe qwen qwen2 qwen2_moe qwen3 qwen3_5_moe_text qwen3_5_text
+		qwen3_moe qwen3_next recurrent_gemma rwkv seed_oss smollm3 solar_open stablelm starcoder2 vaultgemma
+		xlstm youtu zamba zamba2`)
 }
 
 // schemes returns the tables of all types.
@@ -124,5 +125,9 @@ func schemes() map[string]scheme {
 		"opt":              opt(),
 		"falcon":           falcon(),
 		"internlm2":        internLM2(),
+		"internlm":         llama(),
+		"baichuan":         baichuan(),
+		"chatglm":          chatGLM(),
+		"qwen":             qwen1(),
 	}
 }

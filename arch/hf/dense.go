@@ -294,6 +294,7 @@ func importMiniCPM(c *config) *arch.Model {
 	a := c.attention(m, d)
 	c.biased(&a, false)
 	c.rotary(&a, d.ropeTheta, 1)
+	c.miniCPMScales(m, n, 1, 1, 1)
 	f := c.swiglu("intermediate_size")
 	if e := c.countOr("num_experts", 0); e > 1 {
 		return decoder(m, n, a, same(arch.MoE{Experts: e, TopK: c.size("num_experts_per_tok"), Inner: f.Inner, Gated: true, Act: f.Act}), nil)

@@ -299,22 +299,27 @@ func importMiniCPM3(c *config) *arch.Model {
 	d.value = max(m.Width/max(c.sizeOr("num_attention_heads", 1), 1), 1)
 	a := c.latentAttention(m, d)
 	a.Numerics.Rope.Adjacent = false
-	m.Numerics.EmbedScale = c.floatOr("scale_emb", 12)
-	depth := math.Sqrt(float64(n))
-	if v, given := c.fields["scale_depth"]; !given {
-		depth = 1.4
-	} else if v != nil {
-		depth = c.floatOr("scale_depth", depth)
-	}
-	m.Numerics.ResidualScale = depth / math.Sqrt(float64(max(n, 1)))
-	base := m.Width
-	if v, given := c.fields["dim_model_base"]; !given {
-		base = 256
-	} else if v != nil {
-		base = c.sizeOr("dim_model_base", base)
-	}
-	m.Numerics.LogitScale = float64(base) / float64(m.Width)
+	c.miniCPMScales(m, n, 12, 1.4, 256)
 	f := c.swiglu("intermediate_size")
 	f.Bias = c.boolOr("mlp_bias", false)
 	return latentDecoder(m, n, a, same(f))
+}
+
+// miniCPMScales reads MiniCPM's scales, of which the defaults of the class are given: of the
+// embedding, of what layers add (scale_depth/√layers) and of the logits (dim_model_base/hidden_size).
+// A null leaves what it scales as it is.
+func (c *config) miniCPMScales(m *arch.Model, n int, embed, depth float64, base int) {
+	m.Numerics.EmbedScale = c.floatOr("scale_emb", embed)
+	if v, given := c.fields["scale_depth"]; given {
+		if depth = math.Sqrt(float64(n)); v != nil {
+			depth = c.floatOr("scale_depth", depth)
+		}
+	}
+	m.Numerics.ResidualScale = depth / math.Sqrt(float64(max(n, 1)))
+	if v, given := c.fields["dim_model_base"]; given {
+		if base = m.Width; v != nil {
+			base = c.sizeOr("dim_model_base", base)
+		}
+	}
+	m.Numerics.LogitScale = float64(base) / float64(m.Width)
 }
