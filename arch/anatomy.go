@@ -193,7 +193,7 @@ func (m *Model) MapAttentions(f func(layer int, a Attention) Attention) {
 // by one.
 func (m *Model) MapMixers(f func(layer int, p Mixer) Mixer) {
 	for i := range m.Layers {
-		m.Layers[i].Mixer = MapParts(m.Layers[i].Mixer, func(p Mixer) Mixer { return f(i, p) })
+		m.Layers[i].Mixer = mapParts(m.Layers[i].Mixer, func(p Mixer) Mixer { return f(i, p) })
 	}
 }
 

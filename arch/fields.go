@@ -86,7 +86,7 @@ func EditFFNFields(f FFN, change func([]Field)) FFN { return f.edit(change) }
 // changed mixer, and whether any part has such a number.
 func Vary(m Mixer, key string, n int) (Mixer, bool) {
 	found := false
-	m = MapParts(m, func(p Mixer) Mixer {
+	m = mapParts(m, func(p Mixer) Mixer {
 		return p.edit(func(fields []Field) {
 			for _, f := range fields {
 				if f.Key == key && f.Vary != nil {

@@ -180,8 +180,8 @@ func Parts(m Mixer) []Mixer {
 	return []Mixer{m}
 }
 
-// MapParts returns the mixer with each of its parts replaced by what f returns for it.
-func MapParts(m Mixer, f func(Mixer) Mixer) Mixer {
+// mapParts returns the mixer with each of its parts replaced by what f returns for it.
+func mapParts(m Mixer, f func(Mixer) Mixer) Mixer {
 	switch m := m.(type) {
 	case nil:
 		return nil
@@ -218,7 +218,7 @@ func OwnNorm(m Mixer) (optional, present bool) {
 // not changed.
 func WithOwnNorm(m Mixer, present bool) Mixer {
 	done := false
-	return MapParts(m, func(p Mixer) Mixer {
+	return mapParts(m, func(p Mixer) Mixer {
 		n, ok := p.(normed)
 		if !ok || done {
 			return p

@@ -8,7 +8,7 @@ import (
 // Parallel runs several mixers on the same normed input and adds their outputs
 // (Falcon-H1: attention beside Mamba-2).
 //
-// The list is never changed in place: a changed Parallel is a new one (see MapParts).
+// The list is never changed in place: a changed Parallel is a new one (see mapParts).
 type Parallel struct {
 	Mixers []Mixer
 }
@@ -64,7 +64,7 @@ func (p Parallel) edit(change func([]Field)) Mixer {
 	return p
 }
 
-func (p Parallel) detached() Mixer { return MapParts(p, Mixer.detached) }
+func (p Parallel) detached() Mixer { return mapParts(p, Mixer.detached) }
 
 // Stores implements Mixer: the sum over the parts. What each part stores, the parts themselves
 // say (see Parts).

@@ -29,7 +29,7 @@ func Tiny(m *Model) (*Model, error) {
 	t.MaxContext = min(m.MaxContext, 256)
 	for i := range t.Layers {
 		l := &t.Layers[i]
-		l.Mixer = MapParts(l.Mixer, func(p Mixer) Mixer { return p.edit(shrink) })
+		l.Mixer = mapParts(l.Mixer, func(p Mixer) Mixer { return p.edit(shrink) })
 		if l.FFN != nil {
 			l.FFN = l.FFN.edit(shrink)
 			if f, ok := l.FFN.(MoE); ok {
@@ -40,7 +40,7 @@ func Tiny(m *Model) (*Model, error) {
 	}
 	for i := range t.Layers {
 		l := &t.Layers[i]
-		l.Mixer = MapParts(l.Mixer, func(p Mixer) Mixer {
+		l.Mixer = mapParts(l.Mixer, func(p Mixer) Mixer {
 			g, ok := p.(MemoryReader)
 			if !ok {
 				return p

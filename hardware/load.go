@@ -236,16 +236,6 @@ func (p *Profile) check(name string, f Figure, needed bool) error {
 	return nil
 }
 
-// PeakNames lists the formats in which the device can compute.
-func (p *Profile) PeakNames() []string {
-	var names []string
-	for d := range p.Peak {
-		names = append(names, d.String())
-	}
-	slices.Sort(names)
-	return names
-}
-
 // WriteYAML writes a profile so that Load can read it back.
 func (p *Profile) WriteYAML(w io.Writer) error {
 	b, err := yaml.Marshal(p)

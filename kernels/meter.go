@@ -32,7 +32,7 @@ type Counts struct {
 const Outside = -1
 
 // Record is the work of one operation, summed over the calls since the Meter was
-// made or reset.
+// made.
 type Record struct {
 	Layer int
 	Op    string // as docs/accounting.md names it
@@ -75,9 +75,6 @@ func (m *Meter) Routed(layer int, op string) (hits, picks int) {
 	r := m.routed[opKey{layer, mixture}]
 	return r.hits, r.picks
 }
-
-// Reset forgets everything counted.
-func (m *Meter) Reset() { m.records, m.index, m.routed = nil, nil, nil }
 
 // tally is where the loops of one operation count: nil counts nothing. A parallel
 // loop gives each worker one of its own and adds them up (runner.split).

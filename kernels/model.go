@@ -191,9 +191,6 @@ func elementsOf(t Tensor) int64 {
 	return n
 }
 
-// Arch is the architecture the model was made from.
-func (m *Model) Arch() *arch.Model { return m.arch }
-
 func (m *Model) build() {
 	a := m.arch
 	m.embed, m.positions = m.weights["embed"], m.weights["positions"]

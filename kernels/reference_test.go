@@ -305,10 +305,6 @@ func TestFillStandsAtItsPosition(t *testing.T) {
 	if err := s.Fill(ctx, 2); err != nil || s.Positions() != 2 {
 		t.Errorf("going back: at %d, %v", s.Positions(), err)
 	}
-	s.Meter.Reset()
-	if len(s.Meter.Records()) != 0 {
-		t.Error("a meter that is reset has records")
-	}
 	stopped, cancel := context.WithCancel(ctx)
 	cancel()
 	if err := s.Fill(stopped, 5); err == nil {

@@ -16,9 +16,6 @@ func prefixFor(unit string, vs ...float64) (string, float64) { return units.Pref
 // Digits prints v with three significant digits and commas between thousands.
 func Digits(v float64) string { return units.Digits(v) }
 
-// Group puts commas between thousands of a decimal number.
-func Group(s string) string { return units.Group(s) }
-
 // Int prints a whole number with commas between thousands.
 func Int(v float64) string { return units.Int(v) }
 

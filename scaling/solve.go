@@ -50,11 +50,6 @@ type Match struct {
 	Notes []string
 }
 
-// AspectRatio is width over depth.
-func (m *Match) AspectRatio() float64 {
-	return float64(m.Model.Width) / float64(len(m.Model.Layers))
-}
-
 // Solve finds the width or depth of a family (a spec, or a preset that is one) at which
 // its measure is the target:
 //

@@ -53,8 +53,8 @@ func TestAspectRatios(t *testing.T) {
 				continue
 			}
 			m := match(t, setting(t, CountingForm), what, "transformer++"+o, Width, 0)
-			if m.Model.Width != want*d || m.AspectRatio() != float64(want) {
-				t.Errorf("%s: width %d, aspect ratio %g, want %d (root %g)", what, m.Model.Width, m.AspectRatio(), want, m.Root)
+			if m.Model.Width != want*d || len(m.Model.Layers) != d {
+				t.Errorf("%s: width %d, aspect ratio %g, want %d (root %g)", what, m.Model.Width, float64(m.Model.Width)/float64(len(m.Model.Layers)), want, m.Root)
 			}
 			if m.Off < 0 || m.Root > float64(want) || m.Root <= float64(want-2) {
 				t.Errorf("%s: off %g, root %g", what, m.Off, m.Root)

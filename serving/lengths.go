@@ -3,7 +3,6 @@ package serving
 import (
 	"fmt"
 	"math"
-	"sort"
 	"strconv"
 	"strings"
 )
@@ -79,11 +78,4 @@ func (l *Lengths) MeanTokens() float64 {
 		sum += n
 	}
 	return float64(sum) / float64(len(l.Of))
-}
-
-// Quantile returns the length below which a share p of an empirical distribution lies.
-func (l *Lengths) Quantile(p float64) int {
-	of := append([]int(nil), l.Of...)
-	sort.Ints(of)
-	return of[min(int(p*float64(len(of))), len(of)-1)]
 }
