@@ -335,6 +335,11 @@ func TestExplorer(t *testing.T) {
 				t.Errorf("%s: %q", q, s)
 			}
 		}
+		// A design that does not open can be put right where it stands.
+		p.do(chromedp.Navigate(address+"?m=phi4-mini&m=nosuch"), chromedp.WaitVisible("#error"))
+		p.do(chromedp.Evaluate(`(() => { const e = document.querySelectorAll('.card .spec')[1]; e.value = 'phi4-mini-flash'; e.dispatchEvent(new Event('change')); })()`, nil), chromedp.WaitVisible("#table tbody tr"))
+		p.settle()
+		p.agrees()
 	})
 
 	l.Lock()
