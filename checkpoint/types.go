@@ -5,15 +5,18 @@ import (
 )
 
 // Verified lists the types of which whole checkpoints were loaded and gave the same logits as the
-// modelling code. The tables of the other types follow the names in the modelling code but were
-// never compared with a checkpoint.
+// modelling code. For baichuan, chatglm, internlm, internlm2, kimi_k2, mimo, minicpm, orion and qwen,
+// whose code is not in Transformers, it was the class there that computes the same, with its tensors
+// under the type's names; for kimi_linear the formulas of arXiv:2510.26692 in plain PyTorch. The
+// tables of the other types follow the names in the modelling code but were never compared with a
+// checkpoint.
 func Verified() []string {
 	return strings.Fields(`
 		afmoe apertus arcee baichuan bamba bitnet bloom chatglm cohere cohere2 cwm deepseek_v2 deepseek_v3
 		deepseek_v32 diffllama dots1 ernie4_5 ernie4_5_moe exaone4 exaone_moe falcon falcon_h1 falcon_mamba
 		flex_olmo gemma gemma2 gemma3_text gemma3n_text gemma4_text glm glm4 glm4_moe glm4_moe_lite
 		glm_moe_dsa gpt2 gpt_bigcode gpt_neox gpt_oss gptj granite granitemoe granitemoehybrid
-		granitemoeshared helium hunyuan_v1_dense hunyuan_v1_moe internlm internlm2 jamba jetmoe kimi_k2 lfm2
+		granitemoeshared helium hunyuan_v1_dense hunyuan_v1_moe internlm internlm2 jamba jetmoe kimi_k2 kimi_linear lfm2
 		lfm2_moe llama llama4_text longcat_flash mamba mamba2 mimo mimo_v2_flash minicpm minicpm3 minimax
 		minimax_m2 minimax_m3 ministral3 mistral mixtral mpt nemotron_h olmo olmo2 olmo3 olmo_hybrid olmoe
 		opt orion persimmon phi phi3 phimoe qwen qwen2 qwen2_moe qwen3 qwen3_5_moe_text qwen3_5_text
