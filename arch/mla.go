@@ -54,6 +54,10 @@ type MLANumerics struct {
 	NormEps       float64     // ε of the norms of the latents; 0 is the model's
 	Rope          RopeScaling // how the rotary frequencies are stretched
 	IndexAdjacent bool        // the indexer rotates pairs of neighbours
+
+	// Queries at position p, from 0, are scaled by 1 + Temperature·ln(1 + ⌊p/TemperatureFloor⌋)
+	// (Mistral 4); 0 is none.
+	Temperature, TemperatureFloor float64
 }
 
 // Kind returns "mla".

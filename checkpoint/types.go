@@ -18,7 +18,7 @@ func Verified() []string {
 		glm_moe_dsa gpt2 gpt_bigcode gpt_neox gpt_oss gptj granite granitemoe granitemoehybrid
 		granitemoeshared helium hunyuan_v1_dense hunyuan_v1_moe internlm internlm2 jamba jetmoe kimi_k2 kimi_linear lfm2
 		lfm2_moe llama llama4_text longcat_flash mamba mamba2 mimo mimo_v2_flash minicpm minicpm3 minimax
-		minimax_m2 minimax_m3 ministral3 mistral mixtral mpt nemotron_h olmo olmo2 olmo3 olmo_hybrid olmoe
+		minimax_m2 minimax_m3 ministral3 mistral mistral4 mixtral mpt nemotron_h olmo olmo2 olmo3 olmo_hybrid olmoe
 		opt orion persimmon phi phi3 phimoe qwen qwen2 qwen2_moe qwen3 qwen3_5_moe_text qwen3_5_text
 		qwen3_moe qwen3_next recurrent_gemma rwkv seed_oss smollm3 solar_open stablelm starcoder2 vaultgemma
 		xlstm youtu zamba zamba2`)
@@ -57,6 +57,7 @@ func schemes() map[string]scheme {
 		"minicpm3":         deepSeek(),
 		"glm4_moe_lite":    deepSeek(),
 		"youtu":            deepSeek(),
+		"mistral4":         deepSeek(),
 		"longcat_flash":    longcat(),
 		"mistral":          llama(),
 		"qwen2":            llama(),

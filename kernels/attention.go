@@ -276,15 +276,19 @@ func (m *attention) beforeCore(c *call, q, k, v mat) {
 // one of the scores, so it costs nothing beyond the factor they already have.
 func (m *attention) temper(q mat, from, T int) {
 	n := &m.Numerics
-	if n.Temperature == 0 || n.TemperatureFloor <= 0 {
+	if !n.TemperatureFromZero {
+		from++
+	}
+	temper(q, from, T, n.Temperature, n.TemperatureFloor)
+}
+
+// temper scales T queries of each sequence, the first at position from.
+func temper(q mat, from, T int, temperature, floor float64) {
+	if temperature == 0 || floor <= 0 {
 		return
 	}
 	for i := range q.rows {
-		at := float64(from + i%T)
-		if !n.TemperatureFromZero {
-			at++
-		}
-		f := float32(1 + n.Temperature*math.Log1p(math.Floor(at/n.TemperatureFloor)))
+		f := float32(1 + temperature*math.Log1p(math.Floor(float64(from+i%T)/floor)))
 		row := q.row(i)
 		for j := range row {
 			row[j] *= f

@@ -94,6 +94,7 @@ func (m *mla) run(c *call, x mat) {
 			rot.rotateAt(r, t, latent, latent.cols, m.KVRank, c.n0, c.T)
 		})
 	}
+	temper(q, c.n0+c.T-nq, nq, m.Numerics.Temperature, m.Numerics.TemperatureFloor)
 	c.op("mla.kv_write", func(t *tally) { st.cache.append(t, latent, mat{}, c.n0, c.T) })
 	var picked [][]int
 	switch owner, taken := m.PicksOf.Layer(); {

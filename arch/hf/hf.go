@@ -55,6 +55,7 @@ func importers() map[string]func(*config) *arch.Model {
 		"lfm2_moe":         importLFM2MoE,
 		"mistral":          importMistral,
 		"ministral3":       importMinistral3,
+		"mistral4":         importMistral4,
 		"phi3":             importPhi3,
 		"phi4flash":        importPhi4Flash,
 		"qwen":             importQwen1,

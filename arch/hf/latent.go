@@ -276,6 +276,36 @@ func importGLM4MoELite(c *config) *arch.Model {
 	return c.deepSeekV3(mlaDefaults{hfDefaults{maxContext: 202752, ropeTheta: 10000}, 768, 512, 192, 64, 256})
 }
 
+// importMistral4: Mistral4Config (Mistral Small 4). As DeepSeek-V3 with softmax routing without a
+// correction, and queries scaled by their position.
+func importMistral4(c *config) *arch.Model {
+	for name, v := range map[string]float64{
+		"vocab_size": 131072, "hidden_size": 4096, "num_hidden_layers": 36, "num_attention_heads": 32, "intermediate_size": 12288,
+		"moe_intermediate_size": 2048, "n_routed_experts": 128, "num_experts_per_tok": 4, "routed_scaling_factor": 1,
+	} {
+		c.absent(name, v)
+	}
+	if !c.present("rope_parameters") && !c.present("rope_scaling") {
+		c.fields["rope_parameters"] = map[string]any{"rope_type": "yarn", "rope_theta": 10000.0, "factor": 128.0, "original_max_position_embeddings": 8192.0,
+			"beta_fast": 32.0, "beta_slow": 1.0, "mscale_all_dim": 1.0, "mscale": 1.0, "llama_4_scaling_beta": 0.1}
+	}
+	d := mlaDefaults{hfDefaults{maxContext: 1048576, ropeTheta: 10000}, 1024, 256, 64, 64, 128}
+	m, n := c.model(d.hfDefaults)
+	a := c.latentAttention(m, d)
+	a.Numerics.Rope.Adjacent = c.boolOr("rope_interleave", true)
+	c.yarnScale(&a, true)
+	if r, ok := c.fields["rope_parameters"].(map[string]any); ok {
+		p := &config{st: c.st, fields: r, used: map[string]bool{}}
+		a.Numerics.Temperature, a.Numerics.TemperatureFloor = p.loose("llama_4_scaling_beta"), p.loose("original_max_position_embeddings")
+	}
+	rule := c.shareRule(true)
+	if g := int(c.loose("n_group")); g > 1 {
+		rule.Groups, rule.TopGroups = g, int(c.loose("topk_group"))
+	}
+	c.routing("softmax")
+	return latentDecoder(m, n, a, c.deepSeekExperts(n, 0, 1, rule))
+}
+
 // importYoutu: YoutuConfig. DeepSeek-V3's attention, a dense network in every layer.
 func importYoutu(c *config) *arch.Model {
 	d := mlaDefaults{hfDefaults{maxContext: 131072, ropeTheta: 10000, tied: true}, 1536, 512, 128, 64, 128}
