@@ -51,6 +51,7 @@ func Fit(ctx context.Context, tables []Table, hw *hardware.Profile, o Options) (
 		for _, t := range group {
 			rows = append(rows, t.Rows...)
 		}
+		p.Unfit(c)
 		for i := range rows {
 			c.Facts().Note(p, rows[i].Shape)
 		}

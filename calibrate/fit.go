@@ -60,8 +60,7 @@ func fitCurves(ctx context.Context, m kerneltime.Fitting, rows []Row, evaluation
 			}
 			m.Inherit(v, c)
 			if k := len(byCurve[v]); k >= fewest && k < n {
-				err := Minimise(ctx, m.Params(v), evaluations, func() float64 { return loss(v) / float64(k) })
-				if err != nil {
+				if err := fromStarts(ctx, m, v, evaluations, func() float64 { return loss(v) / float64(k) }); err != nil {
 					return err
 				}
 			}
@@ -75,6 +74,37 @@ func fitCurves(ctx context.Context, m kerneltime.Fitting, rows []Row, evaluation
 			*p.Value = Significant(*p.Value, 5)
 		}
 	}
+	return nil
+}
+
+// fromStarts minimises a curve's loss from where it is and from every other start that it has, and
+// leaves it where the loss is least.
+func fromStarts(ctx context.Context, m kerneltime.Fitting, curve, evaluations int, loss func() float64) error {
+	params := m.Params(curve)
+	read := func() (values []float64) {
+		for _, p := range params {
+			values = append(values, *p.Value)
+		}
+		return values
+	}
+	write := func(values []float64) {
+		for i, p := range params {
+			*p.Value = values[i]
+		}
+	}
+	home := read()
+	best, least := home, math.Inf(1)
+	for _, start := range append([]func(){func() {}}, m.Starts(curve)...) {
+		write(home)
+		start()
+		if err := Minimise(ctx, params, evaluations, loss); err != nil {
+			return err
+		}
+		if l := loss(); l < least {
+			best, least = read(), l
+		}
+	}
+	write(best)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -117,8 +118,23 @@ func TestFitsOfSeveralTables(t *testing.T) {
 		}
 	}
 	from := p.Provenance(kerneltime.ClassGEMM)
+	spread := kerneltime.Timed{} // by hand: the least and the most of each
+	for _, row := range append(append([]Row(nil), first.Rows...), second.Rows...) {
+		s := row.Shape.(*kerneltime.GEMM)
+		for name, v := range map[string]float64{"rows": s.M, "columns": s.N, "depth": s.K} {
+			r, ok := spread[name]
+			if !ok {
+				r = [2]float64{v, v}
+			}
+			spread[name] = [2]float64{min(v, r[0]), max(v, r[1])}
+		}
+	}
+	if !reflect.DeepEqual(from.Timed, spread) {
+		t.Errorf("timed %v, want %v", from.Timed, spread)
+	}
+	from.Timed = nil
 	if want := (kerneltime.Provenance{File: second.File, Source: "s", Commit: "c", Engine: "e", License: "l", Rows: 52, MAPE: Significant(r.Tables[1].MAPE, 4),
-		MedianAPE: Significant(r.Tables[1].MedianAPE, 4), P90APE: Significant(r.Tables[1].P90APE, 4), Folds: 2}); from != want {
+		MedianAPE: Significant(r.Tables[1].MedianAPE, 4), P90APE: Significant(r.Tables[1].P90APE, 4), Folds: 2}); !reflect.DeepEqual(from, want) {
 		t.Errorf("provenance %+v, want %+v", from, want)
 	}
 	// Formats that nobody timed borrow the curves of the one that was.

@@ -33,6 +33,8 @@ func causes() []cause {
 	return []cause{
 		{"unpacked", "K and V are read once per query head where a window is set or declared, at the speed measured of such kernels", "reads",
 			on(func(r *run) { r.deploy.KVRead = execution.PackedUnlessWindowed })},
+		{"unsplit", "K and V are read once per query head where a window is set or declared, by the call over pages that does not share a sequence's keys among blocks (vLLM's V1 engine), at the speed measured of it", "reads",
+			on(func(r *run) { r.deploy.KVRead = execution.UnsplitIfWindowed })},
 		{"uncached", "K and V are read once per query head where a window is set or declared, every time from memory, which measured kernels do only at many sequences", "reads",
 			on(func(r *run) { r.deploy.KVRead, r.datasheet = execution.PackedUnlessWindowed, true })},
 		{"four-pass", "differential attention runs as four plain passes", "", on(func(r *run) { r.deploy.Diff = execution.FourPass })},

@@ -220,7 +220,7 @@ func TestSpeedupIsCompared(t *testing.T) {
 			t.Errorf("unpacked cache reads differ by %g", o.cache)
 		}
 	}
-	if len(out) != 3*1<<5 {
+	if len(out) != 4*1<<5 {
 		t.Errorf("%d sets of explanations", len(out))
 	}
 }

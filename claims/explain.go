@@ -40,6 +40,7 @@ func explanations(now costmodel.Options) []explanation {
 	}{
 		{execution.Packed, "packed", "K and V are read once for all query heads of a group"},
 		{execution.PackedUnlessWindowed, "unpacked", "K and V are read once per query head on layers that have or declare a window, as FlashAttention-2 did when a window was set"},
+		{execution.UnsplitIfWindowed, "unsplit", "K and V are read so and the keys of a sequence are not shared among blocks, as FlashAttention-2's call over pages does when a window is set (vLLM's V1 engine)"},
 		{execution.PerQueryHead, "per-query-head", "K and V are read once per query head on every layer of both models"},
 	} {
 		if k.to != now.KVRead {

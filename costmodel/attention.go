@@ -120,6 +120,7 @@ func (b *builder) core(a arch.Attention, h, k int) {
 	if b.o.KVRead.PerQueryHead(o.Shape.Windowed) {
 		reads *= float64(h) / float64(k)
 		o.Shape.Again = float64(h) / float64(k)
+		o.Shape.Unsplit = b.o.KVRead.KeysUnsplit() && o.Shape.Again > 1
 	}
 	if a.Sinks {
 		b.weights(o, float64(h), "sinks")

@@ -45,6 +45,97 @@ func (c *calibrated) Basis() string {
 	return main + " (" + strings.Join(but, "; ") + ")"
 }
 
+// BasisOf is the basis of a fidelity's times for a workload: that of the model's operations, and what
+// the workload has of them outside of the shapes that were timed.
+func (c *Compiled) BasisOf(f Fidelity, w Workload) string {
+	p := c.At(f)
+	basis := p.Basis()
+	if t, ok := p.(*together); ok {
+		p = t.c.alone(t.f)
+	}
+	k, ok := p.(*calibrated)
+	if !ok {
+		return basis
+	}
+	beyond := k.beyond(k.of.perDevice(w))
+	if len(beyond) == 0 {
+		return basis
+	}
+	return basis + "; outside of the timings: " + strings.Join(beyond, ", ")
+}
+
+// beyond lists, class by class, what about a workload's last step and its prompts lies outside of
+// what was timed. Streams are left out: they are lines in their bytes.
+func (c *calibrated) beyond(w Workload) (out []string) {
+	add := func(class kerneltime.Class, shape any) {
+		for _, s := range c.profile.Outside(class, shape) {
+			if s = className(class) + " of " + s; !slices.Contains(out, s) {
+				out = append(out, s)
+			}
+		}
+	}
+	b, n := float64(w.Batch), float64(w.Prompt+w.Generate)
+	for i := range c.fixed {
+		k := &c.fixed[i]
+		switch k.price {
+		case asProduct:
+			s := k.gemm
+			s.M = b
+			add(kerneltime.ClassGEMM, &s)
+		case asRecurrent:
+			s := k.recurrent
+			s.Batch, s.Tokens = b, 1
+			add(kerneltime.ClassDeltaNet, &s)
+		case asScan:
+			s := k.stepScan(b)
+			add(s.Kernel.Class(), &s)
+		}
+	}
+	for i := range c.vary {
+		k := &c.vary[i]
+		a := k.decoding(b, n, k.floor.at(n))
+		switch {
+		case k.latent:
+			s := k.asLatent(&a)
+			add(kerneltime.ClassMLA, &s)
+		case k.unpacked:
+			s := k.asUnpacked(&a)
+			add(kerneltime.ClassUnpacked, &s)
+		default:
+			add(kerneltime.ClassDecode, &a)
+		}
+	}
+	call := w.prefill()
+	if w.Prompt == 0 || call.New <= 0 {
+		return out
+	}
+	for i := range c.prefill {
+		k := &c.prefill[i]
+		switch {
+		case k.op.Shape.QueryLast || k.op.Shape.RowsAreSeqs:
+		case k.price == asProduct:
+			s := k.gemm
+			s.M = float64(call.Batch * call.New)
+			add(kerneltime.ClassGEMM, &s)
+		case k.price == asAttention:
+			for _, a := range k.prefillAttention(call) {
+				if a.times > 0 {
+					add(kerneltime.ClassPrefill, &a.PrefillAttention)
+				}
+			}
+		case k.price == asRecurrent:
+			s := k.recurrent
+			s.Kernel, s.Batch, s.Tokens = k.facts.prompt, float64(call.Batch), float64(call.New)
+			add(kerneltime.ClassDeltaNet, &s)
+		case k.price == asScan:
+			s := k.scan
+			s.Kernel, s.Batch, s.Tokens = k.facts.scanPrompt, float64(call.Batch), float64(call.New)
+			add(s.Kernel.Class(), &s)
+		}
+	}
+	return out
+}
+
 // className names a class of kernels in words for people.
 func className(c kerneltime.Class) string {
 	switch c {
@@ -60,8 +151,12 @@ func className(c kerneltime.Class) string {
 		return "latent attention"
 	case kerneltime.ClassStream:
 		return "norms and gates"
+	case kerneltime.ClassGEMM:
+		return "products"
 	case kerneltime.ClassDecode:
 		return "decode attention"
+	case kerneltime.ClassPrefill:
+		return "prompt attention"
 	case kerneltime.ClassDeltaNet:
 		return "Gated DeltaNet"
 	case kerneltime.ClassAllReduce:

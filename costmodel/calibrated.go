@@ -38,9 +38,10 @@ type kernel struct {
 //     passes it is four of half the heads.
 //   - Attention within chunks is attention over as many positions, of a prompt one call for all its
 //     chunks, as vLLM runs it.
-//   - Attention that reads the cache per query head was timed as such, by the call that splits
-//     its keys over the GPU (fwd_kvcache, as vLLM's V0 engine decodes). The varlen call of V1
-//     does not, and takes several times as long at few long sequences.
+//   - Attention that reads the cache per query head was timed as such: by the call that splits
+//     its keys over the GPU (fwd_kvcache, as vLLM's V0 engine decodes) and, where execution.Unsplit
+//     asks for it, by the varlen call of V1, which does not and takes several times as long at few
+//     long sequences.
 //   - Scans of Mamba-2 work chunks of 256 tokens, as vLLM's do where a model says nothing else.
 //   - Lightning attention is Mamba-2's recurrence with a fixed decay: its kernels stand in.
 //   - Latent attention of a step was timed absorbed, in rows of 512 + 64 elements. The gather of the
@@ -63,7 +64,7 @@ func (c *Compiled) kernelOf(g *OpGroup) kernel {
 			heads, kv = heads/2, kv/2
 			k.launches = 4
 		}
-		k.unpacked, k.latent = s.Again > 1, s.Rank > 0
+		k.unpacked, k.unsplit, k.latent = s.Again > 1, s.Unsplit, s.Rank > 0
 		k.attention = kerneltime.DecodeAttention{Heads: heads, KVHeads: kv, HeadDim: float64(s.HeadDim), Window: float64(s.Window), KVDType: o.KV}
 		if s.Chunked {
 			k.attention.Window = 0

@@ -126,7 +126,7 @@ func (c *Compiled) Estimate(f Fidelity, w Workload) (Estimate, error) {
 	}
 	f, w = c.Fidelity(f), c.withPrefix(w)
 	p, tp := c.At(f), float64(c.tp)
-	e := Estimate{Workload: w, Fidelity: f, Basis: p.Basis(), Memory: c.Memory(w), Transfer: c.Transfer(w.Prompt), BeyondContext: c.BeyondContext(w)}
+	e := Estimate{Workload: w, Fidelity: f, Basis: c.BasisOf(f, w), Memory: c.Memory(w), Transfer: c.Transfer(w.Prompt), BeyondContext: c.BeyondContext(w)}
 	var flops, bytes float64
 	for _, o := range c.breakdown(w) {
 		flops += o.FLOPs

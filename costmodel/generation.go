@@ -35,7 +35,7 @@ var (
 const shortest = 24
 
 // Generation sums the attention by quadrature between the places where its fitted time
-// bends, doublings of the context, the window and tiles of split keys: within 0.1 % of the loop.
+// bends, doublings of the context, the window and where split keys take a tile more: within 0.1 % of the loop.
 func (c *calibrated) Generation(w Workload) float64 {
 	if w.Generate <= 0 {
 		return 0
@@ -68,40 +68,52 @@ func (c *calibrated) between(k *kernel, o *kerneltime.DecodeOver, b float64, s s
 		if w := k.floor.window; start <= w {
 			end = min(end, start+math.Floor(w-start))
 		}
-		if whole := float64(kerneltime.MLAWhole); k.latent && s.at(start, k.floor.reach) <= whole {
-			end = min(end, start+max(0, math.Floor(whole-s.at(start, k.floor.reach))))
-		}
 		t += c.pieces(k, o, b, start, end, &s)
 		start = end + 1
 	}
 	return t
 }
 
-// pieces is piece, cut where a kernel that splits its keys into tiles takes one tile more and
-// its time jumps: a quadrature across a jump is a percent off.
+// pieces is piece, cut where the kernel's time jumps.
 func (c *calibrated) pieces(k *kernel, o *kerneltime.DecodeOver, b, lo, hi float64, s *span) (sum float64) {
-	tile := 0.0
-	if k.unpacked && hi-lo >= shortest {
-		s := k.decoding(b, lo, 0)
-		u := k.asUnpacked(&s)
-		tile = c.profile.SplitTile(&u)
-	}
-	for start := lo; start <= hi; {
-		end := hi
-		if seen := s.at(start, k.floor.reach); tile > 0 {
-			if grows := s.at(start+1, k.floor.reach) - seen; grows > 0 {
-				end = min(hi, start+math.Floor((math.Ceil(seen/tile)*tile-seen)/grows))
-			}
-		}
+	c.cut(k, b, lo, hi, func(n float64) float64 { return s.at(n, k.floor.reach) }, func(start, end float64) {
 		if end > start+shortest && end < 1.1*start { // nearly a straight line
 			mid := (start + end) / 2
 			sum += (end - start + 1) * c.attend(k, o, b, mid, s.at(mid, k.floor.reach))
-		} else {
-			sum += c.piece(k, o, b, start, end, s)
+			return
 		}
+		sum += c.piece(k, o, b, start, end, s)
+	})
+	return sum
+}
+
+// cut calls each with the parts of lo … hi within which no jump of a kernel's time lies, whose batch
+// is b and which sees a number of keys that grows evenly: an attention kernel that splits its
+// keys takes one tile more, one of latents begins to split. A quadrature across a jump is a percent off.
+func (c *calibrated) cut(k *kernel, b, lo, hi float64, seen func(float64) float64, each func(start, end float64)) {
+	tile, whole := 0.0, 0.0
+	switch {
+	case hi-lo < shortest:
+	case k.unpacked:
+		s := k.decoding(b, lo, 0)
+		u := k.asUnpacked(&s)
+		tile = c.profile.SplitTile(&u)
+	case k.latent:
+		whole = kerneltime.MLAWhole
+	}
+	for start := lo; start <= hi; {
+		end := hi
+		sees := seen(start)
+		last := whole // keys before the next jump
+		if tile > 0 {
+			last = math.Ceil(sees/tile) * tile
+		}
+		if grows := seen(start+1) - sees; last >= sees && grows > 0 {
+			end = min(hi, start+math.Floor((last-sees)/grows))
+		}
+		each(start, end)
 		start = end + 1
 	}
-	return sum
 }
 
 func (c *calibrated) piece(k *kernel, o *kerneltime.DecodeOver, b, lo, hi float64, s *span) float64 {

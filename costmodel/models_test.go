@@ -58,7 +58,7 @@ func readWholeModels(t *testing.T, on, file string) (out []wholeModel) {
 		group := model + " " + kind
 		switch variant {
 		case "per_query_head":
-			o.KVRead = execution.PerQueryHead
+			o.KVRead = execution.Unsplit // the call that was timed is vLLM's over pages
 			group += " " + variant
 		case "four_passes":
 			o.Diff = execution.FourPass
@@ -71,9 +71,6 @@ func readWholeModels(t *testing.T, on, file string) (out []wholeModel) {
 			model = "testdata/models/nemotron-h-8b.json"
 		}
 		k := compiled(t, model, on, o).At(Calibrated).(*calibrated)
-		for i := range k.vary {
-			k.vary[i].unsplit = true // the call that was timed is vLLM's over pages
-		}
 		e, host := k.interval(float64(b), float64(n)), k.of.EngineSeconds(b)
 		if kind == "prefill" {
 			e, host = k.prompted(Workload{Batch: b, Prompt: n}), k.prompts

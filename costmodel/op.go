@@ -133,6 +133,7 @@ type Shape struct {
 	Latent                  bool    // attention over latents: how caches of keys and values are read says nothing of it
 	Rank, Rope              int     // absorbed latent attention: elements of a cached row that serve as keys and values, and as keys alone
 	Again                   float64 // attention: times that each byte of the cache is read; 0 is once
+	Unsplit                 bool    // attention that reads so and leaves the keys of a sequence and head to one block
 	Windowed                bool    // attention whose layer has a window or declares one
 
 	Table int // rows of the table that rows are gathered from; all of them are stored

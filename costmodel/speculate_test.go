@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/OWNER/ridgeline/arch"
+	"github.com/OWNER/ridgeline/execution"
 )
 
 // bending reports whether some of k drafted tokens behind a context see past the end of a
@@ -99,8 +100,17 @@ func TestVerificationsAdd(t *testing.T) {
 // The same of calibrated times, whose attention is summed by quadrature; remembered steps are
 // those that are worked out.
 func TestCalibratedVerifications(t *testing.T) {
+	type deployed struct {
+		model string
+		reads execution.KVRead
+	}
+	all := []deployed{{"phi4-mini", execution.PerQueryHead}, {"phi4-mini-flash", execution.PackedUnlessWindowed}, {"phi4-mini", execution.Unsplit}}
 	for _, name := range calibrationModels {
-		c := compiled(t, name, "h100-sxm", Options{})
+		all = append(all, deployed{name, execution.Packed})
+	}
+	for _, x := range all {
+		name := x.model + " " + x.reads.String()
+		c := compiled(t, x.model, "h100-sxm", Options{KVRead: x.reads})
 		k, ok := c.At(Calibrated).(*calibrated)
 		if !ok {
 			t.Fatalf("%s is not calibrated on an H100", name)

@@ -199,21 +199,29 @@ func (c *calibrated) verifyAttention(m *Mix, steps int) (t float64) {
 			}
 			return max(k.launches*seconds, c.of.opSeconds(k.op, &now))
 		}
-		t += k.layers * quadrature(m.Contexts/d, m.advance(), steps, at)
+		sees := func(j float64) float64 { return (seen+j*more*m.advance())/d + float64(m.Drafts) }
+		doubling(m.Contexts/d, m.advance(), steps, func(lo, hi float64) {
+			c.cut(k, d, lo, hi, sees, func(start, end float64) {
+				if n := m.Contexts / d; end > start+shortest && n+end*m.advance() < 1.1*(n+start*m.advance()) { // nearly a straight line
+					t += k.layers * (end - start + 1) * at((start+end)/2)
+					return
+				}
+				t += k.layers * smooth(start, end, at)
+			})
+		})
 	}
 	return t
 }
 
-// quadrature is Σ_{j=0..steps−1} at(j), cut where first + j·by, a context, has doubled.
-func quadrature(first, by float64, steps int, at func(j float64) float64) (t float64) {
+// doubling calls each with the parts of 0 … steps−1, cut where first + j·by, a context, has doubled.
+func doubling(first, by float64, steps int, each func(lo, hi float64)) {
 	for start, last := 0.0, float64(steps-1); start <= last; {
 		now := max(first+start*by, 1)
 		double := math.Exp2(math.Floor(math.Log2(now)) + 1)
 		end := min(last, max(start, math.Ceil((double-first)/by)-1))
-		t += smooth(start, end, at)
+		each(start, end)
 		start = end + 1
 	}
-	return t
 }
 
 // verifyOver is the table of an attention kernel for the batch and drafts of a step, nil where no

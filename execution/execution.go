@@ -20,17 +20,28 @@ const (
 	// PackedUnlessWindowed is PerQueryHead on layers that have or declare a window, as
 	// FlashAttention-2's decode path was in vLLM 0.7.3 (its issue 1564).
 	PackedUnlessWindowed
+	// Unsplit is PerQueryHead by FlashAttention-2's varlen call over pages, which does not share a
+	// sequence's keys among blocks: few long sequences leave most of a GPU idle. It moves
+	// the same bytes; only calibrated times tell the two apart.
+	Unsplit
+	// UnsplitIfWindowed is Unsplit on layers that have or declare a window, packed on others, as vLLM's
+	// V1 engine runs FlashAttention-2.
+	UnsplitIfWindowed
 )
 
-var kvReadNames = []string{"packed", "per_query_head", "packed_unless_windowed"}
+var kvReadNames = []string{"packed", "per_query_head", "packed_unless_windowed", "unsplit", "unsplit_if_windowed"}
 
 func (k KVRead) String() string { return kvReadNames[k] }
 
 // PerQueryHead reports whether a layer is read once per query head; windowed says
 // whether it has or declares a window.
 func (k KVRead) PerQueryHead(windowed bool) bool {
-	return k == PerQueryHead || k == PackedUnlessWindowed && windowed
+	return k == PerQueryHead || k == Unsplit || (k == PackedUnlessWindowed || k == UnsplitIfWindowed) && windowed
 }
+
+// KeysUnsplit reports whether layers that are read per query head leave the keys of a sequence to one
+// block for each head.
+func (k KVRead) KeysUnsplit() bool { return k == Unsplit || k == UnsplitIfWindowed }
 
 // DiffKernel says how differential attention runs.
 type DiffKernel uint8
@@ -91,7 +102,7 @@ func DiffKernels() []string { return slices.Clone(diffNames) }
 // PrefillModes lists the prefill modes.
 func PrefillModes() []string { return slices.Clone(prefillNames) }
 
-// ParseKVRead reads packed, per_query_head or packed_unless_windowed, with _ or -.
+// ParseKVRead reads one of KVReads, with _ or -.
 func ParseKVRead(s string) (KVRead, error) {
 	v, err := parseName("kv-read", s, kvReadNames)
 	return KVRead(v), err

@@ -102,7 +102,7 @@ var parameters = []parameter{
 	{"pp", nil, deployParam, whole, "", "pipeline stages", readRanks("pp", func(o *costmodel.Options, n int) { o.PP = n })},
 	{"ep", nil, deployParam, whole, "", "devices over which experts are spread", readRanks("ep", func(o *costmodel.Options, n int) { o.EP = n })},
 	{"dp", nil, deployParam, whole, "", "groups of devices with sequences of their own", readRanks("dp", func(o *costmodel.Options, n int) { o.DP = n })},
-	{"kv_read", nil, deployParam, text, "", "packed, per_query_head, packed_unless_windowed",
+	{"kv_read", nil, deployParam, text, "", strings.Join(execution.KVReads(), ", "),
 		named(execution.ParseKVRead, func(p *point, r execution.KVRead) { p.options.KVRead = r })},
 	{"diff_kernel", nil, deployParam, text, "", "fused, four_pass",
 		named(execution.ParseDiffKernel, func(p *point, k execution.DiffKernel) { p.options.Diff = k })},

@@ -78,7 +78,7 @@ hardware or kernels may turn a verdict. --id shows the working: factors multipli
 	f := c.Flags()
 	f.StringSliceVar(&ids, "id", nil, "audit these claims only, with their working")
 	f.StringVar(&on, "on", "a100-80gb", "hardware: a name (ridgeline hardware lists them) or a profile file")
-	f.StringVar(&kvRead, "kv-read", "packed", "how often kernels read K and V: "+strings.Join(execution.KVReads(), ", "))
+	f.StringVar(&kvRead, "kv-read", "packed", "how kernels read K and V: "+strings.Join(execution.KVReads(), ", "))
 	f.StringVar(&diff, "diff-kernel", "fused", "differential attention: "+strings.Join(execution.DiffKernels(), " or "))
 	f.StringVar(&mode, "prefill", "skip", "skip (cross-decoder runs for the last position) or full")
 	f.StringVar(&fid, "fidelity", "", "fidelity of the verdicts (default the finest with figures): "+strings.Join(costmodel.Fidelities(), ", "))

@@ -94,7 +94,7 @@ func (d *deployFlags) bindDevice(f *pflag.FlagSet) {
 	f.Lookup("microbatches").DefValue = "--pp"
 	f.Float64Var(&d.skew, "skew", 1, "how many times the mean the experts of the busiest device of --ep are picked")
 	f.StringVar(&d.prefill, "prefill", "skip", "skip (cross-decoder runs for the last position) or full")
-	f.StringVar(&d.kvRead, "kv-read", "packed", "how often kernels read K and V: packed, per_query_head, packed_unless_windowed")
+	f.StringVar(&d.kvRead, "kv-read", "packed", "how kernels read K and V: "+strings.Join(execution.KVReads(), ", "))
 	f.StringVar(&d.diffKernel, "diff-kernel", "fused", "differential attention: fused or four_pass")
 	f.StringVar(&d.engine, "engine", kerneltime.EngineNames()[0], "whose step overhead calibrated times include: "+strings.Join(kerneltime.EngineNames(), ", "))
 	f.StringVar(&d.calibration, "calibration", "", "a profile of ridgeline calibrate fit, before those built in")

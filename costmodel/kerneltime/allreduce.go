@@ -104,7 +104,14 @@ func (m *allReduceModel) lattice(pair func(small, large AllReduce)) {
 	}
 }
 
+// allReduceSpans are what such timings were spread over.
+var allReduceSpans = spans{names: []string{"devices", "bytes"}, beyond: 0.2}
+
+func (s AllReduce) numbers() [mostSpans]float64 { return [mostSpans]float64{s.GPUs, s.Bytes} }
+func (s AllReduce) kind() int                   { return 0 }
+
 var allReduceFacts = &facts[AllReduce]{
+	class: ClassAllReduce, over: &allReduceSpans,
 	read: func(r *records.Record) AllReduce {
 		return AllReduce{
 			GPUs: r.Size("gpus", 2), Bytes: r.Size("message_elements", 1) * r.Format("dtype").Bytes(),

@@ -69,6 +69,11 @@ type Facts interface {
 	Fitting(p *Profile) Fitting
 	// Note records in a profile that a shape was timed.
 	Note(p *Profile, shape any)
+	// Spans calls each for the numbers of a shape that timings were spread over.
+	Spans(shape any, each func(name string, v float64))
+
+	spans() *spans
+	numbered(shape any) numbered
 }
 
 // facts implements Facts for shapes of type S.
@@ -81,6 +86,8 @@ type facts[S any] struct {
 	predict  func(p *Profile, s S) Estimate
 	model    func(p *Profile) model[S]
 	note     func(p *Profile, s *S)
+	class    Class
+	over     *spans // what its timings were spread over
 }
 
 func (k *facts[S]) Read(r *records.Record) any { s := k.read(r); return &s }
@@ -102,7 +109,18 @@ func (k *facts[S]) Predict(p *Profile, shape any) Estimate { return k.predict(p,
 
 func (k *facts[S]) Fitting(p *Profile) Fitting { return fitting[S]{k.model(p), &p.device} }
 
+func (k *facts[S]) spans() *spans               { return k.over }
+func (k *facts[S]) numbered(shape any) numbered { return any(*shape.(*S)).(numbered) }
+
+func (k *facts[S]) Spans(shape any, each func(name string, v float64)) {
+	numbers := k.numbered(shape).numbers()
+	for i, n := range k.over.names {
+		each(n, numbers[i])
+	}
+}
+
 func (k *facts[S]) Note(p *Profile, shape any) {
+	p.timed[k.class] = k.over.note(p.timed[k.class], k.numbered(shape))
 	if k.note != nil {
 		k.note(p, shape.(*S))
 	}

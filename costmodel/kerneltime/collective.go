@@ -185,10 +185,17 @@ func (p *Profile) Collective(s Collective) Estimate {
 		return Estimate{}
 	}
 	m := p.collective.get()
-	return m.Spread.estimate(m.physics(&p.device, &s)*math.Exp(m.correct(&s))).among(nil, 0, s.GPUs <= CollectiveTimed)
+	return reach(m.Spread.estimate(m.physics(&p.device, &s)*math.Exp(m.correct(&s))).among(nil, 0, s.GPUs <= CollectiveTimed), &collectiveSpans, p.timed[ClassCollective], s)
 }
 
+// collectiveSpans are what such timings were spread over. GPUs beyond two widen intervals by themselves.
+var collectiveSpans = spans{names: []string{"bytes"}, beyond: 0.1}
+
+func (s Collective) numbers() [mostSpans]float64 { return [mostSpans]float64{s.Bytes} }
+func (s Collective) kind() int                   { return 0 }
+
 var collectiveFacts = &facts[Collective]{
+	class: ClassCollective, over: &collectiveSpans,
 	read: func(r *records.Record) Collective {
 		var names []string
 		for _, k := range collectiveTable {

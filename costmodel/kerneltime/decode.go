@@ -118,9 +118,16 @@ func (m *decodeModel) curves() int          { return len(m.Curves) }
 func (m *decodeModel) params(i int) []Param { return m.Curves[i].params() }
 func (m *decodeModel) inherit(i, from int)  { m.Curves[i] = m.Curves[from] }
 func (m *decodeModel) corrections() []Table { return m.Corrections[:] }
-func (m *decodeModel) errors() *Spread      { return &m.Spread }
-func (m *decodeModel) donor(f int) int      { return 1 - f }
-func (m *decodeModel) family(i int) int     { return i % formats }
+
+// starts is a kernel that does not split keys, as FlashAttention-2's has it for ungrouped queries over
+// pages: no small step leads there from one that does.
+func (m *decodeModel) starts(i int) []func() {
+	return []func(){func() { m.Curves[i].Chunk, m.Curves[i].Combine = 1e6, 1e-7 }}
+}
+
+func (m *decodeModel) errors() *Spread  { return &m.Spread }
+func (m *decodeModel) donor(f int) int  { return 1 - f }
+func (m *decodeModel) family(i int) int { return i % formats }
 func (m *decodeModel) stiffness() Smoothing {
 	return Smoothing{Axis: [axes]float64{.05, .06, .06, .04}, Slice: .005, Ridge: 1e-3, Tail: .05}
 }
@@ -167,7 +174,16 @@ func (m *decodeModel) lattice(pair func(small, large DecodeAttention)) {
 	}
 }
 
+// decodeSpans are what such timings were spread over.
+var decodeSpans = spans{names: []string{"batch", "heads", "context", "window"}, beyond: 0.2}
+
+func (s DecodeAttention) numbers() [mostSpans]float64 {
+	return [mostSpans]float64{s.Batch, s.Heads, s.Context, biting(s.Context, s.Window)}
+}
+func (s DecodeAttention) kind() int { return 0 }
+
 var decodeFacts = &facts[DecodeAttention]{
+	class: ClassDecode, over: &decodeSpans,
 	read: func(r *records.Record) DecodeAttention {
 		s := DecodeAttention{
 			Batch: r.Size("batch", 1), Heads: r.Size("heads", 1), KVHeads: r.Size("kv_heads", 1),

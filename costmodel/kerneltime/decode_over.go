@@ -152,12 +152,14 @@ func (o *DecodeOver) Seconds(context, seen float64) float64 {
 		s.Context, s.Seen = context, seen
 		return o.p.DecodeSeconds(&s)
 	}
-	h := &o.halves[0]
-	if o.window > 0 && context > o.window {
-		h = &o.halves[1]
-		if seen == o.window {
-			return h.atWindow * math.Exp(h.correct(context))
-		}
+	whole := &o.halves[0]
+	if !hides(context, o.window) {
+		return whole.seconds(seen) * math.Exp(whole.correct(context))
 	}
-	return h.seconds(seen) * math.Exp(h.correct(context))
+	h := &o.halves[1]
+	t := h.atWindow
+	if seen != o.window {
+		t = h.seconds(seen)
+	}
+	return min(t*math.Exp(h.correct(context)), hiding*whole.seconds(context)*math.Exp(whole.correct(context)))
 }

@@ -29,6 +29,7 @@ type Fitting interface {
 	Donor(family int) int      // the family whose curves this one borrows where it has no timings
 	Params(curve int) []Param  // the parameters of a curve, which the fit may change
 	Inherit(curve, from int)   // copies a curve's parameters
+	Starts(curve int) []func() // what sets parameters to where else a fit may start than where they are
 	Physics(shape any) float64 // seconds without corrections
 	Corrections() []Table      // the corrections, to be added up; their elements may be changed
 	Locate(correction int, shape any) (slice int, x [Axes]float64)
@@ -61,12 +62,19 @@ type fitting[S any] struct {
 	d *Device
 }
 
-func (f fitting[S]) Curves() int               { return f.m.curves() }
-func (f fitting[S]) Curve(shape any) int       { return f.m.curve(shape.(*S)) }
-func (f fitting[S]) Family(curve int) int      { return f.m.family(curve) }
-func (f fitting[S]) Donor(family int) int      { return f.m.donor(family) }
-func (f fitting[S]) Params(curve int) []Param  { return f.m.params(curve) }
-func (f fitting[S]) Inherit(curve, from int)   { f.m.inherit(curve, from) }
+func (f fitting[S]) Curves() int              { return f.m.curves() }
+func (f fitting[S]) Curve(shape any) int      { return f.m.curve(shape.(*S)) }
+func (f fitting[S]) Family(curve int) int     { return f.m.family(curve) }
+func (f fitting[S]) Donor(family int) int     { return f.m.donor(family) }
+func (f fitting[S]) Params(curve int) []Param { return f.m.params(curve) }
+func (f fitting[S]) Inherit(curve, from int)  { f.m.inherit(curve, from) }
+func (f fitting[S]) Starts(curve int) []func() {
+	if m, ok := f.m.(interface{ starts(curve int) []func() }); ok {
+		return m.starts(curve)
+	}
+	return nil
+}
+
 func (f fitting[S]) Physics(shape any) float64 { return f.m.physics(f.d, shape.(*S)) }
 func (f fitting[S]) Corrections() []Table      { return f.m.corrections() }
 func (f fitting[S]) Correct(shape any) float64 { return f.m.correct(shape.(*S)) }

@@ -174,7 +174,14 @@ func matrixGroup(s *GEMM) float64 {
 	return float64(z % 10)
 }
 
+// gemmSpans are what such timings were spread over.
+var gemmSpans = spans{names: []string{"rows", "columns", "depth"}, beyond: 0.2}
+
+func (s GEMM) numbers() [mostSpans]float64 { return [mostSpans]float64{s.M, s.N, s.K} }
+func (s GEMM) kind() int                   { return 0 }
+
 var gemmFacts = &facts[GEMM]{
+	class: ClassGEMM, over: &gemmSpans,
 	read: func(r *records.Record) GEMM {
 		return GEMM{M: r.Size("m", 1), N: r.Size("n", 1), K: r.Size("k", 1), DType: r.Format("dtype")}
 	},

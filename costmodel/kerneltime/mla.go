@@ -53,7 +53,7 @@ const MLAWhole = 256
 //	blocks  = batch · ⌈heads/64⌉
 //	splits  = clamp(units / blocks, 1, visible / Chunk)
 //	waves   = max(1, blocks · splits / units)
-//	ends    = waves · (Start + heads/⌈heads/64⌉ · Query)
+//	ends    = waves · (Start + min(heads, 64) · Query)
 //	path    = waves · visible/splits · (rank + rope) · bytes / Stream
 //	memory  = bytes / (Bandwidth · BW)
 //	compute = blocks · 64 · visible · 2 · (2·rank + rope) / (Peak · PEAK)
@@ -91,7 +91,7 @@ func (c *mlaCurve) seconds(d *Device, s *MLADecode) float64 {
 	path := waves * seen / splits * (s.Rank + s.Rope) * s.KVDType.Bytes() / c.Stream
 	memory := s.Bytes() / (c.Bandwidth * d.Bandwidth)
 	compute := blocks * mlaTile * seen * 2 * (2*s.Rank + s.Rope) / (c.Peak * d.Peak[0])
-	t := c.Launch + waves*(c.Start+s.Heads/tiles*c.Query) + blend(path, max(memory, compute))
+	t := c.Launch + waves*(c.Start+min(s.Heads, mlaTile)*c.Query) + blend(path, max(memory, compute))
 	if seen > MLAWhole {
 		t += c.Combine + s.Batch*s.Heads*splits*s.Rank*8/(d.Units*c.Merge)
 	}
@@ -147,7 +147,7 @@ func (m *mlaModel) lattice(pair func(small, large MLADecode)) {
 // MLADecode predicts one decode step of latent attention.
 func (p *Profile) MLADecode(s MLADecode) Estimate {
 	m := p.mla.get()
-	return m.Spread.estimate(p.MLASeconds(&s)).among(m.Rows, s.Rank+s.Rope, m.Measured[formatOf(s.KVDType)])
+	return reach(m.Spread.estimate(p.MLASeconds(&s)).among(m.Rows, s.Rank+s.Rope, m.Measured[formatOf(s.KVDType)]), &mlaSpans, p.timed[ClassMLA], s)
 }
 
 // MLASeconds returns the same time without bounds.
@@ -159,7 +159,16 @@ func (p *Profile) MLASeconds(s *MLADecode) float64 {
 // MLARows lists the numbers of elements of the cached rows that were timed, in ascending order.
 func (p *Profile) MLARows() []float64 { return append([]float64(nil), p.mla.get().Rows...) }
 
+// mlaSpans are what such timings were spread over.
+var mlaSpans = spans{names: []string{"batch", "heads", "context"}, beyond: 0.1}
+
+func (s MLADecode) numbers() [mostSpans]float64 {
+	return [mostSpans]float64{s.Batch, s.Heads, s.Visible()}
+}
+func (s MLADecode) kind() int { return 0 }
+
 var mlaFacts = &facts[MLADecode]{
+	class: ClassMLA, over: &mlaSpans,
 	read: func(r *records.Record) MLADecode {
 		return MLADecode{
 			Batch: r.Size("batch", 1), Heads: r.Size("heads", 1), Rank: r.Size("kv_lora_rank", 1), Rope: r.Size("rope_dim", 0),

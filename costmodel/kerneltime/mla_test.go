@@ -44,16 +44,16 @@ func TestLatentPhysics(t *testing.T) {
 	near(t, "four parts, combined", c.seconds(&d, &s), 1e-6+2e-6+16*1e-8+100*576*2/1e12+3e-6)
 	s.Heads, s.Batch, s.Context = 128, 4, 200 // eight blocks on four units
 	near(t, "two waves of whole sequences", c.seconds(&d, &s), 1e-6+2*(2e-6+64*1e-8)+2*200*576*2/1e12)
-	s.Heads = 65 // as many blocks, fewer queries in each
-	near(t, "a tile of one head more", c.seconds(&d, &s), 1e-6+2*(2e-6+32.5*1e-8)+2*200*576*2/1e12)
+	s.Heads = 65 // as many blocks
+	near(t, "a tile of one head more", c.seconds(&d, &s), 1e-6+2*(2e-6+64*1e-8)+2*200*576*2/1e12)
 
 	c = mlaCurve{Launch: 1e-9, Start: 1e-12, Query: 1e-15, Stream: 1e30, Bandwidth: 0.5, Peak: 0.5, Chunk: 100, Combine: 1e-12, Merge: 1e30}
 	d.Bandwidth = 1e12
-	near(t, "bound by memory", c.seconds(&d, &s), 1e-9+2*(1e-12+32.5e-15)+s.Bytes()/0.5e12)
+	near(t, "bound by memory", c.seconds(&d, &s), 1e-9+2*(1e-12+64e-15)+s.Bytes()/0.5e12)
 	d.Bandwidth, d.Peak[0] = 1e30, 1e15
-	near(t, "bound by products of two whole tiles a sequence", c.seconds(&d, &s), 1e-9+2*(1e-12+32.5e-15)+4*128*200*2*1088/0.5e15)
+	near(t, "bound by products of two whole tiles a sequence", c.seconds(&d, &s), 1e-9+2*(1e-12+64e-15)+4*128*200*2*1088/0.5e15)
 	d.Peak[0], c.Merge, s.Context = 1e30, 1e9, 1000
-	near(t, "partial results, not split", c.seconds(&d, &s), 1e-9+2*(1e-12+32.5e-15)+1e-12+4*65*512*8/4e9)
+	near(t, "partial results, not split", c.seconds(&d, &s), 1e-9+2*(1e-12+64e-15)+1e-12+4*65*512*8/4e9)
 }
 
 // Rows of another width and caches in another format were not timed, and their intervals are wider.

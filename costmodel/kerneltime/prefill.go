@@ -137,7 +137,16 @@ func (m *prefillModel) lattice(pair func(small, large PrefillAttention)) {
 	}
 }
 
+// prefillSpans are what such timings were spread over.
+var prefillSpans = spans{names: []string{"batch", "heads", "prompt", "window"}, beyond: 0.2}
+
+func (s PrefillAttention) numbers() [mostSpans]float64 {
+	return [mostSpans]float64{s.Batch, s.Heads, s.Past + s.Prompt, biting(s.Past+s.Prompt, s.Window)}
+}
+func (s PrefillAttention) kind() int { return 0 }
+
 var prefillFacts = &facts[PrefillAttention]{
+	class: ClassPrefill, over: &prefillSpans,
 	read: func(r *records.Record) PrefillAttention {
 		s := PrefillAttention{
 			Batch: r.Size("batch", 1), Heads: r.Size("heads", 1), KVHeads: r.Size("kv_heads", 1),

@@ -33,6 +33,7 @@ type Profile struct {
 	device   Device
 	basis    [classes]Basis
 	from     [classes]Provenance
+	timed    [classes]ranges // on the GPU that a class's curves are of
 
 	gemm       *drawer[gemmModel]
 	decode     *drawer[decodeModel]
@@ -62,6 +63,8 @@ type Provenance struct {
 	MedianAPE float64 `yaml:"left_out_median_ape"`
 	P90APE    float64 `yaml:"left_out_p90_ape"`
 	Folds     int     `yaml:"folds"`
+
+	Timed Timed `yaml:"timed,omitempty"`
 }
 
 // document is a profile as its file has it.
@@ -103,8 +106,12 @@ func New(hw *hardware.Profile) (*Profile, error) {
 	return p, nil
 }
 
+// Unfit forgets what shapes a class was timed at, before it is fitted anew.
+func (p *Profile) Unfit(c Class) { p.timed[c] = nil }
+
 // SetFitted records that a class was fitted, and to what.
 func (p *Profile) SetFitted(c Class, from Provenance) {
+	from.Timed = c.Facts().spans().write(p.timed[c])
 	p.from[c], p.basis[c] = from, Basis{Kind: Fitted}
 }
 
@@ -135,7 +142,7 @@ func (p *Profile) Provenance(c Class) Provenance { return p.from[c] }
 // GEMM predicts a matrix product.
 func (p *Profile) GEMM(s GEMM) Estimate {
 	m := p.gemm.get()
-	return m.Spread.estimate(p.GEMMSeconds(&s)).among(nil, 0, m.Measured[s.format()])
+	return reach(m.Spread.estimate(p.GEMMSeconds(&s)).among(nil, 0, m.Measured[s.format()]), &gemmSpans, p.timed[ClassGEMM], s)
 }
 
 // GEMMSeconds returns the same time without bounds.
@@ -147,30 +154,41 @@ func (p *Profile) GEMMSeconds(s *GEMM) float64 {
 // DecodeAttention predicts one decode step of attention.
 func (p *Profile) DecodeAttention(s DecodeAttention) Estimate {
 	m := p.decode.get()
-	return m.Spread.estimate(p.DecodeSeconds(&s)).among(m.HeadDims, s.HeadDim, m.Measured[formatOf(s.KVDType)])
+	return reach(m.Spread.estimate(p.DecodeSeconds(&s)).among(m.HeadDims, s.HeadDim, m.Measured[formatOf(s.KVDType)]), &decodeSpans, p.timed[ClassDecode], s)
 }
 
 // DecodeSeconds returns the same time without bounds.
 func (p *Profile) DecodeSeconds(s *DecodeAttention) float64 {
 	m := p.decode.get()
-	return m.physics(&p.device, s) * math.Exp(m.correct(s))
+	t := m.physics(&p.device, s) * math.Exp(m.correct(s))
+	if hides(s.Context, s.Window) {
+		whole := *s
+		whole.Window, whole.Seen = s.Context, s.Context
+		t = min(t, hiding*m.physics(&p.device, &whole)*math.Exp(m.correct(&whole)))
+	}
+	return t
 }
 
 // PrefillAttention predicts causal attention over prompts.
 func (p *Profile) PrefillAttention(s PrefillAttention) Estimate {
 	m := p.prefill.get()
-	return m.Spread.estimate(p.PrefillSeconds(&s)).among(m.HeadDims, s.HeadDim, true)
+	return reach(m.Spread.estimate(p.PrefillSeconds(&s)).among(m.HeadDims, s.HeadDim, true), &prefillSpans, p.timed[ClassPrefill], s)
 }
 
 // PrefillSeconds returns the same time without bounds.
 func (p *Profile) PrefillSeconds(s *PrefillAttention) float64 {
 	m := p.prefill.get()
-	return m.physics(&p.device, s) * math.Exp(m.correct(s))
+	t := m.physics(&p.device, s) * math.Exp(m.correct(s))
+	if whole := *s; hides(s.Past+s.Prompt, s.Window) {
+		whole.Window = s.Past + s.Prompt
+		t = min(t, hiding*m.physics(&p.device, &whole)*math.Exp(m.correct(&whole)))
+	}
+	return t
 }
 
 // Recurrent predicts one call of a recurrent kernel.
 func (p *Profile) Recurrent(s Recurrent) Estimate {
-	return p.recurrent.get().Spread.estimate(p.RecurrentSeconds(&s))
+	return reach(p.recurrent.get().Spread.estimate(p.RecurrentSeconds(&s)), &deltaNetSpans, p.timed[ClassDeltaNet], s)
 }
 
 // RecurrentSeconds returns the same time without bounds.
@@ -185,7 +203,7 @@ func (p *Profile) AllReduce(s AllReduce) Estimate {
 		return Estimate{}
 	}
 	m := p.allReduce.get()
-	return m.Spread.estimate(m.physics(&p.device, &s) * math.Exp(m.correct(&s)))
+	return reach(m.Spread.estimate(m.physics(&p.device, &s)*math.Exp(m.correct(&s))), &allReduceSpans, p.timed[ClassAllReduce], s)
 }
 
 func (s *Spread) estimate(seconds float64) Estimate {
@@ -285,7 +303,7 @@ func Parse(name string, data []byte) (*Profile, error) {
 func (p *Profile) provide(by map[string]Provenance) {
 	for c := range classes {
 		if from, ok := by[c.String()]; ok {
-			p.from[c], p.basis[c] = from, Basis{Kind: Fitted}
+			p.from[c], p.basis[c], p.timed[c] = from, Basis{Kind: Fitted}, c.Facts().spans().read(from.Timed)
 		}
 	}
 }

@@ -117,7 +117,23 @@ func (m *recurrentModel) lattice(pair func(small, large Recurrent)) {
 	}
 }
 
+// deltaNetSpans are what such timings were spread over.
+var deltaNetSpans = spans{names: []string{"batch", "channels", "tokens"}, kinds: kernelNames(), beyond: 0.2}
+
+func (s Recurrent) numbers() [mostSpans]float64 {
+	return [mostSpans]float64{s.Batch, s.Channels(), s.Tokens}
+}
+func (s Recurrent) kind() int { return int(s.Kernel) }
+
+func kernelNames() (names []string) {
+	for k := range kernels {
+		names = append(names, k.String())
+	}
+	return names
+}
+
 var deltaNetFacts = &facts[Recurrent]{
+	class: ClassDeltaNet, over: &deltaNetSpans,
 	read: func(r *records.Record) Recurrent {
 		return Recurrent{
 			Kernel: readKernel(r, deltaKernels), Batch: r.Size("batch", 1), Tokens: r.Size("seq_len", 1),

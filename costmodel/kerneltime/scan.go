@@ -188,7 +188,7 @@ func (p *Profile) scans(c Class) *drawer[scanModel] {
 // Scan predicts one call of a scan, a step of its state or a convolution.
 func (p *Profile) Scan(s Scan) Estimate {
 	m := p.scans(s.Kernel.Class()).get()
-	return m.Spread.estimate(p.ScanSeconds(&s))
+	return reach(m.Spread.estimate(p.ScanSeconds(&s)), &scanSpans, p.timed[s.Kernel.Class()], s)
 }
 
 // ScanSeconds returns the same time without bounds.
@@ -197,8 +197,17 @@ func (p *Profile) ScanSeconds(s *Scan) float64 {
 	return scanOf{p.scans(c).get(), c}.seconds(&p.device, s)
 }
 
+// scanSpans are what such timings were spread over.
+var scanSpans = spans{names: []string{"batch", "channels", "tokens"}, kinds: scanNames[:], beyond: 0.1}
+
+func (s Scan) numbers() [mostSpans]float64 {
+	return [mostSpans]float64{s.Batch, s.Channels(), s.Tokens}
+}
+func (s Scan) kind() int { return int(s.Kernel) }
+
 func scanFacts(c Class, read func(r *records.Record) Scan) *facts[Scan] {
 	return &facts[Scan]{
+		class: c, over: &scanSpans,
 		read: read,
 		describe: func(s *Scan) string {
 			return fmt.Sprintf("%s batch %g tokens %g heads %g×%g state %g", s.Kernel, s.Batch, s.Tokens, s.Heads, s.HeadDim, s.State)

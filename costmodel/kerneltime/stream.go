@@ -109,8 +109,7 @@ func (m *streamModel) lattice(pair func(small, large Stream)) {
 func (p *Profile) Stream(s Stream, launch float64) Estimate {
 	fixed, moved := p.StreamParts(&s, launch)
 	t := fixed + moved
-	low, high := p.stream.get().Spread.Bounds(t)
-	return Estimate{t, low, high}
+	return reach(p.stream.get().Spread.estimate(t), &streamSpans, p.timed[ClassStream], s)
 }
 
 // StreamParts returns the same time without bounds, as seconds that do not depend on the bytes
@@ -126,7 +125,14 @@ func (p *Profile) StreamSeconds(s *Stream, launch float64) float64 {
 	return fixed + moved
 }
 
+// streamSpans are what such timings were spread over.
+var streamSpans = spans{names: []string{"width", "bytes"}, kinds: streamNames[:], beyond: 0.1}
+
+func (s Stream) numbers() [mostSpans]float64 { return [mostSpans]float64{s.Width, s.Bytes} }
+func (s Stream) kind() int                   { return int(s.Kernel) }
+
 var streamFacts = &facts[Stream]{
+	class: ClassStream, over: &streamSpans,
 	read: func(r *records.Record) Stream {
 		s := Stream{Width: r.Size("width", 1), Bytes: r.Size("bytes", 1)}
 		s.Kernel = StreamKernel(readOne(r, "kernel", r.Text("kernel"), streamNames[:]...))

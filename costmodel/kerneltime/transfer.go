@@ -77,7 +77,7 @@ func compose(name string, d Device, from []*Profile) *Profile {
 			} else {
 				p.basis[c] = Basis{Transferred, q.hardware}
 			}
-			donors[c] = q
+			donors[c], p.timed[c] = q, q.timed[c]
 			break
 		}
 	}

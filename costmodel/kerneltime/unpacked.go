@@ -75,7 +75,7 @@ func (s *UnpackedAttention) sharesKeys(units float64) bool {
 
 // splits returns how many blocks share the keys of one query head, by FlashAttention-2's rule: 1
 // where keys are not shared, otherwise the smallest number with which waves are at least 85 % as
-// full as with the best number.
+// full as with the best number. Only numbers that give some block fewer tiles than one less does count.
 func (s *UnpackedAttention) splits(units float64) float64 {
 	blocks, slots := s.Batch*s.Heads, blocksPerUnit*units
 	tiles := math.Ceil(s.Visible() / splitTiles(s.HeadDim))
@@ -83,7 +83,10 @@ func (s *UnpackedAttention) splits(units float64) float64 {
 		return 1
 	}
 	most := min(128, slots, tiles)
-	full := func(n float64) float64 {
+	full := func(n float64) float64 { // 0 for a number that gives no block fewer tiles
+		if n > 1 && math.Ceil(tiles/n) == math.Ceil(tiles/(n-1)) {
+			return 0
+		}
 		w := blocks * n / slots
 		return w / math.Ceil(w)
 	}
@@ -91,12 +94,11 @@ func (s *UnpackedAttention) splits(units float64) float64 {
 	for n := 1.0; n <= most; n++ {
 		best = max(best, full(n))
 	}
-	for n := 1.0; n <= most; n++ {
-		if full(n) >= 0.85*best && (n == 1 || math.Ceil(tiles/n) != math.Ceil(tiles/(n-1))) {
-			return n
-		}
+	n := 1.0
+	for full(n) < 0.85*best {
+		n++
 	}
-	return 1
+	return n
 }
 
 func (c *unpackedCurve) seconds(d *Device, s *UnpackedAttention) float64 {
@@ -224,7 +226,7 @@ func (p *Profile) UnpackedAttention(s UnpackedAttention) Estimate {
 	if formatOf(s.KVDType) != 0 {
 		e = e.widen(unmeasured)
 	}
-	return e
+	return reach(e, &unpackedSpans, p.timed[ClassUnpacked], s)
 }
 
 // SplitTile returns by how many keys two jumps in the time of a call are apart, which come from
@@ -238,10 +240,25 @@ func (p *Profile) SplitTile(s *UnpackedAttention) float64 {
 
 // UnpackedSeconds returns the same time without bounds.
 func (p *Profile) UnpackedSeconds(s *UnpackedAttention) float64 {
-	return p.unpackedOn().seconds(&p.device, s)
+	m := p.unpackedOn()
+	t := m.seconds(&p.device, s)
+	if whole := *s; !s.Contiguous && hides(s.Context, s.Window) {
+		whole.Window, whole.Seen = s.Context, s.Context
+		t = min(t, hiding*m.seconds(&p.device, &whole))
+	}
+	return t
 }
 
+// unpackedSpans are what such timings were spread over.
+var unpackedSpans = spans{names: []string{"batch", "heads", "context", "window"}, beyond: 0.1}
+
+func (s UnpackedAttention) numbers() [mostSpans]float64 {
+	return [mostSpans]float64{s.Batch, s.Heads, s.Context, biting(s.Context, s.Window)}
+}
+func (s UnpackedAttention) kind() int { return 0 }
+
 var unpackedFacts = &facts[UnpackedAttention]{
+	class: ClassUnpacked, over: &unpackedSpans,
 	read: func(r *records.Record) UnpackedAttention {
 		return UnpackedAttention{decodeFacts.read(r), readOne(r, "layout", r.Optional("layout", "paged16"), "paged16", "contiguous") == 1}
 	},

@@ -84,7 +84,7 @@ type countCase struct {
 func drawCase(m *arch.Model, n layouts.Draw) countCase {
 	c := countCase{model: m, batch: n("batch", 1, 4)}
 	c.kernels = kernels.Options{
-		KVRead:     execution.KVRead(n("kv read", 0, 2)),
+		KVRead:     execution.KVRead(n("kv read", 0, len(execution.KVReads())-1)),
 		DiffKernel: execution.DiffKernel(n("diff kernel", 0, 1)),
 		Prefill:    execution.PrefillMode(n("prefill", 0, 1)),
 	}
