@@ -53,7 +53,10 @@ type Claim struct {
 	// Quote is what a reader can quote about a claim measured on a serving engine: what that
 	// engine could have shown, what an engine with today's kernels shows, and what the
 	// architecture allows.
-	Quote   string `json:"quote,omitempty"`
+	Quote string `json:"quote,omitempty"`
+	// Grounds says in one paragraph what the simulated figures are known from: what was measured
+	// where, what is transferred how, and what is assumed.
+	Grounds string `json:"grounds,omitempty"`
 	Working []Step `json:"working"`
 	Sweeps  []Grid `json:"sweeps,omitempty"`
 }

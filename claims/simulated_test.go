@@ -3,6 +3,7 @@ package claims
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -66,8 +67,12 @@ func TestSimulated(t *testing.T) {
 		}
 	}
 	names := map[string]float64{}
-	for _, r := range c.Sweeps[len(c.Sweeps)-2].Rows {
-		names[r.Name] = r.Values[0]
+	for _, g := range c.Sweeps {
+		for _, r := range g.Rows {
+			if g.Over == "causes" {
+				names[r.Name] = r.Values[0]
+			}
+		}
 	}
 	if math.Abs(names["none"]-17./5) > 1e-12 || math.Abs(names["unpacked"]-9.8) > 1e-12 || names["unpacked + same-latency"] == 0 {
 		t.Errorf("causes: %v", names)
@@ -232,5 +237,53 @@ func TestFigures(t *testing.T) {
 	}
 	if _, _, err := Figure(context.Background(), 5, Options{}); err == nil || !strings.Contains(err.Error(), "4 and 9") {
 		t.Error(err)
+	}
+}
+
+// The paragraph on what simulated figures are known from has the factors of measured kernels: those of
+// the cost model's own steps.
+func TestGrounds(t *testing.T) {
+	c := audit(t, Options{Only: []string{"throughput-10x"}, Simulate: made(func(s Serving) float64 { return 1 + float64(s.Clients) })})["throughput-10x"]
+	hw, err := hardware.Lookup("a100-80gb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := func(name string, o costmodel.Options, n int) float64 {
+		m, err := models.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := costmodel.Compile(m, hw, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.At(costmodel.Calibrated).Step(n, 2000+32000/2)
+	}
+	for _, tc := range []struct {
+		model  string
+		o      costmodel.Options
+		format string
+	}{
+		{phi, costmodel.Options{KVRead: execution.PackedUnlessWindowed}, "%s at 1 and %s at 16 sequences where K and V are read once per query head"},
+		{phi, costmodel.Options{KVRead: execution.UnsplitIfWindowed}, "%s at 1 and %s at 16 sequences where the keys are not split either"},
+		{flash, costmodel.Options{Diff: execution.FourPass}, "as four passes %s at 1 and %s at 16 sequences"},
+	} {
+		want := fmt.Sprintf(tc.format, ratio(step(tc.model, tc.o, 1)/step(tc.model, costmodel.Options{}, 1)), ratio(step(tc.model, tc.o, 16)/step(tc.model, costmodel.Options{}, 16)))
+		if !strings.Contains(c.Grounds, want) {
+			t.Errorf("it lacks %q: %s", want, c.Grounds)
+		}
+	}
+	for _, s := range []string{"were timed on a100-80gb", "reads per query head are transferred from h100-sxm", "host times are assumed"} {
+		if !strings.Contains(c.Grounds, s) {
+			t.Errorf("it lacks %q: %s", s, c.Grounds)
+		}
+	}
+	tpu, err := hardware.Lookup("tpu-v5p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	roof := audit(t, Options{Only: []string{"throughput-10x"}, Hardware: tpu, Simulate: made(func(s Serving) float64 { return 1 })})["throughput-10x"]
+	if !strings.Contains(roof.Grounds, "No kernel was measured") {
+		t.Errorf("on a TPU: %q", roof.Grounds)
 	}
 }

@@ -72,6 +72,14 @@ func (c *calibrated) beyond(w Workload) (out []string) {
 			if s = className(class) + " of " + s; !slices.Contains(out, s) {
 				out = append(out, s)
 			}
+			if steps, ok := strings.CutPrefix(s, "prompt "); ok { // the same of steps and prompts is said once
+				if i := slices.Index(out, "decode "+steps); i >= 0 {
+					out[i] = steps
+					out = out[:len(out)-1]
+				} else if slices.Contains(out, steps) {
+					out = out[:len(out)-1]
+				}
+			}
 		}
 	}
 	b, n := float64(w.Batch), float64(w.Prompt+w.Generate)

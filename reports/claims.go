@@ -29,6 +29,12 @@ func ClaimsTable(r *claims.Report) *Table {
 		t.Add(cells...)
 		t.Notes = append(t.Notes, fmt.Sprintf("%s (%s) %s. %s%s", c.ID, c.Setting, says(c), c.Reason, quote(c)))
 	}
+	for _, c := range r.Claims {
+		if c.Grounds != "" { // said once: the other claims about served runs rest on the same
+			t.Notes = append(t.Notes, c.ID+" as simulated. "+c.Grounds)
+			break
+		}
+	}
 	t.Notes = append(t.Notes, fmt.Sprintf("Verdicts rest on %s, as deployed: %s. A dash: no figures. --id CLAIM shows the working.", r.Judge, r.Kernels))
 	return t
 }
@@ -91,8 +97,11 @@ func ClaimTables(r *claims.Report, c *claims.Claim) []*Table {
 	for _, s := range c.Working {
 		what.Add(Txt(s.What), Shown(s.Value, quantity(s.Value, s.Unit)), Txt(s.How))
 	}
-	what.Notes = []string{"Setting of the claim: " + c.Setting + ".", "It " + says(c) + ". " + c.Reason + quote(c),
-		fmt.Sprintf("On %s, verdict at %s, as deployed: %s.", r.Hardware, r.Judge, r.Kernels)}
+	what.Notes = []string{"Setting of the claim: " + c.Setting + ".", "It " + says(c) + ". " + c.Reason + quote(c)}
+	if c.Grounds != "" {
+		what.Notes = append(what.Notes, c.Grounds)
+	}
+	what.Notes = append(what.Notes, fmt.Sprintf("On %s, verdict at %s, as deployed: %s.", r.Hardware, r.Judge, r.Kernels))
 	out := []*Table{what}
 	for i := range c.Sweeps {
 		out = append(out, gridTable(&c.Sweeps[i]))

@@ -114,7 +114,7 @@ func reach[S numbered](e Estimate, a *spans, rs ranges, s S) Estimate {
 }
 
 // Outside says what about a shape lies outside of what its class was timed at on the GPU whose curves
-// predict it, such as "a batch of 4,096 (timed: 1 to 2,048)"; nothing where nothing does.
+// predict it, such as "a batch of 4,096 (timed to 2,048)"; nothing where nothing does.
 func (p *Profile) Outside(c Class, shape any) (out []string) {
 	rs := p.timed[c]
 	if rs == nil {
@@ -126,8 +126,10 @@ func (p *Profile) Outside(c Class, shape any) (out []string) {
 		case v <= 0 || v >= r[0] && v <= r[1]:
 		case r[1] == 0:
 			out = append(out, phrase(c.Facts().spans().names[i], v)+" (never timed)")
+		case v > r[1]:
+			out = append(out, fmt.Sprintf("%s (timed to %s)", phrase(c.Facts().spans().names[i], v), digits(r[1])))
 		default:
-			out = append(out, fmt.Sprintf("%s (timed: %s to %s)", phrase(c.Facts().spans().names[i], v), digits(r[0]), digits(r[1])))
+			out = append(out, fmt.Sprintf("%s (timed from %s)", phrase(c.Facts().spans().names[i], v), digits(r[0])))
 		}
 	}
 	return out

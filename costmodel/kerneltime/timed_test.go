@@ -32,8 +32,8 @@ func TestWhatWasTimed(t *testing.T) {
 		says      []string
 	}{
 		{shape(2, 1024, 0), 0, nil}, {shape(16, 4096, 4096), 0, nil},
-		{shape(64, 4096, 0), 2, []string{"a batch of 64 (timed: 2 to 16)"}},
-		{shape(1, 512, 0), 2, []string{"a batch of 1 (timed: 2 to 16)", "a context of 512 (timed: 1,024 to 4,096)"}},
+		{shape(64, 4096, 0), 2, []string{"a batch of 64 (timed to 16)"}},
+		{shape(1, 512, 0), 2, []string{"a batch of 1 (timed from 2)", "a context of 512 (timed from 1,024)"}},
 		{shape(2, 4096, 1000), 1, []string{"a window of 1,000 (never timed)"}},
 	} {
 		if got := p.Outside(ClassDecode, &tt.s); !reflect.DeepEqual(got, tt.says) {
@@ -76,7 +76,7 @@ func TestProfilesSayWhatWasTimed(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := DecodeAttention{Batch: 4096, Heads: 8, KVHeads: 8, HeadDim: 128, Context: 1000, KVDType: precision.BF16}
-	if got := pcie.Outside(ClassDecode, &s); !reflect.DeepEqual(got, []string{"a batch of 4,096 (timed: 1 to 2,048)"}) {
+	if got := pcie.Outside(ClassDecode, &s); !reflect.DeepEqual(got, []string{"a batch of 4,096 (timed to 2,048)"}) {
 		t.Errorf("on the H100 PCIe: %q", got)
 	}
 }
