@@ -111,7 +111,8 @@ func grow(r *rand.Rand, each func(g grown)) {
 		rule("tokens", s.Tokens >= 1<<15, func(l *Recurrent) { l.Tokens = up(l.Tokens) })
 	}
 
-	for c, of := range scanClasses {
+	for _, c := range []Class{ClassMamba1, ClassSSD, ClassConv} {
+		of := scanClasses[c]
 		n := Scan{Kernel: of.first + ScanKernel(r.IntN(int(of.n))), Batch: draw(1, 4096), Tokens: 1, Groups: 1}
 		switch c {
 		case ClassMamba1:
@@ -160,7 +161,7 @@ func TestMoreWorkAtRandom(t *testing.T) {
 	type limit struct{ share, worst float64 } // falls by more than 2 %, and the deepest
 	limits := map[string]limit{
 		"gemm": {.06, .6}, "gated_deltanet": {.1, .7}, "decode_attention": {.05, .7}, "unpacked_attention": {.015, .6},
-		"mla_decode": {.03, .88}, "prefill_attention": {.01, .8}, "ssd": {.02, .75}, "conv": {.01, .95}, "mamba1": {.001, .97}, "allreduce": {.04, .8}, "stream": {0, .999},
+		"mla_decode": {.03, .88}, "prefill_attention": {.01, .8}, "ssd": {.02, .75}, "conv": {.01, .95}, "mamba1": {.01, .95}, "allreduce": {.04, .8}, "stream": {0, .999},
 		"decode_attention window": {.05, .9}, "prefill_attention window": {.07, .9},
 	}
 	type seen struct {
