@@ -62,8 +62,8 @@ var ErrNoTables = errors.New("no file named CLASS_GPU.csv")
 // MaxTable is the largest size of a table that is read, in bytes; the largest known has 300 kB.
 const MaxTable = 64 << 20
 
-// ReadFile reads one file named CLASS_GPU.csv; from tables of decode attention, only the rows
-// that read the cache once for each group of query heads.
+// ReadFile reads one file named CLASS_GPU.csv; of a file with kernels of two classes, decode
+// attention or Gated DeltaNet, the rows of the class that it is named for if there are any.
 func ReadFile(path string) (Table, error) {
 	ts, err := readFile(path)
 	if err != nil {
@@ -72,8 +72,11 @@ func ReadFile(path string) (Table, error) {
 	return ts[0], nil
 }
 
-// readFile reads one file. Rows of decode attention whose column reads says per_query_head become
-// a table of their own, because they are of other kernels and so of another class.
+// other is the class of some of the rows of a file: kernels of another kind for the same operation.
+var other = map[kerneltime.Class]kerneltime.Class{kerneltime.ClassDecode: kerneltime.ClassUnpacked, kerneltime.ClassDeltaNet: kerneltime.ClassRule}
+
+// readFile reads one file. Decode attention whose column reads says per_query_head is a table
+// of its own, and so are kernels of Gated DeltaNet that are flash-linear-attention's.
 func readFile(path string) ([]Table, error) {
 	base := filepath.Base(path)
 	class, gpu, ok := classify(base)
@@ -89,11 +92,18 @@ func readFile(path string) ([]Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	tables := []Table{{File: base, Hardware: gpu, Class: class}, {File: base, Hardware: gpu, Class: kerneltime.ClassUnpacked}}
+	tables := []Table{{File: base, Hardware: gpu, Class: class}, {File: base, Hardware: gpu, Class: other[class]}}
 	for _, r := range rows {
 		to := 0
-		if _, ok := r.Shape.(*kerneltime.UnpackedAttention); ok && class == kerneltime.ClassDecode {
-			to = 1
+		switch r.Shape.(type) {
+		case *kerneltime.UnpackedAttention:
+			if class == kerneltime.ClassDecode {
+				to = 1
+			}
+		case *kerneltime.Scan:
+			if class == kerneltime.ClassDeltaNet {
+				to = 1
+			}
 		}
 		tables[to].Rows = append(tables[to].Rows, r)
 	}
@@ -134,6 +144,9 @@ func Read(r io.Reader, name string, class kerneltime.Class) ([]Row, error) {
 			default:
 				rec.Fail("reads", "%q is neither packed nor per_query_head", reads)
 			}
+		}
+		if class == kerneltime.ClassDeltaNet && strings.HasSuffix(rec.Text("kernel"), kerneltime.RuleSuffix) {
+			of = kerneltime.ClassRule
 		}
 		row := Row{Line: rec.Line, Shape: of.Facts().Read(rec)}
 		row.Seconds = rec.Duration("latency_us", 1e6)

@@ -9,11 +9,12 @@ import (
 )
 
 // Basis names the basis of matrix products, and in parentheses what else has another: those of one
-// basis together, then what was never timed.
+// basis together, then what was never timed, then whose kernels run the gated delta rule.
 func (c *calibrated) Basis() string {
 	main := c.profile.Basis(kerneltime.ClassGEMM).String()
 	const never = "unmeasured"
 	var order []string
+	rule := false
 	other := map[string][]string{}
 	note := func(basis, what string) {
 		if _, ok := other[basis]; !ok && basis != never {
@@ -26,6 +27,7 @@ func (c *calibrated) Basis() string {
 	for i := range c.of.decode {
 		o := &c.of.decode[i].Op
 		class, exact := c.measured(o)
+		rule = rule || o.Kernel == ScanDelta || o.Kernel == ScanKDA
 		switch b := c.profile.Basis(class).String(); {
 		case !exact:
 			note(never, c.unmeasured(o))
@@ -38,6 +40,13 @@ func (c *calibrated) Basis() string {
 		if what := other[basis]; len(what) > 0 {
 			but = append(but, strings.Join(what, ", ")+" "+basis)
 		}
+	}
+	if rule {
+		library := "FlashInfer"
+		if c.of.f.fla {
+			library = "flash-linear-attention"
+		}
+		but = append(but, "delta rule by "+library)
 	}
 	if len(but) == 0 {
 		return main
@@ -165,7 +174,7 @@ func className(c kerneltime.Class) string {
 		return "decode attention"
 	case kerneltime.ClassPrefill:
 		return "prompt attention"
-	case kerneltime.ClassDeltaNet:
+	case kerneltime.ClassDeltaNet, kerneltime.ClassRule:
 		return "Gated DeltaNet"
 	case kerneltime.ClassAllReduce:
 		return "all-reduces"
@@ -202,7 +211,7 @@ func (c *calibrated) unmeasured(o *Op) string {
 // kernel was timed. Kernels that only stream count as measured where one like them was, because
 // their bytes are nearly all that decides their time.
 func (c *calibrated) measured(o *Op) (kerneltime.Class, bool) {
-	switch facts := &kernelTable[o.Kernel]; facts.price {
+	switch facts := c.of.factsOf(o); facts.price {
 	case asProduct: // 16-bit throughout, or 8-bit throughout
 		return kerneltime.ClassGEMM, o.Weight.Bytes() == o.Compute.Bytes() && c.profile.MeasuredIn(kerneltime.ClassGEMM, o.Compute)
 	case asExperts:

@@ -52,9 +52,17 @@ type kernel struct {
 //     network also adds to the residual stream: two tensors in, two out.
 func (c *Compiled) kernelOf(g *OpGroup) kernel {
 	o, s := &g.Op, &g.Op.Shape
-	facts := &kernelTable[o.Kernel]
+	facts := c.factsOf(o)
 	k := kernel{op: o, facts: facts, price: facts.price, layers: float64(g.Count), launches: 1, floor: c.varying(o), perHit: o.Bytes[Weights][hit] / c.bw}
 	k.recurrent.Kernel = facts.step
+	switch {
+	case facts.price == asScan && (o.Kernel == ScanDelta || o.Kernel == ScanKDA):
+		k.scan = kerneltime.Scan{Heads: float64(s.Heads), HeadDim: float64(s.HeadDim), State: float64(s.StateDim), Groups: float64(s.KVHeads)}
+		return k
+	case facts.price == asScan && o.Kernel == ConvDelta:
+		k.scan = kerneltime.Scan{Heads: float64(s.Out), HeadDim: 1, State: float64(s.In), Groups: 1}
+		return k
+	}
 	switch o.Kernel {
 	case Product, Head, ExpertProduct:
 		k.gemm = kerneltime.GEMM{N: float64(s.Out), K: float64(s.In), DType: o.Weight, Compute: o.Compute}

@@ -219,28 +219,29 @@ func (c *calibrated) Mixed(m *Mix) float64 {
 	if len(m.Chunks) == 0 {
 		return c.Run(m, 1)
 	}
-	t := c.prompts + c.engine.Sequence*float64(m.Decodes)
+	sum := load{seconds: c.prompts + c.engine.Sequence*float64(m.Decodes)}
 	for i := range c.mixed {
-		t += c.mixedKernel(&c.mixed[i], m)
+		sum.add(c.mixedKernel(&c.mixed[i], m))
 	}
-	return t
+	return sum.total()
 }
 
-// mixedSum is the time in seconds that the given kernels take in a mixed step.
-func (c *calibrated) mixedSum(ks []*kernel, m *Mix) (t float64) {
+// mixedSum is what the given kernels take in a mixed step.
+func (c *calibrated) mixedSum(ks []*kernel, m *Mix) (sum load) {
 	for _, k := range ks {
-		t += c.mixedKernel(k, m)
+		sum.add(c.mixedKernel(k, m))
 	}
-	return t
+	return sum
 }
 
-func (c *calibrated) mixedKernel(k *kernel, m *Mix) float64 {
+func (c *calibrated) mixedKernel(k *kernel, m *Mix) load {
 	if k.op.Only == StepOnly && m.Decodes == 0 {
-		return 0
+		return load{}
 	}
 	w := c.of.mixedWork(k.op, m)
 	seconds, launches := k.mixed(c, m, &w)
-	return k.layers * (max(k.launches*seconds, c.of.opSeconds(k.op, &w)) + k.launches*(launches-1)*c.engine.Gap)
+	t := k.layers * max(k.launches*seconds, c.of.opSeconds(k.op, &w))
+	return load{t + k.layers*k.launches*(launches-1)*c.engine.Gap, c.more(k, t, k.layers*w.FLOPs)}
 }
 
 // mixed is the time of one launch each of the kernels that run an operation in a mixed
@@ -346,10 +347,16 @@ func (c *calibrated) Ops(w Workload) []OpCost {
 
 func (c *calibrated) PrefillOps(w Workload) []OpCost {
 	out := c.of.prefillBreakdown(w)
+	loads := make([]load, len(out))
+	sum := load{seconds: c.prompts}
 	for i := range out {
 		k := &c.prefill[i]
 		work := k.op.Work(w.prefill())
-		out[i].Seconds = c.promptKernel(k, w.prefill(), &work).Seconds
+		_, loads[i] = c.promptLoad(k, w.prefill(), &work)
+		sum.add(loads[i])
+	}
+	for i, l := range loads {
+		out[i].Seconds = l.seconds + l.more*sum.slowed(burst)
 	}
 	return shares(out)
 }
@@ -385,17 +392,24 @@ func (c *calibrated) Prefill(w Workload) float64 {
 	return c.prompted(w).Seconds
 }
 
-// prompted is the estimated time in seconds of a workload's prompts, with its 90 % bounds.
-func (c *calibrated) prompted(w Workload) kerneltime.Estimate {
+// prompted is the estimated time in seconds of a workload's prompts, with its 90 % bounds, on a GPU
+// that has rested.
+func (c *calibrated) prompted(w Workload) kerneltime.Estimate { return c.promptedWithin(w, burst) }
+
+// promptedWithin is prompted on a GPU whose clock falls after so many seconds.
+func (c *calibrated) promptedWithin(w Workload, after float64) kerneltime.Estimate {
 	call := w.prefill()
 	var sum kerneltime.Sum
 	sum.AddExact(c.prompts)
+	all := load{seconds: c.prompts}
 	for i := range c.prefill {
 		k := &c.prefill[i]
 		w := k.op.Work(call)
-		sum.Add(c.promptKernel(k, call, &w))
+		e, l := c.promptLoad(k, call, &w)
+		sum.Add(e)
+		all.add(l)
 	}
-	return sum.Estimate()
+	return sum.Estimate().Times(1 + all.more*all.slowed(after)/all.seconds)
 }
 
 // promptKernel is the estimated time of all layers' launches of a kernel in a prefill.

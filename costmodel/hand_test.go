@@ -169,7 +169,7 @@ func TestFullWindowStoresAll(t *testing.T) {
 // Recurrences are priced by the shapes their kernels run.
 func TestRecurrentShapes(t *testing.T) {
 	m := layers(t, nil, arch.Mamba2{Heads: 6, HeadDim: 4, DState: 5, Groups: 3, DConv: 4}, arch.GatedDeltaNet{KHeads: 2, VHeads: 4, KDim: 3, VDim: 5, DConv: 4})
-	c, err := Compile(m, testGPU(), Options{})
+	c, err := Compile(m, testGPU(), Options{Delta: execution.FlashInfer})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -112,6 +112,25 @@ var kernelTable = [numKernels]kernelFacts{
 	SendRecv:      {class: Collective, price: asMessage},
 }
 
+// flaTable says of the operations of the gated delta rule what kernelTable does, where the kernels of
+// flash-linear-attention run it, and those of causal-conv1d in front.
+var flaTable = map[Kernel]kernelFacts{
+	ScanDelta: {class: Scan, unlined: true, price: asScan, scanStep: kerneltime.RuleStep, scanPrompt: kerneltime.RuleScan, timed: true},
+	// The library has other kernels for a decay for each channel; those of one a head stand in.
+	ScanKDA:   {class: Scan, unlined: true, price: asScan, scanStep: kerneltime.RuleStep, scanPrompt: kerneltime.RuleScan},
+	ConvDelta: {class: Conv, unlined: true, price: asScan, scanStep: kerneltime.ConvCachedStep, scanPrompt: kerneltime.ConvLastScan, timed: true},
+}
+
+// factsOf is what is known of the kernels that run an operation in this deployment.
+func (c *Compiled) factsOf(o *Op) *kernelFacts {
+	if c.f.fla {
+		if f, ok := flaTable[o.Kernel]; ok {
+			return &f
+		}
+	}
+	return &kernelTable[o.Kernel]
+}
+
 // Class returns the group of kernels that this kernel belongs to.
 func (k Kernel) Class() Class { return kernelTable[k].class }
 

@@ -56,6 +56,8 @@ type Options struct {
 	Prefill execution.PrefillMode
 	KVRead  execution.KVRead
 	Diff    execution.DiffKernel
+	// Delta says whose kernels run the gated delta rule, which calibrated times alone tell apart.
+	Delta execution.DeltaKernel
 	// Engine is the serving engine whose overhead per step the calibrated fidelity adds; "" is the
 	// default engine.
 	Engine string
@@ -76,10 +78,12 @@ type inForce struct {
 	kv, state, conv  precision.DType
 	act, compute     precision.DType
 	vector           precision.DType
+	fla              bool // flash-linear-attention runs the gated delta rule
 }
 
 func (o Options) resolve(m *arch.Model, hw *hardware.Profile) (inForce, error) {
 	f := inForce{weights: o.Weights, kv: o.KV, state: o.State, conv: o.ConvState, act: o.Activations, compute: o.Compute}
+	f.fla = hw != nil && o.Delta.On(hw.Arch) == execution.FLA
 	if !f.weights.Said() {
 		f.weights, f.experts, f.stored = formats.Of(m.WeightDType), formats.Of(m.ExpertDType), true
 	}

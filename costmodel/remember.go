@@ -16,7 +16,7 @@ func Remember(p Pricer) Pricer {
 	if !ok {
 		return p
 	}
-	r := &remembering{calibrated: c, decodes: map[[3]float64]float64{}, mixed: map[flatStep]float64{}}
+	r := &remembering{calibrated: c, decodes: map[[3]float64]float64{}, mixed: map[flatStep]load{}}
 	for i := range c.mixed {
 		k := &c.mixed[i]
 		if k.price == asAttention || k.price == asRecurrent || k.op.Only != EveryPhase {
@@ -35,7 +35,7 @@ func Remember(p Pricer) Pricer {
 type remembering struct {
 	*calibrated
 	decodes      map[[3]float64]float64
-	mixed        map[flatStep]float64
+	mixed        map[flatStep]load
 	varies, flat []*kernel
 	window       int // smallest, of windows and chunks
 }
@@ -80,8 +80,10 @@ func (r *remembering) Mixed(m *Mix) float64 {
 	}
 	flat, ok := r.mixed[s]
 	if !ok {
-		flat = c.prompts + c.engine.Sequence*float64(m.Decodes) + c.mixedSum(r.flat, m)
+		flat = load{seconds: c.prompts + c.engine.Sequence*float64(m.Decodes)}
+		flat.add(c.mixedSum(r.flat, m))
 		r.mixed[s] = flat
 	}
-	return flat + c.mixedSum(r.varies, m)
+	flat.add(c.mixedSum(r.varies, m))
+	return flat.total()
 }

@@ -56,6 +56,34 @@ var diffNames = []string{"fused", "four_pass"}
 
 func (d DiffKernel) String() string { return diffNames[d] }
 
+// DeltaKernel says whose kernels run the gated delta rule.
+type DeltaKernel uint8
+
+// The libraries.
+const (
+	// AutoDelta takes what vLLM takes for prompts: FlashInfer's kernel on Hopper and Blackwell,
+	// flash-linear-attention's elsewhere (vLLM's pull request 40717).
+	AutoDelta DeltaKernel = iota
+	FlashInfer
+	FLA // flash-linear-attention, and causal-conv1d in front of it
+)
+
+var deltaNames = []string{"auto", "flashinfer", "fla"}
+
+func (d DeltaKernel) String() string { return deltaNames[d] }
+
+// On returns the library that runs on a device of an architecture, named as hardware profiles name
+// it: FlashInfer or FLA.
+func (d DeltaKernel) On(arch string) DeltaKernel {
+	if d != AutoDelta {
+		return d
+	}
+	if arch == "hopper" || arch == "blackwell" {
+		return FlashInfer
+	}
+	return FLA
+}
+
 // PrefillMode says whether a prefill leaves the cross-decoder out for all positions but
 // the last.
 type PrefillMode uint8
@@ -99,6 +127,9 @@ func KVReads() []string { return slices.Clone(kvReadNames) }
 // DiffKernels lists the kernels of differential attention.
 func DiffKernels() []string { return slices.Clone(diffNames) }
 
+// DeltaKernels lists whose kernels may run the gated delta rule.
+func DeltaKernels() []string { return slices.Clone(deltaNames) }
+
 // PrefillModes lists the prefill modes.
 func PrefillModes() []string { return slices.Clone(prefillNames) }
 
@@ -112,6 +143,12 @@ func ParseKVRead(s string) (KVRead, error) {
 func ParseDiffKernel(s string) (DiffKernel, error) {
 	v, err := parseName("diff-kernel", s, diffNames)
 	return DiffKernel(v), err
+}
+
+// ParseDeltaKernel reads auto, flashinfer or fla.
+func ParseDeltaKernel(s string) (DeltaKernel, error) {
+	v, err := parseName("delta-kernel", s, deltaNames)
+	return DeltaKernel(v), err
 }
 
 // ParsePrefillMode reads skip or full.

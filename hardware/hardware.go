@@ -27,6 +27,10 @@ type Profile struct {
 	// format that is absent.
 	Peak map[precision.DType]Figure `yaml:"peak_flops" json:"peak_flops"`
 
+	// SustainedFLOPS is the highest rate in FLOP/s of matrix products of 16 bits under continued
+	// load, when the clock has fallen to what the power limit allows; 0 where nobody measured it.
+	SustainedFLOPS Figure `yaml:"sustained_flops,omitempty" json:"sustained_flops,omitzero"`
+
 	MemoryBandwidth Figure `yaml:"memory_bandwidth" json:"memory_bandwidth"` // bytes/s
 	MemoryCapacity  Figure `yaml:"memory_capacity" json:"memory_capacity"`   // bytes
 	Cache           Figure `yaml:"cache" json:"cache"`                       // size of the last-level cache, bytes

@@ -210,7 +210,7 @@ type named struct {
 // figures lists the fields of a profile that hold one figure.
 func (p *Profile) figures() []named {
 	return []named{
-		{"memory_bandwidth", &p.MemoryBandwidth, true}, {"memory_capacity", &p.MemoryCapacity, true},
+		{"sustained_flops", &p.SustainedFLOPS, false}, {"memory_bandwidth", &p.MemoryBandwidth, true}, {"memory_capacity", &p.MemoryCapacity, true},
 		{"cache", &p.Cache, false}, {"cache_bandwidth", &p.CacheBandwidth, false}, {"units", &p.Units, false}, {"link_bandwidth", &p.LinkBandwidth, false},
 		{"max_linked", &p.MaxLinked, false}, {"node_size", &p.NodeSize, false}, {"network_bandwidth", &p.NetworkBandwidth, false},
 		{"network_latency", &p.NetworkLatency, false},

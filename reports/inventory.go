@@ -203,6 +203,7 @@ func ProfileTable(p *hardware.Profile) *Table {
 			add("peak "+d.String(), "FLOP/s", f)
 		}
 	}
+	add("products under continued load", "FLOP/s", p.SustainedFLOPS)
 	add("memory bandwidth", "B/s", p.MemoryBandwidth)
 	add("memory capacity", "B", p.MemoryCapacity)
 	add("last-level cache", "B", p.Cache)

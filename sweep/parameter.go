@@ -106,6 +106,8 @@ var parameters = []parameter{
 		named(execution.ParseKVRead, func(p *point, r execution.KVRead) { p.options.KVRead = r })},
 	{"diff_kernel", nil, deployParam, text, "", "fused, four_pass",
 		named(execution.ParseDiffKernel, func(p *point, k execution.DiffKernel) { p.options.Diff = k })},
+	{"delta_kernel", nil, deployParam, text, "", "auto, flashinfer, fla",
+		named(execution.ParseDeltaKernel, func(p *point, k execution.DeltaKernel) { p.options.Delta = k })},
 	{"prefill", nil, deployParam, text, "", "skip, full",
 		named(execution.ParsePrefillMode, func(p *point, m execution.PrefillMode) { p.options.Prefill = m })},
 	{"memory_fraction", nil, deployParam, number, "", "part of the device's memory in use", readFraction},

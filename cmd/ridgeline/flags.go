@@ -28,7 +28,7 @@ type deployFlags struct {
 	on                                       string
 	weights, kv, state, activations, compute string
 	convState, cache                         string
-	kvRead, diffKernel, prefill              string
+	kvRead, diffKernel, deltaKernel, prefill string
 	engine, calibration                      string
 	tp, pp, ep, dp, microbatches             int
 	skew                                     float64
@@ -55,6 +55,7 @@ func (d *deployFlags) registerDevice(c *cobra.Command) {
 	complete(c, "prefill", execution.PrefillModes)
 	complete(c, "kv-read", execution.KVReads)
 	complete(c, "diff-kernel", execution.DiffKernels)
+	complete(c, "delta-kernel", execution.DeltaKernels)
 	complete(c, "cache", execution.CacheModes)
 	complete(c, "engine", kerneltime.EngineNames)
 	complete(c, "weights", formats.Names)
@@ -96,6 +97,7 @@ func (d *deployFlags) bindDevice(f *pflag.FlagSet) {
 	f.StringVar(&d.prefill, "prefill", "skip", "skip (cross-decoder runs for the last position) or full")
 	f.StringVar(&d.kvRead, "kv-read", "packed", "how kernels read K and V: "+strings.Join(execution.KVReads(), ", "))
 	f.StringVar(&d.diffKernel, "diff-kernel", "fused", "differential attention: fused or four_pass")
+	f.StringVar(&d.deltaKernel, "delta-kernel", "auto", "whose kernels run the gated delta rule: flashinfer, fla (flash-linear-attention), auto (vLLM's choice for the device)")
 	f.StringVar(&d.engine, "engine", kerneltime.EngineNames()[0], "whose step overhead calibrated times include: "+strings.Join(kerneltime.EngineNames(), ", "))
 	f.StringVar(&d.calibration, "calibration", "", "a profile of ridgeline calibrate fit, before those built in")
 	f.Float64Var(&d.memoryFraction, "memory-fraction", 1, "part of the device's memory that may be used")
@@ -161,6 +163,9 @@ func (d *deployFlags) options(c *cobra.Command) (o costmodel.Options, err error)
 		return o, fmt.Errorf("--%w", err)
 	}
 	if o.Diff, err = execution.ParseDiffKernel(d.diffKernel); err != nil {
+		return o, fmt.Errorf("--%w", err)
+	}
+	if o.Delta, err = execution.ParseDeltaKernel(d.deltaKernel); err != nil {
 		return o, fmt.Errorf("--%w", err)
 	}
 	o.Engine = d.engine

@@ -36,7 +36,7 @@ type planFlags struct {
 }
 
 // planKeeps lists the flags of simulate that plan has too.
-var planKeeps = []string{"state", "conv-state", "activations", "compute", "cache", "kv-read", "diff-kernel", "prefill", "calibration", "gmu-ratio",
+var planKeeps = []string{"state", "conv-state", "activations", "compute", "cache", "kv-read", "diff-kernel", "delta-kernel", "prefill", "calibration", "gmu-ratio",
 	"prompt", "generate", "fidelity", "format", "output", "burstiness", "trace", "trace-block-size", "speed", "spread", "prompt-spread", "generate-spread", "lengths",
 	"seed", "think", "prefix-len", "prefix-groups", "max-model-len", "gpu-memory-utilization", "enable-prefix-caching", "no-enable-prefix-caching", "enforce-eager"}
 

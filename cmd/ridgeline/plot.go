@@ -237,7 +237,7 @@ func (p *plotFlags) measure(c *cobra.Command, kind string, names []string) (*stu
 
 // paper simulates a figure of the paper on one device.
 func (p *plotFlags) paper(c *cobra.Command, kind string) (*study.Chart, error) {
-	for _, n := range []string{"batch", "prompt", "generate", "kv-read", "diff-kernel", "engine", "tp", "pp", "ep", "dp", "microbatches", "skew", "memory-fraction", "gmu-ratio", "fidelity", "prefix-share", "draft"} {
+	for _, n := range []string{"batch", "prompt", "generate", "kv-read", "diff-kernel", "delta-kernel", "engine", "tp", "pp", "ep", "dp", "microbatches", "skew", "memory-fraction", "gmu-ratio", "fidelity", "prefix-share", "draft"} {
 		if c.Flags().Changed(n) {
 			return nil, fmt.Errorf("plot %s: --%s is the paper's, give --on alone", kind, n)
 		}

@@ -25,6 +25,7 @@ const (
 	ClassStream     // norms, gates, rotary embedding and other kernels that only read and write
 	ClassMLA        // decode steps of latent attention in its absorbed form
 	ClassCollective // exchanges between GPUs, except the all-reduces of ClassAllReduce
+	ClassRule       // the gated delta rule's chunks and step, as flash-linear-attention runs them
 	classes
 )
 
@@ -42,6 +43,7 @@ var registry = [classes]Facts{
 	ClassStream:     streamFacts,
 	ClassMLA:        mlaFacts,
 	ClassCollective: collectiveFacts,
+	ClassRule:       ruleFacts,
 }
 
 // Facts holds everything that differs from class to class. A shape is a pointer to the shape type
@@ -140,7 +142,7 @@ func (c Class) Facts() Facts { return registry[c] }
 
 var classNames = [classes]string{
 	"gemm", "decode_attention", "prefill_attention", "gated_deltanet", "allreduce",
-	"mamba1", "ssd", "conv", "unpacked_attention", "stream", "mla_decode", "collectives",
+	"mamba1", "ssd", "conv", "unpacked_attention", "stream", "mla_decode", "collectives", "delta_rule",
 }
 
 // String returns the class's name, with which the names of its files begin.

@@ -39,7 +39,7 @@ func Pack(ps []*Profile) (map[string][]byte, error) {
 		d := p.document()
 		index = append(index, header{d.Hardware, d.Device, d.Provenance})
 		for name, m := range map[string]any{"gemm": d.GEMM, "decode": d.Decode, "prefill": d.Prefill, "recurrent": d.Recurrent, "allreduce": d.AllReduce,
-			"mamba1": d.Mamba1, "ssd": d.SSD, "conv": d.Conv, "unpacked": d.Unpacked, "stream": d.Stream, "mla": d.MLA, "collective": d.Collective} {
+			"mamba1": d.Mamba1, "ssd": d.SSD, "conv": d.Conv, "unpacked": d.Unpacked, "stream": d.Stream, "mla": d.MLA, "collective": d.Collective, "rule": d.Rule} {
 			if reflect.ValueOf(m).IsNil() {
 				continue
 			}
@@ -75,6 +75,7 @@ var embedded = sync.OnceValue(func() []*Profile {
 		p.stream = packed(h.Hardware, "stream", newStreamModel)
 		p.mla = packed(h.Hardware, "mla", newMLAModel)
 		p.collective = packed(h.Hardware, "collective", newCollectiveModel)
+		p.rule = packed(h.Hardware, "rule", func() scanModel { return newScanModel(ClassRule) })
 		out = append(out, p)
 	}
 	return out

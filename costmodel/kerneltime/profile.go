@@ -47,6 +47,7 @@ type Profile struct {
 	stream     *drawer[streamModel]
 	mla        *drawer[mlaModel]
 	collective *drawer[collectiveModel]
+	rule       *drawer[scanModel]
 }
 
 // Provenance says what a class of a profile was fitted to and how well it predicts.
@@ -84,6 +85,7 @@ type document struct {
 	Stream     *streamModel          `yaml:"stream,omitempty"`
 	MLA        *mlaModel             `yaml:"mla_decode,omitempty"`
 	Collective *collectiveModel      `yaml:"collectives,omitempty"`
+	Rule       *scanModel            `yaml:"delta_rule,omitempty"`
 }
 
 // newProfile returns a profile of a device without fitted curves.
@@ -93,7 +95,7 @@ func newProfile(name string, d Device) *Profile {
 		gemm: filled(newGEMMModel()), decode: filled(newDecodeModel()), prefill: filled(newPrefillModel()),
 		recurrent: filled(newRecurrentModel()), allReduce: filled(newAllReduceModel()),
 		mamba1: filled(newScanModel(ClassMamba1)), ssd: filled(newScanModel(ClassSSD)), conv: filled(newScanModel(ClassConv)), unpacked: filled(newUnpackedModel()),
-		stream: filled(newStreamModel()), mla: filled(newMLAModel()), collective: filled(newCollectiveModel()),
+		stream: filled(newStreamModel()), mla: filled(newMLAModel()), collective: filled(newCollectiveModel()), rule: filled(newScanModel(ClassRule)),
 	}
 }
 
@@ -255,6 +257,8 @@ func (p *Profile) document() document {
 			d.MLA = p.mla.get()
 		case ClassCollective:
 			d.Collective = p.collective.get()
+		case ClassRule:
+			d.Rule = p.rule.get()
 		}
 	}
 	return d
@@ -293,6 +297,7 @@ func Parse(name string, data []byte) (*Profile, error) {
 	set(p.stream.get(), d.Stream)
 	set(p.mla.get(), d.MLA)
 	set(p.collective.get(), d.Collective)
+	set(p.rule.get(), d.Rule)
 	if err := p.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -330,6 +335,7 @@ func (p *Profile) check() error {
 		checkModel("stream", p.stream.get(), fresh.stream.get()),
 		checkModel("mla_decode", p.mla.get(), fresh.mla.get()),
 		checkModel("collectives", p.collective.get(), fresh.collective.get()),
+		checkModel("delta_rule", scanOf{p.rule.get(), ClassRule}, scanOf{fresh.rule.get(), ClassRule}),
 	}
 	for _, err := range check {
 		if err != nil {

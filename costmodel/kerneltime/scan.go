@@ -3,6 +3,7 @@ package kerneltime
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/OWNER/ridgeline/internal/records"
 	"github.com/OWNER/ridgeline/precision"
@@ -22,17 +23,19 @@ const (
 	ConvFirstScan  // causal_conv1d_fn over a prompt, with channels first, for Mamba-1
 	ConvLastScan   // the same with channels last, for Mamba-2
 	ConvCachedStep // causal_conv1d_update, one token
+	RuleScan       // chunk_gated_delta_rule over a prompt
+	RuleStep       // fused_recurrent_gated_delta_rule, one token
 	scanKernels
 )
 
 // scanClasses says with which kernel each class begins and how many it has.
 var scanClasses = map[Class]struct{ first, n ScanKernel }{
-	ClassMamba1: {Mamba1Scan, 4}, ClassSSD: {SSDScan, 2}, ClassConv: {ConvFirstScan, 3},
+	ClassMamba1: {Mamba1Scan, 4}, ClassSSD: {SSDScan, 2}, ClassConv: {ConvFirstScan, 3}, ClassRule: {RuleScan, 2},
 }
 
 var scanNames = [scanKernels]string{
 	"mamba1-scan", "mamba1-gated-scan", "mamba1-step", "mamba1-gated-step", "ssd-scan", "ssd-step",
-	"conv-channels-first", "conv-channels-last", "conv-step",
+	"conv-channels-first", "conv-channels-last", "conv-step", "delta-rule-chunks", "delta-rule-step",
 }
 
 func (k ScanKernel) String() string { return scanNames[k] }
@@ -44,8 +47,10 @@ func (k ScanKernel) Class() Class {
 		return ClassMamba1
 	case k < ConvFirstScan:
 		return ClassSSD
+	case k < RuleScan:
+		return ClassConv
 	}
-	return ClassConv
+	return ClassRule
 }
 
 // place returns the kernel's number within its class.
@@ -54,12 +59,13 @@ func (k ScanKernel) place() int { return int(k - scanClasses[k.Class()].first) }
 // Step reports whether the kernel advances each sequence by one token; otherwise it works a
 // prompt.
 func (k ScanKernel) Step() bool {
-	return k == Mamba1Step || k == Mamba1GatedStep || k == SSDHeadStep || k == ConvCachedStep
+	return k == Mamba1Step || k == Mamba1GatedStep || k == SSDHeadStep || k == ConvCachedStep || k == RuleStep
 }
 
 // Scan is one call of such a kernel. For Mamba-1, Heads is the number of channels, d_inner, with
 // a HeadDim of 1, and Groups is 1. For a convolution, Heads is the number of channels and State
-// the number of taps.
+// the number of taps. The gated delta rule has Heads heads of values of HeadDim and Groups heads of
+// keys of State.
 type Scan struct {
 	Kernel         ScanKernel
 	Batch, Tokens  float64 // tokens of each sequence; 1 for steps
@@ -90,6 +96,10 @@ func (s *Scan) Bytes() float64 {
 		return 4 * tokens * c
 	case ConvCachedStep:
 		return tokens*4*c + 4*s.Batch*c*s.State
+	case RuleScan:
+		return 2*tokens*(2*c+2*s.Groups*s.State+2*s.Heads) + state
+	case RuleStep:
+		return 2*tokens*(2*c+2*s.Groups*s.State+2*s.Heads) + 2*state
 	case SSDScan:
 		return 2*tokens*(2*c+2*s.Groups*s.State+s.Heads) + state*(1+2*math.Ceil(s.Tokens/max(1, s.Chunk)))
 	case SSDHeadStep:
@@ -104,13 +114,15 @@ func (s *Scan) Bytes() float64 {
 	return 2*tokens*(3*c+2*s.State) + 2*state
 }
 
-// FLOPs returns the arithmetic: for the chunked scan that of its products, otherwise 7 for each
-// element of the state and token (for convolutions, 2 for each tap).
+// FLOPs returns the arithmetic: for the chunked scan that of its products, for the delta rule 8 for
+// each element of the state and token, otherwise 7 (for convolutions, 2 for each tap).
 func (s *Scan) FLOPs() float64 {
 	c, tokens := s.Channels(), s.Batch*s.Tokens
 	switch s.Kernel.Class() {
 	case ClassConv:
 		return 2 * tokens * c * s.State
+	case ClassRule:
+		return 8 * tokens * c * s.State
 	case ClassSSD:
 		if s.Kernel == SSDScan {
 			return 2 * tokens * (s.Chunk*(s.Groups*s.State+c) + 2*c*s.State)
@@ -181,6 +193,8 @@ func (p *Profile) scans(c Class) *drawer[scanModel] {
 		return p.mamba1
 	case ClassSSD:
 		return p.ssd
+	case ClassRule:
+		return p.rule
 	}
 	return p.conv
 }
@@ -283,4 +297,16 @@ var (
 		s.Kernel = [...]ScanKernel{ConvFirstScan, ConvLastScan}[readOne(r, "layout", r.Optional("layout", "channels_last"), "channels_first", "channels_last")]
 		return s
 	})
+	ruleFacts = scanFacts(ClassRule, func(r *records.Record) Scan {
+		s := Scan{
+			Batch: r.Size("batch", 1), Tokens: r.Size("seq_len", 1), Heads: r.Size("v_heads", 1), HeadDim: r.Size("v_head_dim", 1),
+			Groups: r.Size("k_heads", 1), State: r.Size("k_head_dim", 1),
+		}
+		s.Kernel = [...]ScanKernel{RuleScan, RuleStep}[readOne(r, "kernel", strings.TrimSuffix(r.Text("kernel"), RuleSuffix), "chunk_gated_delta_rule", "fused_recurrent_gated_delta_rule")]
+		return s
+	})
 )
+
+// RuleSuffix ends the names of kernels, in tables of Gated DeltaNet, that are
+// flash-linear-attention's and so of ClassRule.
+const RuleSuffix = "_fla"

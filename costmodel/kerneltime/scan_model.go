@@ -39,6 +39,11 @@ var scanAxes = map[Class][3][axes]axis{
 		{{1, 1, 2}, {N: 1}, {N: 1}, {10, 1, 20}},
 		{{11, 1, 4}, {0, .5, 5}, {N: 1}, {0, .5, 9}},
 	},
+	ClassRule: {
+		{{0, 1, 4}, {N: 1}, {N: 1}, {0, 1, 18}},
+		{{N: 1}, {N: 1}, {N: 1}, {10, 1, 20}},
+		{{10, 1, 4}, {0, .5, 6}, {N: 1}, {0, .5, 9}},
+	},
 }
 
 func (m scanOf) locate(i int, s *Scan) (int, [axes]float64) {
@@ -68,6 +73,15 @@ func (m scanOf) locate(i int, s *Scan) (int, [axes]float64) {
 			return slice, [axes]float64{s.Groups, s.stateBytes(), s.State, s.Tokens * work}
 		}
 		return slice, [axes]float64{s.Heads, 1, s.Batch, s.Tokens}
+	}
+	if m.class == ClassRule {
+		switch i {
+		case 0:
+			return slice, [axes]float64{s.Heads / s.Groups, 1, 1, s.Tokens}
+		case 1:
+			return slice, [axes]float64{1, 1, 1, s.Tokens * work}
+		}
+		return slice, [axes]float64{s.Channels(), s.Batch, 1, s.Tokens}
 	}
 	kind := 2.0
 	if s.ragged() {
@@ -139,6 +153,8 @@ func (m scanOf) lattice(pair func(small, large Scan)) {
 						}
 					case ClassConv:
 						s.State = 4
+					case ClassRule:
+						s.Heads, s.HeadDim, s.State, s.Groups = channels/128, 128, 128, 16
 					}
 					each(pair, s, func(l *Scan) { l.Batch *= 2 }, func(l *Scan) { l.Heads *= 2 })
 					if l := s; !k.Step() {
