@@ -162,7 +162,8 @@ func TestMoreWorkAtRandom(t *testing.T) {
 	limits := map[string]limit{
 		"gemm": {.06, .6}, "gated_deltanet": {.1, .7}, "decode_attention": {.05, .7}, "unpacked_attention": {.015, .6},
 		"mla_decode": {.03, .88}, "prefill_attention": {.01, .8}, "ssd": {.02, .75}, "conv": {.01, .95}, "mamba1": {.01, .95}, "allreduce": {.04, .8}, "stream": {0, .999},
-		"decode_attention window": {.05, .9}, "prefill_attention window": {.07, .9},
+		"mamba1 mamba1-gated-scan tokens": {.03, .88}, // lengths that do not fill their piece, between the few timed
+		"decode_attention window":         {.05, .9}, "prefill_attention window": {.07, .9},
 	}
 	type seen struct {
 		n, falls int
