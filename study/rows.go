@@ -290,6 +290,9 @@ func (k key) hash() uint64 {
 // series sorts the points into lines or clouds of points.
 func (p *points) series(r Rows) (out []Series, xs, ys []float64) {
 	for _, g := range p.groups {
+		if g == "" && r.Front {
+			g = "every row" // beside the front, points without a name would be a mark that says nothing
+		}
 		out = append(out, Series{Name: g, Cloud: !p.lines})
 	}
 	keys := make([]key, 0, len(p.y))
@@ -337,9 +340,13 @@ func (p *points) setting(r Rows) []string {
 
 // direction says whether larger or smaller values of a column are better.
 func direction(column string) string {
+	label := axisOf(column, Linear).Label
 	way := "less"
+	if strings.HasSuffix(label, "s") {
+		way = "fewer"
+	}
 	if o, err := sweep.ParseObjectives(column); err == nil && o[0].More {
 		way = "more"
 	}
-	return way + " " + axisOf(column, Linear).Label
+	return way + " " + label
 }
