@@ -29,6 +29,8 @@ func (c *calibrated) Basis() string {
 		class, exact := c.measured(o)
 		rule = rule || o.Kernel == ScanDelta || o.Kernel == ScanKDA
 		switch b := c.profile.Basis(class).String(); {
+		case !exact && class == kerneltime.ClassCollective:
+			note("measured between two devices, between more by formula", o.Name)
 		case !exact:
 			note(never, c.unmeasured(o))
 		case b != main:
