@@ -276,9 +276,9 @@ func (a *auditor) simulate(c *Claim, w costmodel.Workload, reach float64) error 
 	c.Sweeps = append(c.Sweeps, g)
 	switch {
 	case inside != nil:
-		c.Quote += fmt.Sprintf(" %s appears between these two models, at 1–%d clients, when %s: %s.", ratio(c.Claimed), mostClients, saysOf(inside), ratio(inside.gain))
+		c.Quote += fmt.Sprintf(" %s appears between these two models, at 1–%d clients, when %s: %s, where %s serves %s.", ratio(c.Claimed), mostClients, saysOf(inside), ratio(inside.gain), phi, clients(inside.clients))
 	case any != nil:
-		c.Quote += fmt.Sprintf(" %s does not appear between these two models at 1–%d clients; it would when %s: %s.", ratio(c.Claimed), mostClients, saysOf(any), ratio(any.gain))
+		c.Quote += fmt.Sprintf(" %s does not appear between these two models at 1–%d clients; it would when %s: %s, where the baseline serves %s.", ratio(c.Claimed), mostClients, saysOf(any), ratio(any.gain), clients(any.clients))
 	default:
 		c.Quote += fmt.Sprintf(" No set of causes gives %s.", ratio(c.Claimed))
 	}
