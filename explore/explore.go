@@ -188,7 +188,7 @@ func read(w http.ResponseWriter, r *http.Request, into any) error {
 func body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		return nil, fmt.Errorf("a file of more than %d MB is no model", maxBody>>20)
+		return nil, fmt.Errorf("a file of more than %d MB is not a model", maxBody>>20)
 	}
 	return b, nil
 }

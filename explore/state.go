@@ -58,13 +58,13 @@ func (s *Server) state(q url.Values) (State, error) {
 		}
 		known := name == "on" || slices.ContainsFunc(s.Choices.Controls, func(c Control) bool { return c.Flag == name })
 		if !known {
-			return st, fmt.Errorf("the address sets %q, which is no setting of this page", short(name))
+			return st, fmt.Errorf("the address sets %q, which is not a setting of this page", short(name))
 		}
 		if len(v) != 1 {
 			return st, fmt.Errorf("the address sets %s %d times", name, len(v))
 		}
 		if !utf8.ValidString(v[0]) || len(v[0]) > 500 {
-			return st, fmt.Errorf("the address sets %s to what is no value", name)
+			return st, fmt.Errorf("the address sets %s to a value that it cannot have", name)
 		}
 		st.Flags[name] = v[0]
 	}

@@ -132,7 +132,7 @@ func (d *decoder) file() *File {
 			return f
 		}
 		if _, twice := f.Metadata[key]; twice {
-			d.fail("key %s is there twice", quoted(key))
+			d.fail("key %s appears twice", quoted(key))
 			return f
 		}
 		f.Metadata[key] = d.value(d.u32(), true, 0)

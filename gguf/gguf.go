@@ -142,7 +142,7 @@ func (f *File) unique() error {
 	seen := make(map[string]bool, len(f.Tensors))
 	for i := range f.Tensors {
 		if seen[f.Tensors[i].Name] {
-			return fmt.Errorf("tensor %s is there twice", quoted(f.Tensors[i].Name))
+			return fmt.Errorf("tensor %s appears twice", quoted(f.Tensors[i].Name))
 		}
 		seen[f.Tensors[i].Name] = true
 	}

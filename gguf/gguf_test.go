@@ -140,7 +140,7 @@ func TestRefusals(t *testing.T) {
 		"a huge tensor":    {change(func(f *File) { f.Tensors[0].Shape = []int64{1 << 40, 1 << 40} }), `tensor "token_embd.weight" has a dimension of`},
 		"an unknown type":  {change(func(f *File) { f.Tensors[0].Type = 99 }), `tensor "token_embd.weight" is of type 99, whose layout is not known`},
 		"a ragged row":     {change(func(f *File) { f.Tensors[0].Shape = []int64{500, 1000} }), `tensor "token_embd.weight" has rows of 500, no whole blocks of q4_k`},
-		"a tensor twice":   {change(func(f *File) { f.Tensors[1].Name = f.Tensors[0].Name }), `tensor "token_embd.weight" is there twice`},
+		"a tensor twice":   {change(func(f *File) { f.Tensors[1].Name = f.Tensors[0].Name }), `tensor "token_embd.weight" appears twice`},
 		"unprintable name": {change(func(f *File) { f.Tensors[0].Name = "a\nb"; f.Tensors[0].Type = 99 }), `tensor "a\nb" is of type 99`},
 	} {
 		_, err := Read(bytes.NewReader(c.data))

@@ -165,7 +165,7 @@ func (l *Listing) Choose(ctx context.Context, figures [][]float64) (*Plan, error
 			return nil, err
 		}
 		if got := o.figures(); !near(got, figures[i]) {
-			return nil, fmt.Errorf("row %d is of another problem, or what it simulates has changed since: %s comes out otherwise", i, fmt.Sprint(l.At(i)))
+			return nil, fmt.Errorf("row %d is of another problem, or what it simulates has changed since: %s comes out differently", i, fmt.Sprint(l.At(i)))
 		}
 		out.add(o)
 	}

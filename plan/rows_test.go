@@ -52,7 +52,7 @@ func TestPlanOfRows(t *testing.T) {
 		for i, f := range figures {
 			if f != nil {
 				f[0]++
-				if _, err := l.Choose(context.Background(), figures); err == nil && i < 1 || err != nil && !strings.Contains(err.Error(), "comes out otherwise") {
+				if _, err := l.Choose(context.Background(), figures); err == nil && i < 1 || err != nil && !strings.Contains(err.Error(), "comes out differently") {
 					t.Errorf("another number of replicas in row %d: %v", i, err)
 				}
 				break

@@ -225,14 +225,14 @@ func (t *Trace) add(q Request) error {
 
 func arrival(v float64) (float64, error) {
 	if !(v >= -maxSeconds && v <= maxSeconds*10) {
-		return 0, fmt.Errorf("%g s is no time", v)
+		return 0, fmt.Errorf("%g s is not a time", v)
 	}
 	return v, nil
 }
 
 func tokens(v float64) (int, error) {
 	if v != math.Trunc(v) || !(v >= 0 && v <= maxTokens) {
-		return 0, fmt.Errorf("%g is no number of tokens (0 to %d)", v, maxTokens)
+		return 0, fmt.Errorf("%g is not a number of tokens (0 to %d)", v, maxTokens)
 	}
 	return int(v), nil
 }
@@ -268,7 +268,7 @@ func (t *Trace) table(in io.Reader, name string) error {
 	for i, h := range head {
 		h = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(h, "\ufeff")))
 		if _, twice := col[h]; twice {
-			return fmt.Errorf("%s:1: column %q stands there twice", name, h)
+			return fmt.Errorf("%s:1: column %q appears twice", name, h)
 		}
 		col[h] = i
 	}
@@ -314,7 +314,7 @@ func (t *Trace) table(in io.Reader, name string) error {
 			}
 			v, err := strconv.ParseFloat(s, 64)
 			if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-				return 0, at(column, "%q is no number", s)
+				return 0, at(column, "%q is not a number", s)
 			}
 			return v, nil
 		}
@@ -398,7 +398,7 @@ func date(s string) (float64, error) {
 			return float64(d.Unix()) + float64(d.Nanosecond())/1e9, nil
 		}
 	}
-	return 0, fmt.Errorf("%q is no date and time like 2023-11-16 18:17:03.9799600", s)
+	return 0, fmt.Errorf("%q is not a date and time like 2023-11-16 18:17:03.9799600", s)
 }
 
 // nameID turns the name of a prefix into an ID by the hash FNV-1a.

@@ -47,14 +47,14 @@ func TestTraceErrors(t *testing.T) {
 		{"a,b\n1,2\n", "t:1: no trace"},
 		{"arrival,prompt,generate\n", "t: no requests"},
 		{"arrival,prompt,generate\n1,2\n", "t:2: generate: missing"},
-		{"arrival,prompt,generate\n1,2,3\n1,x,3\n", `t:3: prompt: "x" is no number`},
-		{"arrival,prompt,generate\n1,2.5,3\n", "t:2: prompt: 2.5 is no number of tokens"},
-		{"arrival,prompt,generate\n1,-2,3\n", "t:2: prompt: -2 is no number of tokens"},
-		{"arrival,prompt,generate\nNaN,2,3\n", `t:2: arrival: "NaN" is no number`},
+		{"arrival,prompt,generate\n1,2,3\n1,x,3\n", `t:3: prompt: "x" is not a number`},
+		{"arrival,prompt,generate\n1,2.5,3\n", "t:2: prompt: 2.5 is not a number of tokens"},
+		{"arrival,prompt,generate\n1,-2,3\n", "t:2: prompt: -2 is not a number of tokens"},
+		{"arrival,prompt,generate\nNaN,2,3\n", `t:2: arrival: "NaN" is not a number`},
 		{"arrival,prompt,generate,prefix,prefix_tokens\n1,2,3,a,9\n", "t:2: prefix_tokens: 9 tokens of a prompt of 2"},
-		{"arrival,arrival,prompt,generate\n", `t:1: column "arrival" stands there twice`},
+		{"arrival,arrival,prompt,generate\n", `t:1: column "arrival" appears twice`},
 		{"arrival,prompt,generate\n1,\"2,3\n", "t:2: this is not a line of CSV: a quote"},
-		{"TIMESTAMP,ContextTokens,GeneratedTokens\nyesterday,1,2\n", `t:2: timestamp: "yesterday" is no date`},
+		{"TIMESTAMP,ContextTokens,GeneratedTokens\nyesterday,1,2\n", `t:2: timestamp: "yesterday" is not a date`},
 		{"{\"timestamp\":1,\"input_length\":10,\"output_length\":1}\n{", "t:2: not a JSON object"},
 		{`{"timestamp":1,"input_length":"x","output_length":1}`, "t:1: input_length: a text stands where a number belongs"},
 		{`{"timestamp":true,"input_length":10,"output_length":1}`, "t:1: timestamp: true or false stands where a number belongs"},
@@ -79,7 +79,7 @@ func TestArrivalsBesideLengths(t *testing.T) {
 	if q := tr.Requests; tr.Format != "Vidur" || len(q) != 2 || q[0].Prompt != 74 || q[1].Generate != 7 || q[1].Arrive-q[0].Arrive != 1.5 {
 		t.Errorf("%s: %+v", tr.Format, tr.Requests)
 	}
-	if _, err := ReadTrace(strings.NewReader("arrived_at,num_prefill_tokens,num_decode_tokens\nNaN,10,1\n"), "t", TraceBlock); err == nil || err.Error() != `t:2: arrived_at: "NaN" is no number` {
+	if _, err := ReadTrace(strings.NewReader("arrived_at,num_prefill_tokens,num_decode_tokens\nNaN,10,1\n"), "t", TraceBlock); err == nil || err.Error() != `t:2: arrived_at: "NaN" is not a number` {
 		t.Errorf("no arrival: %v", err)
 	}
 }

@@ -47,7 +47,7 @@ func ParseAxis(s string) (Axis, error) {
 		}
 		for _, v := range vals {
 			if seen[v] {
-				return a, fmt.Errorf("vary %s: %w", p.name, fmt.Errorf("%s is there twice", v))
+				return a, fmt.Errorf("vary %s: %w", p.name, fmt.Errorf("%s appears twice", v))
 			}
 			seen[v] = true
 			a.Values = append(a.Values, v)

@@ -37,7 +37,7 @@ func Merge(ctx context.Context, w io.Writer, paths []string) error {
 	var shards []*shard
 	for _, p := range paths {
 		if isArray(p) {
-			return fmt.Errorf("merge: %s is no shard: shards are .csv or .jsonl files", p)
+			return fmt.Errorf("merge: %s is not a shard: shards are .csv or .jsonl files", p)
 		}
 		if g, err := FormatOf(p); err != nil || g != f {
 			return fmt.Errorf("merge: %s and %s are not of one format", paths[0], p)
@@ -140,7 +140,7 @@ func checkShard(ctx context.Context, f Format, path string) (*shard, error) {
 			e, ok := readEnd(f, line)
 			switch _, more := r.ReadByte(); {
 			case !ok || more != io.EOF:
-				return nil, fmt.Errorf("%s: something stands behind its last row: run the shard again", path)
+				return nil, fmt.Errorf("%s: there is something after its last row: run the shard again", path)
 			case e.Rows != s.rows:
 				return nil, fmt.Errorf("%s has %d rows of the %d that the sweep wrote: run the shard again", path, s.rows, e.Rows)
 			case e.SHA256 != digest(h):

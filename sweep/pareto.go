@@ -87,7 +87,7 @@ func readCSV(path string, file io.Reader, fn func(Row) error) error {
 	}
 	for err == nil {
 		if name := twice(head); name != "" {
-			return fmt.Errorf("%s: column %q is there twice", path, name)
+			return fmt.Errorf("%s: column %q appears twice", path, name)
 		}
 		var v []string
 		if v, err = r.Read(); err == nil {
@@ -135,7 +135,7 @@ func readJSONL(path string, file io.Reader, fn func(Row) error) error {
 			if columns == nil {
 				columns = keys
 				if name := twice(keys); name != "" {
-					return fmt.Errorf("%s:%d: column %q is there twice", path, n, name)
+					return fmt.Errorf("%s:%d: column %q appears twice", path, n, name)
 				}
 			}
 			if !slices.Equal(keys, columns) {

@@ -74,7 +74,7 @@ func (c *rowCheck) line(b []byte) error {
 	n, err := strconv.Atoi(values[0])
 	switch {
 	case err != nil || values[0] != strconv.Itoa(n):
-		return fmt.Errorf("%q is no row number", abbreviate(values[0]))
+		return fmt.Errorf("%q is not a row number", abbreviate(values[0]))
 	case n < c.next:
 		return fmt.Errorf("row %d stands where row %d or a later one belongs", n, c.next)
 	case n >= c.to:
@@ -109,7 +109,7 @@ func (c *rowCheck) figures(values []string) error {
 	}
 	status, rest := values[at], values[at+2:]
 	if !slices.Contains([]string{"ok", "does_not_fit", "invalid"}, status) {
-		return fmt.Errorf("%q is no status", abbreviate(status))
+		return fmt.Errorf("%q is not a status", abbreviate(status))
 	}
 	for i, v := range rest {
 		_, err := strconv.ParseFloat(v, 64)

@@ -51,7 +51,7 @@ under this load, from where on more of it gains little, and what the sources say
 			case chosen && !slices.Contains(advise.Knobs(), knob):
 				return fmt.Errorf("--apply %s: %q is not one of %s", apply, knob, strings.Join(advise.Knobs(), ", "))
 			case !chosen && apply != "" && !slices.Contains(advise.Rules(), apply):
-				return fmt.Errorf("--apply %q is not one of %s, and no KNOB=VALUE", apply, strings.Join(advise.Rules(), ", "))
+				return fmt.Errorf("--apply %q is not one of %s, nor KNOB=VALUE", apply, strings.Join(advise.Rules(), ", "))
 			case which != "" && !slices.Contains(advise.Knobs(), which):
 				return fmt.Errorf("--which %q is not one of %s", which, strings.Join(advise.Knobs(), ", "))
 			case which != "" && apply != "":

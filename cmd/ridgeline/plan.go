@@ -214,7 +214,7 @@ func (p *planFlags) devices(out *plan.Problem) (from []string, err error) {
 		if i := strings.LastIndex(name, ":"); i >= 0 {
 			n, err := strconv.Atoi(name[i+1:])
 			if err != nil || n < 1 || n > 1<<20 {
-				return nil, fmt.Errorf("--on %s: %q is no number of devices from 1 to %d", p.s.deploy.on, name[i+1:], 1<<20)
+				return nil, fmt.Errorf("--on %s: %q is not a number of devices from 1 to %d", p.s.deploy.on, name[i+1:], 1<<20)
 			}
 			name, count = name[:i], n
 		}
@@ -269,7 +269,7 @@ func (p *planFlags) space(s *plan.Space) error {
 				}
 				n, err := parseLength(x)
 				if err != nil || n < 1 || n > 1<<24 {
-					return fmt.Errorf("--vary %s: %q is no number from 1 to %d", v, x, 1<<24)
+					return fmt.Errorf("--vary %s: %q is not a number from 1 to %d", v, x, 1<<24)
 				}
 				if to := numbers[name]; slices.Contains(*to, n) {
 					return fmt.Errorf("--vary %s: %s is given twice", v, x)

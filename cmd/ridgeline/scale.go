@@ -221,7 +221,7 @@ func (m *mupFlags) run(c *cobra.Command, args []string) error {
 		fam, o, err := models.OpenFamily(args[0])
 		if err != nil {
 			if _, e := models.Open(args[0]); e == nil {
-				return fmt.Errorf("%s is no family spec: name the model that was tuned with --base", args[0])
+				return fmt.Errorf("%s is not a family spec: name the model that was tuned with --base", args[0])
 			}
 			return err
 		}

@@ -110,7 +110,7 @@ func (t *Table) restore(s *stored) error {
 	nodes := float64(s.Slices)
 	for _, a := range s.Axes {
 		if a.N < 1 || a.N > 1 && !(a.PerOctave > 0 && a.PerOctave < 100) || !(math.Abs(a.Lo) < 100) {
-			return fmt.Errorf("table: an axis of %d nodes from 2^%g, %g to an octave, cannot be", a.N, a.Lo, a.PerOctave)
+			return fmt.Errorf("table: an axis of %d nodes from 2^%g, %g to an octave, is not possible", a.N, a.Lo, a.PerOctave)
 		}
 		nodes *= float64(a.N)
 	}

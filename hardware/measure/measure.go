@@ -114,7 +114,7 @@ func Host(ctx context.Context, o Options) (*hardware.Profile, error) {
 	p.CallSeconds = hardware.Figure{Value: secs.median / calls, Source: "measured"}
 	step(3, "done")
 	if math.IsNaN(float64(guard)) {
-		return nil, fmt.Errorf("reading memory gave no number")
+		return nil, fmt.Errorf("the speed of reading memory could not be measured")
 	}
 	return p, p.Validate()
 }

@@ -61,7 +61,7 @@ func ReadDir(path string) ([]fs.DirEntry, error) {
 	case err != nil:
 		return nil, Reason(path, err)
 	case !st.IsDir():
-		return nil, fmt.Errorf("%s: is no folder: name the one that holds the files", path)
+		return nil, fmt.Errorf("%s: is not a folder: name the one that holds the files", path)
 	}
 	entries, err := os.ReadDir(path)
 	if err != nil {

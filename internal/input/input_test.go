@@ -60,7 +60,7 @@ func TestReadEnds(t *testing.T) {
 	if entries, err := ReadDir(dir); err != nil || len(entries) < 2 || entries[0].Name() != "big" {
 		t.Errorf("a folder lists %v, %v", entries, err)
 	}
-	for path, want := range map[string]string{filepath.Join(dir, "none"): "no such folder", just: "is no folder", "": "empty"} {
+	for path, want := range map[string]string{filepath.Join(dir, "none"): "no such folder", just: "is not a folder", "": "empty"} {
 		if _, err := ReadDir(path); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), path) {
 			t.Errorf("listing %q: %v, want %s", path, err, want)
 		}

@@ -184,7 +184,7 @@ func (t *rowsOf) number(i int, column string, least float64) (float64, error) {
 	}
 	v, err := strconv.ParseFloat(s, 64)
 	if err != nil || math.IsNaN(v) || !(v >= least && v <= 1e12) {
-		return 0, fmt.Errorf("%s:%d: %s: %q is no number of %g or more", t.path, t.line[i], column, s, least)
+		return 0, fmt.Errorf("%s:%d: %s: %q is not a number of %g or more", t.path, t.line[i], column, s, least)
 	}
 	return v, nil
 }
@@ -431,7 +431,7 @@ func (d *Data) engineLog(root, dir string) error {
 		}
 		var l line
 		if err := json.Unmarshal(sc.Bytes(), &l); err != nil || l.Input < 0 || l.Output < 0 {
-			return fmt.Errorf("%s:%d: no JSON object of a request", path, n)
+			return fmt.Errorf("%s:%d: not a JSON object of a request", path, n)
 		}
 		lines = append(lines, l)
 	}

@@ -66,7 +66,7 @@ func (p *priceRows) Setup(ctx context.Context) (err error) {
 	}
 	h, err := p.grid.Hash(ctx)
 	if err == nil && h != p.Hash {
-		err = fmt.Errorf("%s prices otherwise on this worker: other models, devices or another ridgeline", p.Name)
+		err = fmt.Errorf("%s gives other prices on this worker: other models, devices or another ridgeline", p.Name)
 	}
 	return err
 }
@@ -100,12 +100,12 @@ func (w *writeRows) ProcessElement(ctx context.Context, _ int, next func(*piece)
 	at, rows := 0, 0
 	for _, p := range all {
 		if p.From != at {
-			return fmt.Errorf("rows %d to %d came %s", at, p.From-1, map[bool]string{true: "twice", false: "not at all"}[p.From < at])
+			return fmt.Errorf("rows %d to %d %s", at, p.From-1, map[bool]string{true: "arrived twice", false: "never arrived"}[p.From < at])
 		}
 		at, rows = p.To, rows+p.Count
 	}
 	if at != w.Rows {
-		return fmt.Errorf("rows %d to %d came not at all", at, w.Rows-1)
+		return fmt.Errorf("rows %d to %d never arrived", at, w.Rows-1)
 	}
 	if rows == 0 {
 		return sweep.ErrNoRows

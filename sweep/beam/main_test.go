@@ -69,9 +69,9 @@ func TestGaps(t *testing.T) {
 		pieces []piece
 		want   string
 	}{
-		{[]piece{{From: 0, To: 2, Count: 2}, {From: 3, To: 4, Count: 1}}, "rows 2 to 2 came not at all"},
+		{[]piece{{From: 0, To: 2, Count: 2}, {From: 3, To: 4, Count: 1}}, "rows 2 to 2 never arrived"},
 		{[]piece{{From: 0, To: 2, Count: 2}, {From: 0, To: 2, Count: 2}}, "twice"},
-		{[]piece{{From: 0, To: 2, Count: 2}}, "rows 2 to 3 came not at all"},
+		{[]piece{{From: 0, To: 2, Count: 2}}, "rows 2 to 3 never arrived"},
 		{[]piece{{From: 0, To: 4}}, "no row meets"},
 	} {
 		out := filepath.Join(t.TempDir(), "rows.csv")
@@ -96,7 +96,7 @@ func TestGaps(t *testing.T) {
 // A worker whose models or prices differ from those the pipeline was made with refuses.
 func TestOtherWorker(t *testing.T) {
 	p := &priceRows{Name: "grid.yaml", Grid: []byte(grid), Hash: "another", Output: "a.csv"}
-	if err := p.Setup(context.Background()); err == nil || !strings.Contains(err.Error(), "prices otherwise") {
+	if err := p.Setup(context.Background()); err == nil || !strings.Contains(err.Error(), "gives other prices") {
 		t.Errorf("%v", err)
 	}
 }

@@ -83,7 +83,7 @@ func (m *mergeRows) ProcessElement(ctx context.Context, _ int, next func(*shard)
 		paths = append(paths, path)
 	}
 	if len(paths) != m.Of {
-		return fmt.Errorf("%d of %d parts came", len(paths), m.Of)
+		return fmt.Errorf("%d of %d parts arrived", len(paths), m.Of)
 	}
 	var rows bytes.Buffer
 	if err := sweep.Merge(ctx, &rows, paths); err != nil {
