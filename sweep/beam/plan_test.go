@@ -72,7 +72,7 @@ func TestPlanRefusals(t *testing.T) {
 	// A part that did not come is missed.
 	out := filepath.Join(t.TempDir(), "rows.csv")
 	err = (&mergeRows{Output: out, Of: 2, Format: ".csv"}).ProcessElement(context.Background(), 0, func(*shard) bool { return false })
-	if err == nil || !strings.Contains(err.Error(), "0 of 2 parts came") {
+	if err == nil || !strings.Contains(err.Error(), "0 of 2 parts arrived") {
 		t.Errorf("without parts: %v", err)
 	}
 	if _, err := os.Stat(out); err == nil {
