@@ -372,7 +372,7 @@ func (a Attention) Check(int) error {
 		{"qk_norm_bias", a.QKNormBias, a.QKNorm, "qk_norm"}, {"diff_norm_bare", a.DiffNormBare, a.Differential, "differential"},
 	} {
 		if f.on && !f.of {
-			return fmt.Errorf("%s changes %s, which is not set: set it, or leave %[1]s out", f.name, f.whose)
+			return fmt.Errorf("%s says how %s runs, which is off", f.name, f.whose)
 		}
 	}
 	if a.Chunked && a.Window == 0 {

@@ -34,13 +34,13 @@ func TestAttentionOptionsThatClash(t *testing.T) {
 		{func(a *Attention) {
 			a.QKNorm, a.QKNormWide, a.QKNormBare, a.QKLayerNorm, a.QKNormBias, a.QKNormHeads = true, true, true, true, true, true
 		}, ""},
-		{func(a *Attention) { a.QKNormWide = true }, "qk_norm_wide changes qk_norm, which is not set: set it, or leave qk_norm_wide out"},
+		{func(a *Attention) { a.QKNormWide = true }, "qk_norm_wide says how qk_norm runs, which is off"},
 		{func(a *Attention) { a.QKNormHeads = true }, "qk_norm_heads says"},
 		{func(a *Attention) { a.QKNormBare = true }, "qk_norm_bare says"},
 		{func(a *Attention) { a.QKLayerNorm = true }, "qk_layer_norm says"},
 		{func(a *Attention) { a.QKNormBias = true }, "qk_norm_bias says"},
 		{func(a *Attention) { a.Differential, a.DiffNormBare = true, true }, ""},
-		{func(a *Attention) { a.DiffNormBare = true }, "diff_norm_bare changes differential, which is not set: set it, or leave diff_norm_bare out"},
+		{func(a *Attention) { a.DiffNormBare = true }, "diff_norm_bare says how differential runs, which is off"},
 	} {
 		a := base
 		tt.change(&a)
