@@ -1,6 +1,7 @@
 package serving
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/OWNER/ridgeline/costmodel"
@@ -24,6 +25,17 @@ func compiled(t testing.TB, model, on string, o costmodel.Options) *costmodel.Co
 		t.Fatal(err)
 	}
 	return c
+}
+
+// The names that are read off the lines of the file are those of the engines in it.
+func TestNamesOfTheFile(t *testing.T) {
+	var want []string
+	for _, e := range engineTable().Engines {
+		want = append(want, e.Name)
+	}
+	if got := Engines(); !slices.Equal(got, want) || len(got) == 0 {
+		t.Errorf("%q, want %q", got, want)
+	}
 }
 
 func deploy(t testing.TB, engine, model, on string, f costmodel.Fidelity, o costmodel.Options, s Settings) *Deployment {
