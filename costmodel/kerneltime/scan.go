@@ -187,28 +187,28 @@ func (s *Scan) ragged() bool {
 }
 
 // scans returns the drawer of a class of such kernels.
-func (p *Profile) scans(c Class) *drawer[scanModel] {
+func (p *Profile) scans(c Class) **drawer[scanModel] {
 	switch c {
 	case ClassMamba1:
-		return p.mamba1
+		return &p.mamba1
 	case ClassSSD:
-		return p.ssd
+		return &p.ssd
 	case ClassRule:
-		return p.rule
+		return &p.rule
 	}
-	return p.conv
+	return &p.conv
 }
 
 // Scan predicts one call of a scan, a step of its state or a convolution.
 func (p *Profile) Scan(s Scan) Estimate {
-	m := p.scans(s.Kernel.Class()).get()
+	m := (*p.scans(s.Kernel.Class())).get()
 	return reach(m.Spread.estimate(p.ScanSeconds(&s)), &scanSpans, p.timed[s.Kernel.Class()], s)
 }
 
 // ScanSeconds returns the same time without bounds.
 func (p *Profile) ScanSeconds(s *Scan) float64 {
 	c := s.Kernel.Class()
-	return scanOf{p.scans(c).get(), c}.seconds(&p.device, s)
+	return scanOf{(*p.scans(c)).get(), c}.seconds(&p.device, s)
 }
 
 // scanSpans are what such timings were spread over.
@@ -238,7 +238,7 @@ func scanFacts(c Class, read func(r *records.Record) Scan) *facts[Scan] {
 		foldBy:   []string{ByHeads, ByContexts},
 		roofline: func(d *Device, s *Scan) float64 { return max(s.FLOPs()/d.Peak[0], s.Bytes()/d.Bandwidth) },
 		predict:  func(p *Profile, s Scan) Estimate { return p.Scan(s) },
-		model:    func(p *Profile) model[Scan] { return scanOf{p.scans(c).get(), c} },
+		model:    func(p *Profile) model[Scan] { return scanOf{(*p.scans(c)).get(), c} },
 	}
 }
 

@@ -85,108 +85,41 @@ func compose(name string, d Device, from []*Profile) *Profile {
 	return p
 }
 
-// take gives each class the curves of its donor. Corrections are taken only from similar devices,
-// and intervals are wider the less similar the donor is.
+// take gives each class the curves of its donor.
 func (p *Profile) take(donors *[classes]*Profile) {
-	if q := donors[ClassGEMM]; q != nil {
-		p.gemm = closed(func() gemmModel {
-			m := *q.gemm.get()
-			forget(m.Corrections[:], p.related(q))
-			m.Spread = m.Spread.widen(p.drift(q))
-			return m
-		})
+	lend(p, donors[ClassGEMM], func(p *Profile) **drawer[gemmModel] { return &p.gemm }, nil)
+	lend(p, donors[ClassDecode], func(p *Profile) **drawer[decodeModel] { return &p.decode }, nil)
+	lend(p, donors[ClassPrefill], func(p *Profile) **drawer[prefillModel] { return &p.prefill }, (*prefillModel).unbind)
+	lend(p, donors[ClassDeltaNet], func(p *Profile) **drawer[recurrentModel] { return &p.recurrent }, (*recurrentModel).loosen)
+	for _, c := range []Class{ClassMamba1, ClassSSD, ClassConv, ClassRule} {
+		lend(p, donors[c], func(p *Profile) **drawer[scanModel] { return p.scans(c) }, (*scanModel).loosen)
 	}
-	if q := donors[ClassDecode]; q != nil {
-		p.decode = closed(func() decodeModel {
-			m := *q.decode.get()
-			forget(m.Corrections[:], p.related(q))
-			m.Spread = m.Spread.widen(p.drift(q))
-			return m
-		})
-	}
-	if q := donors[ClassPrefill]; q != nil {
-		p.prefill = closed(func() prefillModel {
-			m := *q.prefill.get()
-			forget(m.Corrections[:], p.related(q))
-			if p.related(q) {
-				m.unbind(&p.device, &q.device)
-			}
-			m.Spread = m.Spread.widen(p.drift(q))
-			return m
-		})
-	}
-	if q := donors[ClassDeltaNet]; q != nil {
-		p.recurrent = closed(func() recurrentModel {
-			m := *q.recurrent.get()
-			forget(m.Corrections[:], p.related(q))
-			if p.related(q) {
-				for i := range m.Curves {
-					loosen(&m.Curves[i].Bandwidth, &p.device, &q.device)
-				}
-			}
-			m.Spread = m.Spread.widen(p.drift(q))
-			return m
-		})
-	}
-	p.mamba1 = p.lend(donors[ClassMamba1], ClassMamba1)
-	p.ssd = p.lend(donors[ClassSSD], ClassSSD)
-	p.conv = p.lend(donors[ClassConv], ClassConv)
-	p.rule = p.lend(donors[ClassRule], ClassRule)
-	if q := donors[ClassUnpacked]; q != nil {
-		p.unpacked = closed(func() unpackedModel {
-			m := *q.unpacked.get()
-			forget(m.Corrections[:], p.related(q))
-			m.Spread = m.Spread.widen(p.drift(q))
-			return m
-		})
-	}
-	if q := donors[ClassStream]; q != nil {
-		p.stream = closed(func() streamModel {
-			m := *q.stream.get()
-			m.Spread = m.Spread.widen(p.drift(q))
-			return m
-		})
-	}
-	if q := donors[ClassMLA]; q != nil {
-		p.mla = closed(func() mlaModel {
-			m := *q.mla.get()
-			forget(m.Corrections[:], p.related(q))
-			m.Spread = m.Spread.widen(p.drift(q))
-			return m
-		})
-	}
-	if q := donors[ClassCollective]; q != nil {
-		p.collective = closed(func() collectiveModel {
-			m := *q.collective.get()
-			forget(m.Corrections[:], p.related(q))
-			m.Spread = m.Spread.widen(p.drift(q))
-			return m
-		})
-	}
-	if q := donors[ClassAllReduce]; q != nil {
-		p.allReduce = closed(func() allReduceModel {
-			m := *q.allReduce.get()
-			forget(m.Corrections[:], p.related(q))
-			m.Spread = m.Spread.widen(p.drift(q))
-			return m
-		})
-	}
+	lend(p, donors[ClassUnpacked], func(p *Profile) **drawer[unpackedModel] { return &p.unpacked }, nil)
+	lend(p, donors[ClassStream], func(p *Profile) **drawer[streamModel] { return &p.stream }, nil)
+	lend(p, donors[ClassMLA], func(p *Profile) **drawer[mlaModel] { return &p.mla }, nil)
+	lend(p, donors[ClassCollective], func(p *Profile) **drawer[collectiveModel] { return &p.collective }, nil)
+	lend(p, donors[ClassAllReduce], func(p *Profile) **drawer[allReduceModel] { return &p.allReduce }, nil)
 }
 
-// lend returns the drawer of a class of scans whose curves are a donor's.
-func (p *Profile) lend(q *Profile, c Class) *drawer[scanModel] {
+// lend fills the drawer of one class, which of finds in a profile, with a copy of the donor's model.
+// Only where the devices are related, the copy keeps the corrections, and adapt changes its curves. Its intervals are wider the less alike they are. Without a donor nothing is lent.
+func lend[M any, P interface {
+	*M
+	corrections() []Table
+	errors() *Spread
+}](p, q *Profile, of func(*Profile) **drawer[M], adapt func(m *M, to, from *Device)) {
 	if q == nil {
-		return filled(newScanModel(c))
+		return
 	}
-	return closed(func() scanModel {
-		m := *q.scans(c).get()
-		forget(m.Corrections[:], p.related(q))
-		if p.related(q) {
-			for i := range m.Curves {
-				loosen(&m.Curves[i].Bandwidth, &p.device, &q.device)
-			}
+	*of(p) = closed(func() M {
+		m := *(*of(q)).get()
+		if !p.related(q) {
+			clear(P(&m).corrections())
+		} else if adapt != nil {
+			adapt(&m, &p.device, &q.device)
 		}
-		m.Spread = m.Spread.widen(p.drift(q))
+		spread := P(&m).errors()
+		*spread = spread.widen(p.drift(q))
 		return m
 	})
 }
@@ -200,14 +133,20 @@ func loosen(fraction *float64, to, from *Device) {
 	*fraction *= math.Sqrt(from.Bandwidth / to.Bandwidth)
 }
 
+func (m *recurrentModel) loosen(to, from *Device) {
+	for i := range m.Curves {
+		loosen(&m.Curves[i].Bandwidth, to, from)
+	}
+}
+
+func (m *scanModel) loosen(to, from *Device) {
+	for i := range m.Curves {
+		loosen(&m.Curves[i].Bandwidth, to, from)
+	}
+}
+
 // related reports whether a donor's corrections are used as well as its curves.
 func (p *Profile) related(q *Profile) bool { return distance(&p.device, &q.device) < related }
 
 // drift returns by how much the intervals of a donor's predictions are widened.
 func (p *Profile) drift(q *Profile) float64 { return drift * distance(&p.device, &q.device) }
-
-func forget(tables []Table, keep bool) {
-	if !keep {
-		clear(tables)
-	}
-}
