@@ -94,22 +94,7 @@ func (a *auditor) pairOf(set []cause, w costmodel.Workload) (model, base run, ho
 
 // causesOf simulates all sets of causes, the smallest first.
 func (a *auditor) causesOf(w costmodel.Workload) ([]found, error) {
-	cs := causes()
-	var sets [][]cause
-	for mask := range 1 << len(cs) {
-		var set []cause
-		clash := false
-		for i, c := range cs {
-			if mask>>i&1 == 1 {
-				clash = clash || slices.ContainsFunc(set, func(x cause) bool { return c.instead != "" && x.instead == c.instead })
-				set = append(set, c)
-			}
-		}
-		if !clash {
-			sets = append(sets, set)
-		}
-	}
-	slices.SortStableFunc(sets, func(x, y []cause) int { return len(x) - len(y) })
+	sets := setsOf(causes(), func(c cause) string { return c.instead })
 	var all []run
 	fill := func(r run) (run, error) {
 		if !r.endless {

@@ -77,24 +77,30 @@ func (o *outcome) name() string {
 	return strings.Join(o.names, " + ")
 }
 
-// explain prices all sets of explanations, the smallest first.
-func (a *auditor) explain(w costmodel.Workload) ([]outcome, error) {
-	es := explanations(a.deploy)
-	var sets [][]explanation
-	for mask := range 1 << len(es) {
-		var set []explanation
+// setsOf returns all sets of things that may hold together, the smallest first. Of those that
+// instead gives one name other than "", each set has one at most: one stands instead of another.
+func setsOf[T any](all []T, instead func(T) string) (sets [][]T) {
+	for mask := range 1 << len(all) {
+		var set []T
 		clash := false
-		for i, e := range es {
+		for i, x := range all {
 			if mask>>i&1 == 1 {
-				clash = clash || slices.ContainsFunc(set, func(x explanation) bool { return e.instead != "" && x.instead == e.instead })
-				set = append(set, e)
+				name := instead(x)
+				clash = clash || slices.ContainsFunc(set, func(y T) bool { return name != "" && instead(y) == name })
+				set = append(set, x)
 			}
 		}
 		if !clash {
 			sets = append(sets, set)
 		}
 	}
-	slices.SortStableFunc(sets, func(x, y []explanation) int { return len(x) - len(y) })
+	slices.SortStableFunc(sets, func(x, y []T) int { return len(x) - len(y) })
+	return sets
+}
+
+// explain prices all sets of explanations, the smallest first.
+func (a *auditor) explain(w costmodel.Workload) ([]outcome, error) {
+	sets := setsOf(explanations(a.deploy), func(e explanation) string { return e.instead })
 	var out []outcome
 	for _, set := range sets {
 		if err := a.ctx.Err(); err != nil {
