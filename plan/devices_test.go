@@ -47,8 +47,7 @@ func TestBestOfAllSplits(t *testing.T) {
 // More devices never make the best dearer, however replicas are divided.
 func TestMoreDevicesToDivide(t *testing.T) {
 	for _, rate := range []float64{2, 12} {
-		last := math.Inf(1)
-		for _, n := range []int{1, 2, 4, 8} {
+		neverDearer(t, rate, []int{1, 2, 4, 8}, func(n int) *Problem {
 			p := experts(t, "vllm-0.14")
 			p.Rate, p.Finalists, p.Requests = rate, 200, 100
 			p.Devices[0].Count = n
@@ -63,22 +62,8 @@ func TestMoreDevicesToDivide(t *testing.T) {
 			if n < 2 {
 				p.Space.TP, p.Space.EP = []int{1}, []int{1}
 			}
-			got, err := p.Plan(context.Background())
-			if err != nil {
-				t.Fatal(err)
-			}
-			cost := math.Inf(1)
-			if got.Best != nil {
-				cost = got.Best.Cost
-			}
-			if cost > last {
-				t.Errorf("%g requests/s: %d devices cost %g, fewer %g", rate, n, cost, last)
-			}
-			last = cost
-		}
-		if math.IsInf(last, 1) {
-			t.Errorf("%g requests/s: nothing found at all", rate)
-		}
+			return p
+		})
 	}
 }
 
@@ -98,14 +83,7 @@ func TestEstimateSplits(t *testing.T) {
 			continue
 		}
 		n++
-		d, err := serving.Deploy(c.profile, c.at.c, p.Fidelity, c.settings)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o, err := p.measure(context.Background(), c, d, 1, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		d, o := simulated(t, p, c)
 		q := newServer(c.at.t, d.Limits, c.Ratio, nil).under(1)
 		worst = math.Max(worst, math.Abs(q.tpot/o.TPOT-1))
 		if math.Abs(q.tpot/o.TPOT-1) > 0.2 {

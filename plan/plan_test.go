@@ -140,29 +140,52 @@ func TestBestOfAll(t *testing.T) {
 // More devices never make the best dearer.
 func TestMoreDevices(t *testing.T) {
 	for _, rate := range []float64{3, 15, 40} {
-		last := math.Inf(1)
-		for _, n := range []int{1, 2, 4, 8} {
+		neverDearer(t, rate, []int{1, 2, 4, 8}, func(n int) *Problem {
 			p := small(t)
 			p.Rate, p.Finalists = rate, 100
 			p.Devices = p.Devices[:1]
 			p.Devices[0].Count = n
 			p.Space.TP = nil
-			got, err := p.Plan(context.Background())
-			if err != nil {
-				t.Fatal(err)
-			}
-			cost := math.Inf(1)
-			if got.Best != nil {
-				cost = got.Best.Cost
-			}
-			if cost > last {
-				t.Errorf("%g requests/s: %d devices cost %g, fewer %g", rate, n, cost, last)
-			}
-			last = cost
+			return p
+		})
+	}
+}
+
+// simulated deploys one replica of an estimated deployment and simulates it.
+func simulated(t *testing.T, p *Problem, c *Candidate) (*serving.Deployment, *Confirmed) {
+	t.Helper()
+	d, err := serving.Deploy(c.profile, c.at.c, p.Fidelity, c.settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := p.measure(context.Background(), c, d, 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d, o
+}
+
+// neverDearer plans with more and more devices, and fails where the best costs more than with
+// fewer, or where nothing was found at all.
+func neverDearer(t *testing.T, rate float64, counts []int, problem func(devices int) *Problem) {
+	t.Helper()
+	last := math.Inf(1)
+	for _, n := range counts {
+		got, err := problem(n).Plan(context.Background())
+		if err != nil {
+			t.Fatal(err)
 		}
-		if math.IsInf(last, 1) {
-			t.Errorf("%g requests/s: nothing found at all", rate)
+		cost := math.Inf(1)
+		if got.Best != nil {
+			cost = got.Best.Cost
 		}
+		if cost > last {
+			t.Errorf("%g requests/s: %d devices cost %g, fewer %g", rate, n, cost, last)
+		}
+		last = cost
+	}
+	if math.IsInf(last, 1) {
+		t.Errorf("%g requests/s: nothing found at all", rate)
 	}
 }
 

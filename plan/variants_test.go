@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/OWNER/ridgeline/arch"
-	"github.com/OWNER/ridgeline/serving"
 )
 
 // With drafts and replicas apart too the plan is the best of simulating everything, and no
@@ -57,14 +56,7 @@ func TestEstimateApart(t *testing.T) {
 		t.Fatalf("%d deployments, of %d devices", len(all), all[0].GPUs)
 	}
 	for _, c := range all {
-		d, err := serving.Deploy(c.profile, c.at.c, p.Fidelity, c.settings)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o, err := p.measure(context.Background(), c, d, 1, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, o := simulated(t, p, c)
 		for _, x := range []struct {
 			what     string
 			est, sim float64

@@ -20,6 +20,15 @@ func TestSharedPicksRoundTrip(t *testing.T) {
 		}
 		m.Layers = append(m.Layers, l)
 	}
+	none := bytes.ReplaceAll(rewritten(t, m), []byte("index_top_k: 5, index_heads: 2, index_dim: 4"), []byte("index_dim: 0"))
+	if _, err := Parse("m.yaml", none); err == nil {
+		t.Errorf("picks of a layer without an indexer are read:\n%s", none)
+	}
+}
+
+// rewritten writes a model, fails where what is read back is another, and returns the file.
+func rewritten(t *testing.T, m *arch.Model) []byte {
+	t.Helper()
 	var file bytes.Buffer
 	if err := Write(&file, m); err != nil {
 		t.Fatal(err)
@@ -31,10 +40,7 @@ func TestSharedPicksRoundTrip(t *testing.T) {
 	if d := cmp.Diff(m, back); d != "" {
 		t.Errorf("%s\n%s", d, file.String())
 	}
-	none := bytes.ReplaceAll(file.Bytes(), []byte("index_top_k: 5, index_heads: 2, index_dim: 4"), []byte("index_dim: 0"))
-	if _, err := Parse("m.yaml", none); err == nil {
-		t.Errorf("picks of a layer without an indexer are read:\n%s", none)
-	}
+	return file.Bytes()
 }
 
 // Where norms stand, what norms they are and learned positions survive writing and
@@ -52,17 +58,7 @@ func TestBlocksRoundTrip(t *testing.T) {
 				}
 				m.Layers = append(m.Layers, arch.Layer{Mixer: a, FFN: arch.MLP{Inner: 32, Act: arch.GELUTanh}, Block: block})
 			}
-			var file bytes.Buffer
-			if err := Write(&file, m); err != nil {
-				t.Fatal(err)
-			}
-			back, err := Parse("m.yaml", file.Bytes())
-			if err != nil {
-				t.Fatalf("%v\n%s", err, file.String())
-			}
-			if d := cmp.Diff(m, back); d != "" {
-				t.Errorf("%s %s: %s\n%s", norm, b, d, file.String())
-			}
+			rewritten(t, m)
 		}
 	}
 }
