@@ -310,6 +310,9 @@ func SimulateTable(title string, rows []*SimulateRow) *Table {
 		}
 		if v, ok := r.Kernels["output_throughput"]; ok {
 			note += fmt.Sprintf(" At the bounds of the kernels' calibration: %s to %s tok/s.", Digits(v[0]), Digits(v[1]))
+			if r.OutputThroughput < 0.99*v[0] || r.OutputThroughput > 1.01*v[1] {
+				note += " The figure above is not between them: where steps take another time, other sequences are in one step together, and under this load that changes more than the kernels do."
+			}
 		}
 		if r.Unservable > 0 {
 			note += fmt.Sprintf(" %d requests cannot be served: %s.", r.Unservable, r.UnservableWhy)
